@@ -1,0 +1,114 @@
+"""All I/O on one screen: the bus, the store and the notifiers, as Protocols that adapters implement.
+
+    StoreBusy     the store is locked or full for now; the writer keeps the batch and tries again
+    NotifyError   a notification was not delivered; `retryable` says whether trying again can help
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from anomaly.types import Anomaly, Decision, Notification, Score
+from pipelines.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
+
+
+class Message(NamedTuple):
+    """One record on a topic. `offset` grows within a topic (embedded log) or a partition (Kafka)."""
+
+    topic: str
+    key: str
+    value: bytes
+    offset: int
+    partition: int = 0
+
+
+class Bus(Protocol):
+    """The log: `tracer.local.LocalLog` by default, Kafka when there are brokers."""
+
+    def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Append (topic, key, value) in order, all or nothing, durable against `kill -9` when it returns."""
+        ...
+
+    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
+        """Up to `limit` messages of a topic from `offset` on (the first one not yet read), without waiting."""
+        ...
+
+    def end(self, topic: str) -> int:
+        """The offset that the next message of the topic will have."""
+        ...
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until somebody appended something, at most `timeout` seconds; False if nothing came."""
+        ...
+
+    def latest(self, topic: str) -> Mapping[str, bytes]:
+        """The last value by key of a compacted topic (`control`, `status`, `catalogue`)."""
+        ...
+
+    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
+        """Store a consumer's next offsets, and its state if given, in one transaction."""
+        ...
+
+    def committed(self, consumer: str) -> tuple[dict[str, int], bytes | None]:
+        """What `commit` stored last for this consumer."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...
+
+
+Stored = PointColumns | Profiles | Score | Anomaly | Change | Counters | DeadLetter | Decision | Notification
+
+
+class StoreBusy(Exception):
+    """The store is locked or full for now."""
+
+
+class Store(Protocol):
+    """The time-series store: SQLite by default, InfluxDB for those who have one. Writes are idempotent; an older revision
+    never overwrites a newer one."""
+
+    def write(self, records: Iterable[Stored]) -> None:
+        """Write all, in one transaction. Raises StoreBusy when the caller should keep them and try again."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...
+
+
+class Query(Protocol):
+    """What the HTTP surface, the page and the command line read. Times in seconds since the epoch, results JSON-ready."""
+
+    def jobs(self) -> list[dict[str, Any]]: ...
+    def scores(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]: ...
+    def breakdown(self, job: str, at: float | None = None) -> dict[str, Any] | None: ...
+    def series(self, job: str, match: Mapping[str, str], limit: int = 1000) -> list[dict[str, Any]]: ...
+    def points(self, series: int, start: float, end: float, buckets: int = 500) -> dict[str, Any]: ...
+    def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]: ...
+    def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]: ...
+    def incidents(self, job: str | None, start: float, end: float, limit: int = 200) -> list[dict[str, Any]]: ...
+    def incident(self, notification: str) -> dict[str, Any] | None: ...
+    def changes(self, job: str, start: float, end: float) -> list[dict[str, Any]]: ...
+    def profiles(self, job: str, worker: str, start: float, end: float) -> list[dict[str, Any]]: ...
+    def counters(self, job: str) -> dict[str, Any]: ...
+
+
+class NotifyError(Exception):
+    """A notification was not delivered."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class Notifier(Protocol):
+    """Tells a person: console, webhook."""
+
+    name: str
+
+    def notify(self, notification: Notification) -> None:
+        """Deliver one notification. Raises NotifyError."""
+        ...

@@ -1,0 +1,296 @@
+"""The wire format: what travels on the topics, versioned, owned by its producer; pure.
+
+Every record is one MessagePack array that opens with `version`, `kind`, `job`, `worker`, `shard`, so that `peek` reads
+identity without touching columns. Numeric columns are raw little-endian arrays, so decoding one is a view, not a loop.
+Later minor additions append fields with defaults: older readers skip them, newer readers fill them in. An unknown major
+version, a truncated, oversized or mistyped record raises `RecordError`, whose `reason` goes to the dead letters.
+
+Cost, measured on one core of a shared machine: 500 points decode and become numpy views in about 4 us.
+
+    RecordError            a record that cannot be used, with its `reason`
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import zlib
+from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+VERSION: Final = 1
+MAX_BYTES: Final = 4 * 1024 * 1024  # one record; brokers' defaults are 1 MB, the tracer cuts its records at 512 kB
+MAX_POINTS: Final = 65_536  # a point's index is a u2
+
+Reason = Literal["truncated", "oversized", "version", "kind", "type", "columns", "names", "time"]
+Clock = Literal["sample", "label", "train", "wall"]
+Mode = Literal["live", "backfill"]
+
+
+class RecordError(ValueError):
+    """A record that cannot be used; `reason` is one of the `Reason` words, the message says more."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason: Reason = reason
+
+
+class Kind(enum.IntEnum):
+    """What a record is; the second element of every record."""
+
+    TRACE = 1
+    OPEN = 2
+    TICK = 3
+    SETTING = 4
+    FEEDBACK = 5
+    EVENT = 6
+
+
+class Name(NamedTuple):
+    """What a point or a sketch measures: a traced quantity, not yet a metric.
+
+    `entity` is `""` for the worker itself, else `kind:name`, such as `feature:tailnum` or `tensor:dense/kernel`.
+    """
+
+    clock: Clock
+    name: str
+    entity: str
+
+
+class Sketch(msgspec.Struct, array_like=True, frozen=True):
+    """One mergeable summary of one pane: `columns` are raw arrays whose meaning `tracer.summaries` fixes per `kind`."""
+
+    kind: str
+    clock: Clock
+    name: str
+    entity: str
+    columns: tuple[bytes, ...]
+
+
+class TraceBatch(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """What one worker saw in (a part of) one pane. An empty one proves life.
+
+    Times are seconds since the UTC epoch by the worker's clock. `names` is one blob (see `encode_names`), a cache key;
+    `index` (`<u2`) points into it, `value` and `weight` (`<f8`) have one element a point; an empty `weight` means ones.
+    """
+
+    version: int = VERSION
+    kind: int = Kind.TRACE
+    job: str
+    worker: str
+    shard: int = 0
+    shards: int = 1
+    incarnation: str
+    sequence: int  # 1, 2, 3, ... within an incarnation; given before the bounded queue, so a drop is a gap
+    pane: float  # start of the pane that every point and sketch here belongs to
+    pane_length: float
+    interval: float  # an empty record comes at least this often
+    watermark: float  # everything older than this has been sent
+    step_first: int = 0
+    step_last: int = 0
+    mode: Mode = "live"
+    final: bool = False
+    plans: tuple[tuple[str, int], ...] = ()  # (plan, revision) in force
+    captured: int = 0  # points captured so far in this incarnation, for `trace_loss`
+    names: bytes = b"\x90"
+    index: bytes = b""
+    value: bytes = b""
+    weight: bytes = b""
+    sketches: tuple[Sketch, ...] = ()
+    hard: tuple[tuple[str, str, float], ...] = ()  # hard facts: (fact, entity, value), e.g. ("nonfinite", "tensor:x", 3.0)
+
+
+class Open(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """Opens a shard of a job at `start`, so that a shard without workers has state and time; harmless twice."""
+
+    version: int = VERSION
+    kind: int = Kind.OPEN
+    job: str
+    worker: str = ""
+    shard: int = 0
+    shards: int = 1
+    start: float
+
+
+class Tick(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """Time as a record: the host's clock passed `time`. One not above the last is a no-op."""
+
+    version: int = VERSION
+    kind: int = Kind.TICK
+    job: str
+    worker: str = ""
+    shard: int = 0
+    time: float
+
+
+class Setting(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """A change of what answers depend on, effective for windows that end after `effective`. `body` is JSON."""
+
+    version: int = VERSION
+    kind: int = Kind.SETTING
+    job: str
+    worker: str = ""
+    shard: int = 0
+    name: str
+    revision: int
+    effective: float
+    body: bytes
+
+
+class Feedback(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """What on-call said of a notification; the five verdicts are those of StarTree ThirdEye."""
+
+    version: int = VERSION
+    kind: int = Kind.FEEDBACK
+    job: str
+    worker: str = ""
+    shard: int = 0
+    notification: str
+    verdict: Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+    author: str = ""
+    comment: str = ""
+    time: float = 0.0
+
+
+class Event(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """Something that happened to the job: model pushed, exported, deployed, restarted."""
+
+    version: int = VERSION
+    kind: int = Kind.EVENT
+    job: str
+    worker: str = ""
+    shard: int = 0
+    name: str
+    time: float
+    text: str = ""
+
+
+Record = TraceBatch | Open | Tick | Setting | Feedback | Event
+R = TypeVar("R", TraceBatch, Open, Tick, Setting, Feedback, Event)
+
+
+class Head(msgspec.Struct, array_like=True, frozen=True):
+    """The first five elements of every record."""
+
+    version: int
+    kind: int
+    job: str
+    worker: str
+    shard: int
+
+
+class Points(NamedTuple):
+    """A batch's columns as read-only views, each of shape [n]."""
+
+    index: NDArray[np.uint16]
+    value: NDArray[np.float64]
+    weight: NDArray[np.float64] | None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_head = msgspec.msgpack.Decoder(Head)
+_decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {
+    Kind.TRACE: msgspec.msgpack.Decoder(TraceBatch),
+    Kind.OPEN: msgspec.msgpack.Decoder(Open),
+    Kind.TICK: msgspec.msgpack.Decoder(Tick),
+    Kind.SETTING: msgspec.msgpack.Decoder(Setting),
+    Kind.FEEDBACK: msgspec.msgpack.Decoder(Feedback),
+    Kind.EVENT: msgspec.msgpack.Decoder(Event),
+}
+_names = msgspec.msgpack.Decoder(tuple[tuple[Clock, str, str], ...])
+
+
+def encode(record: Record) -> bytes:
+    """One record as bytes."""
+    return _encoder.encode(record)
+
+
+def peek(data: bytes) -> Head:
+    """Identity of a record without its columns. Raises RecordError as `decode` does."""
+    if len(data) > MAX_BYTES:
+        raise RecordError("oversized", f"a record has {len(data)} bytes, at most {MAX_BYTES} are read")
+    try:
+        head = _head.decode(data)
+    except msgspec.ValidationError as error:
+        raise RecordError("type", str(error)) from None
+    except msgspec.DecodeError as error:
+        raise RecordError("truncated", str(error)) from None
+    if head.version != VERSION:
+        raise RecordError("version", f"record version {head.version}, this reader knows {VERSION}")
+    if head.kind not in _decoders:
+        raise RecordError("kind", f"record kind {head.kind} is unknown to version {VERSION}")
+    return head
+
+
+def decode(data: bytes) -> Record:
+    """The record that `data` holds.
+
+    Raises:
+        RecordError: truncated, oversized, of an unknown version or kind, or with columns that do not fit together.
+    """
+    head = peek(data)
+    try:
+        record: Record = _decoders[head.kind].decode(data)
+    except msgspec.ValidationError as error:
+        raise RecordError("type", str(error)) from None
+    except msgspec.DecodeError as error:
+        raise RecordError("truncated", str(error)) from None
+    if isinstance(record, TraceBatch):
+        _check(record)
+    return record
+
+
+def points(batch: TraceBatch) -> Points:
+    """The columns of a decoded batch, as views of its bytes."""
+    weight = np.frombuffer(batch.weight, "<f8") if batch.weight else None
+    return Points(np.frombuffer(batch.index, "<u2"), np.frombuffer(batch.value, "<f8"), weight)
+
+
+def encode_names(names: list[Name]) -> bytes:
+    """The names blob of a batch."""
+    return _encoder.encode(names)
+
+
+def decode_names(blob: bytes) -> tuple[Name, ...]:
+    """The names that a batch's `index` points into; raises RecordError("names")."""
+    try:
+        return tuple(Name(*item) for item in _names.decode(blob))
+    except msgspec.DecodeError as error:
+        raise RecordError("names", str(error)) from None
+
+
+def shard_of(worker: str, shards: int) -> int:
+    """The shard a worker belongs to, fixed for a run of the job: crc32(worker) mod shards.
+
+    >>> shard_of("worker:3", 1)
+    0
+    """
+    return zlib.crc32(worker.encode()) % shards
+
+
+def key_of(job: str, shard: int, shards: int) -> str:
+    """The key of `traces` and of the operators: the job, or job/shard for a sharded one.
+
+    >>> key_of("ctr", 0, 1), key_of("ctr", 2, 4)
+    ('ctr', 'ctr/2')
+    """
+    return job if shards == 1 else f"{job}/{shard}"
+
+
+def identity_of(data: bytes) -> str:
+    """The identity of a dead letter: the hash of its bytes."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _check(batch: TraceBatch) -> None:
+    n = len(batch.index) // 2
+    if len(batch.index) % 2 or len(batch.value) != 8 * n or (batch.weight and len(batch.weight) != 8 * n):
+        raise RecordError("columns", f"{len(batch.index)} B of index, {len(batch.value)} of value, {len(batch.weight)} of weight")
+    if batch.sequence < 1 or batch.shards < 1 or not 0 <= batch.shard < batch.shards:
+        raise RecordError("columns", f"sequence {batch.sequence}, shard {batch.shard} of {batch.shards}")
+    times = (batch.pane, batch.pane_length, batch.interval, batch.watermark)
+    if not all(-1e11 < t < 1e11 for t in times) or batch.pane_length <= 0 or batch.interval <= 0:
+        raise RecordError("time", f"pane, pane_length, interval, watermark = {times}")
