@@ -1,0 +1,49 @@
+# Everything sets itself up: a fresh machine needs Python 3.11 and make.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.installed
+export UV_PYTHON := $(BIN)/python
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+.PHONY: help demo test laws check bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "streamgauge needs Python 3.11 or newer")'
+	$(BIN)/python -m pip install --quiet uv
+
+$(STAMP): $(VENV)/bin/python pyproject.toml requirements.lock
+	$(UV) pip install --quiet --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --no-deps -e .
+	@touch $@
+
+demo: $(STAMP)  ## flights of 2013 through a real online-learning job, three months in about three minutes
+	$(BIN)/streamgauge demo $(ARGS)
+
+test: $(STAMP)  ## lint, types, layers and every test
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest $(ARGS)
+
+laws: $(STAMP)  ## the property-based laws with 2,000 examples each
+	LAWS=2000 $(BIN)/python -m pytest tests/pipelines/stream $(ARGS)
+
+check: $(STAMP)  ## ruff, mypy and the import layers only
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP)  ## every benchmark, one JSON object a line
+	$(BIN)/python -m benchmarks all --json $(ARGS)
+
+lock: $(VENV)/bin/python  ## resolve the dependencies anew into requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
+	  --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+
+clean:  ## remove what was built and the demo's data
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

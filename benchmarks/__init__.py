@@ -1,0 +1,4 @@
+"""Speed as a ratio: each benchmark runs us and a named rival in the same run on the same input.
+
+`python -m benchmarks NAME --json` prints one JSON object a line: name, value, unit, rival, ratio.
+"""

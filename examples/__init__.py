@@ -1,0 +1,1 @@
+"""Real online-learning jobs that Streamgauge watches."""

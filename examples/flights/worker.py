@@ -1,0 +1,65 @@
+"""One airport's worker process: takes orders from the driver, one JSON line each, and answers when its records are on the bus.
+
+Orders: {"do": "hour", "start": s, "faults": [...]}, {"do": "save", "path": p} and {"do": "close"}. Every answer is
+{"at": clock, "steps": n, "finite": bool}. The driver kills and starts workers as an orchestrator would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import sys
+from typing import Any
+
+from examples.flights.data import CATEGORICAL, NUMERIC, load
+from examples.flights.job import HOUR, Clock, Job
+from examples.flights.model import Model
+from tracer.local import LocalLog
+from tracer.tracer import Tracer
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Live until told to close or until the driver is gone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--airport", required=True)
+    parser.add_argument("--log", required=True, type=pathlib.Path, help="the embedded log")
+    parser.add_argument("--cache", required=True, type=pathlib.Path, help="prepared flights")
+    parser.add_argument("--begin", required=True, type=float, help="stream time of the first hour")
+    parser.add_argument("--restore", type=pathlib.Path, help="a snapshot to continue from")
+    args = parser.parse_args(argv)
+    clock = Clock()
+    clock.now = args.begin
+    tracer = Tracer(
+        job="flights", worker=args.airport, transport=LocalLog(args.log), clock=clock, pane=HOUR, interval=HOUR,
+        features={name: "numeric" for name in NUMERIC} | {name: "id" for name in CATEGORICAL}, salt=b"flights",
+    )  # fmt: skip
+    job = Job(load(args.airport, args.cache), Model(), tracer, clock)
+    job.begin(args.begin)
+    if args.restore:
+        job.restore(args.restore)
+    _answer(job)
+    for line in sys.stdin:
+        order = json.loads(line)
+        if order["do"] == "close":
+            tracer.close()
+            break
+        _obey(order, job)
+        _answer(job)
+    return 0
+
+
+def _obey(order: dict[str, Any], job: Job) -> None:
+    if order["do"] == "save":
+        job.save(pathlib.Path(order["path"]))
+    else:
+        job.hour(order["start"], tuple(order["faults"]))
+
+
+def _answer(job: Job) -> None:
+    answer = {"at": job.clock.now, "steps": job.steps, "finite": job.model.is_finite()}
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
