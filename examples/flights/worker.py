@@ -1,7 +1,7 @@
 """One airport's worker process: takes orders from the driver, one JSON line each, and answers when its records are on the bus.
 
-Orders: {"do": "hour", "start": s, "faults": [...]}, {"do": "save", "path": p} and {"do": "close"}. Every answer is
-{"at": clock, "steps": n, "finite": bool}. The driver kills and starts workers as an orchestrator would.
+Orders: {"do": "hour", "start": s, "faults": [...], "save": path} (`save` only where a snapshot is due) and {"do": "close"}.
+Every answer is {"at": clock, "steps": n}. The driver kills and starts workers as an orchestrator would.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import json
 import pathlib
 import sys
-from typing import Any
 
 from examples.flights.data import CATEGORICAL, NUMERIC, load
 from examples.flights.job import HOUR, Clock, Job
@@ -44,21 +43,15 @@ def main(argv: list[str] | None = None) -> int:
         if order["do"] == "close":
             tracer.close()
             break
-        _obey(order, job)
+        job.hour(order["start"], tuple(order["faults"]))
+        if "save" in order:
+            job.save(pathlib.Path(order["save"]))
         _answer(job)
     return 0
 
 
-def _obey(order: dict[str, Any], job: Job) -> None:
-    if order["do"] == "save":
-        job.save(pathlib.Path(order["path"]))
-    else:
-        job.hour(order["start"], tuple(order["faults"]))
-
-
 def _answer(job: Job) -> None:
-    answer = {"at": job.clock.now, "steps": job.steps, "finite": job.model.is_finite()}
-    print(json.dumps(answer), flush=True)
+    print(json.dumps({"at": job.clock.now, "steps": job.steps}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,161 @@
+"""The demo's driver: it is the clock and the faults. One `run` and three workers do the work, each in its own process.
+
+The driver passes an hour of stream time only when every live worker's records of it are on the bus, then appends the tick;
+so what is found does not depend on how fast the replay goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import pathlib
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from examples.flights import report as reports
+from examples.flights import truth as truths
+from examples.flights.data import AIRPORTS, load
+from examples.flights.fleet import Fleet
+from examples.flights.job import HOUR
+from examples.flights.pipeline_process import PipelineProcess
+from examples.flights.progress import Progress
+from tracer import records
+from tracer.local import LocalLog
+
+JOB: Final = "flights"
+CONFIG: Final = pathlib.Path(__file__).with_name("streamgauge.toml")
+_SNAPSHOT: Final = 6 * HOUR
+_DRAIN: Final = 36  # hours after the last departure, in which its labels still come
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; 0 when it came to its end."""
+    args = _arguments(argv)
+    folder: pathlib.Path = args.data
+    for name in ("log.db", "state", "snapshots", "store.db"):
+        _remove(folder, name)
+    (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+    truth = truths.load(args.truth)
+    begin, end = truths.seconds(args.begin), truths.seconds(args.until)
+    print("Preparing the flights, starting the pipeline and three workers ...", flush=True)
+    flights = {airport: load(airport, folder / "cache") for airport in AIRPORTS}
+    with PipelineProcess(CONFIG, folder, args.port) as pipeline:
+        fleet = Fleet(pipeline.log, folder / "cache", folder / "snapshots", begin)
+        try:
+            print(f"Live page and JSON at {pipeline.address}", flush=True)
+            _open_page(pipeline.address, args)
+            with Progress(begin, end, pipeline) as progress:
+                _replay(fleet, pipeline, truth, begin, end, args.speed, progress)
+            fleet.close()
+        finally:
+            fleet.kill()
+        pipeline.drain()
+        pages = reports.paged(pipeline.incidents())
+        counts = pipeline.counts()
+        result = reports.build(truth, pages, {name: item.time for name, item in flights.items()}, begin, end, counts)
+        print("\n" + reports.table(result), flush=True)
+        if args.report:
+            args.report.write_text(json.dumps(result, indent=1))
+        if args.stay:
+            _stay(pipeline.address)
+    return 0
+
+
+def _replay(
+    fleet: Fleet, pipeline: PipelineProcess, truth: truths.Truth, begin: float, end: float, speed: float | None,
+    progress: Progress,
+) -> None:  # fmt: skip
+    log = LocalLog(pipeline.log)
+    wait = _pacer(speed)
+    broken = {item.airport: truths.seconds(item.end) for item in truth.incident if item.fault == "learning_rate"}
+    for start in _hours(begin, end):
+        for airport, repaired in broken.items():
+            if start == repaired:
+                fleet.restart(airport, start)
+        faults = {airport: truths.active(truth, airport, start, start + HOUR) for airport in AIRPORTS}
+        fleet.hour(start, faults, save=(start - begin) % _SNAPSHOT == 0)
+        tick = records.encode(records.Tick(job=JOB, time=start + HOUR))
+        log.send([("traces", records.key_of(JOB, 0, 1), tick)])
+        progress.show(start + HOUR)
+        wait()
+    log.close()
+
+
+def _hours(begin: float, end: float) -> Iterator[float]:
+    start = begin
+    while start < end:
+        yield start
+        start += HOUR
+
+
+def _pacer(speed: float | None) -> Callable[[], None]:
+    """Hold the replay to `speed` stream hours a second; None: as fast as it goes."""
+    if speed is None:
+        return lambda: None
+    due = time.monotonic()
+
+    def wait() -> None:
+        nonlocal due
+        due = max(due + 1.0 / speed, time.monotonic() - 1.0)
+        time.sleep(max(0.0, due - time.monotonic()))
+
+    return wait
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="streamgauge demo", description="Flights of 2013 through a real online-learning job.",
+        epilog="example: streamgauge demo --speed max --until 2013-02-01 --report report.json",
+    )  # fmt: skip
+    parser.add_argument("--year", action="store_true", help="the whole year instead of January to March")
+    parser.add_argument("--speed", type=_speed, default=12.0, help="stream hours a second, or max (default 12)")
+    parser.add_argument("--from", dest="begin", type=_day, default=_day("2013-01-01"), help="first day, YYYY-MM-DD")
+    parser.add_argument("--until", type=_day, help="day before which the replay ends, YYYY-MM-DD")
+    parser.add_argument("--headless", action="store_true", help="open no browser, end when the replay ends")
+    parser.add_argument("--report", type=pathlib.Path, help="write the final table as JSON")
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(".demo"), help="folder for everything (.demo)")
+    parser.add_argument("--port", type=int, default=8470, help="port of the live page on loopback (8470; 0: any)")
+    parser.add_argument("--truth", type=pathlib.Path, default=truths.PATH, help="another schedule of faults")
+    args = parser.parse_args(argv)
+    year_end = _day("2014-01-01") + datetime.timedelta(hours=_DRAIN)
+    args.until = args.until or (year_end if args.year else _day("2013-04-01"))
+    args.stay = not args.headless and sys.stdin.isatty()
+    return args
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"speed must be above 0 stream hours a second or `max`, got {text}")
+    return value
+
+
+def _day(text: str) -> datetime.datetime:
+    return datetime.datetime.strptime(text, "%Y-%m-%d")  # naive on purpose: local to New York
+
+
+def _remove(folder: pathlib.Path, name: str) -> None:
+    for path in folder.glob(f"{name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _open_page(address: str, args: Any) -> None:
+    if not args.headless and sys.stdout.isatty():
+        import webbrowser
+
+        webbrowser.open(address)
+
+
+def _stay(address: str) -> None:
+    print(f"\nThe page stays at {address}; Ctrl-C ends.", flush=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print()
