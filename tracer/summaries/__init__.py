@@ -1,0 +1,112 @@
+"""Mergeable summaries: what a tracer folds values into and what the pipelines merge over panes and workers; pure.
+
+Counts, bucket counts, registers and id counts merge exactly in any order. Float sums are folded in the given order.
+Heavy hitters and bins are merged k-way, all parts at once, ties by key. Every summary is frozen and lives in raw columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tracer.records import Clock, RecordError, Sketch
+from tracer.summaries.bins import Bins
+from tracer.summaries.columns import Columns, Summary
+from tracer.summaries.counts import Counts, Moments
+from tracer.summaries.distinct import Distinct
+from tracer.summaries.hashing import Tally, combine, hash_values, is_missing, tally
+from tracer.summaries.heavy import Heavy, Top
+from tracer.summaries.histogram import Histogram
+from tracer.summaries.ids import Ids
+from tracer.summaries.labels import Buckets, LabelBuckets
+from tracer.summaries.profile import (
+    CategoricalProfile,
+    NumericProfile,
+    profile_categorical,
+    profile_ids,
+    profile_numeric,
+    tally_values,
+)
+from tracer.summaries.units import Units
+
+__all__ = [
+    "KINDS",
+    "Bins",
+    "Buckets",
+    "CategoricalProfile",
+    "Counts",
+    "Distinct",
+    "Heavy",
+    "Histogram",
+    "Ids",
+    "LabelBuckets",
+    "Moments",
+    "NumericProfile",
+    "Summary",
+    "Tally",
+    "Top",
+    "Units",
+    "combine",
+    "decode",
+    "encode",
+    "hash_values",
+    "is_missing",
+    "merge_sketches",
+    "profile_categorical",
+    "profile_ids",
+    "profile_numeric",
+    "tally",
+    "tally_values",
+]
+
+KINDS: Final[dict[str, type[Summary]]] = {
+    "counts": Counts,
+    "moments": Moments,
+    "histogram": Histogram,
+    "distinct": Distinct,
+    "heavy": Heavy,
+    "ids": Ids,
+    "buckets": Buckets,
+    "label_buckets": LabelBuckets,
+    "bins": Bins,
+    "units": Units,
+}
+
+
+def encode(summary: Summary, clock: Clock, name: str, entity: str) -> Sketch:
+    """The summary as it travels."""
+    return Sketch(summary.KIND, clock, name, entity, summary.columns())
+
+
+def decode(sketch: Sketch) -> Summary:
+    """The summary that a sketch holds, checked. Raises RecordError("columns") for bad bytes or an unknown kind."""
+    return _class(sketch.kind).from_columns(sketch.columns)
+
+
+def merge_sketches(sketches: Sequence[Sketch]) -> tuple[Sketch, ...]:
+    """One sketch for each (kind, clock, name, entity), sorted by it; the parts are folded in the given order.
+
+    Sketches are trusted to have passed `decode` once. Raises RecordError("columns") for columns that do not fold.
+    """
+    groups: dict[tuple[str, Clock, str, str], list[Sketch]] = {}
+    for sketch in sketches:
+        groups.setdefault((sketch.kind, sketch.clock, sketch.name, sketch.entity), []).append(sketch)
+    return tuple(_merged(group) for _, group in sorted(groups.items()))
+
+
+def _merged(group: list[Sketch]) -> Sketch:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    parts: list[Columns] = [sketch.columns for sketch in group]
+    try:
+        return encode(_class(first.kind).fold(parts), first.clock, first.name, first.entity)
+    except (ValueError, IndexError) as error:
+        raise RecordError("columns", f"{first.kind} of {first.name} {first.entity}: {error}") from None
+
+
+def _class(kind: str) -> type[Summary]:
+    found = KINDS.get(kind)
+    if found is None:
+        raise RecordError("columns", f"sketch kind {kind!r} is unknown, known are {', '.join(KINDS)}")
+    return found

@@ -1,0 +1,85 @@
+"""The shape every summary shares: frozen, mergeable, and at home in raw little-endian columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracer.records import RecordError
+
+Columns = tuple[bytes, ...]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+
+class Summary(Protocol):
+    """What each summary can do; `fold` is `merge` on the wire form, so slices merge without becoming objects."""
+
+    KIND: ClassVar[str]
+
+    def columns(self) -> Columns:
+        """Raw little-endian arrays; equal summaries have equal columns."""
+        ...
+
+    @classmethod
+    def from_columns(cls, columns: Columns) -> Self:
+        """The summary that `columns` holds. Raises RecordError("columns") where they do not fit."""
+        ...
+
+    @classmethod
+    def fold(cls, parts: Sequence[Columns]) -> Self:
+        """The merge of all parts' columns, k-way and in the given order; nothing gives the empty summary."""
+        ...
+
+    @classmethod
+    def merge(cls, parts: Sequence[Self]) -> Self:
+        """The merge of all parts, k-way and in the given order; nothing gives the empty summary."""
+        ...
+
+
+def expect(holds: bool, kind: str, what: str) -> None:
+    """Raise RecordError("columns") unless `holds`."""
+    if not holds:
+        raise RecordError("columns", f"{kind}: {what}")
+
+
+def views(kind: str, columns: Columns, dtypes: Sequence[str]) -> tuple[NDArray[Any], ...]:
+    """One read-only view a column. Raises RecordError("columns") for a wrong number of columns or a torn one."""
+    expect(len(columns) == len(dtypes), kind, f"{len(columns)} columns, expected {len(dtypes)}")
+    try:
+        return tuple(np.frombuffer(column, dtype) for column, dtype in zip(columns, dtypes, strict=True))
+    except ValueError as error:
+        raise RecordError("columns", f"{kind}: {error}") from None
+
+
+def gather(parts: Sequence[Columns], column: int, dtype: str) -> NDArray[Any]:
+    """One column of all parts, end to end."""
+    return np.frombuffer(b"".join([part[column] for part in parts]), dtype)
+
+
+def is_increasing(keys: NDArray[Any]) -> bool:
+    """Whether keys are sorted and distinct.
+
+    >>> is_increasing(np.array([1, 2, 2]))
+    False
+    """
+    return len(keys) < 2 or bool((keys[1:] > keys[:-1]).all())
+
+
+def sum_by_key(keys: NDArray[Any], *values: Integers) -> tuple[NDArray[Any], tuple[Integers, ...]]:
+    """Distinct keys, sorted, and the exact sums of each integer column by key.
+
+    >>> keys, (counts,) = sum_by_key(np.array([3, 1, 3]), np.array([1, 1, 5]))
+    >>> keys.tolist(), counts.tolist()
+    ([1, 3], [1, 6])
+    """
+    if len(keys) == 0:
+        return keys, values
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return ordered[first], tuple(np.add.reduceat(column[order], first) for column in values)

@@ -1,0 +1,142 @@
+"""A fixed log-linear histogram of finite numbers: 5 mantissa bits, so quantiles are within 1.6 % of the exact ones.
+
+The bucket of x is the sign, exponent and top 5 mantissa bits of its float64 (as in HdrHistogram, but with fixed bounds):
+no state decides the bounds, so merges are exact in any order. Sparse: 12 bytes a bucket that occurs; about 10 ns a
+value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tracer.summaries.columns import Columns, Floats, Integers, expect, gather, is_increasing, sum_by_key, views
+from tracer.summaries.counts import to_floats
+
+Keys = NDArray[np.int32]
+_SHIFT: Final = np.uint64(52 - 5)
+_HALF: Final = np.uint64(1 << 46)
+_MAGNITUDE: Final = np.uint64((1 << 63) - 1)
+_DENSE: Final = 16_384  # widest key range that is counted in a dense array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram:
+    """Counts by bucket; `keys` is sorted like the values it stands for, 0 is exactly zero."""
+
+    KIND: ClassVar[str] = "histogram"
+
+    keys: Keys
+    counts: Integers
+
+    @classmethod
+    def of(cls, values: ArrayLike) -> Self:
+        """The histogram of the finite values.
+
+        >>> Histogram.of([1.0, 10.0, 100.0, float("nan")]).quantile(0.5)
+        10.125
+        """
+        numbers = to_floats(values)[0]
+        return cls.of_finite(numbers[np.isfinite(numbers)])
+
+    @classmethod
+    def of_finite(cls, values: Floats) -> Self:
+        """The histogram of values that are known to be finite, float64 and contiguous."""
+        return cls(*_count(bucket_keys(values)))
+
+    @property
+    def total(self) -> int:
+        """Values counted."""
+        return int(self.counts.sum())
+
+    def quantile(self, q: float) -> float:
+        """The midpoint of the bucket that holds the value of rank ceil(q n); NaN without values."""
+        return float(self.quantiles([q])[0])
+
+    def quantiles(self, qs: Sequence[float]) -> Floats:
+        """Several quantiles at once, of shape [len(qs)]."""
+        if len(self.keys) == 0:
+            return np.full(len(qs), math.nan)
+        cumulative = np.cumsum(self.counts)
+        ranks = np.maximum(np.ceil(np.asarray(qs) * cumulative[-1]), 1.0)
+        return self.midpoints()[np.searchsorted(cumulative, ranks)]
+
+    def midpoints(self) -> Floats:
+        """The value in the middle of each bucket."""
+        return midpoints(self.keys)
+
+    def mean(self) -> float:
+        """Mean of the midpoints, within 1.6 % where all values have one sign; NaN without values."""
+        total = self.total
+        return math.fsum((self.midpoints() * (self.counts / total)).tolist()) if total else math.nan
+
+    def columns(self) -> Columns:
+        """Keys `<i4`, counts `<i8`."""
+        return self.keys.astype("<i4").tobytes(), self.counts.astype("<i8").tobytes()
+
+    @classmethod
+    def from_columns(cls, columns: Columns) -> Self:
+        """Raises RecordError("columns") unless keys increase, within those of finite numbers, and counts are positive."""
+        keys, counts = views(cls.KIND, columns, ("<i4", "<i8"))
+        expect(len(keys) == len(counts), cls.KIND, f"{len(keys)} keys, {len(counts)} counts")
+        expect(is_increasing(keys) and bool((counts > 0).all()), cls.KIND, "keys not increasing or counts not positive")
+        expect(len(keys) == 0 or -65_504 <= keys[0] <= keys[-1] <= 65_504, cls.KIND, "a key beyond the last bucket")
+        return cls(keys, counts)
+
+    @classmethod
+    def fold(cls, parts: Sequence[Columns]) -> Self:
+        """Exact sums by bucket."""
+        keys, (counts,) = sum_by_key(gather(parts, 0, "<i4"), gather(parts, 1, "<i8"))
+        return cls(keys, counts)
+
+    @classmethod
+    def merge(cls, parts: Sequence[Self]) -> Self:
+        """Exact sums by bucket, in any order."""
+        return cls.fold([part.columns() for part in parts])
+
+
+def bucket_keys(values: Floats) -> Keys:
+    """The bucket of each finite value: sign x (1 + exponent and top 5 mantissa bits), 0 for zero.
+
+    >>> bucket_keys(np.array([0.0, 1.0, 1.01, -1.0])).tolist()
+    [0, 32737, 32737, -32737]
+    """
+    keys = ((values.view(np.uint64) & _MAGNITUDE) >> _SHIFT).astype(np.int32)
+    keys += 1
+    if len(values) and values.min() <= 0.0:
+        keys *= np.sign(values).astype(np.int32)
+    return keys
+
+
+def midpoints(keys: Keys) -> Floats:
+    """The value in the middle of each bucket, 0 for the zero bucket."""
+    magnitude = np.abs(keys.astype(np.int64))
+    bits = (np.maximum(magnitude - 1, 0).astype(np.uint64) << _SHIFT) + _HALF
+    return np.sign(keys) * bits.view(np.float64)
+
+
+def _count(keys: Keys) -> tuple[Keys, Integers]:
+    """Distinct keys and their counts; positive and negative ones apart, so that each range is narrow."""
+    if len(keys) == 0:
+        return keys, np.zeros(0, np.int64)
+    if keys.min() > 0:
+        return _count_range(keys)
+    ranges = [_count_range(keys[keys < 0]), _count_range(keys[keys == 0]), _count_range(keys[keys > 0])]
+    return np.concatenate([keys for keys, _ in ranges]), np.concatenate([counts for _, counts in ranges])
+
+
+def _count_range(keys: Keys) -> tuple[Keys, Integers]:
+    if len(keys) == 0:
+        return keys, np.zeros(0, np.int64)
+    low, high = int(keys.min()), int(keys.max())
+    if high - low >= _DENSE:
+        found, counts = np.unique(keys, return_counts=True)
+        return found, counts.astype(np.int64)
+    dense = np.bincount(keys - low)
+    found = np.flatnonzero(dense)
+    return (found + low).astype(np.int32), dense[found]

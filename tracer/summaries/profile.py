@@ -1,0 +1,88 @@
+"""All summaries of one feature in one pass: what a `profile` sketch set holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tracer.summaries.counts import Counts, Moments, to_floats, to_objects
+from tracer.summaries.distinct import Distinct
+from tracer.summaries.hashing import Tally, hash_values, is_missing, tally
+from tracer.summaries.heavy import CAPACITY, Heavy
+from tracer.summaries.histogram import Histogram
+from tracer.summaries.ids import Ids
+
+
+class NumericProfile(NamedTuple):
+    """A numeric feature in one pane."""
+
+    counts: Counts
+    moments: Moments
+    histogram: Histogram
+
+
+class CategoricalProfile(NamedTuple):
+    """A categorical or id feature in one pane; `tally` is there for whoever needs `Ids` too."""
+
+    counts: Counts
+    distinct: Distinct
+    heavy: Heavy
+
+
+def profile_numeric(
+    values: ArrayLike,
+    *,
+    default: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    shift: float = 0.0,
+) -> NumericProfile:
+    """Counts, moments about `shift` and histogram of one numeric feature.
+
+    >>> profile_numeric([1.0, None, 3.0]).moments.mean()
+    2.0
+    """
+    numbers, failed = to_floats(values)
+    counts = Counts.of_floats(numbers, failed, default, low, high)
+    finite = numbers
+    if counts.missing + failed + counts.nonfinite:
+        finite = numbers[np.isfinite(numbers)]
+    return NumericProfile(counts, Moments.of_finite(finite, shift), Histogram.of_finite(finite))
+
+
+def profile_categorical(
+    values: ArrayLike,
+    *,
+    salt: bytes = b"",
+    default: Any = None,
+    vocabulary: Collection[Any] | None = None,
+    capacity: int = CAPACITY,
+) -> CategoricalProfile:
+    """Counts, distinct and heavy hitters of one categorical or id feature; values are hashed with `salt`.
+
+    >>> profile_categorical(["a", "b", "a", None]).heavy.top(1)[0].count
+    2
+    """
+    array = to_objects(values)
+    counts = Counts.of_categorical(array, default, vocabulary)
+    found = tally_values(array, salt)
+    return CategoricalProfile(counts, Distinct.of_tally(found), Heavy.of_tally(found, capacity))
+
+
+def tally_values(values: ArrayLike, salt: bytes = b"") -> Tally:
+    """Tally of the hashes of the values that are not missing."""
+    array = to_objects(values)
+    missing = is_missing(array)
+    return tally(hash_values(array[~missing] if missing.any() else array, salt))
+
+
+def profile_ids(values: ArrayLike, *, salt: bytes = b"", modulus: int = 1) -> Ids:
+    """The id sample of one id feature.
+
+    >>> profile_ids([1, 2, 2]).distinct()
+    2
+    """
+    return Ids.of_tally(tally_values(values, salt), modulus)
