@@ -7,20 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from anomaly.types import Anomaly, Decision, Notification, Score
 from pipelines.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
-
-
-class Message(NamedTuple):
-    """One record on a topic. `offset` grows within a topic (embedded log) or a partition (Kafka)."""
-
-    topic: str
-    key: str
-    value: bytes
-    offset: int
-    partition: int = 0
+from tracer.transport import Message
 
 
 class Bus(Protocol):

@@ -1,0 +1,122 @@
+"""One SQLite file of ours: open it, make sure that it is ours, and say in words what is wrong with it.
+
+Every fault is a FileError: `fault` is one of the `Fault` words, `retryable` says whether waiting can help.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failed"]
+Sync = Literal["normal", "full"]
+
+PAGE_BYTES: Final = 4096
+_WORDS: Final[dict[int, Fault]] = {
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_LOCKED: "busy",
+    sqlite3.SQLITE_PROTOCOL: "busy",
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+    sqlite3.SQLITE_CANTOPEN: "unwritable",
+    sqlite3.SQLITE_READONLY: "unwritable",
+    sqlite3.SQLITE_PERM: "unwritable",
+    sqlite3.SQLITE_AUTH: "unwritable",
+}
+_REMEDIES: Final[dict[Fault, str]] = {
+    "busy": "another process holds it; try again",
+    "full": "free disk space, or raise its size limit or shorten its retention",
+    "damaged": "stop what uses it, move it (with its -wal and -shm) away, and start again with a new one or a copy",
+    "foreign": "give another path",
+    "newer": "upgrade Streamgauge, or move it away and start again with a new one",
+    "unwritable": "its folder must exist and be writable for this user",
+    "failed": "see the cause",
+}
+
+
+class Shape(NamedTuple):
+    """What makes a file ours: SQLite's application_id, the version of its tables, and how to make them."""
+
+    application: int
+    version: int
+    schema: tuple[str, ...]
+
+
+class FileError(Exception):
+    """A file of ours could not be used; the message names the file and the remedy."""
+
+    def __init__(self, fault: Fault, path: Path, cause: str) -> None:
+        super().__init__(f"{path}: {cause} ({fault}); {_REMEDIES[fault]}")
+        self.fault: Fault = fault
+        self.retryable = fault in ("busy", "full")
+
+
+def explained(error: sqlite3.Error, path: Path) -> FileError:
+    """What SQLite's error means for the one who runs the program."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return FileError("failed" if code is None else _WORDS.get(code & 0xFF, "failed"), path, str(error))
+
+
+def open_file(path: Path, shape: Shape, *, sync: Sync, busy: float, max_bytes: int | None = None) -> sqlite3.Connection:
+    """A connection in write-ahead mode that any thread may use (one at a time), its tables made if the file is new.
+
+    `max_bytes` bounds the size of the file; more is a `full` fault. Raises FileError.
+    """
+    deadline = time.monotonic() + busy
+    while True:
+        try:
+            return _opened(path, shape, sync, busy, max_bytes)
+        except sqlite3.Error as error:
+            fault = explained(error, path)
+            # Two processes that make the same file at once meet here: switching to write-ahead mode does not wait.
+            if fault.fault != "busy" or time.monotonic() >= deadline:
+                raise fault from error
+            time.sleep(0.01)
+
+
+def _opened(path: Path, shape: Shape, sync: Sync, busy: float, max_bytes: int | None) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table
+        _check_ours(connection, path, shape)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {sync}")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if max_bytes is not None:
+            connection.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE_BYTES, 1)}")
+        _make_tables(connection, shape)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_ours(connection: sqlite3.Connection, path: Path, shape: Shape) -> None:
+    application = _pragma(connection, "application_id")
+    version = _pragma(connection, "user_version")
+    if application == 0 and version == 0 and _pragma(connection, "schema_version") == 0:
+        return  # new and empty
+    if application != shape.application:
+        raise FileError("foreign", path, "this is a database of another program")
+    if version > shape.version:
+        raise FileError("newer", path, f"its tables have version {version}, this program knows {shape.version}")
+
+
+def _make_tables(connection: sqlite3.Connection, shape: Shape) -> None:
+    if _pragma(connection, "application_id") == shape.application:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if _pragma(connection, "application_id") != shape.application:  # else another process was faster
+        for statement in shape.schema:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {shape.application}")
+        connection.execute(f"PRAGMA user_version = {shape.version}")
+    connection.execute("COMMIT")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
