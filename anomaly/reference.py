@@ -1,0 +1,296 @@
+"""What is normal for a series in a slot of the day: median and spread over 28 days, vectorised over series.
+
+A slot is a part of the local day (at most 24). Of each day a slot keeps one entry a series: the mean of the windows
+that began in it, on the metric's scale (`anomaly.scales`). An entry becomes history when the next slot begins, so the
+medians of a slot are taken once however many windows it holds. Entries are float32: 1e-7 of a level is far below any
+noise, the state is half as large, and it restores exactly because it is what the state holds.
+
+Cost at 10,000 series: 10 ms when a slot begins, 0.5 ms at each later close in it. Memory: 3.2 kB a series at 24 slots.
+
+Spread from day to day: the MAD times 1.4826 and a small-sample factor (Croux and Rousseeuw 1992), shrunk below 20
+entries to variance `(n mad^2 + 20 P^2) / (n + 20)`, P^2 the mean over all slots of the series' own mad^2. Wobble: the
+variance from window to window inside a slot, from winsorised successive differences (von Neumann 1941).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.columns import Arrays, Column, empty, pack, pick, unpack
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+
+DEPTH: Final = 28  # days
+TRAILING: Final = 24  # windows
+ENOUGH: Final = 20  # entries whose own spread is believed
+CLASS_MINIMUM: Final = 4  # days of a class before it is told apart
+SLOT_MINIMUM: Final = 3  # days of a slot before it is told apart
+MEMORY: Final = 1.0 / 256  # weight of the newest difference in `wobble`
+# Croux and Rousseeuw 1992: what the MAD of 0..9 normal values must be multiplied by to be unbiased.
+_SMALL: Final = np.array([np.nan, np.nan, 1.196, 1.495, 1.363, 1.206, 1.200, 1.140, 1.129, 1.107])
+
+
+class Moment(NamedTuple):
+    """Where a window begins on the local calendar."""
+
+    day: int  # proleptic ordinal of the local day
+    slot: int  # part of the day, from 0
+    day_class: int = 0  # 0 weekday, 1 Saturday, 2 Sunday or holiday
+    holiday: bool = False
+
+
+class Expected(NamedTuple):
+    """What a reference says of one moment; every array has one element a series."""
+
+    center: Floats  # on the metric's scale; NaN: no reference yet
+    spread: Floats  # standard deviation from day to day
+    wobble: Floats  # variance from window to window inside a slot, sampling noise included; 0 with one window a slot
+    entries: Rows  # how many stand behind `center`
+    usual: Bools  # half of the days in this slot reached the least evidence: a value is expected
+
+
+class _State(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    slots: int
+    series: int
+    moment: Moment | None
+    calendar: bytes
+    arrays: bytes
+
+
+class Reference:
+    """The learnt normal of `series` series over `slots` parts of the day. Score first, learn afterwards.
+
+    >>> reference = Reference(series=1, slots=1)
+    >>> for day in range(10):
+    ...     _ = reference.expect(Moment(day, 0))
+    ...     reference.learn(Moment(day, 0), np.array([5.0 + day % 2]), np.array([True]))
+    >>> reference.expect(Moment(10, 0)).center.tolist()
+    [5.5]
+    """
+
+    def __init__(self, series: int = 0, slots: int = 24) -> None:
+        self.slots = slots
+        self._columns = _columns(slots)
+        self._arrays: Arrays = empty(self._columns, series)
+        self._days = np.full((slots, DEPTH), np.iinfo(np.int64).min, dtype="<i8")
+        self._classes = np.zeros((slots, DEPTH), dtype="|i1")
+        self._moment: Moment | None = None
+        self._cache: tuple[Moment, bytes, Expected] | None = None
+
+    @property
+    def series(self) -> int:
+        """How many series there are."""
+        return len(self._arrays["open_sum"])
+
+    def expect(self, moment: Moment, by_class: Bools | None = None) -> Expected:
+        """What is normal at `moment`; `by_class` marks the series that tell classes of day apart.
+
+        A moment after the last one closes the slot before it. A moment before it (a revision) changes nothing.
+        """
+        classed = np.zeros(self.series, dtype=bool) if by_class is None else by_class
+        if self._moment is not None and moment[:2] < self._moment[:2]:
+            return self._expect(moment, classed, remember=False)
+        if self._moment is None or moment[:2] > self._moment[:2]:
+            self._close_slot()
+            self._moment = moment
+        stamp = classed.tobytes()
+        if self._cache is None or self._cache[0] != moment or self._cache[1] != stamp:
+            self._cache = (moment, stamp, self._expect(moment, classed, remember=True))
+        return self._trail(self._cache[2])._replace(wobble=self._arrays["wobble"].copy())
+
+    def learn(self, moment: Moment, level: Floats, keep: Bools, excess: Floats | None = None) -> None:
+        """Take in one window's `level` where `keep`; elsewhere remember its `excess` over the reference for `settle`.
+
+        `level` is on the metric's scale, NaN unknown. Windows before the last moment are left out.
+        """
+        if self._moment is None or moment[:2] != self._moment[:2]:
+            return
+        arrays, known = self._arrays, np.isfinite(level)
+        arrays["open_present"][:] = 1
+        arrays["open_reached"][known] = 1
+        rows = np.flatnonzero(known & keep)
+        self._difference(rows, level)
+        arrays["open_sum"][rows] += level[rows]
+        arrays["open_count"][rows] += 1
+        _push(arrays["trailing"], arrays["trailing_at"], rows, level[rows])
+        if excess is not None:
+            left_out = np.flatnonzero(known & ~keep & np.isfinite(excess))
+            _push(arrays["excess"], arrays["excess_at"], left_out, excess[left_out])
+
+    def settle(self, rows: Rows) -> None:
+        """Accept a lasting change as the new normal: the whole history of `rows` moves by the median of its excess.
+
+        So the rhythm of the day stays known, where a fresh start would see news in every morning.
+        """
+        if not len(rows):
+            return
+        arrays = self._arrays
+        by = _median(arrays["excess"][rows])[0]
+        by = np.where(np.isfinite(by), by, 0.0)
+        arrays["level"][rows] += by.astype("<f4")[:, None, None]
+        arrays["trailing"][rows] += by.astype("<f4")[:, None]
+        arrays["open_sum"][rows] += by * arrays["open_count"][rows]
+        arrays["previous"][rows] = np.nan
+        self.forget_excess(rows)
+        self._cache = None
+
+    def forget_excess(self, rows: Rows) -> None:
+        """A change of `rows` is over."""
+        self._arrays["excess"][rows] = np.nan
+
+    def reindex(self, index: Rows) -> None:
+        """Keep the series `index`, in that order; -1 is a new one."""
+        self._arrays = pick(self._columns, self._arrays, index)
+        self._cache = None
+
+    def snapshot(self) -> bytes:
+        """All state, exactly."""
+        calendar = pack({"days": self._days, "classes": self._classes})
+        return msgspec.msgpack.encode(_State(1, self.slots, self.series, self._moment, calendar, pack(self._arrays)))
+
+    @classmethod
+    def restore(cls, data: bytes) -> Reference:
+        """The reference that `snapshot` was taken of."""
+        state = msgspec.msgpack.decode(data, type=_State)
+        reference = cls(0, state.slots)
+        calendar = unpack(state.calendar)
+        reference._days, reference._classes = calendar["days"], calendar["classes"]
+        reference._arrays, reference._moment = unpack(state.arrays), state.moment
+        return reference
+
+    def _close_slot(self) -> None:
+        """The open slot becomes an entry of its day, over the one of 28 days before."""
+        if self._moment is None:
+            return
+        day, slot, arrays = self._moment.day, self._moment.slot, self._arrays
+        place, bit = day % DEPTH, np.uint32(1 << (day % DEPTH))
+        count = arrays["open_count"]
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            mean = np.clip(arrays["open_sum"] / count, -3e38, 3e38)
+        arrays["level"][:, slot, place] = np.where(count > 0, mean, np.nan)
+        for name in ("present", "reached"):
+            bits = arrays[name]
+            bits[:, slot] = np.where(arrays[f"open_{name}"] > 0, bits[:, slot] | bit, bits[:, slot] & ~bit)
+            arrays[f"open_{name}"][:] = 0
+        self._days[slot, place], self._classes[slot, place] = day, self._moment.day_class
+        arrays["open_sum"][:], arrays["open_count"][:], arrays["previous"][:] = 0.0, 0, np.nan
+
+    def _expect(self, moment: Moment, classed: Bools, remember: bool) -> Expected:
+        slot = moment.slot
+        days = self._days[slot]
+        fresh = (days >= moment.day - DEPTH) & (days < moment.day)
+        block = np.where(fresh, self._arrays["level"][:, slot, :], np.float32(np.nan))
+        if classed.any():
+            same = self._classes[slot] == moment.day_class
+            narrow = np.where(same, block[classed], np.float32(np.nan))
+            enough = np.count_nonzero(narrow == narrow, axis=1) >= CLASS_MINIMUM
+            block[np.flatnonzero(classed)[enough]] = narrow[enough]
+        center, mad, count = _robust(block)
+        few = count < SLOT_MINIMUM
+        mads = self._arrays["mads"] if remember else self._arrays["mads"].copy()
+        mads[:, slot] = np.where(few, np.float32(np.nan), mad)
+        spread = np.sqrt(_shrunk(np.square(mad), count, _pooled(mads)))
+        spread[few] = np.nan
+        center[few], count[few] = np.nan, 0
+        return Expected(center, spread, self._arrays["wobble"].copy(), count, self._usual(slot, fresh))
+
+    def _trail(self, expected: Expected) -> Expected:
+        """The trailing windows where the slot has fewer than 3 days."""
+        rows = np.flatnonzero(expected.entries == 0)
+        if not len(rows):
+            return expected
+        center, mad, count = _robust(self._arrays["trailing"][rows])
+        spread = np.sqrt(_shrunk(np.square(mad), count, _pooled(self._arrays["mads"][rows])))
+        all_center, all_spread, entries = expected.center.copy(), expected.spread.copy(), expected.entries.copy()
+        all_center[rows], all_spread[rows], entries[rows] = center, spread, count
+        return expected._replace(center=all_center, spread=all_spread, entries=entries)
+
+    def _usual(self, slot: int, fresh: Bools) -> Bools:
+        mask = np.uint32(sum(1 << place for place in np.flatnonzero(fresh).tolist()))
+        present = np.bitwise_count(self._arrays["present"][:, slot] & mask)
+        reached = np.bitwise_count(self._arrays["reached"][:, slot] & mask)
+        usual: Bools = (present > 0) & (2 * reached.astype(np.int64) >= present)
+        return usual
+
+    def _difference(self, rows: Rows, level: Floats) -> None:
+        """Half the square of the step from window to window inside a slot, capped at 3 sigmas, averaged."""
+        arrays = self._arrays
+        step = level[rows] - arrays["previous"][rows]
+        arrays["previous"][rows] = level[rows]
+        moved = np.flatnonzero(np.isfinite(step))
+        if not len(moved):
+            return
+        at = rows[moved]
+        square, seen, old = np.square(step[moved]) / 2.0, arrays["steps"][at], arrays["wobble"][at]
+        capped = np.where(seen > TRAILING, np.minimum(square, 9.0 * old + 1e-12), square)
+        arrays["wobble"][at] = old + np.maximum(1.0 / (seen + 1.0), MEMORY) * (capped - old)
+        arrays["steps"][at] = np.minimum(seen + 1, 1_000_000)
+
+
+def _columns(slots: int) -> dict[str, Column]:
+    nan = float("nan")
+    return {
+        "level": Column("<f4", (slots, DEPTH), nan),
+        "mads": Column("<f4", (slots,), nan),
+        "present": Column("<u4", (slots,)),
+        "reached": Column("<u4", (slots,)),
+        "trailing": Column("<f4", (TRAILING,), nan),
+        "trailing_at": Column("|i1"),
+        "excess": Column("<f4", (TRAILING,), nan),
+        "excess_at": Column("|i1"),
+        "open_sum": Column("<f8"),
+        "open_count": Column("<i4"),
+        "open_present": Column("|u1"),
+        "open_reached": Column("|u1"),
+        "previous": Column("<f8", (), nan),
+        "wobble": Column("<f8"),
+        "steps": Column("<i4"),
+    }
+
+
+def _push(ring: NDArray[np.float32], at: NDArray[np.int8], rows: Rows, level: Floats) -> None:
+    ring[rows, at[rows]] = np.clip(level, -3e38, 3e38)
+    at[rows] = (at[rows] + 1) % TRAILING
+
+
+def _median(block: NDArray[np.float32]) -> tuple[Floats, Rows]:
+    """Median of each row without its NaN, and how many it has; NaN sorts last."""
+    ordered = np.sort(block, axis=1)
+    count = np.count_nonzero(block == block, axis=1)
+    rows = np.arange(len(block))
+    low = ordered[rows, np.maximum(count - 1, 0) // 2].astype(np.float64)
+    high = ordered[rows, np.minimum(count // 2, block.shape[1] - 1)].astype(np.float64)
+    return (low + high) / 2.0, count
+
+
+def _robust(block: NDArray[np.float32]) -> tuple[Floats, Floats, Rows]:
+    center, count = _median(block)
+    deviation = _median(np.abs(block - center[:, None]).astype(np.float32))[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(count < len(_SMALL), _SMALL[np.minimum(count, len(_SMALL) - 1)], count / (count - 0.8))
+    return center, 1.4826 * factor * deviation, count  # 1.4826 makes the MAD estimate sigma for a normal law
+
+
+def _pooled(mads: NDArray[np.float32]) -> Floats:
+    """P^2: the mean of a series' mad^2 over its slots, slot by slot so that no sum depends on the number of series."""
+    total, count = np.zeros(len(mads)), np.zeros(len(mads))
+    for slot in range(mads.shape[1]):
+        column = mads[:, slot].astype(np.float64)
+        known = column == column
+        total += np.where(known, np.square(column), 0.0)
+        count += known
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return total / count
+
+
+def _shrunk(variance: Floats, count: Rows, pooled: Floats) -> Floats:
+    prior = np.where(np.isnan(pooled), variance, pooled)
+    mixed = (count * np.where(np.isnan(variance), prior, variance) + ENOUGH * prior) / (count + ENOUGH)
+    return np.where(count < ENOUGH, mixed, variance)
