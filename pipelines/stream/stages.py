@@ -1,0 +1,38 @@
+"""What stage 1 hands closed windows to: the second stage, which holds series, scores and detectors."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from pipelines.pipeline import Report
+from tracer.records import Feedback, Setting
+
+
+class Stage2(Protocol):
+    """Runs once per job, after all its shards; everything it emits is one of `pipelines.outputs.Emitted`, number left 0."""
+
+    def on_report(self, report: Report) -> list[msgspec.Struct]:
+        """One closed window, or a revision of one (`revision > 0`), partials and presences sorted by worker.
+
+        `report.revisions` is always empty here: each revision arrives as a report of its own, right after the close
+        that it rode on. `report.gap` windows before this one were skipped without a report.
+        """
+        ...
+
+    def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
+        """A change of thresholds or parameters, at its place in the log; each (name, revision) arrives once."""
+        ...
+
+    def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
+        """What on-call said of a notification, at its place in the log; arrives once."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        ...
+
+    def restore(self, data: bytes) -> None:
+        """Continue exactly where `snapshot` was taken."""
+        ...
