@@ -1,7 +1,8 @@
 """Mergeable summaries: what a tracer folds values into and what the pipelines merge over panes and workers; pure.
 
 Counts, bucket counts, registers and id counts merge exactly in any order. Float sums are folded in the given order.
-Heavy hitters and bins are merged k-way, all parts at once, ties by key. Every summary is frozen and lives in raw columns.
+Heavy hitters and bins are merged k-way, all parts at once, ties by key. Every summary is frozen and travels as raw
+little-endian columns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Label counts by value bin of a feature: what information value needs.
 
-Numeric bins keep 2 mantissa bits (25 % wide at most), ids are bins of their own. At most 256 bins are kept, the largest;
-the rest is `other`. Exact in any order while nothing overflows into `other`; merge all parts at once.
+Numeric bins keep 2 mantissa bits (25 % wide at most), ids are bins of their own. At most 256 bins are kept, the
+largest; the rest is `other`. Exact in any order while nothing overflows into `other`; merge all parts at once.
 """
 
 from __future__ import annotations

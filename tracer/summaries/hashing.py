@@ -74,11 +74,11 @@ def is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
     if kind in "iub":
         return np.zeros(values.shape, bool)
     if kind == "f":
-        return np.isnan(values)
+        return np.asarray(np.isnan(values), bool)
     if kind in "mM":
-        return np.isnat(values)
+        return np.asarray(np.isnat(values), bool)
     if kind in "US":
-        return values == values.dtype.type()
+        return np.asarray(values == values.dtype.type(), bool)
     return np.array([v is None or v != v or (isinstance(v, (str, bytes)) and not v) for v in values.tolist()], bool)
 
 

@@ -2,7 +2,8 @@
 
 The mergeable summaries of Agarwal et al. 2012 (Misra-Gries), merged k-way: for every kept hash
 count <= true count <= count + error, and a hash that is not kept occurs at most `bound` times, which is at most
-rows / (capacity + 1) for one pane. Exact (error and bound 0) while there are at most `capacity` distinct values. Up to 6 kB.
+rows / (capacity + 1) for one pane. Exact (error and bound 0) while there are at most `capacity` distinct values. Up to
+6 kB.
 
 Not associative: merge all parts at once, not merges of merges; the order of the parts does not matter, ties go by key.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracer.summaries.columns import Columns, Hashes, Integers, expect, gather, is_increasing, sum_by_key, views
 from tracer.summaries.hashing import Tally, tally
@@ -22,10 +24,10 @@ CAPACITY: Final = 256
 
 
 class Top(NamedTuple):
-    """One frequent value: its true count lies in [count, count + error]."""
+    """One frequent value: its true count lies in [rows, rows + error]."""
 
     hash: int
-    count: int
+    rows: int
     error: int
 
 
@@ -47,7 +49,7 @@ class Heavy:
         """The summary of hashes (see `hash_values`).
 
         >>> Heavy.of(np.array([7, 3, 7], np.uint64)).top(1)
-        [Top(hash=7, count=2, error=0)]
+        [Top(hash=7, rows=2, error=0)]
         """
         return cls.of_tally(tally(hashes), capacity)
 
@@ -128,10 +130,10 @@ class Heavy:
         return cls.fold([part.columns() for part in parts])
 
 
-def _largest(counts: Integers, capacity: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _largest(counts: Integers, capacity: int) -> NDArray[np.bool_]:
     """Which `capacity` of sorted hashes have the largest counts; ties go to the smaller hash."""
     edge = np.partition(counts, len(counts) - capacity)[len(counts) - capacity]
-    kept = counts > edge
+    kept: NDArray[np.bool_] = counts > edge
     ties = np.flatnonzero(counts == edge)
     kept[ties[: capacity - int(np.count_nonzero(kept))]] = True
     return kept

@@ -1,8 +1,8 @@
 """A fixed log-linear histogram of finite numbers: 5 mantissa bits, so quantiles are within 1.6 % of the exact ones.
 
-The bucket of x is the sign, exponent and top 5 mantissa bits of its float64 (as in HdrHistogram, but with fixed bounds):
-no state decides the bounds, so merges are exact in any order. Sparse: 12 bytes a bucket that occurs; about 10 ns a
-value.
+The bucket of x is the sign, exponent and top 5 mantissa bits of its float64 (as in HdrHistogram, but with fixed
+bounds): no state decides the bounds, so merges are exact in any order. Sparse: 12 bytes a bucket that occurs; about 10
+ns a value.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Histogram:
             return np.full(len(qs), math.nan)
         cumulative = np.cumsum(self.counts)
         ranks = np.maximum(np.ceil(np.asarray(qs) * cumulative[-1]), 1.0)
-        return self.midpoints()[np.searchsorted(cumulative, ranks)]
+        return np.asarray(self.midpoints()[np.searchsorted(cumulative, ranks)], np.float64)
 
     def midpoints(self) -> Floats:
         """The value in the middle of each bucket."""
@@ -81,7 +81,7 @@ class Histogram:
 
     @classmethod
     def from_columns(cls, columns: Columns) -> Self:
-        """Raises RecordError("columns") unless keys increase, within those of finite numbers, and counts are positive."""
+        """Raises RecordError("columns") unless keys increase and belong to finite numbers and counts are positive."""
         keys, counts = views(cls.KIND, columns, ("<i4", "<i8"))
         expect(len(keys) == len(counts), cls.KIND, f"{len(keys)} keys, {len(counts)} counts")
         expect(is_increasing(keys) and bool((counts > 0).all()), cls.KIND, "keys not increasing or counts not positive")

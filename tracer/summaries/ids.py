@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracer.summaries.columns import Columns, Hashes, Integers, expect, gather, is_increasing, sum_by_key, views
 from tracer.summaries.hashing import Tally, tally
@@ -84,7 +85,8 @@ def _is_power(modulus: int) -> bool:
     return modulus > 0 and modulus & (modulus - 1) == 0
 
 
-def _sampled(hashes: Hashes, modulus: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _sampled(hashes: Hashes, modulus: int) -> NDArray[np.bool_]:
     if not _is_power(modulus):
         raise ValueError(f"modulus must be a power of two, got {modulus} (tracer.summaries.ids)")
-    return (hashes & np.uint64(modulus - 1)) == 0
+    sampled: NDArray[np.bool_] = (hashes & np.uint64(modulus - 1)) == 0
+    return sampled

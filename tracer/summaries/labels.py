@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -93,14 +93,6 @@ class Buckets:
         return cls.fold([part.columns() for part in parts])
 
 
-class _Sums(NamedTuple):
-    """The float columns of LabelBuckets, of shape [n] each."""
-
-    sum_p: Floats
-    weight_positive: Floats
-    weight_negative: Floats
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelBuckets:
     """Predictions and labels of the same rows: what AUC, PCOC, ECE and normalised entropy need."""
@@ -131,12 +123,12 @@ class LabelBuckets:
         hits = np.bincount(positive, minlength=BUCKETS)
         bucket = np.flatnonzero(counts).astype(np.uint16)
         positives, negatives = hits[bucket], (counts - hits)[bucket]
-        sum_p = np.bincount(numbers, p if w is None else p * w, minlength=BUCKETS)[bucket]
+        sum_p = _sums(numbers, p if w is None else p * w)[bucket]
         if w is None:
             heavy, light = positives.astype(np.float64), negatives.astype(np.float64)
         else:
-            heavy = np.bincount(positive, w[y], minlength=BUCKETS)[bucket]
-            light = np.bincount(numbers[~y], w[~y], minlength=BUCKETS)[bucket]
+            heavy = _sums(positive, w[y])[bucket]
+            light = _sums(numbers[~y], w[~y])[bucket]
         return cls(bucket, positives, negatives, heavy, light, sum_p, _loss(p, y, w), clipped, invalid)
 
     @property
@@ -187,11 +179,10 @@ class LabelBuckets:
         heads = gather(parts, 0, "<i8").reshape(-1, 2).sum(axis=0).tolist()
         numbers, pos, neg = gather(parts, 2, "<u2"), gather(parts, 3, "<i8"), gather(parts, 4, "<i8")
         bucket, (positives, negatives) = sum_by_key(numbers, pos, neg)
-        # bincount adds one by one, so the fold has the order of the parts
-        sum_p = np.bincount(numbers, gather(parts, 5, "<f8"), minlength=BUCKETS)[bucket]
+        sum_p = _sums(numbers, gather(parts, 5, "<f8"))[bucket]
         if any(part[6] for part in parts):
-            heavy = np.bincount(numbers, _weights_of(parts, 6, 3), minlength=BUCKETS)[bucket]
-            light = np.bincount(numbers, _weights_of(parts, 7, 4), minlength=BUCKETS)[bucket]
+            heavy = _sums(numbers, _weights_of(parts, 6, 3))[bucket]
+            light = _sums(numbers, _weights_of(parts, 7, 4))[bucket]
         else:
             heavy, light = positives.astype(np.float64), negatives.astype(np.float64)
         loss = math.fsum(gather(parts, 1, "<f8").tolist())
@@ -235,6 +226,11 @@ def midpoints(bucket: Numbers) -> Floats:
 def _occurring(dense: NDArray[np.int64]) -> tuple[Numbers, Integers]:
     bucket = np.flatnonzero(dense)
     return bucket.astype(np.uint16), dense[bucket]
+
+
+def _sums(numbers: NDArray[Any], values: Floats) -> Floats:
+    """Sums by bucket, shape [4096]; bincount adds one by one, so the fold has the order of the rows."""
+    return np.bincount(numbers, values, minlength=BUCKETS).astype(np.float64, copy=False)
 
 
 def _usable(

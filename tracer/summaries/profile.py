@@ -63,7 +63,7 @@ def profile_categorical(
 ) -> CategoricalProfile:
     """Counts, distinct and heavy hitters of one categorical or id feature; values are hashed with `salt`.
 
-    >>> profile_categorical(["a", "b", "a", None]).heavy.top(1)[0].count
+    >>> profile_categorical(["a", "b", "a", None]).heavy.top(1)[0].rows
     2
     """
     array = to_objects(values)

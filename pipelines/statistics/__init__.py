@@ -1,0 +1,76 @@
+"""Statistics of merged summaries: pure functions, each with its formula, its unit and its source.
+
+`drift`: PSI and JS distance, in bins that `binning` fixes with the reference. `ranking`: AUC with its bound and error,
+average precision, curves. `calibration`: PCOC, ECE, log loss, normalised entropy. `information`: information value with
+its floor. `concentration`: entropy, dispersion, top share, duplicates.
+"""
+
+from pipelines.statistics.calibration import (
+    base_rate,
+    ece,
+    log_loss,
+    normalized_entropy,
+    pcoc,
+    pcoc_by_bucket,
+)
+from pipelines.statistics.concentration import (
+    categorical_dispersion,
+    duplicate_rate,
+    entropy,
+    numeric_dispersion,
+    top_share,
+    top_share_bound,
+)
+from pipelines.statistics.drift import (
+    drift_of,
+    id_counts,
+    js_distance,
+    numeric_counts,
+    prediction_counts,
+    psi,
+    psi_floor,
+)
+from pipelines.statistics.estimate import Estimate
+from pipelines.statistics.information import InformationValue, information_value, iv_of
+from pipelines.statistics.ranking import (
+    Auc,
+    auc,
+    auc_volatility,
+    average_precision,
+    hanley_mcneil,
+    precision_recall_curve,
+    roc_curve,
+)
+
+__all__ = [
+    "Auc",
+    "Estimate",
+    "InformationValue",
+    "auc",
+    "auc_volatility",
+    "average_precision",
+    "base_rate",
+    "categorical_dispersion",
+    "drift_of",
+    "duplicate_rate",
+    "ece",
+    "entropy",
+    "hanley_mcneil",
+    "id_counts",
+    "information_value",
+    "iv_of",
+    "js_distance",
+    "log_loss",
+    "normalized_entropy",
+    "numeric_counts",
+    "numeric_dispersion",
+    "pcoc",
+    "pcoc_by_bucket",
+    "precision_recall_curve",
+    "prediction_counts",
+    "psi",
+    "psi_floor",
+    "roc_curve",
+    "top_share",
+    "top_share_bound",
+]

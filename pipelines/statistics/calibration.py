@@ -1,0 +1,105 @@
+"""Whether predictions are the right size: PCOC, expected calibration error, log loss, normalised entropy."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from pipelines.statistics.estimate import Estimate, Floats
+from tracer.summaries import LabelBuckets
+from tracer.summaries.labels import CLIP
+
+ECE_BUCKETS: Final = 20
+PCOC_BUCKETS: Final = 10
+
+
+def pcoc(labels: LabelBuckets) -> Estimate:
+    """Predicted over observed clicks: sum w p / sum w y, a ratio; its relative error is 1 / sqrt(P).
+
+    >>> pcoc(LabelBuckets.of([0.5, 0.5], [1, 0])).value
+    1.0
+    """
+    predicted, observed = math.fsum(labels.sum_p.tolist()), math.fsum(labels.weight_positive.tolist())
+    if observed <= 0:
+        return Estimate(math.nan, math.nan)
+    ratio = predicted / observed
+    return Estimate(ratio, ratio / math.sqrt(labels.positive_rows))
+
+
+def pcoc_by_bucket(labels: LabelBuckets, buckets: int = PCOC_BUCKETS) -> Floats:
+    """PCOC in equal-mass buckets of the prediction, lowest first, of shape [buckets]; NaN without positives."""
+    predicted, observed, _ = _equal_mass(labels, buckets)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(observed > 0, predicted / observed, np.nan)
+
+
+def ece(labels: LabelBuckets, buckets: int = ECE_BUCKETS) -> Estimate:
+    """Expected calibration error over equal-mass buckets, relative to the base rate.
+
+    sum_b abs(sum_b w p - sum_b w y) / sum w y (Naeini et al. 2015, over the base rate). A perfect model shows the floor
+    sqrt(2 / pi) sqrt(B / P), B the buckets that hold rows. NaN without positives.
+    """
+    predicted, observed, rows = _equal_mass(labels, buckets)
+    total = math.fsum(observed.tolist())
+    if total <= 0:
+        return Estimate(math.nan, math.nan, math.nan)
+    gap = math.fsum(np.abs(predicted - observed).tolist())
+    used = int(np.count_nonzero(rows))
+    return Estimate(gap / total, floor=math.sqrt(2.0 / math.pi) * math.sqrt(used / labels.positive_rows))
+
+
+def log_loss(labels: LabelBuckets) -> float:
+    """Weighted mean log loss in nats, predictions clipped to [1e-7, 1 - 1e-7]; NaN without rows."""
+    weight = _weight(labels)
+    return labels.log_loss / weight if weight > 0 else math.nan
+
+
+def base_rate(labels: LabelBuckets) -> float:
+    """Weighted share of positives; NaN without rows."""
+    weight = _weight(labels)
+    return math.fsum(labels.weight_positive.tolist()) / weight if weight > 0 else math.nan
+
+
+def normalized_entropy(labels: LabelBuckets) -> Estimate:
+    """Log loss over the entropy of the base rate (He et al. 2014); 1 says no more than the base rate does.
+
+    The error is that of the ratio: each row's influence is (l - L) / H - L H' (y - r) / H^2 with l its loss, r the
+    base rate, H its entropy and H' = ln((1 - r) / r); rows are taken at the mean prediction of their bucket. NaN where
+    r is 0 or 1.
+    """
+    rate, loss = base_rate(labels), log_loss(labels)
+    if not 0.0 < rate < 1.0:
+        return Estimate(math.nan, math.nan)
+    entropy = -rate * math.log(rate) - (1.0 - rate) * math.log1p(-rate)
+    slope = loss * math.log((1.0 - rate) / rate) / entropy**2
+    p = np.clip(labels.sum_p / (labels.weight_positive + labels.weight_negative), CLIP, 1.0 - CLIP)
+    positive = (-np.log(p) - loss) / entropy - slope * (1.0 - rate)
+    negative = (-np.log1p(-p) - loss) / entropy + slope * rate
+    squares = _squares(labels.positives, labels.weight_positive, positive)
+    squares += _squares(labels.negatives, labels.weight_negative, negative)
+    return Estimate(loss / entropy, math.sqrt(squares) / _weight(labels))
+
+
+def _weight(labels: LabelBuckets) -> float:
+    return math.fsum((labels.weight_positive + labels.weight_negative).tolist())
+
+
+def _squares(rows: np.ndarray[tuple[int], np.dtype[np.int64]], weight: Floats, influence: Floats) -> float:
+    """Sum over rows of (weight x influence)^2, each row of a bucket having the bucket's mean weight."""
+    held = rows > 0
+    return math.fsum((weight[held] ** 2 * influence[held] ** 2 / rows[held]).tolist())
+
+
+def _equal_mass(labels: LabelBuckets, buckets: int) -> tuple[Floats, Floats, Floats]:
+    """Predicted, observed and total weight in buckets of near-equal weight, lowest first: [buckets] each."""
+    weight = labels.weight_positive + labels.weight_negative
+    total = _weight(labels)
+    if total <= 0:
+        return np.zeros(buckets), np.zeros(buckets), np.zeros(buckets)
+    middle = (np.cumsum(weight) - 0.5 * weight) / total
+    place = np.minimum((middle * buckets).astype(np.int64), buckets - 1)
+    columns = (labels.sum_p, labels.weight_positive, weight)
+    sums = [np.bincount(place, column, minlength=buckets).astype(np.float64) for column in columns]
+    return sums[0], sums[1], sums[2]

@@ -1,0 +1,106 @@
+"""How far a distribution has moved from its reference: population stability index and Jensen-Shannon distance."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammaincinv
+
+from pipelines.statistics.binning import (
+    count_ids,
+    count_numeric,
+    count_predictions,
+    id_vocabulary,
+    numeric_cuts,
+    prediction_cuts,
+)
+from pipelines.statistics.estimate import Estimate, Floats
+from tracer.summaries import Buckets, Heavy, Histogram
+
+FLOOR_LEVEL: Final = 0.999  # share of windows without drift whose PSI stays below the floor
+_ADDED: Final = 0.5  # to each bin count, so that an empty bin is no infinite drift
+
+
+def psi(current: ArrayLike, reference: ArrayLike) -> float:
+    """Population stability index in nats: sum over bins of (p - q) ln(p / q), 0.5 added to each bin count.
+
+    It is the symmetrised Kullback-Leibler divergence (Jeffreys 1946); the usual 0.1 / 0.25 bands hold above the floor
+    only, because without drift its mean is (B - 1) (1/n + 1/m) (Yurdakul 2018).
+
+    >>> psi([50, 50], [50, 50]), round(psi([90, 10], [50, 50]), 2)
+    (0.0, 0.85)
+    """
+    p, q = _shares(current, _ADDED), _shares(reference, _ADDED)
+    return math.fsum(((p - q) * np.log(p / q)).tolist())
+
+
+def psi_floor(rows: float, reference_rows: float, bins: int) -> float:
+    """What PSI reaches without drift once in 1,000 windows, nats: chi2 quantile 0.999, B - 1 degrees, x (1/n + 1/m).
+
+    >>> round(psi_floor(16384, 16384, 20), 4)
+    0.0053
+    """
+    return chi2_quantile(bins - 1, FLOOR_LEVEL) * (1.0 / rows + 1.0 / reference_rows)
+
+
+def js_distance(current: ArrayLike, reference: ArrayLike) -> float:
+    """Jensen-Shannon distance, 0..1: square root of the divergence in base 2 (Endres and Schindelin 2003).
+
+    >>> js_distance([1, 0], [0, 1]), js_distance([2, 2], [1, 1])
+    (1.0, 0.0)
+    """
+    p, q = _shares(current, 0.0), _shares(reference, 0.0)
+    middle = 0.5 * (p + q)
+    divergence = 0.5 * (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / math.log(2.0)
+    return math.sqrt(min(max(divergence, 0.0), 1.0))
+
+
+def drift_of(current: ArrayLike, reference: ArrayLike) -> Estimate:
+    """PSI of counts in the same bins, with its floor; NaN where either side is empty."""
+    p, q = np.asarray(current, np.float64), np.asarray(reference, np.float64)
+    rows, reference_rows = float(p.sum()), float(q.sum())
+    if rows <= 0 or reference_rows <= 0:
+        return Estimate(math.nan, math.nan, math.nan)
+    bins = int(np.count_nonzero(p + q))
+    return Estimate(psi(p, q), floor=psi_floor(rows, reference_rows, max(bins, 2)))
+
+
+def numeric_counts(current: Histogram, reference: Histogram) -> tuple[Floats, Floats]:
+    """Counts of both in at most 20 bins that the reference fixes."""
+    cuts = numeric_cuts(reference)
+    return count_numeric(cuts, current).astype(np.float64), count_numeric(cuts, reference).astype(np.float64)
+
+
+def id_counts(current: Heavy, reference: Heavy) -> tuple[Floats, Floats]:
+    """Counts of both in the reference's top 50 values and one bin for all others."""
+    vocabulary = id_vocabulary(reference)
+    return count_ids(vocabulary, current).astype(np.float64), count_ids(vocabulary, reference).astype(np.float64)
+
+
+def prediction_counts(current: Buckets, reference: Buckets) -> tuple[Floats, Floats]:
+    """Counts of both in at most 20 bins of predictions that the reference fixes."""
+    cuts = prediction_cuts(reference)
+    return count_predictions(cuts, current).astype(np.float64), count_predictions(cuts, reference).astype(np.float64)
+
+
+def chi2_quantile(degrees: float, level: float) -> float:
+    """Quantile of the chi-squared law, 0 for no degrees.
+
+    >>> round(chi2_quantile(1, 0.95), 3)
+    3.841
+    """
+    return 2.0 * float(gammaincinv(degrees / 2.0, level)) if degrees > 0 else 0.0
+
+
+def _shares(counts: ArrayLike, added: float) -> Floats:
+    smoothed = np.asarray(counts, np.float64) + added
+    total = math.fsum(smoothed.tolist())
+    return smoothed / total if total else smoothed
+
+
+def _relative_entropy(p: Floats, q: Floats) -> float:
+    held = p > 0
+    return math.fsum((p[held] * np.log(p[held] / q[held])).tolist())
