@@ -1,0 +1,183 @@
+"""What the types of a configuration cannot say: multiples, names that must exist, values that fit together; pure."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import urllib.parse
+import zoneinfo
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from pipelines.config import DAY, HOUR, Config, JobConfig, WindowSpec
+from pipelines.faults import Fault, suggestion
+
+_NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
+_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_RULE_KEYS = ("good", "bad", "weight", "criticality")
+
+
+def faults_of(config: Config) -> list[Fault]:
+    """Every fault of a configuration whose types are right."""
+    return [*_host_faults(config), *(fault for job in config.jobs for fault in _job_faults(job))]
+
+
+def _host_faults(config: Config) -> Iterator[Fault]:
+    if not 0 <= config.port <= 65535:
+        yield Fault("port", f"must be in 0..65535, got {config.port}")
+    if not config.data:
+        yield Fault("data", 'must name a folder, got ""; write data = "./streamgauge-data"')
+    yield from _repeated("jobs", "job", [job.name for job in config.jobs])
+    for i, webhook in enumerate(config.webhooks):
+        parts = urllib.parse.urlsplit(webhook.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            yield Fault(f"webhooks[{i}].url", f"must be an http or https address, got {webhook.url!r}")
+    for name in ("raw", "r10", "r60", "r3600", "records", "profiles", "log", "max_bytes"):
+        yield from _positive(f"retention.{name}", getattr(config.retention, name))
+
+
+def _job_faults(job: JobConfig) -> Iterator[Fault]:
+    at = f"jobs.{job.name}"
+    if not _JOB_NAME.fullmatch(job.name):
+        yield Fault(f"{at}.name", f"must be 1-100 letters, digits, '.', '_', '-', got {job.name!r}")
+    yield from _zone_faults(f"{at}.timezone", job.timezone)
+    yield from _range_faults(job, at)
+    if job.pane > 0:
+        yield from _window_faults(job, at)
+    yield from _feature_faults(job, at)
+    yield from _metric_faults(job, at)
+    yield from _topology_faults(job, at)
+    yield from _repeated(f"{at}.holidays", "date", [day.date for day in job.holidays])
+    for i, day in enumerate(job.holidays):
+        yield from _date_faults(f"{at}.holidays[{i}].date", day.date)
+
+
+def _zone_faults(path: str, name: str) -> Iterator[Fault]:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        hint = suggestion(name, known) if known else ""
+        yield Fault(path, f"unknown time zone {name!r}{hint if 'did you mean' in hint else '; write UTC or Area/City'}")
+
+
+def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    positive = {
+        "pane": job.pane, "tick": job.tick, "max_ahead": job.max_ahead, "max_series": job.max_series,
+        "shards": job.shards, "duplicate_horizon": job.duplicate_horizon,
+        "labels.horizon": job.labels.horizon, "labels.timeout": job.labels.timeout,
+        "detection.threshold": job.detection.threshold, "detection.threshold_twice": job.detection.threshold_twice,
+        "detection.clear": job.detection.clear, "detection.history": job.detection.history,
+    }
+    if job.max_hold is not None:
+        positive["max_hold"] = job.max_hold
+    for name, value in positive.items():
+        yield from _positive(f"{at}.{name}", value)
+    natural = {
+        "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
+        "labels.silence": job.labels.silence, "detection.warm_up": job.detection.warm_up,
+    } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__}
+    for name, value in natural.items():
+        if value < 0:
+            yield Fault(f"{at}.{name}", f"must be >= 0, got {value}")
+    if job.duplicate_modulus < 1 or job.duplicate_modulus & (job.duplicate_modulus - 1):
+        below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 1
+        yield Fault(f"{at}.duplicate_modulus", f"must be a power of two, got {job.duplicate_modulus}; {below} is one")
+    if job.detection.clear > job.detection.threshold:
+        text = f"must not be above threshold {job.detection.threshold:g}, got {job.detection.clear:g}"
+        yield Fault(f"{at}.detection.clear", text)
+
+
+def _window_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    if not job.windows:
+        yield Fault(f"{at}.windows", 'must have at least one window; leave "windows" out for the default')
+    yield from _repeated(f"{at}.windows", "window", [window.name for window in job.windows])
+    stream = [window.slide for window in job.windows if window.kind != "wall"]
+    for i, window in enumerate(job.windows):
+        yield from _one_window(window, job.pane, f"{at}.windows[{i}]")
+        if window.kind != "wall" and window.slide != stream[0]:
+            yield Fault(
+                f"{at}.windows[{i}].slide",
+                f"must be the same in every stream window, got {window.slide:g} s where the first has {stream[0]:g} s",
+            )
+
+
+def _one_window(window: WindowSpec, pane: float, at: str) -> Iterator[Fault]:
+    for name in ("length", "slide"):
+        value = getattr(window, name)
+        if value <= 0 or math.remainder(value, pane) != 0:
+            near = max(1, round(value / pane)) * pane
+            text = f"must be a multiple of the pane ({pane:g} s), got {value:g} s; {near:g} s is one"
+            yield Fault(f"{at}.{name}", text)
+    if window.slide > window.length:
+        yield Fault(f"{at}.slide", f"must not be longer than length {window.length:g} s, got {window.slide:g} s")
+    if window.slide >= HOUR and math.remainder(DAY, window.slide) != 0:
+        text = f"of an hour and more must divide a day, as it starts at local midnight, got {window.slide:g} s"
+        yield Fault(f"{at}.slide", text)
+
+
+def _feature_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    yield from _repeated(f"{at}.features", "feature", [feature.name for feature in job.features])
+    for i, feature in enumerate(job.features):
+        low, high = feature.low, feature.high
+        if low is not None and high is not None and low >= high:
+            yield Fault(f"{at}.features[{i}].low", f"must be below high {high:g}, got {low:g}")
+        if not 0 < feature.importance <= 5:
+            yield Fault(f"{at}.features[{i}].importance", f"must be above 0 and at most 5, got {feature.importance:g}")
+
+
+def _metric_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    from pipelines.registry import METRICS
+
+    known = set(METRICS)
+    for field in ("minimum", "rules", "unpaged", "slo"):
+        for i, name in enumerate(getattr(job, field)):
+            path = f"{at}.{field}[{i}]" if field == "unpaged" else f"{at}.{field}.{name}"
+            if name not in known:
+                yield Fault(path, f"unknown metric {name!r}{suggestion(name, known)}")
+    for name, rule in job.rules.items():
+        if "good" in rule and rule.get("good") == rule.get("bad"):
+            yield Fault(f"{at}.rules.{name}.bad", f"must differ from good, both are {rule['good']:g}")
+        for key in rule:
+            if key not in _RULE_KEYS:
+                yield Fault(f"{at}.rules.{name}.{key}", f"unknown key{suggestion(key, _RULE_KEYS)}")
+    for name, value in job.slo.items():
+        yield from _positive(f"{at}.slo.{name}", value)
+
+
+def _topology_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    features = {feature.name for feature in job.features}
+    for i, edge in enumerate(job.topology):
+        for end in ("cause", "effect"):
+            node = getattr(edge, end)
+            path = f"{at}.topology[{i}].{end}"
+            if not _NODE.fullmatch(node):
+                yield Fault(path, f"must read kind, kind:name or kind:name@worker, got {node!r}")
+                continue
+            kind, _, rest = node.partition(":")
+            name = rest.partition("@")[0]
+            if kind == "feature" and features and name not in features:
+                yield Fault(path, f"unknown feature {name!r}{suggestion(name, features)}")
+        if edge.cause == edge.effect:
+            yield Fault(f"{at}.topology[{i}]", f"cause and effect are the same node {edge.cause!r}; remove the edge")
+        if edge.delay < 0:
+            yield Fault(f"{at}.topology[{i}].delay", f"must be >= 0, got {edge.delay:g}")
+
+
+def _date_faults(path: str, text: str) -> Iterator[Fault]:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        yield Fault(path, f'must be a date such as "2013-12-25", got {text!r}')
+
+
+def _positive(path: str, value: float) -> Iterator[Fault]:
+    if value <= 0:
+        yield Fault(path, f"must be above 0, got {value:g}")
+
+
+def _repeated(path: str, what: str, names: Iterable[str]) -> Iterator[Fault]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Fault(path, f"{what} {name!r} is there {count} times; names must be unique")
