@@ -79,7 +79,7 @@ def sum_by_key(keys: NDArray[Any], *values: Integers) -> tuple[NDArray[Any], tup
     """
     if len(keys) == 0:
         return keys, values
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)  # the order of equal keys cannot matter: integer sums are exact
     ordered = keys[order]
     first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     return ordered[first], tuple(np.add.reduceat(column[order], first) for column in values)

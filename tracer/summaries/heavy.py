@@ -106,7 +106,7 @@ class Heavy:
         expect(len(head) == 3 and bool((head >= 0).all()), cls.KIND, "bad head")
         expect(len(hashes) == len(counts) <= head[2], cls.KIND, f"{len(hashes)} hashes, {len(counts)} counts")
         expect(len(errors) in (0, len(hashes)), cls.KIND, f"{len(errors)} errors")
-        expect(is_increasing(hashes) and bool((counts >= 0).all()), cls.KIND, "hashes not increasing")
+        expect(is_increasing(hashes) and bool((counts > 0).all()), cls.KIND, "hashes not increasing or counts not positive")
         return cls(hashes, counts, errors if len(errors) else np.zeros(len(hashes), np.int64), *head.tolist())
 
     @classmethod
@@ -132,7 +132,9 @@ class Heavy:
 
 def _largest(counts: Integers, capacity: int) -> NDArray[np.bool_]:
     """Which `capacity` of sorted hashes have the largest counts; ties go to the smaller hash."""
-    edge = np.partition(counts, len(counts) - capacity)[len(counts) - capacity]
+    repeated = counts[counts > 1]  # in a long tail most occur once: leave those out of the selection
+    place = len(repeated) - capacity
+    edge = 1 if place < 0 else np.partition(repeated, place)[place]
     kept: NDArray[np.bool_] = counts > edge
     ties = np.flatnonzero(counts == edge)
     kept[ties[: capacity - int(np.count_nonzero(kept))]] = True
