@@ -165,6 +165,13 @@ def test_a_sketch_alone_in_its_group_passes_through_untouched() -> None:
     assert merge_sketches([sketch])[0] is sketch
 
 
+def decode_or_reason(sketch: Sketch) -> Any:
+    try:
+        return decode(sketch)
+    except RecordError as error:
+        return error.reason
+
+
 @pytest.mark.parametrize("name", ALL)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
@@ -178,12 +185,8 @@ def test_bad_bytes_are_a_record_error_or_a_summary_that_merges(name: str, data: 
     if data.draw(st.booleans()):
         columns = columns[: data.draw(st.integers(0, len(columns)))]
     damaged: Columns = tuple(columns)
-    try:
-        found = decode(Sketch(summary.KIND, "train", "x", "", damaged))
-    except RecordError as error:
-        assert error.reason == "columns"
-    else:
-        assert type(found).merge([found, found, summary]).KIND == summary.KIND
+    found = decode_or_reason(Sketch(summary.KIND, "train", "x", "", damaged))
+    assert found == "columns" or type(found).merge([found, found, summary]).KIND == summary.KIND
 
 
 def test_an_unknown_kind_is_a_record_error() -> None:

@@ -48,7 +48,8 @@ def hash_values(values: NDArray[Any], salt: bytes = b"") -> Hashes:
 
 def combine(first: Hashes, second: NDArray[Any]) -> Hashes:
     """Hashes of pairs, such as (sample id, label); `second` holds integers, floats or booleans."""
-    return _mix(first ^ hash_values(second), np.uint64(1))
+    # mixed once more, so that (hash of a, b) and (hash of b, a) differ
+    return _mix(_mix(first, np.uint64(1)) ^ hash_values(second), np.uint64(2))
 
 
 def tally(hashes: Hashes) -> Tally:
