@@ -146,7 +146,8 @@ def test_merging_nothing_gives_a_summary_that_travels(name: str) -> None:
 @given(parts=slices, data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_merging_sketches_is_merging_summaries_group_by_group(parts: list[Any], data: st.DataObject) -> None:
-    sketches, groups = [], {}
+    sketches: list[Sketch] = []
+    groups: dict[tuple[str, ...], list[Any]] = {}
     for part in parts:
         for name, build in ALL.items():
             summary = build(table(part))

@@ -13,7 +13,17 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracer.summaries.columns import Columns, Hashes, Integers, expect, gather, is_increasing, sum_by_key, views
+from tracer.summaries.columns import (
+    Columns,
+    Hashes,
+    Integers,
+    Values,
+    expect,
+    gather,
+    is_increasing,
+    sum_by_key,
+    views,
+)
 from tracer.summaries.counts import to_floats
 from tracer.summaries.histogram import bucket_keys
 
@@ -36,7 +46,7 @@ class Bins:
     capacity: int = CAPACITY
 
     @classmethod
-    def of_numeric(cls, values: ArrayLike, labels: ArrayLike, capacity: int = CAPACITY) -> Self:
+    def of_numeric(cls, values: Values, labels: ArrayLike, capacity: int = CAPACITY) -> Self:
         """Bins of a numeric feature; what is not finite counts as missing.
 
         >>> Bins.of_numeric([1.0, 1.0, 9.0, float("nan")], [1, 0, 0, 1]).missing

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tracer.records import RecordError
 
 Columns = tuple[bytes, ...]
+Values = ArrayLike | Sequence[Any]  # a list may hold None, strings and numbers
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]

@@ -12,9 +12,9 @@ from dataclasses import astuple, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from tracer.summaries.columns import Columns, Floats, expect, gather, views
+from tracer.summaries.columns import Columns, Floats, Values, expect, gather, views
 from tracer.summaries.hashing import is_missing
 
 
@@ -34,7 +34,7 @@ class Counts:
 
     @classmethod
     def of_numeric(
-        cls, values: ArrayLike, default: float | None = None, low: float | None = None, high: float | None = None
+        cls, values: Values, default: float | None = None, low: float | None = None, high: float | None = None
     ) -> Self:
         """Counts of a numeric feature; `low` and `high` are the declared range, both inside it.
 
@@ -66,7 +66,7 @@ class Counts:
 
     @classmethod
     def of_categorical(
-        cls, values: ArrayLike, default: Any = None, vocabulary: Collection[Any] | None = None
+        cls, values: Values, default: Any = None, vocabulary: Collection[Any] | None = None
     ) -> Self:
         """Counts of a categorical or id feature; values outside `vocabulary` are invalid where one is declared.
 
@@ -127,7 +127,7 @@ class Moments:
     high: float = -math.inf
 
     @classmethod
-    def of(cls, values: ArrayLike, shift: float = 0.0) -> Self:
+    def of(cls, values: Values, shift: float = 0.0) -> Self:
         """Moments of the finite values; a shift near them (such as the first) keeps the variance accurate.
 
         >>> Moments.of([1.0, 3.0, float("nan")]).mean()
@@ -187,14 +187,14 @@ class Moments:
         return cls.fold([part.columns() for part in parts])
 
 
-def to_objects(values: ArrayLike) -> NDArray[Any]:
+def to_objects(values: Values) -> NDArray[Any]:
     """A flat array that keeps None apart from strings."""
     if isinstance(values, np.ndarray):
         return values.ravel()
     return np.array(values, object).ravel()
 
 
-def to_floats(values: ArrayLike) -> tuple[Floats, int]:
+def to_floats(values: Values) -> tuple[Floats, int]:
     """Values as contiguous float64 [n], None as NaN, and how many were of the wrong type (NaN in the array too).
 
     >>> to_floats(["1.5", None, "x"])

@@ -106,7 +106,7 @@ class Heavy:
         expect(len(head) == 3 and bool((head >= 0).all()), cls.KIND, "bad head")
         expect(len(hashes) == len(counts) <= head[2], cls.KIND, f"{len(hashes)} hashes, {len(counts)} counts")
         expect(len(errors) in (0, len(hashes)), cls.KIND, f"{len(errors)} errors")
-        expect(is_increasing(hashes) and bool((counts > 0).all()), cls.KIND, "hashes not increasing or counts not positive")
+        expect(is_increasing(hashes) and bool((counts > 0).all()), cls.KIND, "hashes or counts out of order")
         return cls(hashes, counts, errors if len(errors) else np.zeros(len(hashes), np.int64), *head.tolist())
 
     @classmethod

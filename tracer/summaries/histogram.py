@@ -13,9 +13,19 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from tracer.summaries.columns import Columns, Floats, Integers, expect, gather, is_increasing, sum_by_key, views
+from tracer.summaries.columns import (
+    Columns,
+    Floats,
+    Integers,
+    Values,
+    expect,
+    gather,
+    is_increasing,
+    sum_by_key,
+    views,
+)
 from tracer.summaries.counts import to_floats
 
 Keys = NDArray[np.int32]
@@ -35,7 +45,7 @@ class Histogram:
     counts: Integers
 
     @classmethod
-    def of(cls, values: ArrayLike) -> Self:
+    def of(cls, values: Values) -> Self:
         """The histogram of the finite values.
 
         >>> Histogram.of([1.0, 10.0, 100.0, float("nan")]).quantile(0.5)

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from tracer.summaries.columns import Values
 from tracer.summaries.counts import Counts, Moments, to_floats, to_objects
 from tracer.summaries.distinct import Distinct
 from tracer.summaries.hashing import Tally, hash_values, is_missing, tally
@@ -33,7 +33,7 @@ class CategoricalProfile(NamedTuple):
 
 
 def profile_numeric(
-    values: ArrayLike,
+    values: Values,
     *,
     default: float | None = None,
     low: float | None = None,
@@ -54,7 +54,7 @@ def profile_numeric(
 
 
 def profile_categorical(
-    values: ArrayLike,
+    values: Values,
     *,
     salt: bytes = b"",
     default: Any = None,
@@ -72,14 +72,14 @@ def profile_categorical(
     return CategoricalProfile(counts, Distinct.of_tally(found), Heavy.of_tally(found, capacity))
 
 
-def tally_values(values: ArrayLike, salt: bytes = b"") -> Tally:
+def tally_values(values: Values, salt: bytes = b"") -> Tally:
     """Tally of the hashes of the values that are not missing."""
     array = to_objects(values)
     missing = is_missing(array)
     return tally(hash_values(array[~missing] if missing.any() else array, salt))
 
 
-def profile_ids(values: ArrayLike, *, salt: bytes = b"", modulus: int = 1) -> Ids:
+def profile_ids(values: Values, *, salt: bytes = b"", modulus: int = 1) -> Ids:
     """The id sample of one id feature.
 
     >>> profile_ids([1, 2, 2]).distinct()
