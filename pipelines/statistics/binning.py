@@ -27,7 +27,7 @@ def prediction_cuts(reference: Buckets, limit: int = NUMERIC_BINS) -> Integers:
 def cuts_of(keys: NDArray[Any], counts: Integers, limit: int) -> Integers:
     """The last key of every bin but the open last one; a key with a bin's mass has a bin of its own.
 
-    Then a spike (a default, a zero) is not mixed with its neighbours, and a shift to either side of it shows.
+    So a spike (a default, a zero) is not mixed with its neighbours, and a shift to either side of it shows.
 
     >>> cuts_of(np.array([1, 2, 3, 9]), np.array([1, 1, 97, 1]), 4).tolist()
     [2, 3]
@@ -67,7 +67,7 @@ def _greedy(keys: list[int], counts: list[int], target: float) -> list[int]:
     mass = 0
     for key, count in zip(keys, counts, strict=True):
         if count >= target:
-            if mass:
+            if mass or not cuts:
                 cuts.append(key - 1)
             cuts.append(key)
             mass = 0

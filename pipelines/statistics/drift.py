@@ -27,13 +27,16 @@ _ADDED: Final = 0.5  # to each bin count, so that an empty bin is no infinite dr
 def psi(current: ArrayLike, reference: ArrayLike) -> float:
     """Population stability index in nats: sum over bins of (p - q) ln(p / q), 0.5 added to each bin count.
 
-    It is the symmetrised Kullback-Leibler divergence (Jeffreys 1946); the usual 0.1 / 0.25 bands hold above the floor
-    only, because without drift its mean is (B - 1) (1/n + 1/m) (Yurdakul 2018).
+    Bins that are empty on both sides are left out. It is the symmetrised Kullback-Leibler divergence (Jeffreys 1946).
+    The usual 0.1 and 0.25 bands hold above the floor only: without drift its mean is (B - 1) (1/n + 1/m) (Yurdakul
+    2018).
 
     >>> psi([50, 50], [50, 50]), round(psi([90, 10], [50, 50]), 2)
     (0.0, 0.85)
     """
-    p, q = _shares(current, _ADDED), _shares(reference, _ADDED)
+    p, q = np.asarray(current, np.float64), np.asarray(reference, np.float64)
+    held = p + q > 0
+    p, q = _shares(p[held], _ADDED), _shares(q[held], _ADDED)
     return math.fsum(((p - q) * np.log(p / q)).tolist())
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pipelines.statistics.binning import ID_BINS, NUMERIC_BINS
 from pipelines.statistics.drift import FLOOR_LEVEL, chi2_quantile
@@ -40,19 +41,19 @@ def information_value(bins: Bins) -> InformationValue:
     return iv_of(*grouped(bins))
 
 
-def iv_of(positives: Floats, negatives: Floats) -> InformationValue:
+def iv_of(positives: ArrayLike, negatives: ArrayLike) -> InformationValue:
     """Information value of bins given by their label counts, empty bins skipped; NaN without both classes."""
-    held = positives + negatives > 0
-    positives, negatives = positives[held], negatives[held]
-    hits, misses = math.fsum(positives.tolist()), math.fsum(negatives.tolist())
+    table = np.array([positives, negatives], np.float64)
+    counts = table[:, table.sum(axis=0) > 0]
+    hits, misses = (math.fsum(side.tolist()) for side in counts)
     if hits <= 0 or misses <= 0:
-        return InformationValue(math.nan, math.nan, math.nan, len(positives))
+        return InformationValue(math.nan, math.nan, math.nan, counts.shape[1])
     rate = hits / (hits + misses)
-    pos, neg = positives + _SMOOTHING * rate, negatives + _SMOOTHING * (1.0 - rate)
+    pos, neg = counts[0] + _SMOOTHING * rate, counts[1] + _SMOOTHING * (1.0 - rate)
     pos, neg = pos / math.fsum(pos.tolist()), neg / math.fsum(neg.tolist())
     terms = (pos - neg) * np.log(pos / neg)
     floor = chi2_quantile(len(terms) - 1, FLOOR_LEVEL) * (1.0 / hits + 1.0 / misses)
-    share = (positives + negatives) / (hits + misses)
+    share = counts.sum(axis=0) / (hits + misses)
     return InformationValue(math.fsum(terms.tolist()), floor, math.fsum((terms * share).tolist()), len(terms))
 
 
