@@ -1,0 +1,174 @@
+"""One multiplexed stream of server-sent events: what the topics say, as it comes, to every open page.
+
+An event's id is the position in all topics after it, so a page that reconnects with `Last-Event-ID` gets what it
+missed, and nothing twice, from the bus itself. A client that cannot keep up is dropped: its browser reconnects and
+replays. One that missed more than `_REPLAY` messages of a topic gets `reset`: it should ask the JSON routes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from pipelines.adapters import http
+from pipelines.adapters.http_frames import TOPICS, event, frame_of, position_of
+from pipelines.adapters.http_json import Refusal
+from pipelines.adapters.http_security import seal
+from pipelines.ports import Bus
+from tracer.transport import LogError, Message
+
+KEEP_ALIVE: Final = 15.0  # seconds; proxies close what is silent for longer
+MAX_CLIENTS: Final = 500
+_QUEUE: Final = 1000  # events that wait for one client
+_REPLAY: Final = 5000
+_POLL: Final = 0.1
+_BATCH: Final = 500
+_log = logging.getLogger(__name__)
+
+
+class Client:
+    """One open page: a bounded queue between the feed and its socket."""
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE + 1)
+        self._transport, self._is_open = transport, True
+
+    def offer(self, frame: bytes) -> None:
+        """Queue an event; a client with too many waiting is cut off, so that it reconnects and replays."""
+        if self._is_open and self.queue.qsize() >= _QUEUE:
+            self.end()
+            if self._transport is not None:
+                self._transport.abort()
+        elif self._is_open:
+            self.queue.put_nowait(frame)
+
+    def end(self) -> None:
+        """Nothing more comes after what is queued."""
+        if self._is_open:
+            self._is_open = False
+            self.queue.put_nowait(None)
+
+
+class Feed:
+    """Follows the topics and hands every event to every client."""
+
+    def __init__(self, bus: Bus, readers: http.Readers) -> None:
+        self._bus, self._readers = bus, readers
+        self.position = {topic: bus.end(topic) for topic in TOPICS}
+        self.clients: set[Client] = set()
+
+    async def follow(self) -> None:
+        """Read and hand out until cancelled."""
+        while True:
+            try:
+                came = await self._readers.run(self._read)
+            except LogError as error:
+                _log.warning("the event stream waits: %s", error)
+                came = []
+            for message in came:
+                self.position[message.topic] = message.offset + 1
+                self._hand_out(message)
+            if not came:
+                await asyncio.sleep(_POLL)
+
+    def _read(self) -> list[Message]:
+        return [message for topic in TOPICS for message in self._bus.read(topic, self.position[topic], _BATCH)]
+
+    async def missed(self, topic: str, start: int, until: int) -> AsyncIterator[Message]:
+        """The messages of a topic in [start, until)."""
+        while start < until:
+            read = functools.partial(self._bus.read, topic, start, min(_BATCH, until - start))
+            batch = await self._readers.run(read)
+            for message in batch:
+                if message.offset < until:
+                    yield message
+            start = batch[-1].offset + 1 if batch else until
+
+    def close(self) -> None:
+        """Let every client go."""
+        for client in self.clients:
+            client.end()
+
+    def _hand_out(self, message: Message) -> None:
+        frame = frame_of(message, self.position) if self.clients else b""
+        if frame:
+            for client in self.clients:
+                client.offer(frame)
+
+
+FEED: Final = web.AppKey("feed", Feed)
+
+
+def add(app: web.Application) -> None:
+    """Add the stream and the task that feeds it."""
+    app.router.add_get("/api/events", events)
+    app.cleanup_ctx.append(_feeding)
+    app.on_shutdown.append(_shutdown)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """The stream of one page."""
+    feed = request.app[FEED]
+    if len(feed.clients) >= MAX_CLIENTS:
+        raise Refusal(503, f"{MAX_CLIENTS} pages are open already", "close one, or try again later")
+    since = position_of(request.headers.get("Last-Event-ID") or request.query.get("since", ""))
+    client, until = Client(request.transport), dict(feed.position)
+    feed.clients.add(client)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    seal(response)
+    with contextlib.suppress(ConnectionResetError, asyncio.CancelledError):  # the page was closed, or the server stops
+        try:
+            await response.prepare(request)
+            await response.write(b"retry: 1000\n" + event("hello", {}, since or until))
+            if since is not None:
+                await _replay(feed, response, since, until)
+            await _pump(response, client)
+        finally:
+            feed.clients.discard(client)
+    return response
+
+
+async def _pump(response: web.StreamResponse, client: Client) -> None:
+    while True:
+        try:
+            frame = await asyncio.wait_for(client.queue.get(), KEEP_ALIVE)
+        except TimeoutError:
+            frame = b": keep-alive\n\n"
+        if frame is None:
+            return
+        await response.write(frame)
+
+
+async def _replay(
+    feed: Feed, response: web.StreamResponse, since: Mapping[str, int], until: Mapping[str, int]
+) -> None:
+    """Send what lies between two positions, topic by topic; the ids advance with it."""
+    if any(not 0 <= until[topic] - since[topic] <= _REPLAY for topic in TOPICS):
+        await response.write(event("reset", {}, until))
+        return
+    position = dict(since)
+    for topic in TOPICS:
+        async for message in feed.missed(topic, since[topic], until[topic]):
+            position[topic] = message.offset + 1
+            await response.write(frame_of(message, position))
+        position[topic] = until[topic]
+    await response.write(event("replayed", {}, until))
+
+
+async def _feeding(app: web.Application) -> AsyncIterator[None]:
+    app[FEED] = feed = Feed(app[http.SOURCES].bus, app[http.READERS])
+    task = asyncio.create_task(feed.follow())
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _shutdown(app: web.Application) -> None:
+    app[FEED].close()

@@ -1,0 +1,1 @@
+"""Hosts of the operators: an engine feeds them bytes and time, and keeps their state; nothing more."""

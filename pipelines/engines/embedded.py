@@ -1,0 +1,162 @@
+"""The embedded engine: one process, no broker; feeds the log and time to the operators, and keeps their state.
+
+The host of a key appends its `Tick`s, the `Open`s of a sharded job and the configuration as a `Setting`; with
+`clock = "log"` the ticks are in the log already (a replay, a driver) and go on to the pager behind what they caused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from pipelines import outputs
+from pipelines.config import Config, JobConfig
+from pipelines.engines.keyed import Keyed, KeyedConsumer, Route, dead_letter
+from pipelines.loading import to_json
+from pipelines.outputs import Output
+from pipelines.ports import Bus
+from tracer import records
+from tracer.records import Head, Kind, Open, RecordError, Setting, Tick, TraceBatch, key_of
+from tracer.transport import Message
+
+SETTING = "config"  # the name of the `Setting` that carries a JobConfig
+
+
+class Hosted(Keyed, Protocol):
+    """An operator as its host sees it."""
+
+    @property
+    def clock(self) -> float:
+        """The job's clock: the last tick."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """True from the first record of a run until the job has ended: it wants ticks."""
+        ...
+
+
+class Engine:
+    """Runs the operators of all configured jobs over `traces`; one thread calls `step`, `tick` and `commit`."""
+
+    def __init__(
+        self, config: Config, bus: Bus, make: Callable[[JobConfig, int], Hosted], *, every: float = 5.0,
+        batch: int = 200,
+    ) -> None:  # fmt: skip
+        self._bus, self._jobs = bus, {job.name: job for job in config.jobs}
+        self._forwards_ticks = config.clock == "log"
+        self._keys = {key_of(job.name, k, job.shards): (job, k) for job in config.jobs for k in range(job.shards)}
+        self._hosted: dict[str, Hosted] = {}
+        self._opened: set[str] = set()
+        self._ticked: dict[str, int] = {}
+        self._make_hosted = make
+        self.consumer = KeyedConsumer(bus, "engine", "traces", self._route, self._make, every=every, batch=batch)
+
+    def begin(self) -> int:
+        """Append each job's configuration where it differs from the log's; how many were appended."""
+        revisions = _last_settings(self._bus)
+        messages = []
+        for key, (job, shard) in self._keys.items():
+            revision, body = revisions.get(key, (0, b""))
+            wanted = to_json(job)
+            if body != wanted:
+                setting = Setting(
+                    job=job.name, shard=shard, name=SETTING, revision=revision + 1, effective=self._clock(key),
+                    body=wanted,
+                )  # fmt: skip
+                messages.append(("traces", key, records.encode(setting)))
+                revisions[key] = (revision + 1, wanted)
+        self._bus.send(messages)
+        if messages:
+            self._bus.commit("settings", {}, msgspec.msgpack.encode(revisions, order="sorted"))
+        return len(messages)
+
+    def step(self) -> int:
+        """Read, feed and send one batch; how many messages that were."""
+        return self.consumer.step()
+
+    def commit(self) -> None:
+        """Store the state now; for a clean stop."""
+        self.consumer.commit()
+
+    def tick(self, now: float) -> int:
+        """Append a tick to each live key whose clock `now` passed a multiple of its `tick`; none with `clock = "log"`."""
+        if self._forwards_ticks:
+            return 0
+        messages = []
+        for key in self.consumer.states:
+            job, shard = self._keys[key]
+            number = math.floor(now / job.tick)
+            if number > self._ticked.get(key, 0) and self._hosted[key].is_live:
+                self._ticked[key] = number
+                record = Tick(job=job.name, shard=shard, time=number * job.tick)
+                messages.append(("traces", key, records.encode(record)))
+        if messages:
+            self._bus.send(messages)
+        return len(messages)
+
+    def now(self) -> float:
+        """The time of the furthest job; 0 before the first tick. Any thread may ask."""
+        return max((self._clock(key) for key in list(self._hosted)), default=0.0)
+
+    def _clock(self, key: str) -> float:
+        clock = self._hosted[key].clock if key in self._hosted else 0.0
+        return clock if math.isfinite(clock) else 0.0
+
+    def _make(self, key: str) -> Keyed:
+        self._hosted[key] = self._make_hosted(*self._keys[key])
+        return self._hosted[key]
+
+    def _route(self, message: Message) -> Route:
+        """The key of a message; what belongs to no configured job or came under a wrong key is a dead letter."""
+        try:
+            head = records.peek(message.value)
+        except RecordError as error:
+            return Route(None, (dead_letter(message, error.reason, str(error)),))
+        job = self._jobs.get(head.job)
+        if job is None:
+            return Route(None, (dead_letter(message, "unknown job", f"no job {head.job[:100]!r} is configured"),))
+        key = key_of(head.job, head.shard, job.shards)
+        if key != message.key or head.shard >= job.shards:
+            text = f"a record of shard {head.shard} of {job.shards} came under the key {message.key[:100]!r}"
+            return Route(None, (dead_letter(message, "wrong key", text),))
+        return Route(message.key, self._after(message, head, job))
+
+    def _after(self, message: Message, head: Head, job: JobConfig) -> tuple[Output, ...]:
+        """What the host says right behind a record: the opening of all shards; the pager's tick."""
+        if head.kind == Kind.TRACE and job.shards > 1 and job.name not in self._opened:
+            return self._opening(message, job)
+        if head.kind == Kind.TICK and self._forwards_ticks and job.shards == 1:
+            return (Output("anomalies", job.name, outputs.encode(records.decode(message.value))),)
+        return ()
+
+    def _opening(self, message: Message, job: JobConfig) -> tuple[Output, ...]:
+        try:
+            first = records.decode(message.value)
+        except RecordError:
+            return ()
+        assert isinstance(first, TraceBatch)
+        self._opened.add(job.name)
+        opens = [Open(job=job.name, shard=shard, shards=job.shards, start=first.pane) for shard in range(job.shards)]
+        return tuple(Output("traces", key_of(job.name, o.shard, o.shards), records.encode(o)) for o in opens)
+
+
+def combining(config: Config, bus: Bus, make: Callable[[JobConfig], Keyed], *, every: float = 5.0) -> KeyedConsumer:
+    """The second stage of sharded jobs, over `partials`, keyed by job."""
+    jobs: Mapping[str, JobConfig] = {job.name: job for job in config.jobs}
+
+    def route(message: Message) -> Route:
+        if message.key in jobs:
+            return Route(message.key)
+        return Route(None, (dead_letter(message, "unknown job", f"no job {message.key[:100]!r} is configured"),))
+
+    return KeyedConsumer(bus, "combiner", "partials", route, lambda key: make(jobs[key]), every=every)
+
+
+def _last_settings(bus: Bus) -> dict[str, tuple[int, bytes]]:
+    """Revision and body of the configuration that was last appended to each key's log."""
+    state = bus.committed("settings")[1]
+    return {} if state is None else msgspec.msgpack.decode(state, type=dict[str, tuple[int, bytes]])

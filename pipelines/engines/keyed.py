@@ -1,0 +1,174 @@
+"""One consumer of one topic that keeps one state a key: reads, feeds, sends what comes out, commits both in one go.
+
+Guarantee: the committed offset and state belong together and are never ahead of what was sent, so after `kill -9`
+the same outputs are sent again (receivers drop them by number) and none is missing. A record on which an operator fails
+goes to the dead letters and its key goes on as if it had not been there.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from pipelines import outputs
+from pipelines.outputs import DeadLetter, Output
+from pipelines.ports import Bus
+from tracer import records
+from tracer.transport import Message
+
+_log = logging.getLogger(__name__)
+
+
+class Keyed(Protocol):
+    """What lives behind one key: an operator, a combiner, the pager."""
+
+    def on_records(self, records: list[bytes]) -> list[Output]:
+        """Take records in their order, give what is to be sent."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Become what `snapshot` described."""
+        ...
+
+
+class Route(NamedTuple):
+    """Where a message goes: a key, or none; and what is sent right after its own outputs."""
+
+    key: str | None
+    after: tuple[Output, ...] = ()
+
+
+class _Committed(msgspec.Struct, array_like=True):
+    version: int
+    keys: dict[str, bytes]
+
+
+class KeyedConsumer:
+    """Feeds one topic to the states behind its keys. `step` is called again and again, by one thread.
+
+    Args:
+        bus: the log.
+        name: whose offsets and state these are.
+        topic: the one input.
+        route: the key of a message; called once for each, in order.
+        make: a new state for a key.
+        every: seconds between commits of the state; a restart re-reads at most this much.
+        most: records after which it is committed sooner.
+        batch: messages read at once.
+    """
+
+    def __init__(
+        self, bus: Bus, name: str, topic: str, route: Callable[[Message], Route], make: Callable[[str], Keyed],
+        *, every: float = 5.0, most: int = 20_000, batch: int = 200,
+    ) -> None:
+        self.states: dict[str, Keyed] = {}
+        self.name, self.topic, self.bus = name, topic, bus
+        self._route, self._make = route, make
+        self._every, self._most, self._batch = every, most, batch
+        self._unsent: list[Output] = []
+        self._careful_until = 0  # up to this offset records are fed one by one, after one made an operator fail
+        self.load()
+
+    def load(self) -> None:
+        """Go back to what was committed."""
+        offsets, state = self.bus.committed(self.name)
+        self._offset = self.done = offsets.get(self.topic, 0)  # read up to; and all that it caused is sent up to
+        self.states.clear()
+        if state is not None:
+            for key, snapshot in msgspec.msgpack.decode(state, type=_Committed).keys.items():
+                self.states[key] = self._make(key)
+                self.states[key].restore(snapshot)
+        self._unsent = []
+        self._since, self._commit_time = 0, time.monotonic()
+
+    def step(self) -> int:
+        """Read, feed and send one batch; how many messages. What could not be sent is kept for the next call."""
+        messages = [] if self._unsent else self.bus.read(self.topic, self._offset, self._batch)
+        if messages:
+            self._take(messages)
+        if self._unsent:
+            self.bus.send(self._unsent)
+            self._unsent = []
+        self.done = self._offset
+        if self._since and (self._since >= self._most or time.monotonic() - self._commit_time >= self._every):
+            self.commit()
+        return len(messages)
+
+    def commit(self) -> None:
+        """Store offset and state together; not while something is unsent."""
+        if self._unsent or not self._since:
+            return
+        snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
+        state = msgspec.msgpack.encode(_Committed(1, snapshots))
+        self.bus.commit(self.name, {self.topic: self._offset}, state)
+        self._since, self._commit_time = 0, time.monotonic()
+
+    def _take(self, messages: list[Message]) -> None:
+        careful = messages[0].offset < self._careful_until
+        try:
+            self._unsent = self._feed(messages, self._feed_one if careful else self._feed_run)
+        except Exception:
+            if careful:
+                raise
+            _log.exception("%s: an operator failed; its last records are read again one by one", self.name)
+            self._careful_until = messages[-1].offset + 1
+            self.load()
+            return
+        self._offset = messages[-1].offset + 1
+        self._since += len(messages)
+
+    def _feed(
+        self, messages: Iterable[Message], feed: Callable[[str, list[Message]], list[Output]]
+    ) -> list[Output]:
+        """Feed each key its messages in order; keys in the order of their first message."""
+        sent: list[Output] = []
+        waiting: dict[str, list[Message]] = {}
+        for message in messages:
+            route = self._route(message)
+            if route.key is not None:
+                waiting.setdefault(route.key, []).append(message)
+            if route.after:
+                if route.key is not None:
+                    sent += feed(route.key, waiting.pop(route.key))
+                sent += route.after
+        for key, run in waiting.items():
+            sent += feed(key, run)
+        return sent
+
+    def _feed_run(self, key: str, run: list[Message]) -> list[Output]:
+        return self._state(key).on_records([message.value for message in run])
+
+    def _feed_one(self, key: str, run: list[Message]) -> list[Output]:
+        sent: list[Output] = []
+        for message in run:
+            before = self._state(key).snapshot()
+            try:
+                sent += self._state(key).on_records([message.value])
+            except Exception as error:
+                _log.exception("%s: record %d of %s fails, sent to the dead letters", self.name, message.offset, key)
+                self.states[key] = self._make(key)
+                self.states[key].restore(before)
+                sent.append(dead_letter(message, "operator failed", f"{type(error).__name__}: {error}"))
+        return sent
+
+    def _state(self, key: str) -> Keyed:
+        if key not in self.states:
+            self.states[key] = self._make(key)
+        return self.states[key]
+
+
+def dead_letter(message: Message, reason: str, text: str) -> Output:
+    """What is sent in place of a message that cannot be used."""
+    identity = records.identity_of(message.value)
+    letter = DeadLetter(
+        identity=identity, reason=reason, text=text, topic=message.topic, key=message.key, data=message.value
+    )
+    return Output("dead-letters", message.key, outputs.encode(letter))

@@ -1,0 +1,210 @@
+"""The `run` process: engine, combiner, pager, store writer, notifiers and HTTP as separate consumers of one bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pipelines import outputs
+from pipelines.adapters import http
+from pipelines.adapters.http_security import Guard
+from pipelines.config import Config, JobConfig
+from pipelines.engines.embedded import Engine, Hosted, combining
+from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
+from pipelines.hosting import Consumer, Step
+from pipelines.outbox import Outbox
+from pipelines.ports import Bus, Notifier, Query, Store
+from pipelines.writer import StoreWriter
+from tracer.records import Tick
+
+PAGER_TICK: Final = 1.0  # seconds of wall time between the pager's ticks
+_TRIM: Final = 3600.0  # seconds of wall time between looks at what is old enough to go
+_LEAST_WAIT: Final = 10.0  # seconds in which threads must end
+_log = logging.getLogger(__name__)
+
+
+class Parts(NamedTuple):
+    """What the process is made of; tests give memory where a real one gives files. Openers are called once a thread."""
+
+    open_bus: Callable[[], Bus]
+    open_store: Callable[[], Store]
+    open_query: Callable[[], Query]
+    make_operator: Callable[[JobConfig, int], Hosted]
+    make_combiner: Callable[[JobConfig], Keyed]
+    make_pager: Callable[[], Keyed]
+    topology: Callable[[str], Any]
+    notifiers: tuple[Notifier, ...]
+    trim: Callable[[], None]
+    now: Callable[[], float]
+
+
+class Service:
+    """All consumers of one configuration; `start`, then `stop`."""
+
+    def __init__(self, config: Config, parts: Parts) -> None:
+        self.stopping = threading.Event()
+        self.engine = Engine(config, parts.open_bus(), parts.make_operator)
+        self._config, self._parts, self._bus = config, parts, parts.open_bus()
+        self._lags: dict[str, Callable[[], int]] = {}  # upstream first: all 0 in this order means that all is done
+        self._consumers: list[Consumer] = []
+        self._outboxes: list[Outbox] = []
+        self._http: HttpThread | None = None
+        self._add_engine()
+        if any(job.shards > 1 for job in config.jobs):
+            self._add_keyed(combining(config, self._own_bus(), parts.make_combiner))
+        self._add_pager()
+        self._add_writer()
+        for notifier in parts.notifiers:
+            self._add_outbox(notifier)
+        self._add("trim", self._own_bus(), self._trim())
+
+    def start(self, guard: Guard, static: Path | None = None) -> str:
+        """Start everything; the address of the HTTP surface. Raises OSError if its port is taken."""
+        sources = http.Sources(
+            self._config, self._own_bus(), self._parts.open_query, self.health, self.is_ready, self._parts.topology,
+            self._now,
+        )  # fmt: skip
+        self._http = HttpThread(http.application(sources, guard, static), self._config.host, self._config.port)
+        address = self._http.begin()
+        self.engine.begin()
+        for consumer in self._consumers:
+            consumer.start()
+        return address
+
+    def stop(self) -> None:
+        """Stop everything; what is under way is committed."""
+        self.stopping.set()
+        for consumer in self._consumers:
+            if consumer.is_alive():
+                consumer.join(_LEAST_WAIT)
+        if self._http is not None:
+            self._http.end()
+        self._bus.close()
+
+    def is_ready(self) -> bool:
+        """Whether every consumer runs and none is failing."""
+        return all(consumer.is_alive() and not consumer.failures for consumer in self._consumers)
+
+    def health(self) -> dict[str, Any]:
+        """Lags in messages and the state of each consumer, upstream first."""
+        return {
+            "ready": self.is_ready(),
+            "now": self._parts.now(),
+            "lags": {name: lag() for name, lag in self._lags.items()},
+            "consumers": {
+                consumer.name: {"alive": consumer.is_alive(), "failures": consumer.failures, "error": consumer.error}
+                for consumer in self._consumers
+            },
+            "notifiers": {
+                outbox.name: {"sent": outbox.sent, "failed": outbox.failed, "attempts": outbox.attempts}
+                for outbox in self._outboxes
+            },
+        }
+
+    def _now(self) -> float:
+        """The time by which people act: the wall's, or in a replay the jobs' own."""
+        return self._parts.now() if self._config.clock == "wall" else self.engine.now()
+
+    def _own_bus(self) -> Bus:
+        return self._parts.open_bus()
+
+    def _add(self, name: str, bus: Bus, step: Step, at_end: Callable[[], None] | None = None) -> None:
+        self._consumers.append(Consumer(name, bus, step, self.stopping, at_end))
+
+    def _add_engine(self) -> None:
+        keyed, now = self.engine.consumer, self._parts.now
+        self._lags["engine"] = lambda: self._bus.end("traces") - keyed.done
+        self._add("engine", keyed.bus, lambda: self.engine.step() or self.engine.tick(now()), self.engine.commit)
+
+    def _add_keyed(self, keyed: KeyedConsumer, step: Step | None = None) -> None:
+        self._lags[keyed.name] = lambda: self._bus.end(keyed.topic) - keyed.done
+        self._add(keyed.name, keyed.bus, step or keyed.step, keyed.commit)
+
+    def _add_pager(self) -> None:
+        bus, last = self._own_bus(), -math.inf
+        keyed = KeyedConsumer(bus, "pager", "anomalies", lambda message: Route(""), lambda key: self._parts.make_pager())
+
+        def step() -> int:
+            nonlocal last
+            time = math.floor(self._parts.now() / PAGER_TICK) * PAGER_TICK
+            if self._config.clock == "wall" and time > last:
+                bus.send([("anomalies", "", outputs.encode(Tick(job="", time=time)))])
+                last = time
+            return keyed.step()
+
+        self._add_keyed(keyed, step)
+
+    def _add_writer(self) -> None:
+        bus, store = self._own_bus(), self._parts.open_store()
+        writer = StoreWriter(bus, store)
+        self._lags["writer"] = lambda: sum(self._bus.end(topic) - at for topic, at in writer.offsets.items())
+        self._add("writer", bus, writer.step, store.close)
+
+    def _add_outbox(self, notifier: Notifier) -> None:
+        bus = self._own_bus()
+        outbox = Outbox(bus, notifier, pause=self.stopping.wait)
+        self._outboxes.append(outbox)
+        self._lags[outbox.name] = lambda: self._bus.end("alerts") - outbox.offset
+        self._add(outbox.name, bus, outbox.step)
+
+    def _trim(self) -> Step:
+        due = -math.inf
+
+        def step() -> int:
+            nonlocal due
+            if self._parts.now() >= due:
+                due = self._parts.now() + _TRIM
+                self._parts.trim()
+            return 0
+
+        return step
+
+
+class HttpThread(threading.Thread):
+    """The HTTP surface with an event loop of its own."""
+
+    def __init__(self, app: Any, host: str, port: int) -> None:
+        super().__init__(name="http", daemon=True)
+        self._app, self._host, self._port = app, host, port
+        self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
+        self._begun = threading.Event()
+        self._address = ""
+        self._error: OSError | None = None
+
+    def begin(self) -> str:
+        """Listen; the address. Raises OSError if the port is taken."""
+        self.start()
+        self._begun.wait()
+        if self._error is not None:
+            raise self._error
+        return self._address
+
+    def end(self) -> None:
+        """Stop listening and let every client go."""
+        if self.is_alive():
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self.join(_LEAST_WAIT)
+
+    def run(self) -> None:
+        """The thread's life."""
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        try:
+            runner, self._address = await http.serve(self._app, self._host, self._port)
+        except OSError as error:
+            self._error = error
+            return
+        finally:
+            self._begun.set()
+        await self._ended.wait()
+        await runner.cleanup()
