@@ -1,0 +1,286 @@
+"""The way of an alert to a page, as one visible list: time slices -> inhibit -> silence -> group -> deduplicate.
+
+Each stage looks at one undecided alert and says what becomes of it, or `None`: the next stage may. What no stage keeps is
+sent. Stages change nothing; `anomaly.lifecycle` applies what they say.
+
+A cause *explains* an effect (`explains`) when there is a path of at most `max_hops` edges, the cause did not begin after the
+effect was found, and the effect began within the path's delay of the cause's onset or of its end: effects follow a change
+of their cause. An onset lies between the start of the first anomalous window and the moment it was found; for alerts that
+are found when they begin this is the plain rule `b.start <= a.start + hops x delay + tolerance`. Only a root that was *sent*
+and is still open suppresses, so nothing unsent, inhibited or silenced ever hides anything.
+
+One entity at the job and at its workers is one thing: such alerts are never cause and effect of each other, they are grouped,
+and `rank` says which of them leads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from anomaly.episodes import LEVEL, NEVER, Episode, Ledger, State, Waits
+from anomaly.topology import Way, base_of
+from anomaly.types import Alert, Matcher, Reason, Silence
+from anomaly.wording import duration, lag, place
+
+_LONGEST_PATH: Final = 32
+
+
+class Verdict(NamedTuple):
+    """What a stage says of an alert: its state, why, and until when that holds (for pending and silenced)."""
+
+    state: State
+    reason: Reason
+    until: float = NEVER
+
+
+Stage = Callable[[Ledger, Episode, float], Verdict | None]
+
+
+def time_slices(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """All alerts of one tick are there before one is judged; then each is held until its grace is over."""
+    if episode.is_forced or now >= episode.hold:
+        return None
+    if episode.outlived:
+        text = f"its cause ended; it gets {duration(episode.hold - now)} to end too"
+        return Verdict("pending", _waiting(ledger, text, episode.outlived), episode.hold)
+    return Verdict("pending", _waiting(ledger, f"held {duration(episode.hold - now)} for a cause to show"), episode.hold)
+
+
+def inhibit(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Folded under a sent root that explains it; else held, within bounds, for one that may be sent soon or just ended."""
+    if episode.is_forced or not ledger.graph.knows(episode.alert.node):
+        return None
+    return under_cause(ledger, episode, now) or _behind_rival(ledger, episode, now) or _in_aftermath(ledger, episode, now)
+
+
+def silence(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Held back while a silence matches; information is shown, never told."""
+    if episode.is_forced:
+        return None
+    if episode.alert.severity == "info":
+        return Verdict("cleared", Reason(decision="severity", text="information: shown, told to nobody"))
+    found = [item for item in ledger.silences.values() if is_silenced(item, episode.alert, now)]
+    if not found:
+        return None
+    longest = max(found, key=lambda item: (item.end, item.id))
+    text = f"silenced by {longest.author or 'somebody'}: {longest.comment or longest.id}"
+    return Verdict("silenced", _reason(ledger, "silenced", text), longest.end)
+
+
+def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Into the open incident of the same entity, or of the same worker or source within `group` of its onset or end."""
+    if episode.is_forced:
+        return None
+    for other in ledger.carriers(f"base {base_of(episode.alert.node)}"):
+        root = ledger.root_of(other)
+        if root is not None and may_hide(root, episode) and is_kin(other.alert, episode.alert):
+            return _folded(ledger, other, root, episode, "the same entity")
+    if not ledger.graph.knows(episode.alert.node):
+        return None
+    for key in ledger.keys_of(episode.alert):
+        for root in ledger.carriers(key):
+            if root.state == "sent" and may_hide(root, episode) and _is_near(ledger, root, episode, key):
+                return _folded(ledger, root, root, episode, f"the same {key}" if key.startswith("worker") else key)
+    return None
+
+
+def deduplicate(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """An episode is told once, even when it comes back after it was closed."""
+    if episode.id in ledger.told:
+        return Verdict("cleared", _reason(ledger, "grouped", "told before: the same episode came again"))
+    return None
+
+
+STAGES: Final[tuple[Stage, ...]] = (time_slices, inhibit, silence, group, deduplicate)
+
+
+def judge(ledger: Ledger, episode: Episode, now: float) -> Verdict:
+    """What becomes of an undecided alert: the first stage that keeps it says so, else it is sent."""
+    for stage in STAGES:
+        verdict = stage(ledger, episode, now)
+        if verdict is not None:
+            return verdict
+    return Verdict("sent", _root_reason(ledger, episode))
+
+
+def explains(cause: Episode, effect: Episode, way: Way, waits: Waits) -> bool:
+    """Whether `effect` may follow from `cause` by its times; see the module's text."""
+    a, b = cause.alert, effect.alert
+    reach = way.delay + waits.tolerance
+    if a.start > b.arrival + waits.tolerance:
+        return False
+    if b.start <= a.arrival + reach:
+        return True
+    return a.end is not None and cause.ended is not None and b.start <= max(a.end, cause.ended) + reach
+
+
+def under_cause(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """The verdict under the nearest sent root that explains the alert, if there is one."""
+    causes = ledger.graph.causes(episode.alert.node)
+    found = [
+        (way.hops, abs(episode.alert.start - cause.alert.start), -cause.alert.score, cause.id, cause, root)
+        for node, way in _apart(causes, episode)
+        for cause in ledger.carriers(node)
+        if (root := ledger.root_of(cause)) is not None
+        and root is not episode
+        and may_hide(root, episode)
+        and explains(cause, episode, way, ledger.waits)
+    ]
+    if not found:
+        return None
+    *_, cause, root = min(found, key=lambda item: item[:4])
+    others = sorted({item[5].alert.node for item in found if item[5] is not root})
+    way = causes[cause.alert.node]
+    gap = episode.alert.start - root.alert.start
+    text = f"follows from {place(root.alert.node)}, {lag(gap)}"
+    if others:
+        text += f"; {', '.join(place(node) for node in others[:3])} would explain it too"
+    path = (*(cause.reason.path or (cause.alert.node,)), *way.path[1:])[:_LONGEST_PATH]
+    return Verdict("suppressed", _reason(ledger, "inhibited", text, cause.id, root.id, path, gap))
+
+
+def may_hide(root: Episode, episode: Episode) -> bool:
+    """A ticket does not hide a page."""
+    return LEVEL[root.alert.severity] >= LEVEL[episode.alert.severity]
+
+
+def is_kin(one: Alert, other: Alert) -> bool:
+    """One entity: at one worker any metric, at two workers the same metric, at the job and a worker any."""
+    if base_of(one.node) != base_of(other.node):
+        return False
+    return one.worker == other.worker or not (one.worker and other.worker) or one.metric == other.metric
+
+
+def is_wide(ledger: Ledger, base: str) -> bool:
+    """Whether the job leads, not a worker.
+
+    It does when more than half of the workers, and at least two, fire; or when the job's own deviation is larger than that
+    of any worker: pooled evidence grows with what all share and shrinks with what one does alone.
+    """
+    worst: dict[str, float] = {}
+    for episode in ledger.at_base(base):
+        worker = episode.alert.worker
+        worst[worker] = max(worst.get(worker, 0.0), episode.alert.score)
+    job = worst.pop("", 0.0)
+    if len(worst) >= 2 and 2 * len(worst) > ledger.workers:
+        return True
+    return job > max(worst.values(), default=0.0)
+
+
+def rank(ledger: Ledger, episode: Episode, wide: Mapping[str, bool]) -> tuple[object, ...]:
+    """Who leads among alerts of one time: a strict order, smaller first.
+
+    What was sent; then causes before effects; then breadth, severity, sharpness (a window longer than a hop says little of
+    when), onset, score and name.
+    """
+    alert = episode.alert
+    is_led = (alert.worker == "") != wide.get(base_of(alert.node), False)
+    is_blurred = episode.blur > ledger.waits.tolerance + ledger.waits.hop_delay
+    severity = (-LEVEL[alert.severity], alert.severity != "page-now")
+    return (
+        not episode.carries, *ledger.graph.depth(alert.node), is_led, *severity, is_blurred, alert.start, -alert.score,
+        alert.node, alert.metric, episode.id,
+    )  # fmt: skip
+
+
+def is_silenced(item: Silence, alert: Alert, now: float) -> bool:
+    """Whether a silence holds an alert back now."""
+    return item.start <= now < item.end and all(_matches(matcher, alert) for matcher in item.matchers)
+
+
+def _apart(causes: Mapping[str, Way], episode: Episode) -> Iterator[tuple[str, Way]]:
+    base = base_of(episode.alert.node)
+    return ((node, way) for node, way in causes.items() if base_of(node) != base)
+
+
+def _behind_rival(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Held for the decision on an undecided alert upstream, never beyond `max_wait`."""
+    limit = episode.since + ledger.waits.max_wait
+    rivals = [
+        rival
+        for node, way in _apart(ledger.graph.causes(episode.alert.node), episode)
+        for rival in ledger.pending(node)
+        if rival.due > now and may_hide(rival, episode) and explains(rival, episode, way, ledger.waits)
+        and (not ledger.graph.is_cyclic(node, episode.alert.node) or _leads(ledger, rival, episode))
+    ]  # fmt: skip
+    if not rivals or now >= limit or episode.alert.severity == "page-now":
+        return None
+    first = min(rivals, key=lambda rival: (rival.due, rival.id))
+    return Verdict("pending", _waiting(ledger, f"waits for {place(first.alert.node)}"), min(first.due, limit))
+
+
+def _in_aftermath(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """An effect of a root that is closed by now gets the time to pass that a suppressed one would get."""
+    alert, waits = episode.alert, ledger.waits
+    if episode.outlived or alert.severity == "page-now":
+        return None
+    causes = ledger.graph.causes(alert.node)
+    for root in reversed(ledger.recent):
+        way = causes.get(root.alert.node, Way((root.alert.node,), 0.0))
+        is_effect = way.hops > 0 and base_of(alert.node) != base_of(root.alert.node) and explains(root, episode, way, waits)
+        is_same = is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
+        if may_hide(root, episode) and (is_effect or is_same):
+            until = alert.arrival + waits.recover + way.delay + episode.blur
+            text = f"after {place(root.alert.node)}, which is over; it gets {duration(until - now)} to end too"
+            return Verdict("pending", _waiting(ledger, text, root.id), until) if until > now else None
+    return None
+
+
+def _leads(ledger: Ledger, one: Episode, other: Episode) -> bool:
+    wide = {base: is_wide(ledger, base) for base in (base_of(one.alert.node), base_of(other.alert.node))}
+    return rank(ledger, one, wide) < rank(ledger, other, wide)
+
+
+def _is_near(ledger: Ledger, root: Episode, episode: Episode, key: str) -> bool:
+    """Within `group` of the root's onset or end, and not upstream of it."""
+    one, other = root.alert, episode.alert
+    if one.node in ledger.graph.effects(other.node) and base_of(one.node) != base_of(other.node):
+        return False
+    if not key.startswith("worker") and one.worker and other.worker and one.worker != other.worker:
+        return False
+    last = max(one.arrival, root.ended if root.ended is not None else one.arrival)
+    return other.arrival <= one.arrival + ledger.waits.group or other.arrival <= last + ledger.waits.group and root.is_over
+
+
+def _folded(ledger: Ledger, cause: Episode, root: Episode, episode: Episode, tie: str) -> Verdict:
+    gap = episode.alert.start - root.alert.start
+    text = f"{tie} as {place(root.alert.node)}, {lag(gap)}"
+    path = (*(cause.reason.path or (cause.alert.node,)), episode.alert.node)[:_LONGEST_PATH]
+    return Verdict("suppressed", _reason(ledger, "grouped", text, cause.id, root.id, path, gap))
+
+
+def _root_reason(ledger: Ledger, episode: Episode) -> Reason:
+    node = episode.alert.node
+    if episode.is_forced:
+        return _reason(ledger, "unsuppressed", "somebody asked for it to be told")
+    if episode.outlived:
+        return _reason(ledger, "outlived cause", "its cause ended and it did not", episode.outlived)
+    if not ledger.graph.knows(node):
+        return _reason(ledger, "unknown node", f"{node} is not in the topology, so nothing is known upstream of it")
+    upstream = len(ledger.graph.causes(node))
+    if episode.alert.severity == "page-now" and upstream:
+        return _reason(ledger, "severity", "told at once; nothing upstream was known to be broken")
+    if not upstream:
+        return _reason(ledger, "root", f"nothing lies upstream of {node}")
+    return _reason(ledger, "root", f"nothing upstream of {node} is broken ({upstream} places looked at)")
+
+
+def _waiting(ledger: Ledger, text: str, root: str = "") -> Reason:
+    return _reason(ledger, "waiting", text, root, root)
+
+
+def _reason(
+    ledger: Ledger, decision: str, text: str, cause: str = "", root: str = "", path: tuple[str, ...] = (), gap: float = 0.0
+) -> Reason:
+    return Reason(
+        decision=decision, text=text, cause=cause, root=root, path=path, gap=gap, topology=ledger.graph.revision  # type: ignore[arg-type]
+    )
+
+
+def _matches(matcher: Matcher, alert: Alert) -> bool:
+    value: str = getattr(alert, matcher.label)
+    if matcher.is_regex:
+        return re.fullmatch(matcher.value, value) is not None
+    return value == matcher.value
