@@ -73,8 +73,8 @@ class View(Protocol):
     end: float
     length: float  # covered seconds
     config: JobConfig
-    workers: Mapping[str, View]  # the members' views, empty in a worker's own
-    presences: Mapping[str, Presence]  # of this scope: the worker's own, or everyone's
+    workers: Mapping[str, View]  # everyone's views by name, also in a worker's own
+    presences: Mapping[str, Presence]  # everyone's by name, also in a worker's own
 
     def stat(self, clock: Clock, name: str) -> Stat:
         """The folded points of a traced quantity; no entities where nothing was traced."""

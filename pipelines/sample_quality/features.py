@@ -1,0 +1,126 @@
+"""What the features of the samples look like: rates from counts, values from moments and histograms, concentration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+
+from pipelines.measures import NOTHING, proportions, quantile_values, values
+from pipelines.pipeline import Values, View
+from pipelines.statistics import categorical_dispersion, numeric_dispersion, top_share, top_share_bound
+from tracer.summaries import Counts, Distinct, Heavy, Histogram, Moments
+
+DISTINCT_ERROR: Final = 0.016  # standard error of a HyperLogLog with 4,096 registers
+
+
+def missing_rate(view: View) -> Values:
+    """Rows where the feature is absent, null or NaN / rows."""
+    counts = _counts(view)
+    return _rates(counts, lambda c: (c.missing, c.rows))
+
+
+def default_rate(view: View) -> Values:
+    """Rows equal to the declared default / rows, of the features that declare one."""
+    declared = {f"feature:{feature.name}" for feature in view.config.features if feature.default is not None}
+    counts = {entity: found for entity, found in _counts(view).items() if entity in declared}
+    return _rates(counts, lambda c: (c.default, c.rows))
+
+
+def invalid_rate(view: View) -> Values:
+    """Present rows that fail type, range or vocabulary / present rows."""
+    return _rates(_counts(view), lambda c: (c.invalid, c.present))
+
+
+def zero_rate(view: View) -> Values:
+    """Rows that are exactly zero / present rows, of numeric features."""
+    numeric = view.sketches(Moments, "sample", "profile")
+    counts = {entity: found for entity, found in _counts(view).items() if entity in numeric}
+    return _rates(counts, lambda c: (c.zero, c.present))
+
+
+def mean(view: View) -> Values:
+    """Mean of the finite values, with its standard error."""
+    return _moments(view, lambda m: (m.mean(), m.std() / math.sqrt(m.count)))
+
+
+def std(view: View) -> Values:
+    """Sample standard deviation; its error holds for a normal law."""
+    return _moments(view, lambda m: (m.std(), m.std() / math.sqrt(2.0 * max(m.count - 1, 1))))
+
+
+def low(view: View) -> Values:
+    """Smallest finite value."""
+    return _moments(view, lambda m: (m.low, 0.0))
+
+
+def high(view: View) -> Values:
+    """Largest finite value."""
+    return _moments(view, lambda m: (m.high, 0.0))
+
+
+def cv(view: View) -> Values:
+    """Standard deviation / mean, where all values are positive."""
+    positive = {e: m for e, m in view.sketches(Moments, "sample", "profile").items() if m.count and m.low > 0.0}
+    return values(list(positive), [(m.std() / m.mean(), float(m.count), 0.0, 0.0) for m in positive.values()])
+
+
+def quantile(q: float) -> Callable[[View], Values]:
+    """A metric function for one quantile of the numeric features."""
+    return lambda view: quantile_values(view.sketches(Histogram, "sample", "profile"), q)
+
+
+def distinct(view: View) -> Values:
+    """Estimated number of distinct values."""
+    found = view.sketches(Distinct, "sample", "profile")
+    counts = _counts(view)
+    estimates = {entity: sketch.estimate() for entity, sketch in found.items()}
+    rows = {entity: float(counts[entity].present) if entity in counts else n for entity, n in estimates.items()}
+    return values(list(found), [(n, rows[e], DISTINCT_ERROR * n, 0.0) for e, n in estimates.items()])
+
+
+def top(n: int) -> Callable[[View], Values]:
+    """A metric function for the share of the n most frequent values; the floor is how much higher it can be."""
+
+    def compute(view: View) -> Values:
+        found = view.sketches(Heavy, "sample", "profile")
+        columns = []
+        for heavy in found.values():
+            share = top_share(heavy, n)
+            columns.append((share.value, float(heavy.total), share.error, top_share_bound(heavy, n)))
+        return values(list(found), columns)
+
+    return compute
+
+
+def dispersion(view: View) -> Values:
+    """How spread out the values are, 0..1: IQR / (abs(median) + IQR), or normalised entropy of categorical ones."""
+    numeric = view.sketches(Histogram, "sample", "profile")
+    found = {entity: (numeric_dispersion(h), float(h.total), 0.0, 0.0) for entity, h in numeric.items()}
+    counted = view.sketches(Distinct, "sample", "profile")
+    for entity, heavy in view.sketches(Heavy, "sample", "profile").items():
+        if entity not in found and entity in counted:
+            found[entity] = (categorical_dispersion(heavy, counted[entity]), float(heavy.total), 0.0, 0.0)
+    return values(list(found), list(found.values()))
+
+
+def _counts(view: View) -> Mapping[str, Counts]:
+    return view.sketches(Counts, "sample", "profile")
+
+
+def _rates(counts: Mapping[str, Counts], of: Callable[[Counts], tuple[int, int]]) -> Values:
+    if not counts:
+        return NOTHING
+    table = np.array([of(found) for found in counts.values()], np.float64).T
+    return proportions(tuple(counts), table[0], table[1])
+
+
+def _moments(view: View, of: Callable[[Moments], tuple[float, float]]) -> Values:
+    found = {entity: m for entity, m in view.sketches(Moments, "sample", "profile").items() if m.count}
+    columns = []
+    for moments in found.values():
+        value, error = of(moments)
+        columns.append((value, float(moments.count), error if error == error else 0.0, 0.0))
+    return values(list(found), columns)

@@ -1,0 +1,73 @@
+"""Whether the labels come and what they say; on the label clock, so a late label counts when it came."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+from pipelines.measures import NOTHING, proportion, rate, single
+from pipelines.pipeline import Values, View
+from pipelines.stream.localtime import LocalTime
+from pipelines.stream.memory import Silence
+
+
+def label_rate(view: View) -> Values:
+    """Positives / labelled rows; the evidence is the positives."""
+    if not view.stat("label", "labels").entities:
+        return NOTHING
+    positives = view.total("label", "positives")
+    return proportion(positives, view.total("label", "labels"), rows=positives)
+
+
+def label_arrivals(view: View) -> Values:
+    """Labels that arrived / window length."""
+    if not view.stat("label", "labels").entities:
+        return NOTHING
+    return rate(view.total("label", "labels"), view.length)
+
+
+def label_overdue(view: View) -> Values:
+    """Of the samples whose due time and margin passed, the share that was still without a label."""
+    return _share(view, "overdue", "due")
+
+
+def label_expired(view: View) -> Values:
+    """Samples dropped at the label timeout / samples that left the join."""
+    return _share(view, "expired", "settled")
+
+
+def label_coverage(view: View) -> Values:
+    """Of the samples that became H old, the share that was labelled within H: the join rate."""
+    return _share(view, "cohort_labelled", "cohort_rows")
+
+
+def label_flip_rate(view: View) -> Values:
+    """Labels that changed / labels."""
+    return _share(view, "flips", "labels") if view.stat("label", "flips").entities else NOTHING
+
+
+def label_silence(view: View) -> Values:
+    """Seconds from the last label to the window's end; the floor is the longest normal silence at this hour."""
+    silence = cast("Silence | None", view.memory("label", ""))
+    last = last_label(view)
+    if silence is not None and not last >= silence.last:
+        last = silence.last
+    if math.isnan(last):
+        return NOTHING
+    _, hour = LocalTime(view.config.timezone).day_and_hour(view.start)
+    normal = view.config.labels.silence or (silence.normal(hour) if silence is not None else 0.0)
+    floor = max(normal, view.config.pane) if normal else 0.0
+    return single(max(view.end - last, 0.0), 1.0, floor=floor)
+
+
+def last_label(view: View) -> float:
+    """Time of the newest label in the window, NaN without one."""
+    stat = view.stat("label", "last_label")
+    times = stat.high[stat.count > 0.0]
+    return float(times.max()) if len(times) else math.nan
+
+
+def _share(view: View, part: str, whole: str) -> Values:
+    if not view.stat("label", whole).entities:
+        return NOTHING
+    return proportion(view.total("label", part), view.total("label", whole))

@@ -1,0 +1,200 @@
+"""Reference distributions: what a feature or the predictions looked like over the trailing 28 days of normal windows.
+
+Each worker's kept windows are gathered by local day; a day is folded once, when it is over. Days that no window can
+overlap any more are joined to blocks of a week, so a worker holds about a dozen slices. The reference of a window is
+the fold of all slices that ended before it began, the job's over all workers by name: it changes once a day, and with
+it the bins that PSI is taken in. The fold order is fixed, so a restored state gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
+
+from pipelines.config import DAY, HOUR
+from tracer.summaries import KINDS
+from tracer.summaries.columns import Columns
+
+SPAN: Final = 28 * DAY
+BLOCK: Final = 7 * DAY + HOUR  # a week that holds a clock change is an hour longer
+OPEN_PARTS: Final = 16  # parts of the open day that are folded together when there are more
+KEPT: Final = frozenset(
+    {
+        ("histogram", "sample", "profile"),
+        ("heavy", "sample", "profile"),
+        ("moments", "sample", "profile"),
+        ("buckets", "sample", "prediction"),
+    }
+)
+
+SketchKey = tuple[str, str, str, str]  # kind, clock, name, entity
+
+
+class Slice(NamedTuple):
+    """The folded summaries of the normal windows within [start, end)."""
+
+    start: float
+    end: float
+    columns: Mapping[SketchKey, Columns]
+
+
+class OpenDay(NamedTuple):
+    """The local day that is still being gathered."""
+
+    day: int
+    start: float
+    end: float
+    parts: dict[SketchKey, list[Columns]]
+
+
+class WorkerSlices:
+    """One worker's slices, oldest first, and its open day."""
+
+    def __init__(self) -> None:
+        self.open: OpenDay | None = None
+        self.closed: list[Slice] = []
+        self.changes = 0  # tells caches that `closed` is another one; not part of the state
+
+    def learn(self, day: int, start: float, end: float, sketches: Iterable[tuple[SketchKey, Columns]]) -> None:
+        """Gather one window; one that overlaps what is there already is left out."""
+        last = self.open.end if self.open else self.closed[-1].end if self.closed else start
+        if start < last:
+            return
+        if self.open is None:
+            self.open = OpenDay(day, start, end, {})
+        self.open = self.open._replace(end=end)
+        for key, columns in sketches:
+            if key[:3] in KEPT:
+                parts = self.open.parts.setdefault(key, [])
+                parts.append(columns)
+                if len(parts) >= OPEN_PARTS:
+                    parts[:] = [fold(key, parts)]
+
+    def roll(self, day: int, now: float, settled: float) -> Slice | None:
+        """Close the open day if it is over and return it; join and forget what is old."""
+        if self.open is None or self.open.day == day:
+            return None
+        columns = {key: fold(key, parts) for key, parts in sorted(self.open.parts.items())}
+        closed = Slice(self.open.start, self.open.end, columns)
+        self.open = None
+        self.closed = _join([*self.closed, closed], now, settled)
+        self.changes += 1
+        return closed
+
+    def before(self, time: float) -> list[Slice]:
+        """The slices that ended at or before `time`, oldest first."""
+        return [piece for piece in self.closed if time - SPAN < piece.end <= time]
+
+
+class References:
+    """The reference distributions of a job.
+
+    Args:
+        longest: seconds of the longest window; younger days may still overlap one and stay apart.
+    """
+
+    def __init__(self, longest: float) -> None:
+        self._settle = longest + DAY
+        self._workers: dict[str, WorkerSlices] = {}
+        self._cache: dict[tuple[str, SketchKey], tuple[Any, Any]] = {}
+        self._version: tuple[str, float, Any] = ("", 0.0, None)
+
+    def at(self, worker: str, key: SketchKey, before: float) -> Any:
+        """The summary merged over the reference of a window that begins at `before`; None while there is none."""
+        version = self._version_of(worker, before)
+        cached = self._cache.get((worker, key))
+        if cached is None or cached[0] != version:
+            cached = self._cache[worker, key] = (version, self._merge(worker, key, before))
+        return cached[1]
+
+    def roll(self, day: int, now: float) -> dict[str, Slice]:
+        """Close the days that are over, by worker; workers of whom nothing is left are forgotten."""
+        closed = {}
+        for worker, slices in sorted(self._workers.items()):
+            piece = slices.roll(day, now, now - self._settle)
+            if piece is not None:
+                closed[worker] = piece
+        if closed:
+            self._version = ("", 0.0, None)
+            self._workers = {w: s for w, s in self._workers.items() if s.open or s.closed}
+        return closed
+
+    def learn(
+        self, worker: str, day: int, start: float, end: float, sketches: Iterable[tuple[SketchKey, Columns]]
+    ) -> None:
+        """Gather a normal window of one worker."""
+        self._workers.setdefault(worker, WorkerSlices()).learn(day, start, end, sketches)
+
+    def _members(self, worker: str) -> list[WorkerSlices]:
+        if worker:
+            return [self._workers[worker]] if worker in self._workers else []
+        return [self._workers[name] for name in sorted(self._workers)]
+
+    def _version_of(self, worker: str, before: float) -> Any:
+        if self._version[:2] != (worker, before) or self._version[2] is None:
+            version = tuple((id(s), s.changes, len(s.before(before))) for s in self._members(worker))
+            self._version = (worker, before, version)
+        return self._version[2]
+
+    def _merge(self, worker: str, key: SketchKey, before: float) -> Any:
+        pieces = [piece for slices in self._members(worker) for piece in slices.before(before)]
+        parts = [piece.columns[key] for piece in pieces if key in piece.columns]
+        return KINDS[key[0]].fold(parts) if parts else None
+
+    def state(self) -> list[Any]:
+        """Everything that is not an argument of the constructor or a cache."""
+        return [
+            [worker, _open_state(slices.open), [_slice_state(piece) for piece in slices.closed]]
+            for worker, slices in sorted(self._workers.items())
+        ]
+
+    @classmethod
+    def from_state(cls, state: Sequence[Any], longest: float) -> Self:
+        """The references as they were."""
+        references = cls(longest)
+        for worker, opened, closed in state:
+            slices = references._workers[worker] = WorkerSlices()
+            slices.closed = [Slice(s, e, {_key(k): tuple(c) for k, c in columns}) for s, e, columns in closed]
+            if opened is not None:
+                day, start, end, parts = opened
+                slices.open = OpenDay(day, start, end, {_key(k): [tuple(c) for c in many] for k, many in parts})
+        return references
+
+
+def fold(key: SketchKey, parts: Sequence[Columns]) -> Columns:
+    """One summary's columns, merged."""
+    return parts[0] if len(parts) == 1 else KINDS[key[0]].fold(parts).columns()
+
+
+def _join(slices: list[Slice], now: float, settled: float) -> list[Slice]:
+    """Settled neighbours joined to blocks of at most a week; what no reference reaches any more is dropped."""
+    joined: list[Slice] = []
+    for piece in slices:
+        if piece.end <= settled - SPAN:
+            continue
+        if joined and piece.end <= settled and piece.end - joined[-1].start <= BLOCK:
+            joined[-1] = _merge(joined[-1], piece)
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _merge(first: Slice, second: Slice) -> Slice:
+    keys = sorted({*first.columns, *second.columns})
+    columns = {k: fold(k, [piece.columns[k] for piece in (first, second) if k in piece.columns]) for k in keys}
+    return Slice(first.start, second.end, columns)
+
+
+def _slice_state(piece: Slice) -> list[Any]:
+    return [piece.start, piece.end, sorted(piece.columns.items())]
+
+
+def _open_state(opened: OpenDay | None) -> list[Any] | None:
+    if opened is None:
+        return None
+    return [opened.day, opened.start, opened.end, sorted(opened.parts.items())]
+
+
+def _key(parts: Sequence[str]) -> SketchKey:
+    kind, clock, name, entity = parts
+    return kind, clock, name, entity

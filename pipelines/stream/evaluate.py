@@ -1,0 +1,198 @@
+"""From a closed window's report to metric values: every metric of its class, of each worker and of the job.
+
+`evaluate` is a function of the report and of what was learnt before, and changes nothing; `learn` is called once for
+each window after it has been judged. Values below their least evidence are NaN, their evidence stays in `rows`.
+Columns are arrays over series; keys and their order are computed once for each set of series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.types import SeriesKey
+from pipelines.config import DAY, JobConfig, WindowSpec
+from pipelines.outputs import Profiles
+from pipelines.pipeline import Floats, Metric, Report, Values, WindowClass
+from pipelines.registry import METRICS, metrics_of
+from pipelines.stream.learning import Knowledge, Slot
+from pipelines.stream.pictures import profiles_of
+from pipelines.stream.view import JobView, Layouts, WindowView, job_view
+
+STATE_VERSION: Final = 1
+LAYOUTS: Final = 64  # sets of series whose order is kept; a cache whose size changes no answer
+Block = tuple[str, Metric, Values]  # worker, metric, values
+
+
+class Evaluated(NamedTuple):
+    """All values of one closed window; every array has one element a key."""
+
+    job: str
+    window: str  # the WindowSpec's name
+    spec: int  # and its place in the config
+    kind: WindowClass
+    start: float
+    end: float
+    revision: int
+    length: float
+    keys: tuple[SeriesKey, ...]  # sorted
+    metrics: tuple[Metric, ...]
+    value: Floats  # NaN: unknown
+    rows: Floats
+    error: Floats
+    floor: Floats
+    is_present: NDArray[np.bool_]  # the others are known series that got nothing
+    profiles: tuple[Profiles, ...]
+    view: JobView
+
+
+class Series(NamedTuple):
+    """Sorted keys with what goes along with them; `order` sorts the columns of the blocks."""
+
+    keys: tuple[SeriesKey, ...]
+    metrics: tuple[Metric, ...]
+    order: NDArray[np.int64]
+    minimum: Floats
+
+
+class Known(NamedTuple):
+    """The series of one window spec and when each was last there; shape [n]."""
+
+    keys: tuple[SeriesKey, ...]
+    seen: Floats
+
+
+class Evaluator:
+    """Evaluates the reports of one job, in their order."""
+
+    def __init__(self, config: JobConfig) -> None:
+        self._config = config
+        self._knowledge = Knowledge(config)
+        self._known: dict[int, Known] = {}
+        self._layouts = Layouts()
+        self._series: dict[Any, Series] = {}
+
+    def evaluate(self, report: Report) -> Evaluated:
+        """The values of a closed window, or of a revision of one."""
+        spec = self._config.windows[report.window]
+        view = job_view(report, self._config, self._knowledge, self._layouts)
+        series, columns, is_present = self._complete(report, *self._columns(spec, view))
+        value, rows, error, floor = columns
+        return Evaluated(
+            report.job, spec.name, report.window, spec.kind, report.start, report.end, report.revision, view.length,
+            series.keys, series.metrics, value, rows, error, floor, is_present, profiles_of(report, spec, view), view,
+        )
+
+    def learn(self, evaluated: Evaluated, keep: Callable[[str], bool]) -> None:
+        """Learn from a window after it has been judged; a revision teaches nothing.
+
+        `keep(worker)` says whether that worker's window (`""`: the job's) was normal. Ids, the last label and which
+        series there are, are remembered in any case.
+        """
+        if evaluated.revision:
+            return
+        old = self._known.get(evaluated.spec)
+        seen = np.full(len(evaluated.keys), evaluated.end)
+        if not evaluated.is_present.all() and old is not None:
+            before = dict(zip(old.keys, old.seen.tolist(), strict=True))
+            missing = np.flatnonzero(~evaluated.is_present)
+            seen[missing] = [before[evaluated.keys[i]] for i in missing.tolist()]
+        self._known[evaluated.spec] = Known(evaluated.keys, seen)
+        self._knowledge.learn(evaluated.spec, evaluated.view, _trailed(evaluated), keep)
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        known = [[i, [list(key[1:]) for key in k.keys], k.seen.tobytes()] for i, k in sorted(self._known.items())]
+        return msgspec.msgpack.encode([STATE_VERSION, known, self._knowledge.state()])
+
+    def restore(self, data: bytes) -> None:
+        """Continue exactly where `snapshot` was taken. Raises ValueError for a version that it does not know."""
+        version, known, knowledge = msgspec.msgpack.decode(data)
+        if version != STATE_VERSION:
+            raise ValueError(f"evaluation state has version {version}, this reader knows {STATE_VERSION}")
+        self._known = {
+            i: Known(tuple(SeriesKey(self._config.name, *key) for key in keys), np.frombuffer(seen, "<f8"))
+            for i, keys, seen in known
+        }
+        self._knowledge.restore(knowledge)
+
+    def _columns(self, spec: WindowSpec, view: JobView) -> tuple[Series, Floats]:
+        """Every metric of the window's class, of every scope: sorted series, columns of shape [4, n]."""
+        blocks = [block for scoped in _scopes(spec, view) for block in _blocks(spec.kind, scoped)]
+        signature = tuple((worker, metric.name, values.entities) for worker, metric, values in blocks)
+        series = self._series.get(signature)
+        if series is None:
+            if len(self._series) >= LAYOUTS:
+                self._series.clear()
+            series = self._series[signature] = self._arrange(blocks)
+        if not blocks:
+            return series, np.zeros((4, 0))
+        columns = [np.concatenate([block[2][i] for block in blocks]) for i in range(1, 5)]  # value, rows, error, floor
+        table = np.array(columns)[:, series.order]
+        table[0, ~np.isfinite(table[0]) | (table[1] < series.minimum)] = np.nan
+        return series, table
+
+    def _arrange(self, blocks: Sequence[Block]) -> Series:
+        pairs = [
+            (SeriesKey(self._config.name, worker, metric.domain, entity, metric.name), metric)
+            for worker, metric, values in blocks
+            for entity in values.entities
+        ]
+        order = sorted(range(len(pairs)), key=lambda i: pairs[i][0])
+        return self._series_of([pairs[i][0] for i in order], np.array(order, np.int64))
+
+    def _series_of(self, keys: Sequence[SeriesKey], order: NDArray[np.int64]) -> Series:
+        metrics = tuple(METRICS[key.metric] for key in keys)
+        minimum = np.array([self._config.minimum.get(metric.name, metric.minimum) for metric in metrics], np.float64)
+        return Series(tuple(keys), metrics, order, minimum)
+
+    def _complete(self, report: Report, series: Series, table: Floats) -> tuple[Series, Floats, NDArray[np.bool_]]:
+        """Rows for the known series that got nothing: 0 where the metric is additive, else unknown."""
+        is_present = np.ones(len(series.keys), bool)
+        missing = self._missing(report, series.keys)
+        if not missing:
+            return series, table, is_present
+        blank = np.zeros((4, len(missing)))
+        blank[0] = [0.0 if METRICS[key.metric].additive else np.nan for key in missing]
+        keys = [*series.keys, *missing]
+        order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+        is_present = np.concatenate([is_present, np.zeros(len(missing), bool)])[order]
+        ordered = self._series_of([keys[i] for i in order.tolist()], order)
+        return ordered, np.concatenate([table, blank], axis=1)[:, order], is_present
+
+    def _missing(self, report: Report, keys: tuple[SeriesKey, ...]) -> list[SeriesKey]:
+        known = self._known.get(report.window)
+        if known is None or known.keys is keys:
+            return []
+        present = frozenset(keys)
+        left = frozenset(presence.worker for presence in report.presences if presence.state == "left")
+        alive = (known.seen > report.end - DAY).tolist()
+        return [
+            key
+            for key, is_alive in zip(known.keys, alive, strict=True)
+            if is_alive and key not in present and key.worker not in left
+        ]
+
+
+def _scopes(spec: WindowSpec, view: JobView) -> list[WindowView]:
+    job: list[WindowView] = [view] if spec.scope != "worker" else []
+    return job + (list(view.views.values()) if spec.scope != "job" else [])
+
+
+def _blocks(kind: WindowClass, view: WindowView) -> list[Block]:
+    avoided = "job" if view.worker else "worker"
+    computed = [(view.worker, metric, metric.compute(view)) for metric in metrics_of(kind) if metric.scope != avoided]
+    return [block for block in computed if block[2].entities]
+
+
+def _trailed(evaluated: Evaluated) -> Mapping[Slot, Floats]:
+    """The AUC and its error by worker, for the trail that its volatility is taken from."""
+    return {
+        (key.worker, "auc", ""): np.array([evaluated.error[i], evaluated.value[i]])
+        for i, key in enumerate(evaluated.keys)
+        if key.metric == "auc"
+    }

@@ -1,0 +1,177 @@
+"""What metrics learn from one window to the next, and where it is kept; the only state of evaluation.
+
+Some of it is history and is kept whatever happened (ids seen, the last label); the rest describes what is normal and is
+learnt from windows that were judged normal only: reference distributions, trails, silences. Revisions teach nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+
+from pipelines.config import DAY, JobConfig
+from pipelines.pipeline import Floats
+from pipelines.sample_quality.flow import NEW_ID_HORIZON
+from pipelines.sample_quality.labels import last_label
+from pipelines.stream.distributions import References, Slice
+from pipelines.stream.localtime import LocalTime
+from pipelines.stream.memory import IdHorizon, Silence, Trail
+from pipelines.stream.view import JobView, WindowView
+from tracer.records import Clock
+from tracer.summaries import Ids, Moments
+
+Memory = IdHorizon | Silence | Trail
+Slot = tuple[str, str, str]  # worker, name, entity
+FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is dropped
+AUC_WINDOWS: Final = 24
+TENSOR_WINDOWS: Final = 24
+DAYS: Final = 28
+
+
+class Knowledge:
+    """References and memories of one job; what `View.reference` and `View.memory` read."""
+
+    def __init__(self, config: JobConfig) -> None:
+        self._config = config
+        self._local = LocalTime(config.timezone)
+        self._longest = max(spec.length for spec in config.windows)
+        self._teacher = _teacher(config)
+        self._references = References(self._longest)
+        self._memories: dict[Slot, Memory] = {}
+        self._touched: dict[Slot, float] = {}
+
+    def reference(self, worker: str, kind: type[Any], clock: Clock, name: str, entity: str, before: float) -> Any:
+        """The summary merged over the reference windows that ended at or before `before`, or None."""
+        return self._references.at(worker, (kind.KIND, clock, name, entity), before)
+
+    def memory(self, worker: str, name: str, entity: str) -> Any:
+        """A memory, or None while there is none."""
+        return self._memories.get((worker, name, entity))
+
+    def learn(self, window: int, view: JobView, found: Mapping[Slot, Floats], keep: Callable[[str], bool]) -> None:
+        """Learn from a window that has been judged.
+
+        Args:
+            window: index of its WindowSpec.
+            view: what it held.
+            found: values by (worker, metric, field) that trails are made of, see `TRAILED`.
+            keep: whether a worker's (`""`: the job's) window was normal.
+        """
+        spec = self._config.windows[window]
+        day, hour = self._local.day_and_hour(view.start)
+        views = [v for v in (view, *view.views.values()) if spec.scope in ("both", "worker" if v.worker else "job")]
+        if spec.kind == "short":
+            for scoped in views:
+                self._learn_ids(scoped)
+                self._learn_silence(scoped, day, hour, keep(scoped.worker))
+                if keep(scoped.worker):
+                    self._learn_norms(scoped)
+        if spec.kind == "long":
+            for scoped in views:
+                self._learn_auc(scoped, found, keep(scoped.worker))
+        if window == self._teacher:
+            self._learn_distributions(view, day, keep)
+
+    def _learn_ids(self, view: WindowView) -> None:
+        for name, clock in (("sample_id", "train"), ("profile", "sample")):
+            for entity, ids in view.sketches(Ids, cast(Clock, clock), name).items():
+                horizon = self._kept(view, name, entity)
+                assert isinstance(horizon, IdHorizon)
+                horizon.remember(view.start, view.end, ids.hashes)
+
+    def _learn_silence(self, view: WindowView, day: int, hour: int, is_normal: bool) -> None:
+        last = last_label(view)
+        if np.isnan(last) and (view.worker, "label", "") not in self._memories:
+            return
+        silence = self._kept(view, "label", "")
+        assert isinstance(silence, Silence)
+        silence.observe(last)
+        if is_normal:
+            silence.learn(day, hour, max(view.end - silence.last, 0.0))
+
+    def _learn_norms(self, view: WindowView) -> None:
+        stat = view.stat("train", "gradient_norm")
+        if stat.entities:
+            norms = np.divide(stat.total, stat.weight, out=np.full(len(stat.weight), np.nan), where=stat.weight > 0.0)
+            self._push(view, "gradient_norm", stat.entities, norms)
+
+    def _learn_auc(self, view: WindowView, found: Mapping[Slot, Floats], is_normal: bool) -> None:
+        pair = found.get((view.worker, "auc", ""))
+        if pair is not None and is_normal and np.isfinite(pair).all():
+            self._push(view, "auc", ("error", "value"), pair)
+
+    def _learn_distributions(self, view: JobView, day: int, keep: Callable[[str], bool]) -> None:
+        closed = self._references.roll(day, view.start)
+        if closed:
+            self._learn_means(view, closed)
+            self._forget(view.end)
+        for name, worker in view.views.items():
+            if keep(name):
+                self._references.learn(name, day, view.start, view.end, worker.raw())
+
+    def _learn_means(self, view: JobView, closed: Mapping[str, Slice]) -> None:
+        """The daily means that `change_rate` compares with: a day's, of each worker and of the job."""
+        parts: dict[str, dict[str, list[Moments]]] = {}
+        for worker, piece in sorted(closed.items()):
+            for (kind, _, _, entity), columns in sorted(piece.columns.items()):
+                if kind == Moments.KIND:
+                    moments = Moments.from_columns(columns)
+                    parts.setdefault("", {}).setdefault(entity, []).append(moments)
+                    parts.setdefault(worker, {}).setdefault(entity, []).append(moments)
+        for worker, by_entity in sorted(parts.items()):
+            means = np.array([Moments.merge(found).mean() for found in by_entity.values()])
+            self._trail(worker, "mean", view.start).push(view.start, tuple(by_entity), means)
+
+    def _push(self, view: WindowView, name: str, entities: tuple[str, ...], values: Floats) -> None:
+        """Append to a trail, unless this window overlaps the one before."""
+        trail = self._trail(view.worker, name, view.end)
+        if view.start >= trail.end:
+            trail.push(view.end, entities, values)
+
+    def _trail(self, worker: str, name: str, time: float) -> Trail:
+        slot = (worker, name, "")
+        self._touched[slot] = time
+        trail = self._memories.setdefault(slot, self._new(name, None))
+        assert isinstance(trail, Trail)
+        return trail
+
+    def _kept(self, view: WindowView, name: str, entity: str) -> Memory:
+        slot = (view.worker, name, entity)
+        self._touched[slot] = view.end
+        return self._memories.setdefault(slot, self._new(name, None))
+
+    def _new(self, name: str, state: Sequence[Any] | None) -> Memory:
+        """A memory by its name, fresh or as it was."""
+        if name == "label":
+            return Silence() if state is None else Silence.from_state(state)
+        if name in ("sample_id", "profile"):
+            days = self._config.duplicate_horizon
+            horizon, length = (days, days / 24) if name == "sample_id" else (NEW_ID_HORIZON, DAY)
+            return IdHorizon(horizon, length) if state is None else IdHorizon.from_state(state, horizon, length)
+        length = {"auc": AUC_WINDOWS, "gradient_norm": TENSOR_WINDOWS, "mean": DAYS}[name]
+        return Trail(length) if state is None else Trail.from_state(state, length)
+
+    def _forget(self, now: float) -> None:
+        for slot in [slot for slot, time in self._touched.items() if time <= now - FORGET]:
+            del self._memories[slot], self._touched[slot]
+
+    def state(self) -> list[Any]:
+        """Everything learnt."""
+        memories = [[list(slot), self._touched[slot], m.state()] for slot, m in sorted(self._memories.items())]
+        return [self._references.state(), memories]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Continue from a state."""
+        self._references = References.from_state(state[0], self._longest)
+        self._memories, self._touched = {}, {}
+        for (worker, name, entity), touched, memory in state[1]:
+            self._memories[worker, name, entity] = self._new(name, memory)
+            self._touched[worker, name, entity] = touched
+
+
+def _teacher(config: JobConfig) -> int:
+    """The window that references learn from: the shortest stream window."""
+    stream = [(spec.length, i) for i, spec in enumerate(config.windows) if spec.kind != "wall"]
+    return min(stream)[1] if stream else -1

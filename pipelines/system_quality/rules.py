@@ -1,0 +1,17 @@
+"""What the values of the system cost: anchors of judgement, overridable in the config, versioned with the score."""
+
+from __future__ import annotations
+
+from pipelines import forms
+from pipelines.pipeline import Rule
+
+RULES: tuple[Rule, ...] = (
+    Rule("heartbeat_age", forms.ratio_to_floor, 3.0, 10.0, 3.0, cap_overall=40.0),
+    Rule("watermark_lag", forms.ratio_to_floor, 1.0, 3.0, 3.0),
+    Rule("keep_up", forms.shortfall, 0.05, 0.50, 2.0, 0.9),
+    Rule("step_time_p50", forms.log_above_reference, 0.4, 1.6, 1.0, 0.5),
+    Rule("straggler", forms.value, 1.5, 5.0, 1.0, 0.5),
+    Rule("memory", forms.value, 0.85, 0.98, 2.0, 0.8),
+    Rule("restarts", forms.value, 1.0, 6.0, 1.0, 0.6),
+    Rule("trace_loss", forms.value, 0.001, 0.20, 1.0, 0.3),
+)

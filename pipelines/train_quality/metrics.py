@@ -1,0 +1,91 @@
+"""The metrics of training, as a table: one line of definition each."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pipelines.pipeline import Metric
+from pipelines.train_quality import predictions, progress, tensors
+
+_step = partial(Metric, domain="train", clock="train", window="short")
+_tensor = partial(_step, transform="log", minimum=5)
+_model = partial(Metric, domain="train", clock="train", window="long")
+
+METRICS: tuple[Metric, ...] = (
+    _step(
+        name="loss", compute=progress.loss, unit="loss", minimum=1, transform="log", direction="up", consecutive=2,
+        doc="Row-weighted mean of the steps' losses.",
+    ),
+    _step(
+        name="loss_max", compute=progress.loss_max, unit="loss", minimum=1, transform="log", direction="up",
+        pages=False, doc="Largest mean loss of one step.",
+    ),
+    _step(
+        name="nonfinite", compute=progress.nonfinite, unit="count", minimum=0, direction="up", reference="none",
+        pages=False, additive=True,
+        doc="Non-finite values in loss, predictions, weights and gradients; a hard fact pages at once.",
+    ),
+    _step(
+        name="skipped_updates", compute=progress.skipped_updates, unit="ratio", minimum=20, transform="asin",
+        direction="up", doc="Steps whose update was not applied / steps.",
+    ),
+    _model(
+        name="normalized_entropy", compute=predictions.normalized_entropy, unit="ratio", minimum=50, transform="log",
+        direction="up", consecutive=2,
+        doc="Log loss / entropy of the base rate of the same rows; 1 says no more than the base rate.",
+    ),
+    _model(
+        name="auc", compute=predictions.auc, unit="ratio", minimum=50, transform="asin", direction="down",
+        consecutive=2,
+        doc="Area under the ROC curve, 4,096 logit buckets; the floor is their bound, the error Hanley-McNeil's.",
+    ),
+    _model(
+        name="pcoc", compute=predictions.pcoc, unit="ratio", minimum=20, transform="log", consecutive=2,
+        doc="Sum of predictions / positives of the same labelled rows.",
+    ),
+    _model(
+        name="ece", compute=predictions.ece, unit="ratio", minimum=200, transform="log", direction="up", pages=False,
+        doc="Expected calibration error over 20 equal-mass buckets / base rate; the floor is a perfect model's.",
+    ),
+    _model(
+        name="auc_volatility", compute=predictions.auc_volatility, unit="ratio", minimum=24, pages=False,
+        reference="none",
+        doc="sqrt(max(0, var(auc) - mean(se^2))) / (mean(auc) - 0.5) over the trailing 24 windows that do not overlap.",
+    ),
+    _model(
+        name="prediction_mean", clock="sample", compute=predictions.prediction_mean, unit="ratio", minimum=500,
+        transform="asin", consecutive=2, doc="Mean prediction of all rows; needs no label.",
+    ),
+    _model(
+        name="prediction_psi", clock="sample", compute=predictions.prediction_psi, unit="nats", minimum=500,
+        direction="up", pages=False, doc="PSI of all rows' predictions against the reference; needs no label.",
+    ),
+    _tensor(
+        name="gradient_norm", compute=tensors.step_mean("gradient_norm"), unit="norm", direction="up", consecutive=2,
+        doc="L2 norm of the tensor's gradient, mean over steps; after unscaling, before clipping.",
+    ),
+    _tensor(
+        name="gradient_norm_max", compute=tensors.step_high("gradient_norm"), unit="norm", direction="up", pages=False,
+        doc="L2 norm of the tensor's gradient, largest step.",
+    ),
+    _tensor(
+        name="weight_norm", compute=tensors.step_mean("weight_norm"), unit="norm", pages=False,
+        doc="L2 norm of the tensor, mean over steps.",
+    ),
+    _tensor(
+        name="update_ratio", compute=tensors.step_mean("update_ratio"), unit="ratio", consecutive=2,
+        doc="L2 norm of the update / max(norm of the weight, 1e-12), mean over steps.",
+    ),
+    _step(
+        name="vanishing", compute=tensors.vanishing, unit="ratio", minimum=5, direction="up", reference="none",
+        pages=False, doc="Share of the tensors with a gradient norm < 1e-3 times their own median.",
+    ),
+    _step(
+        name="exploding", compute=tensors.exploding, unit="ratio", minimum=5, direction="up", reference="none",
+        pages=False, doc="Share of the tensors with a gradient norm > 10 times their own median.",
+    ),
+    _model(
+        name="dead_units", compute=tensors.dead_units, unit="ratio", minimum=10_000, direction="up", pages=False,
+        doc="Units with no positive activation on the sampled rows / units.",
+    ),
+)

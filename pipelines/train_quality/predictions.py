@@ -1,0 +1,105 @@
+"""How good the predictions are: ranking, calibration, information, drift; each prediction made before its update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, cast
+
+from pipelines.measures import NOTHING, single
+from pipelines.pipeline import Values, View
+from pipelines.statistics import Estimate, drift_of, prediction_counts
+from pipelines.statistics import auc as auc_of
+from pipelines.statistics import auc_volatility as volatility_of
+from pipelines.statistics import ece as ece_of
+from pipelines.statistics import normalized_entropy as entropy_of
+from pipelines.statistics import pcoc as pcoc_of
+from pipelines.stream.memory import Trail
+from tracer.summaries import Buckets, LabelBuckets, Moments
+
+LEAST_REFERENCE: Final = 2000.0  # rows of a reference before drift from it is known
+
+
+def normalized_entropy(view: View) -> Values:
+    """Log loss / entropy of the base rate; the evidence is the rarer label."""
+    return _of_labels(view, entropy_of, _minority)
+
+
+def auc(view: View) -> Values:
+    """Area under the ROC curve with its Hanley-McNeil error; the floor is the bound of the bucketing."""
+    labels = _labels(view)
+    if labels is None:
+        return NOTHING
+    found = auc_of(labels)
+    return single(found.value, _minority(labels), _finite(found.error), _finite(found.bound))
+
+
+def pcoc(view: View) -> Values:
+    """Predicted over observed positives; the evidence is the positives."""
+    return _of_labels(view, pcoc_of, _positives)
+
+
+def ece(view: View) -> Values:
+    """Expected calibration error relative to the base rate; the floor is what a perfect model shows."""
+    return _of_labels(view, ece_of, _positives)
+
+
+def auc_volatility(view: View) -> Values:
+    """Spread of the AUC over the trailing windows beyond its sampling noise / (mean - 0.5)."""
+    trail = cast("Trail | None", view.memory("auc", ""))
+    if trail is None or not len(trail.values):
+        return NOTHING
+    history = trail.of(("error", "value"))
+    found = volatility_of(history[:, 1], history[:, 0])
+    return single(found.value, float(len(history)))
+
+
+def prediction_mean(view: View) -> Values:
+    """Mean prediction of all rows, labelled or not."""
+    buckets = view.sketches(Buckets, "sample", "prediction").get("")
+    if buckets is None:
+        return NOTHING
+    rows = float(buckets.rows)
+    moments = view.sketches(Moments, "sample", "prediction").get("")
+    std = moments.std() if moments is not None else _bernoulli(buckets.mean())
+    return single(buckets.mean(), rows, _finite(std) / math.sqrt(max(rows, 1.0)))
+
+
+def prediction_psi(view: View) -> Values:
+    """PSI of all rows' predictions against the reference; the floor is what no drift gives."""
+    buckets = view.sketches(Buckets, "sample", "prediction").get("")
+    past = view.reference(Buckets, "sample", "prediction", "")
+    if buckets is None or past is None or past.rows < LEAST_REFERENCE or not buckets.rows:
+        return NOTHING
+    found = drift_of(*prediction_counts(buckets, past))
+    return single(found.value, float(buckets.rows), 0.0, found.floor)
+
+
+def _labels(view: View) -> LabelBuckets | None:
+    return view.sketches(LabelBuckets, "train", "labels").get("")
+
+
+def _of_labels(
+    view: View, estimate: Callable[[LabelBuckets], Estimate], evidence: Callable[[LabelBuckets], float]
+) -> Values:
+    labels = _labels(view)
+    if labels is None:
+        return NOTHING
+    found = estimate(labels)
+    return single(found.value, evidence(labels), _finite(found.error), _finite(found.floor))
+
+
+def _positives(labels: LabelBuckets) -> float:
+    return float(labels.positive_rows)
+
+
+def _minority(labels: LabelBuckets) -> float:
+    return float(min(labels.positive_rows, labels.rows - labels.positive_rows))
+
+
+def _bernoulli(p: float) -> float:
+    return math.sqrt(p * (1.0 - p)) if p == p else 0.0
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0

@@ -1,0 +1,43 @@
+"""Whether training goes on soundly: loss, non-finite values, steps that were not applied."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.measures import NOTHING, highs, means, proportion
+from pipelines.pipeline import Values, View
+
+
+def loss(view: View) -> Values:
+    """Row-weighted mean of the steps' losses, by entity."""
+    stat = view.stat("train", "loss")
+    return means(stat) if stat.entities else NOTHING
+
+
+def loss_max(view: View) -> Values:
+    """Largest mean loss of a step."""
+    stat = view.stat("train", "loss")
+    return highs(stat) if stat.entities else NOTHING
+
+
+def nonfinite(view: View) -> Values:
+    """Non-finite values found, by where they were found; `loss` is there whenever there were steps."""
+    stat = view.stat("train", "nonfinite")
+    steps = view.stat("train", "loss")
+    found = dict(zip(stat.entities, stat.total.tolist(), strict=True))
+    if steps.entities:
+        found.setdefault("loss", 0.0)
+    if not found:
+        return NOTHING
+    entities = tuple(sorted(found))
+    value = np.array([found[entity] for entity in entities])
+    zeros = np.zeros(len(value))
+    seen = float(steps.count.sum() + steps.nonfinite.sum())
+    return Values(entities, value, np.maximum(value, seen), zeros, zeros)
+
+
+def skipped_updates(view: View) -> Values:
+    """Steps whose update was not applied / steps."""
+    if not view.stat("train", "skipped_updates").entities:
+        return NOTHING
+    return proportion(view.total("train", "skipped_updates"), view.total("train", "steps"))
