@@ -1,4 +1,4 @@
-"""The demo's driver: it is the clock and the faults. One `run` and three workers do the work, each in its own process.
+"""The demo's driver: it is the clock and the faults. One `run` and three workers do the work, each a process of its own.
 
 The driver passes an hour of stream time only when every live worker's records of it are on the bus, then appends the tick;
 so what is found does not depend on how fast the replay goes.
@@ -28,7 +28,7 @@ from tracer.local import LocalLog
 
 JOB: Final = "flights"
 CONFIG: Final = pathlib.Path(__file__).with_name("streamgauge.toml")
-_SNAPSHOT: Final = 6 * HOUR
+_SNAPSHOT: Final = 3 * HOUR
 _DRAIN: Final = 36  # hours after the last departure, in which its labels still come
 
 
@@ -77,7 +77,7 @@ def _replay(
             if start == repaired:
                 fleet.restart(airport, start)
         faults = {airport: truths.active(truth, airport, start, start + HOUR) for airport in AIRPORTS}
-        fleet.hour(start, faults, save=(start - begin) % _SNAPSHOT == 0)
+        fleet.hour(start, faults, save=(start + HOUR - begin) % _SNAPSHOT == 0)
         tick = records.encode(records.Tick(job=JOB, time=start + HOUR))
         log.send([("traces", records.key_of(JOB, 0, 1), tick)])
         progress.show(start + HOUR)

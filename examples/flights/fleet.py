@@ -1,4 +1,4 @@
-"""The worker processes of the flights job, driven in lock step: an hour is over when every live worker's records are on the bus."""
+"""The worker processes of the flights job, in lock step: an hour is over when every live worker's records are sent."""
 
 from __future__ import annotations
 

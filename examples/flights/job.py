@@ -1,12 +1,13 @@
 """One airport's online-learning job: predict what departs, learn from what lands, hour by hour; with its faults.
 
-The job knows nothing of time but what it is told, so the driver can replay a year in minutes. The three lines that make it
-observable are `tracer.observe`, `tracer.label` and `tracer.step`.
+The job knows nothing of time but what it is told, so the driver can replay a year in minutes. The three lines that make
+it observable are `tracer.observe`, `tracer.label` and `tracer.step`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import pathlib
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from examples.flights.data import PLANE, Flights
 from examples.flights.model import BATCH, RATE, Model, encode
 from examples.flights.truth import Fault
+from tracer.tracer import Tracer
 
 HOUR: Final = 3600.0
 _SLICES: Final = 6  # labels are known to the minute; the job looks for them every ten minutes
@@ -34,7 +36,7 @@ class Clock:
 class Job:
     """Samples wait for their labels here; a label becomes a training row the moment it is known."""
 
-    def __init__(self, flights: Flights, model: Model, tracer: Any, clock: Clock) -> None:
+    def __init__(self, flights: Flights, model: Model, tracer: Tracer, clock: Clock) -> None:
         """Nothing has departed yet."""
         self.flights, self.model, self.tracer, self.clock = flights, model, tracer, clock
         order = np.argsort(flights.landed, kind="stable")
@@ -52,9 +54,9 @@ class Job:
     def hour(self, start: float, faults: tuple[Fault, ...]) -> None:
         """Live through [start, start + 1 h)."""
         end = start + HOUR
-        if "stall" in faults:
-            self.clock.now = end - 1.0
-            return  # alive, but it reads nothing
+        if "stall" in faults:  # alive, but it reads nothing: its watermark stays
+            self.clock.now = end
+            return
         self.model.set_rate(RATE * 1000 if "learning_rate" in faults else RATE)
         self.clock.now = start
         self._observe(end, faults)
@@ -62,8 +64,8 @@ class Job:
             self.clock.now = min(start + k * HOUR / _SLICES, end - 1.0)
             if "hold_labels" not in faults:
                 self._label(min(start + k * HOUR / _SLICES, end), faults)
-        self.clock.now = end - 1.0
-        self.tracer.idle()
+        self.clock.now = end
+        self.tracer.idle()  # the hour is over and nothing is pending: the watermark may move to its end
 
     def _observe(self, until: float, faults: tuple[Fault, ...]) -> None:
         first, last = np.searchsorted(self.flights.time, [self.observed_until, until])
@@ -99,9 +101,17 @@ class Job:
         features = {name: column[rows] for name, column in self.flights.features.items()}
         step = self.model.train(encode(features), labels)
         self.steps += 1
-        self.tracer.step(
-            loss=step.loss, ids=self.flights.ids[rows], labels=labels, tensors=lambda: self._tensors(step.gradients)
-        )
+        self.tracer.step(loss=step.loss, ids=self.flights.ids[rows], labels=labels, tensors=step.tensors)
 
-    def _tensors(self, gradients: list[Any]) -> dict[str, Any]:
-        raise NotImplementedError
+    def save(self, path: pathlib.Path) -> None:
+        """Write a snapshot; a model whose weights are not finite leaves its last finite one in place."""
+        if self.model.is_finite():
+            self.model.save(path.with_suffix(".npz"))
+        path.with_suffix(".join").write_bytes(self.tracer.state())
+
+    def restore(self, path: pathlib.Path) -> None:
+        """Continue with the last finite model and the samples that waited for labels at the last snapshot."""
+        if path.with_suffix(".npz").exists():
+            self.model.restore(path.with_suffix(".npz"))
+        if path.with_suffix(".join").exists():
+            self.tracer.restore(path.with_suffix(".join").read_bytes())

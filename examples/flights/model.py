@@ -1,7 +1,7 @@
-"""The click-through-like model of one airport: hashed embeddings and weather into a small network, trained by plain SGD.
+"""The model of one airport, as in click prediction: hashed embeddings and weather into a small network, plain SGD.
 
-SGD and leaky ReLU on purpose: with a learning rate 1,000 times too high they reach a non-finite loss within 3 to 5 steps
-(14 of 14 trials), where Adam never does and ReLU dies instead. One thread: the sizes are small, three workers share two cores.
+SGD and leaky ReLU on purpose: with a learning rate 1,000 times too high they reach a non-finite loss within 3 to 5
+steps (14 of 14 trials), where Adam never does and ReLU dies instead. One thread: three workers share two cores.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from examples.flights.data import CATEGORICAL, NUMERIC
+from tracer.tracer import Tensor
 
 RATE: Final = 0.1
 BATCH: Final = 8
@@ -34,7 +35,7 @@ _CENTRE: Final = {
 
 
 class Batch(NamedTuple):
-    """Model input: `ids` int32 [n, len(CATEGORICAL)], `numbers` float32 [n, 2 len(NUMERIC)] (values, then missing flags)."""
+    """Model input: `ids` [n, len(CATEGORICAL)], `numbers` [n, 2 len(NUMERIC)], values and then flags of missing ones."""
 
     ids: NDArray[np.int32]
     numbers: NDArray[np.float32]
@@ -56,11 +57,11 @@ def _hashed(name: str, values: NDArray[Any]) -> NDArray[np.int32]:
     return np.array([zlib.crc32(value.encode()) % slots for value in values.tolist()], np.int32)
 
 
-class Steps(NamedTuple):
-    """What one training step computed: the loss and, per variable, gradient as the step saw it."""
+class Step(NamedTuple):
+    """What one training step computed: its mean loss, and by variable the L2 norms of gradient, weight and update."""
 
     loss: float
-    gradients: list[Any]
+    tensors: dict[str, Tensor]
 
 
 class Model:
@@ -75,17 +76,23 @@ class Model:
         self.optimizer = keras.optimizers.SGD(RATE)
         self.optimizer.build(self.net.trainable_variables)
         self.rate = RATE
+        self._names = [variable.path for variable in self.net.trainable_variables]
 
     def predict(self, batch: Batch) -> NDArray[np.float64]:
         """Probability of being late, shape [n]."""
         logits = self._forward(tf.constant(batch.ids), tf.constant(batch.numbers))
         return 1.0 / (1.0 + np.exp(-logits.numpy().astype(float)))
 
-    def train(self, batch: Batch, labels: NDArray[np.float64]) -> Steps:
+    def train(self, batch: Batch, labels: NDArray[np.float64]) -> Step:
         """One step of SGD on the mean log loss."""
         arguments = (tf.constant(batch.ids), tf.constant(batch.numbers), tf.constant(labels, tf.float32))
-        loss, gradients = self._step(*arguments)
-        return Steps(float(loss), gradients)
+        loss, norms = self._step(*arguments)
+        gradients, weights = norms.numpy().astype(float).tolist()
+        return Step(
+            float(loss),
+            {name: Tensor(weight=w, gradient=g, update=self.rate * g)  # plain SGD: the update is rate x gradient
+             for name, g, w in zip(self._names, gradients, weights, strict=True)},
+        )  # fmt: skip
 
     def set_rate(self, rate: float) -> None:
         """Change the learning rate of the running model."""
@@ -118,20 +125,23 @@ class Model:
         tf.TensorSpec([None, len(CATEGORICAL)], tf.int32), tf.TensorSpec([None, 2 * len(NUMERIC)], tf.float32),
         tf.TensorSpec([None], tf.float32),
     ])  # fmt: skip
-    def _step(self, ids: tf.Tensor, numbers: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _step(self, ids: tf.Tensor, numbers: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = self.net([ids, numbers], training=True)[:, 0]
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
-        gradients = tape.gradient(loss, self.net.trainable_variables)
-        self.optimizer.apply(gradients, self.net.trainable_variables)
-        return loss, gradients
+        variables = self.net.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply(gradients, variables)
+        norms = [[tf.linalg.global_norm([tensor]) for tensor in side] for side in (gradients, variables)]
+        return loss, tf.stack(norms)
 
 
 def _build() -> keras.Model:
     ids = keras.Input((len(CATEGORICAL),), dtype="int32", name="ids")
     numbers = keras.Input((2 * len(NUMERIC),), name="numbers")
     parts = [
-        keras.layers.Embedding(_SLOTS[name], _WIDTH.get(name, 8), name=name)(ids[:, i]) for i, name in enumerate(CATEGORICAL)
+        keras.layers.Embedding(_SLOTS[name], _WIDTH.get(name, 8), name=name)(ids[:, i])
+        for i, name in enumerate(CATEGORICAL)
     ]
     x = keras.layers.Concatenate(name="inputs")([*parts, numbers])
     for width in (32, 16):

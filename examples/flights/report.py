@@ -1,7 +1,7 @@
 """What was found, paged and suppressed, held against the truth file: the table at the end of the demo, and its JSON.
 
-A notification explains an incident when domain, place and worker agree and its root began within the incident or 48 hours
-after its end. The delay is counted in 3 h windows in which a fault-free run has rows of the incident's airport.
+A notification explains an incident when domain, place and worker agree and its root began within the incident or 48
+hours after its end. The delay is counted in 3 h windows in which a fault-free run has rows of the incident's airport.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def paged(incidents: Sequence[dict[str, Any]]) -> list[Paged]:
             Paged(
                 incident["id"], incident["time"], root["start"], root["domain"], entity, worker, incident["text"],
                 len(incident["suppressed"]),
-            )  # fmt: skip
+            )
         )
     return sorted(roots, key=lambda page: (page.time, page.id))
 
@@ -72,7 +72,7 @@ def build(
             {"id": page.id, "time": _local(page.time), "root": _place(page), "suppressed": page.suppressed,
              "matches": labels[page.id], "text": page.text}
             for page in pages
-        ],  # fmt: skip
+        ],
         "unexplained": len(unexplained),
         "rest_per_14_days": len(rest) / max((end - begin) / 86400 / 14, 1e-9),
         "rest_most_in_14_days": _most(rest, 14 * 86400.0),

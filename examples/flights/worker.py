@@ -1,6 +1,6 @@
-"""One airport's worker process: takes orders from the driver, one JSON line each, and answers when its records are on the bus.
+"""One airport's worker process: takes orders from the driver, a JSON line each, answers when its records are on the bus.
 
-Orders: {"do": "hour", "start": s, "faults": [...], "save": path} (`save` only where a snapshot is due) and {"do": "close"}.
+Orders: {"do": "hour", "start": s, "faults": [...], "save": path} (`save` where a snapshot is due) and {"do": "close"}.
 Every answer is {"at": clock, "steps": n}. The driver kills and starts workers as an orchestrator would.
 """
 
@@ -15,7 +15,10 @@ from examples.flights.data import CATEGORICAL, NUMERIC, load
 from examples.flights.job import HOUR, Clock, Job
 from examples.flights.model import Model
 from tracer.local import LocalLog
-from tracer.tracer import Tracer
+from tracer.profiles import FeatureKind
+from tracer.tracer import Labels, Select, Tracer
+
+_FLUSH = 30.0  # seconds
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     clock.now = args.begin
     tracer = Tracer(
         job="flights", worker=args.airport, transport=LocalLog(args.log), clock=clock, pane=HOUR, interval=HOUR,
-        features={name: "numeric" for name in NUMERIC} | {name: "id" for name in CATEGORICAL}, salt=b"flights",
+        features=dict.fromkeys(NUMERIC, "numeric") | dict.fromkeys(CATEGORICAL, "id"), salt=b"flights",
     )  # fmt: skip
     job = Job(load(args.airport, args.cache), Model(), tracer, clock)
     job.begin(args.begin)
@@ -44,10 +47,17 @@ def main(argv: list[str] | None = None) -> int:
             tracer.close()
             break
         job.hour(order["start"], tuple(order["faults"]))
+        if not tracer.flush(_FLUSH):
+            print(f"{args.airport}: records of {order['start']} are not on the bus after {_FLUSH} s", file=sys.stderr)
+            return 1
         if "save" in order:
             job.save(pathlib.Path(order["save"]))
         _answer(job)
     return 0
+
+
+def _kinds() -> dict[str, FeatureKind]:
+    return {**dict.fromkeys(NUMERIC, "numeric"), **dict.fromkeys(CATEGORICAL, "id")}
 
 
 def _answer(job: Job) -> None:
