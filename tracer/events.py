@@ -1,0 +1,146 @@
+"""What a training job tells its tracer, as plain values: they cross from the step to the tracer's thread."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+
+class Tensor(NamedTuple):
+    """One tensor of one step. `weight`, `gradient` and `update` are arrays, or L2 norms where the framework has them.
+
+    `positives` counts, by unit, the rows with a positive activation among `rows` (0: those of the step).
+    """
+
+    weight: ArrayLike | None = None
+    gradient: ArrayLike | None = None
+    update: ArrayLike | None = None
+    positives: ArrayLike | None = None
+    rows: int = 0
+    nonfinite: int | None = None  # None: counted from the arrays
+
+
+class Measured(NamedTuple):
+    """What is kept of a tensor after the step: norms, counts."""
+
+    weight: float | None
+    gradient: float | None
+    update: float | None
+    nonfinite: int
+    positives: Array | None
+    rows: int
+
+
+class Observed(NamedTuple):
+    """Samples that the worker saw for the first time."""
+
+    time: float
+    rows: int
+    features: dict[str, Array]
+    ids: Array | None
+    event_time: Array | None
+    due: Array | None
+    written: Array | None
+    predictions: Array | None
+
+
+class Labelled(NamedTuple):
+    """Labels that became known."""
+
+    time: float
+    ids: Array
+    labels: Array
+
+
+class Stepped(NamedTuple):
+    """One training step."""
+
+    time: float
+    step: int
+    rows: int
+    loss: float | None
+    ids: Array | None
+    labels: Array | None
+    predictions: Array | None
+    weights: Array | None
+    event_time: Array | None
+    seconds: float | None
+    skipped: bool
+    tensors: dict[str, Measured]
+    features: dict[str, Array] | None  # given, even empty: a loop without a join, all three clocks count here
+
+
+class Scalar(NamedTuple):
+    """A number of the job's own."""
+
+    time: float
+    clock: str
+    name: str
+    entity: str
+    value: float
+    weight: float
+
+
+class Idled(NamedTuple):
+    """Input is awaited and nothing is pending."""
+
+    time: float
+
+
+class Raw(NamedTuple):
+    """A copy of an array that a plan asked for."""
+
+    time: float
+    step: int
+    collection: str
+    name: str
+    array: Array
+
+
+Event = Observed | Labelled | Stepped | Scalar | Idled | Raw
+
+
+def measure(tensor: Tensor) -> Measured:
+    """Norms and non-finite count of a tensor, without keeping its arrays.
+
+    >>> measure(Tensor(gradient=np.array([3.0, 4.0]))).gradient
+    5.0
+    """
+    found = [_norm(value) for value in (tensor.weight, tensor.gradient, tensor.update)]
+    weight, gradient, update = (norm for norm, _ in found)
+    nonfinite = sum(count for _, count in found) if tensor.nonfinite is None else int(tensor.nonfinite)
+    positives = None if tensor.positives is None else np.array(tensor.positives, np.int64).ravel()
+    return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows))
+
+
+def _norm(value: ArrayLike | None) -> tuple[float | None, int]:
+    """L2 norm of an array (a number is one already) and how many of its values are not finite."""
+    if value is None:
+        return None, 0
+    array = np.asarray(value)
+    if array.ndim == 0:
+        number = float(array)
+        return number, 0 if np.isfinite(number) else 1
+    flat = array.ravel()
+    if flat.dtype.kind != "f" or flat.dtype.itemsize < 4:
+        flat = flat.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = float(np.dot(flat, flat))
+        if np.isfinite(square) and square > 1e-30:
+            return float(np.sqrt(square)), 0
+        return _exact_norm(flat)
+
+
+def _exact_norm(flat: Array) -> tuple[float, int]:
+    """The slow way, where a float32 square over- or underflows or a value is not finite."""
+    nonfinite = len(flat) - int(np.count_nonzero(np.isfinite(flat)))
+    largest = float(np.abs(flat).max(initial=0.0))
+    if nonfinite or largest == 0.0:
+        return (float("nan") if nonfinite else 0.0), nonfinite
+    scaled = flat.astype(np.float64) / largest
+    return largest * float(np.sqrt(np.dot(scaled, scaled))), 0

@@ -1,0 +1,291 @@
+"""The part of a tracer that works off the step: fold what was captured, cut records, send them, obey the control topic.
+
+With a clock of its own (wall time) an incarnation runs two daemon threads on 50 ms timers: one folds, one sends, so
+that a slow bus holds up nothing. With a clock that is given (stream time) it has none: `turn` and `exchange` are called
+by whoever drives the clock, and a replay is deterministic. A fork begins a new one, and so does a return from `off`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tracer import arrays, control, join_state, records
+from tracer.buffer import Buffer, Priority
+from tracer.events import Event, Raw
+from tracer.faults import Faults
+from tracer.fold import Fold, Rules
+from tracer.joins import Join, Labels
+from tracer.panes import Identity, Panes
+from tracer.profiles import Declared, FeatureKind, Profiles
+from tracer.records import Mode, TraceBatch
+from tracer.remote import Remote
+from tracer.selection import Select
+from tracer.sender import Sender
+from tracer.transport import Transport
+from tracer.usage import Usage
+
+DRAIN: Final = 0.05  # seconds between drains: waking a thread at each put costs the step milliseconds
+POLL: Final = 1.0
+BACKOFF: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a tracer is told once."""
+
+    job: str
+    worker: str
+    pane: float
+    interval: float
+    shards: int
+    mode: Mode
+    features: Sequence[Declared] | dict[str, FeatureKind]
+    salt: bytes
+    labels: Labels
+    max_age: float | None
+    modulus: int
+    select: tuple[Select, ...]
+    roles: tuple[str, ...]
+    tags: dict[str, str]
+    limit: int
+    usage: bool
+
+
+class Incarnation:
+    """One life of a tracer in one process."""
+
+    def __init__(
+        self, settings: Settings, transport: Transport, clock: Callable[[], float], names: Callable[[], str], *,
+        threaded: bool, faults: Faults,
+    ) -> None:
+        self.settings = settings
+        self.faults = faults
+        self.intake: Buffer[Event] = Buffer(settings.limit)
+        self.sender = Sender(transport, faults, settings.limit)
+        self.is_threaded = threaded
+        self.is_started = not threaded
+        self._transport = transport
+        self._clock = clock
+        self._names = names
+        self.remote = Remote(settings.job, settings.worker, settings.select, settings.roles, settings.tags)
+        self._folding = threading.Lock()
+        self._exchanging = threading.Lock()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._usage = Usage() if settings.usage else None
+        self.fold: Fold | None = None
+        self._begin()
+
+    @property
+    def now(self) -> float:
+        """The tracer's clock."""
+        return self._clock()
+
+    def start(self) -> None:
+        """Start the threads, once."""
+        if self.is_started:
+            return
+        self.is_started = True
+        for name, loop in (("fold", self._fold_loop), ("send", self._send_loop)):
+            thread = threading.Thread(target=loop, name=f"tracer-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def turn(self, *, everything: bool = False, final: bool = False) -> None:
+        """Fold what was captured, cut what is due, queue the records. No I/O."""
+        with self._folding:
+            self._mute_or_begin()
+            fold = self.fold
+            events = self.intake.take()
+            if fold is None:
+                return
+            now = self._clock()
+            for event in events:
+                self._fold_one(fold, event)
+            fold.advance(now)
+            panes = fold.panes
+            if everything or final:
+                panes.cut(points_only=False)
+            elif panes.is_hard:
+                panes.cut(points_only=True)
+            self._queue(panes, final=final)
+            if final:
+                self.fold = None
+
+    def exchange(self) -> bool:
+        """Send what waits and read the control topic: all I/O is here. Returns whether everything was sent."""
+        with self._exchanging:
+            self.poll()
+            return self.sender.pump()
+
+    def flush(self, timeout: float) -> bool:
+        """Everything captured so far on the bus, or False after `timeout` seconds."""
+        self.turn(everything=True)
+        if not self.is_threaded:
+            return self.exchange()
+        return self._wait(time.monotonic() + timeout)
+
+    def close(self, timeout: float) -> bool:
+        """Say goodbye and stop; returns after `timeout` seconds at the latest, whatever the bus does."""
+        if not self.is_started:
+            return True
+        deadline = time.monotonic() + timeout
+        self.turn(final=True)
+        if not self.is_threaded:
+            thread = threading.Thread(target=self.exchange, name="tracer-close", daemon=True)
+            thread.start()
+            thread.join(max(0.0, deadline - time.monotonic()))
+            return self.sender.is_empty
+        sent = self._wait(deadline)
+        self._stop.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return sent
+
+    def save(self) -> bytes:
+        """The samples that wait for labels."""
+        self.turn()
+        with self._folding:
+            return join_state.save(self.fold.join) if self.fold else b""
+
+    def load(self, state: bytes) -> None:
+        """Wait for the labels of what `save` gave. Raises ValueError for a foreign state."""
+        with self._folding:
+            if self.fold:
+                join_state.load(self.fold.join, state)
+
+    def poll(self) -> None:
+        """Read the control topic and say what has changed; a bus that fails keeps what holds."""
+        fold = self.fold
+        steps = fold.steps if fold else 0
+        steps_s = max(1.0, steps / max(1.0, fold.panes.now - fold.born)) if fold else 1.0
+        remote, now, key = self.remote, self._clock(), control.key_of(self.settings.job, self.settings.worker)
+        try:
+            remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded)
+        except Exception as error:
+            self.faults.count("control", error, trips=False)
+        tripped = self.faults.last if self.faults.is_tripped else ""
+        for topic, value in remote.news(self.name, now, steps, self.counters(), self.faults.last, tripped):
+            self.sender.put(topic, key, value, Priority.HARD)
+
+    def _begin(self) -> None:
+        """A new membership: a name of its own, sequence from 1."""
+        settings, now = self.settings, self._clock()
+        self.name = self._names()
+        identity = Identity(
+            settings.job, settings.worker, self.name, settings.shards, settings.pane, settings.interval, settings.mode
+        )
+        features = Profiles(settings.features, settings.salt, settings.modulus)
+        rules = Rules(settings.salt, settings.modulus, settings.max_age)
+        join = Join(settings.labels, settings.pane)
+        self.fold = Fold(Panes(identity, now), join, features, rules, self.faults.count, self._measure_process)
+        self._beat_at = self._beat_clock()
+        self._lost_items = 0
+        self._lost_points = [0, 0]  # at the intake; in all
+
+    def _mute_or_begin(self) -> None:
+        """`off` says goodbye, so that nobody waits for this worker; its end begins a new membership."""
+        if self.remote.selection.off and self.fold is not None:
+            self.fold.panes.cut(points_only=False)
+            self._queue(self.fold.panes, final=True)
+            self.fold = None
+        elif self.fold is None and not self.remote.selection.off and not self._stop.is_set():
+            self._begin()
+
+    def _fold_one(self, fold: Fold, event: Event) -> None:
+        try:
+            if isinstance(event, Raw):
+                self._send_raw(event)
+            else:
+                fold.fold(event)
+        except Exception as error:
+            self.faults.count("fold", error)
+
+    def _send_raw(self, event: Raw) -> None:
+        about = arrays.Chunk(
+            job=self.settings.job, worker=self.settings.worker, incarnation=self.name, step=event.step,
+            time=event.time, collection=event.collection, name=event.name, data=b"",
+        )  # fmt: skip
+        key = control.key_of(self.settings.job, self.settings.worker)
+        for message in arrays.chunks(event.array, about):
+            self.sender.put("tensors", key, message, Priority.RAW)
+
+    def _measure_process(self) -> None:
+        """System points of the pane that ends."""
+        if self.fold is None:
+            return
+        for name, value in self._usage.points() if self._usage else ():
+            self.fold.panes.point("wall", name, "", value)
+        dropped = sum(self.intake.dropped) + sum(self.sender.outbox.dropped)
+        if dropped > self._lost_points[1]:
+            self.fold.panes.add("wall", "dropped", "", dropped - self._lost_points[1])
+            self._lost_points[1] = dropped
+
+    def _queue(self, panes: Panes, *, final: bool) -> None:
+        refused = sum(self.intake.refused[: Priority.RAW])
+        dropped = sum(self.intake.dropped[: Priority.RAW])
+        lost, self._lost_items = refused - self._lost_items, refused
+        panes.captured += dropped - self._lost_points[0]
+        self._lost_points[0] = dropped
+        beat = self._beat_clock()
+        batches = panes.stamp(
+            self.remote.selection.plans, lost=lost, empty=beat - self._beat_at >= self.settings.interval, final=final
+        )
+        if batches:
+            self._beat_at = beat
+        for batch in batches:
+            self._put(batch)
+
+    def _put(self, batch: TraceBatch) -> None:
+        points = len(batch.index) // 2
+        priority = Priority.HARD if batch.hard or batch.final else Priority.SCALAR if points else Priority.STATS
+        key = records.key_of(batch.job, batch.shard, batch.shards)
+        self.sender.put("traces", key, records.encode(batch), priority, points)
+
+    def _beat_clock(self) -> float:
+        return time.monotonic() if self.is_threaded else self._clock()
+
+    def counters(self) -> dict[str, int]:
+        """What was captured, dropped and sent so far."""
+        names = [priority.name.lower() for priority in Priority]
+        intake, outbox = self.intake.dropped, self.sender.outbox.dropped
+        dropped = {f"dropped_{name}": intake[i] + outbox[i] for i, name in enumerate(names)}
+        faults = {f"fault_{where}": count for where, count in sorted(self.faults.counts.items())}
+        captured = self.fold.panes.captured if self.fold else 0
+        return {"captured": captured, "sent": self.sender.sent, **dropped, **faults}
+
+    def _fold_loop(self) -> None:
+        while not self._stop.wait(DRAIN):
+            try:
+                self.turn()
+            except Exception as error:
+                self.faults.count("turn", error)
+
+    def _send_loop(self) -> None:
+        pause, polled = DRAIN, 0.0
+        while not self._stop.is_set():
+            if self._wake.wait(pause):
+                self._wake.clear()
+            now = time.monotonic()
+            if now - polled >= POLL:
+                self.poll()
+                polled = now
+            sent = self.sender.pump()
+            pause = DRAIN if sent else min(BACKOFF, 2 * pause)
+
+    def _wait(self, deadline: float) -> bool:
+        """Let the sending thread work until nothing waits or the deadline passes."""
+        self.start()
+        woken = 0.0
+        while not self.sender.is_empty and time.monotonic() < deadline:
+            if time.monotonic() - woken >= DRAIN:
+                woken = time.monotonic()
+                self._wake.set()
+            time.sleep(0.002)
+        return self.sender.is_empty

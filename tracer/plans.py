@@ -1,0 +1,163 @@
+"""How one worker obeys the plans on the control topic; pure: values and time are given.
+
+A revision not above the last one seen is ignored. A plan is checked as a whole before it counts; a rejected one leaves
+the last good revision in force. Every plan expires, by the worker's own clock from its receipt (remembered over a
+restart); then, or when its key is removed, the boot plan holds again. `off` stops all tracing and beats other plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from tracer.control import Plan, PlanError, PlanState, State, Status, decode_plan, fault_of_plan, is_targeted
+from tracer.selection import Entry, Select, Selection, cost_of
+
+
+class _Live(msgspec.Struct, frozen=True):
+    """A plan in force."""
+
+    plan: Plan
+    until: float
+
+
+class Plans:
+    """What one worker makes of the control topic.
+
+    `selection` is what holds now; it is replaced as a whole, at a step boundary, by `confirm`.
+    """
+
+    def __init__(
+        self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self._job = job
+        self._worker = worker
+        self._boot = tuple(boot)
+        self._roles = tuple(roles)
+        self._labels = dict(labels or {})
+        self._live: dict[str, _Live] = {}
+        self._states: dict[tuple[str, int], PlanState] = {}
+        self._last: dict[str, int] = {}  # highest revision seen of each plan
+        self._until: dict[tuple[str, int], float] = {}  # from before a restart
+        self._bad: dict[str, bytes] = {}
+        self.selection = Selection(self._boot)
+
+    @property
+    def states(self) -> tuple[PlanState, ...]:
+        """What this worker says of every plan: its last revision, and the one that it superseded."""
+        return tuple(self._states[key] for key in sorted(self._states))
+
+    def remember(self, status: Status) -> None:
+        """Take over what this worker said before it restarted: a plan that ran out stays so, no clock starts anew."""
+        for state in status.plans:
+            if state.state in ("applying", "applied", "expired"):
+                self._until[state.plan, state.revision] = state.until
+
+    def consider(
+        self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float
+    ) -> bool:
+        """Read the control topic's values. Returns whether something is to be told or applied."""
+        before = (self.states, tuple(sorted(self._live)))
+        prefix = f"{self._job}/"
+        names = sorted(key[len(prefix) :] for key in values if key.startswith(prefix))
+        for name in names:
+            self._consider(name, values[prefix + name], now, catalogue, steps_s)
+        for name in sorted(self._live.keys() - set(names)):
+            self._end(name, "withdrawn")
+        self.expire(now)
+        return before != (self.states, tuple(sorted(self._live)))
+
+    def expire(self, now: float) -> bool:
+        """Drop the plans whose time is up; works without a bus."""
+        gone = sorted(name for name, live in self._live.items() if now >= live.until)
+        for name in gone:
+            self._end(name, f"its {self._live[name].plan.expires:g} s are over")
+        return bool(gone)
+
+    def wanted(self) -> Selection:
+        """What the plans in force ask for."""
+        live = [self._live[name].plan for name in sorted(self._live)]
+        selects = [select for plan in live for select in plan.select]
+        plans = tuple((plan.plan, plan.revision) for plan in live)
+        return Selection(self._boot, selects, plans, off=any(plan.off for plan in live))
+
+    def confirm(self, selection: Selection) -> None:
+        """A step boundary passed and `selection` holds from there on."""
+        self.selection = selection
+        for key in selection.plans:
+            state = self._states.get(key)
+            if state is not None and state.state == "applying":
+                self._states[key] = msgspec.structs.replace(state, state="applied")
+
+    def _consider(
+        self, name: str, data: bytes, now: float, catalogue: Sequence[Entry], steps_s: float
+    ) -> None:
+        if self._bad.get(name) == data:
+            return
+        try:
+            made = decode_plan(data)
+        except PlanError as error:
+            self._bad[name] = data
+            self._states[name, 0] = PlanState(plan=name, revision=0, state="rejected", reason=str(error))
+            return
+        if made.revision <= self._last.get(name, 0):
+            return
+        if made.plan != name or made.job != self._job:
+            self._bad[name] = data
+            reason = f"the record under {self._job}/{name} is for {made.job}/{made.plan}"
+            self._states[name, 0] = PlanState(plan=name, revision=0, state="rejected", reason=reason)
+            return
+        self._last[name] = made.revision
+        self._decide(made, now, catalogue, steps_s)
+
+    def _decide(self, made: Plan, now: float, catalogue: Sequence[Entry], steps_s: float) -> None:
+        fault = fault_of_plan(made)
+        if not fault and not is_targeted(made.target, made.plan, self._worker, self._roles, self._labels):
+            self._tell(made, "not-targeted", "")
+            self._live.pop(made.plan, None)
+            return
+        cost = cost_of(made.select, catalogue, steps_s)
+        fault = fault or self._fault_of_cost(made, cost.matched, cost.bytes_s)
+        if fault:
+            self._tell(made, "rejected", fault, cost.matched, cost.bytes_s)
+            return
+        until = self._until.get((made.plan, made.revision), now + made.expires)
+        if until <= now:
+            self._tell(made, "expired", "it ran out before this worker started", cost.matched, cost.bytes_s, until)
+            return
+        self._tell(made, "applying", "", cost.matched, cost.bytes_s, until)
+        self._live[made.plan] = _Live(made, until)
+
+    def _fault_of_cost(self, made: Plan, matched: int, bytes_s: float) -> str:
+        if made.select and not matched:
+            wanted = ", ".join(sorted({select.collection for select in made.select}))
+            return f"nothing that this worker can trace matches (asked for {wanted})"
+        if matched > made.budget.max_tensors:
+            return f"{matched} tensors match, budget.max_tensors is {made.budget.max_tensors}"
+        if bytes_s > made.budget.max_bytes_s:
+            return f"about {bytes_s:.0f} bytes/s, budget.max_bytes_s is {made.budget.max_bytes_s:.0f}: raise `every`"
+        return ""
+
+    def _tell(
+        self, made: Plan, state: State, reason: str, matched: int = 0, bytes_s: float = 0.0, until: float = 0.0
+    ) -> None:
+        """Record a state; of the older revisions the one in force (now superseded) stays beside it."""
+        live = self._live.get(made.plan)
+        for key in [key for key in self._states if key[0] == made.plan]:
+            if live is None or key[1] != live.plan.revision:
+                del self._states[key]
+            elif state != "rejected":
+                self._states[key] = msgspec.structs.replace(
+                    self._states[key], state="superseded", reason=f"by revision {made.revision}"
+                )
+        self._states[made.plan, made.revision] = PlanState(
+            plan=made.plan, revision=made.revision, state=state, reason=reason, matched=matched, bytes_s=bytes_s,
+            until=until,
+        )  # fmt: skip
+
+    def _end(self, name: str, reason: str) -> None:
+        live = self._live.pop(name)
+        key = (name, live.plan.revision)
+        self._states[key] = msgspec.structs.replace(self._states[key], state="expired", reason=reason)

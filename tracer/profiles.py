@@ -1,0 +1,228 @@
+"""Columns of rows become sketches: values are gathered over a pane and summarised in large pieces, off the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tracer.records import Clock, Name, Sketch
+from tracer.summaries import (
+    Bins,
+    Buckets,
+    Histogram,
+    Ids,
+    LabelBuckets,
+    Moments,
+    Summary,
+    Units,
+    encode,
+    hash_values,
+    is_missing,
+    profile_categorical,
+    profile_ids,
+    profile_numeric,
+)
+
+Array = NDArray[Any]
+Build = Callable[..., Iterable[Summary]]
+FeatureKind = Literal["numeric", "categorical", "id"]
+
+PIECE: Final = 16_384  # rows that are summarised at once
+PARTS: Final = 64  # pieces that are merged at once, at most
+SLICE: Final = 12_000  # entries of a summary without bound that travel in one sketch: 192 kB
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """What is declared of an input feature."""
+
+    name: str
+    kind: FeatureKind
+    default: float | str | None = None
+    low: float | None = None  # valid range of a numeric one
+    high: float | None = None
+    vocabulary: tuple[Any, ...] | None = None  # valid values of a categorical one
+
+
+class Declared(Protocol):
+    """Anything that declares a feature; `Feature`, or the pipelines' configuration."""
+
+    @property
+    def name(self) -> str:
+        """Name of the feature."""
+        ...
+
+    @property
+    def kind(self) -> FeatureKind:
+        """What its values are."""
+        ...
+
+
+class Gathering:
+    """Rows of one quantity over one pane, on their way to sketches."""
+
+    def __init__(self, build: Build) -> None:
+        self._build = build
+        self._waiting: list[tuple[Array, ...]] = []
+        self._rows = 0
+        self._parts: dict[type[Summary], list[Summary]] = {}
+
+    def add(self, *columns: Array) -> None:
+        """Rows as columns of equal length."""
+        self._waiting.append(columns)
+        self._rows += len(columns[0])
+        if self._rows >= PIECE:
+            self._summarise()
+
+    def sketches(self, name: Name) -> list[Sketch]:
+        """Everything gathered, one sketch a kind."""
+        if self._waiting:
+            self._summarise()
+        merged = [_merge(kind, parts) for kind, parts in self._parts.items()]
+        return [encode(piece, *name) for summary in merged for piece in _slices(summary)]
+
+    def _summarise(self) -> None:
+        columns = [_concatenate(column) for column in zip(*self._waiting, strict=True)]
+        self._waiting, self._rows = [], 0
+        for summary in self._build(*columns):
+            parts = self._parts.setdefault(type(summary), [])
+            parts.append(summary)
+            if len(parts) >= PARTS:
+                self._parts[type(summary)] = [_merge(type(summary), parts)]
+
+
+class Profiles:
+    """Which feature is what: declared, or guessed from the first values seen.
+
+    >>> profiles = Profiles([], b"")
+    >>> profiles.feature("hour", np.array([1.0])).kind, profiles.feature("carrier", np.array(["UA"])).kind
+    ('numeric', 'categorical')
+    """
+
+    def __init__(self, declared: Sequence[Declared] | Mapping[str, FeatureKind], salt: bytes, modulus: int = 1) -> None:
+        if isinstance(declared, Mapping):
+            declared = [Feature(name=name, kind=kind) for name, kind in declared.items()]
+        self._features = {feature.name: _feature(feature) for feature in declared}
+        self._shift: dict[str, float] = {}
+        self._salt = salt
+        self._modulus = modulus
+
+    def feature(self, name: str, column: Array) -> Feature:
+        """The declaration of a feature."""
+        found = self._features.get(name)
+        if found is None:
+            found = self._features[name] = Feature(name=name, kind=_guess(column))
+        return found
+
+    def build(self, feature: Feature) -> Build:
+        """How a column of this feature becomes summaries."""
+        if feature.kind == "numeric":
+            return lambda column: self._numeric(feature, column)
+        return lambda column: self._categorical(feature, column)
+
+    def codes(self, feature: Feature, column: Array) -> Array:
+        """A column as it is kept for label counts: float64, or a hash (uint64, 0 where missing)."""
+        if feature.kind == "numeric":
+            return column.astype(np.float64) if column.dtype.kind in "iubf" else _floats(column)
+        return np.where(is_missing(column), np.uint64(0), hash_values(column, self._salt))
+
+    def _numeric(self, feature: Feature, column: Array) -> Iterable[Summary]:
+        default = feature.default if isinstance(feature.default, (int, float)) else None
+        shift = self._shift.get(feature.name, 0.0)
+        profile = profile_numeric(column, default=default, low=feature.low, high=feature.high, shift=shift)
+        if feature.name not in self._shift and profile.moments.count:
+            self._shift[feature.name] = float(np.float32(profile.moments.mean()))  # near the values: keeps the variance
+        return profile
+
+    def _categorical(self, feature: Feature, column: Array) -> Iterable[Summary]:
+        yield from profile_categorical(
+            column, salt=self._salt, default=feature.default, vocabulary=feature.vocabulary
+        )  # fmt: skip
+        if feature.kind == "id":
+            yield profile_ids(column, salt=self._salt, modulus=self._modulus)
+
+
+def predictions(values: Array) -> Iterable[Summary]:
+    """Sketches of predictions of all rows."""
+    return Buckets.of(values), Moments.of(values)
+
+
+def seconds(values: Array) -> Iterable[Summary]:
+    """Sketch of a duration or a delay."""
+    return (Histogram.of(values),)
+
+
+def labelled(predicted: Array, labels: Array, weights: Array) -> Iterable[Summary]:
+    """Sketch of predictions with their labels."""
+    return (LabelBuckets.of(predicted, labels, None if (weights == 1.0).all() else weights),)
+
+
+def ids(modulus: int) -> Build:
+    """How hashes become the sample of ids."""
+    return lambda hashes: (Ids.of(hashes, modulus),)
+
+
+def bins(codes: Array, labels: Array) -> Iterable[Summary]:
+    """Label counts by value bin, of what `Profiles.codes` gave."""
+    if codes.dtype.kind == "f":
+        return (Bins.of_numeric(codes, labels),)
+    return (Bins.of_ids(codes, labels, codes != 0),)
+
+
+def units(positives: Array, rows: int) -> Units:
+    """Counts of positive activations by unit."""
+    return Units(np.minimum(positives.astype(np.int64), rows), rows)
+
+
+def sketch_units(parts: Sequence[Units], clock: Clock, name: str, entity: str) -> Sketch:
+    """The units of one layer over a pane."""
+    return encode(Units.merge(list(parts)), clock, name, entity)
+
+
+def _guess(column: Array) -> FeatureKind:
+    if column.dtype.kind == "O":
+        numbers = all(isinstance(value, (int, float, np.number)) for value in column[~is_missing(column)].tolist())
+        return "numeric" if numbers else "categorical"
+    return "numeric" if column.dtype.kind in "iubf" else "categorical"
+
+
+def _slices(summary: Summary) -> Iterable[Summary]:
+    """A summary that may grow with its rows, in pieces that fit into a record; a merge puts them together again."""
+    if isinstance(summary, Ids) and len(summary.hashes) > SLICE:
+        starts = range(0, len(summary.hashes), SLICE)
+        return [Ids(summary.hashes[i : i + SLICE], summary.counts[i : i + SLICE], summary.modulus) for i in starts]
+    if isinstance(summary, Histogram) and len(summary.keys) > SLICE:
+        starts = range(0, len(summary.keys), SLICE)
+        return [Histogram(summary.keys[i : i + SLICE], summary.counts[i : i + SLICE]) for i in starts]
+    return [summary]
+
+
+def _merge(kind: type[Summary], parts: list[Summary]) -> Summary:
+    return parts[0] if len(parts) == 1 else kind.merge(parts)
+
+
+def _concatenate(pieces: Sequence[Array]) -> Array:
+    if len(pieces) == 1:
+        return pieces[0]
+    kinds = {"n" if piece.dtype.kind in "iubf" else piece.dtype.kind for piece in pieces}
+    return np.concatenate(pieces if len(kinds) == 1 else [piece.astype(object) for piece in pieces])
+
+
+def _floats(column: Array) -> NDArray[np.float64]:
+    numbers = np.full(len(column), np.nan)
+    for i, value in enumerate(column.tolist()):
+        try:
+            numbers[i] = float(value)
+        except (TypeError, ValueError, OverflowError):
+            continue
+    return numbers
+
+
+def _feature(declared: Declared) -> Feature:
+    if isinstance(declared, Feature):
+        return declared
+    options = ("default", "low", "high", "vocabulary")
+    return Feature(name=declared.name, kind=declared.kind, **{name: getattr(declared, name, None) for name in options})

@@ -1,0 +1,97 @@
+"""The remote control of one worker: between the control topic, the step that obeys, and the topics that tell of it.
+
+`selection` is read by the step and `pending` is taken over by it at its next boundary, by one assignment: no step sees
+half a plan, and no lock is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from tracer import control
+from tracer.plans import Plans
+from tracer.selection import Entry, Select, Selection
+from tracer.transport import Transport
+
+
+class Remote:
+    """What is traced now, what is to be, and what was told of it."""
+
+    def __init__(
+        self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str], labels: Mapping[str, str]
+    ) -> None:
+        self.catalogue: dict[tuple[str, str], Entry] = {}
+        self._plans = Plans(job, worker, boot, roles, labels)
+        self.selection: Selection = self._plans.selection
+        self.pending: Selection = self.selection
+        self._job = job
+        self._worker = worker
+        self._remembers = False
+        self._told: tuple[object, ...] = ()
+        self._listed = 0
+
+    def take_over(self) -> Selection:
+        """A step boundary: what was pending holds now."""
+        if self.selection is not self.pending:
+            self.selection = self.pending
+        return self.selection
+
+    def obey(self, transport: Transport, now: float, steps_s: float, *, between_steps: bool) -> None:
+        """Read the control topic; without a catalogue nothing can be checked, so nothing is decided yet."""
+        plans = self._plans
+        if self.selection is self.pending and plans.selection is not self.pending:
+            plans.confirm(self.pending)
+        changed = plans.expire(now)
+        try:
+            if not self._remembers:
+                self._remember(transport)
+            entries = tuple(self.catalogue.values())
+            if entries and plans.consider(transport.latest("control"), now, entries, steps_s):
+                changed = True
+        finally:  # an expiry holds even where the bus is dead
+            if changed:
+                self._hold(plans.wanted(), between_steps=between_steps)
+
+    def news(
+        self, incarnation: str, now: float, step: int, counters: dict[str, int], fault: str, tripped: str
+    ) -> Iterator[tuple[str, bytes]]:
+        """(topic, value) of what has changed since it was told last; `tripped` is why the breaker did, or ""."""
+        state: Literal["running", "off", "tripped"] = "running"
+        if tripped or self.selection.off:
+            state = "tripped" if tripped else "off"
+        states = self._plans.states
+        if tripped:
+            states = tuple(
+                msgspec.structs.replace(s, state="tripped", reason=tripped) if s.state == "applied" else s
+                for s in states
+            )
+        if (state, incarnation, states) != self._told:
+            self._told = (state, incarnation, states)
+            yield "status", control.encode(
+                control.Status(
+                    job=self._job, worker=self._worker, incarnation=incarnation, time=now, step=step, state=state,
+                    plans=states, counters=counters, fault=fault,
+                )
+            )  # fmt: skip
+        if len(self.catalogue) > self._listed:
+            entries = tuple(self.catalogue.values())
+            self._listed = len(entries)
+            yield "catalogue", control.encode(
+                control.Catalogue(job=self._job, worker=self._worker, incarnation=incarnation, entries=entries)
+            )
+
+    def _remember(self, transport: Transport) -> None:
+        said = transport.latest("status").get(control.key_of(self._job, self._worker))
+        if said:
+            self._plans.remember(control.decode_status(said))
+        self._remembers = True
+
+    def _hold(self, selection: Selection, *, between_steps: bool) -> None:
+        is_off = self.selection.off
+        self.pending = selection
+        if between_steps or is_off:  # nobody is in a step, or no step looks
+            self.selection = selection
+            self._plans.confirm(selection)

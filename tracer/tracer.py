@@ -1,0 +1,396 @@
+"""The tracer that a training job embeds: it tells what the job sees and does, and never slows, blocks or breaks it.
+
+    tracer = Tracer("ctr", "worker:0", transport)
+    tracer.observe({"age": ages, "city": cities}, ids=ids, predictions=p)     # samples seen
+    tracer.label(ids, y)                                                      # labels known
+    tracer.step(loss=loss, ids=ids)                                           # trained on
+    tracer.close()
+
+A call on the step copies what it is given and appends it to a bounded buffer: no I/O, no lock, nothing raised; about
+5 us and the copy. Switched off (`TRACER=off` in the environment) it is one test. Folding and sending run elsewhere: see
+`tracer.incarnation`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import time as clocks
+import uuid
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Concatenate, ParamSpec
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tracer.buffer import Priority
+from tracer.events import Event, Idled, Labelled, Measured, Observed, Raw, Scalar, Stepped, Tensor, measure
+from tracer.faults import Faults
+from tracer.incarnation import Incarnation, Settings
+from tracer.joins import Labels
+from tracer.profiles import Declared, Feature, FeatureKind
+from tracer.records import Mode
+from tracer.rows import copy, rows_of, size_of
+from tracer.selection import BOOT, Collection, Entry, Select
+from tracer.transport import Transport
+
+__all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
+
+Array = NDArray[Any]
+P = ParamSpec("P")
+
+_alive: weakref.WeakSet[Tracer] = weakref.WeakSet()
+_watched: list[bool] = []  # whether forks are watched already
+
+
+def _harmless(method: Callable[Concatenate[Tracer, P], None]) -> Callable[Concatenate[Tracer, P], None]:
+    """A method that never raises into the training job: what goes wrong is counted."""
+
+    @functools.wraps(method)
+    def call(self: Tracer, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self.is_off:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self._faults.count(method.__name__, error)
+
+    return call
+
+
+class Tracer:
+    """Tells what one worker of one job sees, learns and does.
+
+    Args:
+        job, worker: who this is.
+        transport: where records go, e.g. `tracer.local.LocalLog(path)`.
+        clock: seconds since the epoch. None: wall time, with threads of the tracer's own. A clock that is given (a
+            replay's stream time) is driven by its owner, who calls `beat()` or `flush()` after it moved: no thread.
+        pane, interval: seconds; no summary spans a pane, a record comes each interval (default: one pane).
+        features: declared features, or kinds by name; what is not declared is guessed from its first values.
+        labels: how labels reach the job.
+        max_age: samples older than this when first seen are late.
+        modulus: of the sample ids kept to find duplicates; a power of two.
+        salt: of the hashes that replace ids and categories before they leave the process.
+        select: what is traced at the start, and again when a plan from the control topic runs out.
+        roles, tags: what plans can target beside the worker's name.
+        incarnation: name of this life; None takes a random one.
+        limit: bytes that may wait, before and after folding each.
+        usage: whether processor and memory use of the process are traced.
+    """
+
+    def __init__(
+        self, job: str, worker: str, transport: Transport, *, clock: Callable[[], float] | None = None,
+        pane: float = 10.0, interval: float | None = None,
+        features: Sequence[Declared] | Mapping[str, FeatureKind] = (), labels: Labels | None = None,
+        max_age: float | None = None, modulus: int = 1, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
+        select: Sequence[Select] = BOOT, roles: Sequence[str] = (), tags: Mapping[str, str] | None = None,
+        incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
+    ) -> None:  # fmt: skip
+        _check(pane=pane, interval=interval, shards=shards, modulus=modulus)
+        self._settings = Settings(
+            job=job, worker=worker, pane=pane, interval=interval or pane, shards=shards, mode=mode,
+            features=dict(features) if isinstance(features, Mapping) else tuple(features),
+            salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
+            modulus=modulus, select=tuple(select), roles=tuple(roles), tags=dict(tags or {}), limit=limit, usage=usage,
+        )  # fmt: skip
+        self._transport = transport
+        self._clock = clock or clocks.time
+        self._is_threaded = clock is None
+        self._named = incarnation
+        self._lives = 0
+        self._faults = Faults(clocks.monotonic)
+        self._is_closed = os.environ.get("TRACER", "").lower() == "off"
+        self._step = 0
+        self._step_at: float | None = None
+        self._known: set[tuple[str, str]] = set()
+        self._life = self._new_life()
+        if not self._is_closed:
+            self._life.start()
+            self._watch()
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is captured: closed, switched off in the environment, or tripped by its own faults."""
+        return self._is_closed or self._faults.is_tripped
+
+    @property
+    def is_due(self) -> bool:
+        """Whether tensors of the step that runs now are wanted: the test before computing any."""
+        return not self.is_off and self._life.remote.selection.is_due(self._step + 1)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is captured: not off, and no plan says `off`."""
+        return not self.is_off and not self._life.remote.selection.off
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What was captured, dropped and sent, and the tracer's own faults, so far."""
+        return self._life.counters()
+
+    @property
+    def incarnation(self) -> str:
+        """The name of this life in its records."""
+        return self._life.name
+
+    def takes(self, collection: Collection, name: str) -> bool:
+        """Whether a tensor's statistics are wanted in the step that runs now."""
+        return not self.is_off and self._life.remote.selection.takes(collection, name, self._step + 1)
+
+    def takes_raw(self, collection: Collection, name: str) -> bool:
+        """Whether a tensor itself is wanted in the step that runs now."""
+        return not self.is_off and self._life.remote.selection.takes(collection, name, self._step + 1, "raw")
+
+    @_harmless
+    def observe(
+        self, features: Mapping[str, ArrayLike], *, ids: ArrayLike | None = None, time: ArrayLike | None = None,
+        due: ArrayLike | None = None, predictions: ArrayLike | None = None, written: ArrayLike | None = None,
+    ) -> None:
+        """Samples seen for the first time, one row each.
+
+        `time`: the samples' own event times; `due`: when their labels are due; `written`: when they were written to the
+        job's topic; seconds since the epoch, one for all rows or one each. With `ids` they wait for their labels.
+        """
+        if self._life.remote.selection.off:
+            return
+        columns = self._features(features)
+        known, first = copy(ids), copy(predictions)
+        rows = rows_of(known, first, *columns.values())
+        event = Observed(
+            self._clock(), rows, columns, known, copy(time), copy(due), copy(written), first
+        )  # fmt: skip
+        self._put(event, Priority.STATS, points=1)
+
+    @_harmless
+    def label(self, ids: ArrayLike, y: ArrayLike) -> None:
+        """Labels that are known now."""
+        if self._life.remote.selection.off:
+            return
+        known, labels = np.array(ids).ravel(), np.array(y).ravel()
+        if len(known) != len(labels):
+            raise ValueError(f"{len(labels)} labels for {len(known)} ids (tracer.label)")
+        if len(known):
+            self._put(Labelled(self._clock(), known, labels), Priority.SCALAR, points=2)
+
+    @_harmless
+    def step(
+        self, loss: Any = None, *, ids: ArrayLike | None = None, labels: ArrayLike | None = None,
+        predictions: ArrayLike | None = None, rows: int | None = None, seconds: float | None = None,
+        tensors: Mapping[str, Tensor] | None = None, weights: ArrayLike | None = None, time: ArrayLike | None = None,
+        features: Mapping[str, ArrayLike] | None = None, skipped: bool = False,
+    ) -> None:
+        """One training step is done; its rows count as trained on and the watermark may move.
+
+        `labels` and `predictions` (from before the update) come from the open `ids` unless given; `weights` are the
+        rows'. `loss` is the step's mean. `seconds` is how long it took, else the wall time since the last step (not
+        measured with a clock that is given). Of `tensors`, what the plans did not ask for is left out. `skipped`: the
+        update was not applied (loss scaling, clipping).
+
+        A loop without a join gives `features` (an empty mapping will do) and the samples' own `time`: then the rows
+        count as seen, labelled and trained on here.
+        """
+        self._step += 1
+        if self._life.remote.take_over().off:
+            return
+        seconds = self._seconds(seconds)
+        measured = self._tensors(tensors) if tensors else {}
+        columns = None if features is None else self._features(features)
+        known, y, p = copy(ids), copy(labels), copy(predictions)
+        rows = rows_of(known, y, p, *(columns or {}).values()) if rows is None else int(rows)
+        event = Stepped(
+            self._clock(), self._step, rows, None if loss is None else float(loss), known, y, p, copy(weights),
+            copy(time), seconds, bool(skipped), measured, columns,
+        )  # fmt: skip
+        self._put(event, Priority.SCALAR, points=2 + 3 * len(measured))
+
+    @_harmless
+    def scalar(self, name: str, value: float, entity: str = "", clock: str = "train", weight: float = 1.0) -> None:
+        """A number of the job's own."""
+        selection = self._life.remote.selection
+        self._list("metrics", name, None)
+        if not selection.off and selection.takes("metrics", name, self._step):
+            event = Scalar(self._clock(), str(clock), str(name), str(entity), float(value), float(weight))
+            self._put(event, Priority.SCALAR)
+
+    @_harmless
+    def idle(self) -> None:
+        """Input is awaited and nothing is pending: time may pass without a step."""
+        self._step_at = None
+        if not self._life.remote.take_over().off:
+            self._put(Idled(self._clock()), Priority.SCALAR, points=0)
+
+    @_harmless
+    def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
+        """A whole array that a plan asked for (`takes_raw`), for the `tensors` topic."""
+        copied = np.array(array)
+        if copied.dtype.kind in "iubfc":
+            self._put(Raw(self._clock(), self._step + 1, collection, name, copied), Priority.RAW)
+
+    @_harmless
+    def list_tensors(self, entries: Sequence[Entry]) -> None:
+        """What can be traced, for the catalogue; plans are checked against it."""
+        for entry in entries:
+            self._life.remote.catalogue.setdefault((entry.collection, entry.name), entry)
+            self._known.add((entry.collection, entry.name))
+
+    @_harmless
+    def beat(self) -> None:
+        """Time passed on a clock that was given: fold, prove life, send, read the control topic."""
+        if not self._is_threaded:
+            self._life.turn()
+            self._life.exchange()
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Put everything captured so far on the bus; False if that did not work within `timeout` seconds."""
+        if self._is_closed:
+            return True
+        try:
+            return self._life.flush(timeout)
+        except Exception as error:
+            self._faults.count("flush", error)
+            return False
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Say goodbye, send what waits, stop; back after `timeout` seconds at the latest. Harmless twice."""
+        if self._is_closed:
+            return True
+        self._is_closed = True
+        _alive.discard(self)
+        try:
+            return self._life.close(timeout)
+        except Exception as error:
+            self._faults.count("close", error)
+            return False
+
+    def state(self) -> bytes:
+        """The samples that wait for labels, for a worker that restarts."""
+        return self._life.save()
+
+    def restore(self, state: bytes) -> None:
+        """Go on waiting where `state` was taken; before the first `observe`. Raises ValueError for a foreign state."""
+        if state:
+            self._life.load(state)
+
+    def _put(self, event: Event, priority: Priority, points: int = 1) -> None:
+        life = self._life
+        if not life.is_started:  # after a fork
+            life.start()
+        life.intake.put(event, size_of(event), priority, points)
+        if not self._is_threaded and life.intake.used > self._settings.limit // 2:
+            life.turn()
+
+    def _features(self, features: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        selection = self._life.remote.selection
+        columns: dict[str, Array] = {}
+        for name, values in features.items():
+            column = np.array(values).ravel()
+            self._list("features", name, column)
+            if selection.takes("features", name, self._step):
+                columns[name] = column
+            if selection.has_raw("inputs") and selection.takes("inputs", name, self._step + 1, "raw"):
+                self.raw("inputs", name, column)
+        return columns
+
+    def _tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Measured]:
+        """The parts of each tensor that are traced at this step."""
+        selection, found = self._life.remote.selection, {}
+        for name, tensor in tensors.items():
+            kept = {}
+            for collection, part in _PARTS:
+                value = getattr(tensor, part)
+                if value is None:
+                    continue
+                self._list(collection, name, value)
+                if selection.takes(collection, name, self._step):
+                    kept[part] = value
+                if selection.takes(collection, name, self._step, "raw") and np.ndim(value):
+                    self._put(Raw(self._clock(), self._step, collection, name, np.array(value)), Priority.RAW)
+            if "update" in kept and tensor.weight is not None:
+                kept["weight"] = tensor.weight  # the ratio needs it
+            if kept:
+                found[name] = measure(Tensor(**kept, rows=tensor.rows, nonfinite=tensor.nonfinite))
+        return found
+
+    def _list(self, collection: Collection, name: str, value: Any) -> None:
+        """Put something seen for the first time on the catalogue."""
+        if (collection, name) in self._known or len(self._known) >= 10_000:
+            return
+        self._known.add((collection, name))
+        array = None if value is None else np.asarray(value)
+        entry = Entry(name=name, collection=collection)
+        if array is not None:
+            entry = Entry(
+                name=name, collection=collection, shape=array.shape, dtype=str(array.dtype), bytes=array.nbytes
+            )
+        self._life.remote.catalogue[collection, name] = entry
+        if collection == "features":
+            self._list("inputs", name, value)
+
+    def _seconds(self, seconds: float | None) -> float | None:
+        if seconds is not None:
+            return float(seconds)
+        if not self._is_threaded:
+            return None
+        now, before = clocks.perf_counter(), self._step_at
+        self._step_at = now
+        return None if before is None else now - before
+
+    def _new_life(self) -> Incarnation:
+        return Incarnation(
+            self._settings, self._transport, self._clock, self._name, threaded=self._is_threaded, faults=self._faults
+        )
+
+    def _name(self) -> str:
+        self._lives += 1
+        if self._named is None:
+            return uuid.uuid4().hex[:12]
+        return self._named if self._lives == 1 else f"{self._named}+{self._lives - 1}"
+
+    def _watch(self) -> None:
+        _alive.add(self)
+        if not _watched:
+            _watched.append(True)
+            atexit.register(_close_all)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_rebear_all)
+
+    def _rebear(self) -> None:
+        """In a forked child: a new incarnation that starts with its first call; until then nothing is sent."""
+        if self._named is not None:
+            self._named = f"{self._named}@{os.getpid()}"
+            self._lives = 0
+        self._known = set()
+        self._step_at = None
+        self._life = self._new_life()
+        self._life.is_started = False
+
+
+_PARTS: tuple[tuple[Collection, str], ...] = (
+    ("weights", "weight"), ("gradients", "gradient"), ("updates", "update"), ("activations", "positives"),
+)  # fmt: skip
+
+
+def _close_all() -> None:
+    deadline = clocks.monotonic() + 2.0
+    for tracer in list(_alive):
+        tracer.close(max(0.05, deadline - clocks.monotonic()))
+
+
+def _rebear_all() -> None:
+    for tracer in list(_alive):
+        tracer._rebear()
+
+
+def _check(*, pane: float, interval: float | None, shards: int, modulus: int) -> None:
+    """A tracer that is set up wrongly says so at once: this is before the training starts."""
+    if not 0.0 < pane < 1e9:
+        raise ValueError(f"pane must be > 0 s, got {pane} (tracer.Tracer)")
+    if interval is not None and not 0.0 < interval < 1e9:
+        raise ValueError(f"interval must be > 0 s, got {interval} (tracer.Tracer)")
+    if shards < 1:
+        raise ValueError(f"shards must be >= 1, got {shards} (tracer.Tracer)")
+    if modulus < 1 or modulus & (modulus - 1):
+        raise ValueError(f"modulus must be a power of two, got {modulus} (tracer.Tracer)")
