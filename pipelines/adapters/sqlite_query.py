@@ -1,0 +1,167 @@
+"""The `Query` port on the embedded store: jobs, scores, anomalies, changes, profiles and counters, JSON-ready.
+
+Times are seconds since the epoch by the job's clock; a range is [start, end). What is unknown is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from anomaly.types import Anomaly, Part
+from pipelines.adapters import sqlite_incidents, sqlite_series
+from pipelines.adapters.sqlite_read import Reader, band, plain
+from tracer.records import Sketch
+
+_SPARKLINE: Final = 60  # scores shown beside a job
+_HOUR: Final = 3600.0
+_parts: Final = msgspec.msgpack.Decoder(tuple[Part, ...])
+_anomaly: Final = msgspec.msgpack.Decoder(Anomaly)
+_sketches: Final = msgspec.msgpack.Decoder(tuple[Sketch, ...])
+_counts: Final = msgspec.msgpack.Decoder(dict[str, int])
+
+
+class SqliteQuery:
+    """Reads the store in `path`, which `SqliteStore` made; any number of threads may."""
+
+    def __init__(self, path: str | Path, *, busy: float = 5.0) -> None:
+        self._reader = Reader(path, busy=busy)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job that has a score: its last one, how it changed within an hour, and what is open."""
+        with self._reader.reading() as store:
+            names = store.execute("SELECT DISTINCT job FROM scores WHERE domain = 'overall' ORDER BY job").fetchall()
+            return [_job(store, name) for (name,) in names]
+
+    def scores(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
+        """The newest `limit` score lines of windows that end in the range, oldest first."""
+        with self._reader.reading() as store:
+            rows = store.execute(
+                f"SELECT {_SCORE} FROM scores WHERE job = ? AND ts >= ? AND ts < ?"
+                " ORDER BY ts DESC, domain DESC LIMIT ?",
+                (job, start, end, limit),
+            ).fetchall()
+        return [_score(row) for row in reversed(rows)]
+
+    def breakdown(self, job: str, at: float | None = None) -> dict[str, Any] | None:
+        """The last overall score at or before `at`, its parts, largest loss first, and the domains' own."""
+        with self._reader.reading() as store:
+            rows = store.execute(
+                f"SELECT {_SCORE}, parts FROM scores JOIN breakdowns USING (job, domain, ts) WHERE job = ?1 AND ts ="
+                " (SELECT max(ts) FROM scores WHERE job = ?1 AND domain = 'overall' AND ts <= ?2) ORDER BY domain",
+                (job, float("inf") if at is None else at),
+            ).fetchall()
+        found = {row[0]: _score(row) | {"parts": _parts_of(row[-1])} for row in rows}
+        overall = found.pop("overall", None)
+        return None if overall is None else {"job": job, **overall, "domains": list(found.values())}
+
+    def series(self, job: str, match: Mapping[str, str], limit: int = 1000) -> list[dict[str, Any]]:
+        """The series whose labels (worker, domain, entity, metric) equal those in `match`, with their last point."""
+        with self._reader.reading() as store:
+            return sqlite_series.series(store, job, match, limit)
+
+    def points(self, series: int, start: float, end: float, buckets: int = 500) -> dict[str, Any]:
+        """One series as columns, at the coarsest level with at least `buckets` buckets; {} for an unknown series."""
+        with self._reader.reading() as store:
+            return sqlite_series.points(store, series, start, end, buckets)
+
+    def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
+        """The series whose mean in the range differs most from the one before it, in units of their pooled spread."""
+        with self._reader.reading() as store:
+            return sqlite_series.changed(store, job, start, end, limit)
+
+    def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
+        """The newest `limit` episodes that overlap the range, oldest first; a fact without end is one moment."""
+        with self._reader.reading() as store:
+            begun = "SELECT body FROM anomalies WHERE job = ? AND start < ? ORDER BY start DESC"
+            rows = store.execute(begun, (job, end))
+            found: list[dict[str, Any]] = []
+            for (body,) in rows:
+                anomaly = _anomaly.decode(body)
+                last = anomaly.end if anomaly.end is not None else anomaly.time if anomaly.kind == "fact" else end
+                if last >= start and len(found) < limit:
+                    found.append(plain(anomaly) | {"fingerprint": anomaly.fingerprint})
+        return found[::-1]
+
+    def incidents(self, job: str | None, start: float, end: float, limit: int = 200) -> list[dict[str, Any]]:
+        """The newest `limit` incidents told or open in the range, of one job or all, newest first."""
+        with self._reader.reading() as store:
+            return sqlite_incidents.incidents(store, job, start, end, limit)
+
+    def incident(self, notification: str) -> dict[str, Any] | None:
+        """The incident that a notification (or the root's episode) belongs to, with every notification and decision."""
+        with self._reader.reading() as store:
+            return sqlite_incidents.incident(store, notification)
+
+    def changes(self, job: str, start: float, end: float) -> list[dict[str, Any]]:
+        """What to mark on a time axis, oldest first."""
+        with self._reader.reading() as store:
+            rows = store.execute(
+                "SELECT job, worker, name, time, text FROM changes WHERE job = ? AND time >= ? AND time < ?"
+                " ORDER BY time, name, worker, text",
+                (job, start, end),
+            ).fetchall()
+        return [dict(zip(("job", "worker", "name", "time", "text"), row, strict=True)) for row in rows]
+
+    def profiles(self, job: str, worker: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The merged summaries of windows that end in the range; the columns of a sketch are base64 of raw arrays."""
+        with self._reader.reading() as store:
+            rows = store.execute(
+                "SELECT window, ts, start, revision, sketches FROM profiles WHERE job = ? AND worker = ? AND ts >= ?"
+                " AND ts < ? ORDER BY ts, window",
+                (job, worker, start, end),
+            ).fetchall()
+        return [
+            {"job": job, "worker": worker, "window": window, "start": first, "end": ts, "revision": revision,
+             "sketches": plain(_sketches.decode(sketches))}
+            for window, ts, first, revision, sketches in rows
+        ]  # fmt: skip
+
+    def counters(self, job: str) -> dict[str, Any]:
+        """What became of a job's records so far, by name, and the `time` of the count; {} for an unknown job."""
+        with self._reader.reading() as store:
+            row = store.execute("SELECT time, counts FROM counters WHERE job = ?", (job,)).fetchone()
+        return {} if row is None else {"time": row[0], **_counts.decode(row[1])}
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reader.close()
+
+
+_SCORE: Final = "domain, start, ts, micropoints, coverage, cap, revision"
+
+
+def _score(row: Any) -> dict[str, Any]:
+    domain, start, end, micropoints, coverage, cap, revision = row[:7]
+    return {
+        "domain": domain, "start": start, "end": end, "score": micropoints / 1e6, "micropoints": micropoints,
+        "band": band(micropoints), "coverage": coverage, "cap": cap, "revision": revision,
+    }  # fmt: skip
+
+
+def _parts_of(blob: bytes) -> list[dict[str, Any]]:
+    parts = sorted(_parts.decode(blob), key=lambda p: (-p.micropoints, p.domain, p.entity, p.worker, p.metric))
+    return [plain(part) | {"points": part.micropoints / 1e6} for part in parts]
+
+
+def _job(store: Any, job: str) -> dict[str, Any]:
+    line = f"SELECT {_SCORE} FROM scores WHERE job = ? AND domain = ? AND ts <= ? ORDER BY ts DESC LIMIT ?"
+    recent = [_score(row) for row in store.execute(line, (job, "overall", float("inf"), _SPARKLINE))]
+    last = recent[0]
+    before = store.execute(line, (job, "overall", last["end"] - _HOUR, 1)).fetchone()
+    others = "SELECT DISTINCT domain FROM scores WHERE job = ? AND domain != 'overall' ORDER BY 1"
+    domains = store.execute(others, (job,))
+    latest = [store.execute(line, (job, domain, last["end"], 1)).fetchone() for (domain,) in domains.fetchall()]
+    newest = store.execute("SELECT max(newest) FROM windows WHERE job = ?", (job,)).fetchone()[0]
+    open_, suppressed = sqlite_incidents.still_open(store, job)
+    return {
+        "job": job, **{name: value for name, value in last.items() if name not in ("domain", "revision")},
+        "domains": [_score(row) for row in latest if row is not None],
+        "change": None if before is None else (last["micropoints"] - before[3]) / 1e6,
+        "last_data": max(last["end"], newest if newest is not None else last["end"]),
+        "sparkline": [{"end": score["end"], "score": score["score"]} for score in reversed(recent)],
+        "open_incidents": open_, "suppressed": suppressed,
+    }  # fmt: skip

@@ -1,0 +1,97 @@
+"""Reading the embedded store: connections that cannot write, one a thread, and records as JSON-ready values."""
+
+from __future__ import annotations
+
+import base64
+import math
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from pipelines.ports import StoreBusy
+from tracer.sqlite_file import explained
+
+# the lowest score of each band
+BANDS: Final = ((90_000_000, "healthy"), (75_000_000, "watch"), (60_000_000, "degraded"))
+
+
+class Reader:
+    """Snapshots of the store in `path`: what one `reading` sees does not change under it."""
+
+    def __init__(self, path: str | Path, *, busy: float = 5.0) -> None:
+        self._path, self._busy = Path(path).absolute(), busy
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._open: list[sqlite3.Connection] = []
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, in one snapshot. Raises StoreBusy, or FileError for a file that cannot be read."""
+        try:
+            connection = self._connected()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            fault = explained(error, self._path)
+            raise (StoreBusy(str(fault)) if fault.retryable else fault) from error
+
+    def close(self) -> None:
+        """Release the file. Call it when no thread reads any more."""
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+            self._local = threading.local()
+
+    def _connected(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            # mode=rw, not ro: a reader of a write-ahead file takes part in its locks; query_only keeps it from writing
+            address = f"file:{quote(str(self._path))}?mode=rw"
+            connection = sqlite3.connect(
+                address, uri=True, timeout=self._busy, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA query_only = 1")
+            connection.execute("PRAGMA mmap_size = 268435456")
+            with self._lock:
+                self._open.append(connection)
+            self._local.connection = connection
+        return connection
+
+
+def band(micropoints: int) -> str:
+    """A score in a word.
+
+    >>> band(90_000_000), band(74_999_999), band(0)
+    ('healthy', 'degraded', 'broken')
+    """
+    return next((word for least, word in BANDS if micropoints >= least), "broken")
+
+
+def plain(value: Any) -> Any:
+    """A record as JSON-ready objects, keyed by the names of its fields; bytes as base64, non-finite numbers as None.
+
+    >>> from anomaly.types import Edge
+    >>> plain([Edge("a", "b", float("inf"))])
+    [{'cause': 'a', 'effect': 'b', 'delay': None, 'weight': 1.0}]
+    """
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "version"}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

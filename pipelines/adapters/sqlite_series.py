@@ -1,0 +1,143 @@
+"""Series and their points from the embedded store: which there are, a chart's columns, and which changed most."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, levels
+
+LABELS: Final = ("worker", "domain", "entity", "metric")
+_MOST: Final = 100_000  # points of one answer
+# A spread is taken as at least this share of the level, so that a series that never moved does not rank by its last bit
+_LEAST_SPREAD: Final = 1e-3
+_LONG: Final = 48 * 3600.0  # ranges from here on are compared by hourly means where a series has them
+
+
+def series(store: sqlite3.Connection, job: str, match: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+    """The series whose labels equal those in `match`, by name, each with its last point."""
+    unknown = sorted(set(match) - set(LABELS))
+    if unknown:
+        raise ValueError(f"series are matched by {', '.join(LABELS)}, got {', '.join(unknown)} (pipelines.adapters)")
+    where = "".join(f" AND s.{label} = ?" for label in LABELS if label in match)
+    rows = store.execute(
+        "SELECT s.id, s.worker, s.domain, s.entity, s.metric, s.window, w.step FROM series s JOIN windows w"
+        f" ON w.job = s.job AND w.window = s.window WHERE s.job = ?{where}"
+        " ORDER BY s.domain, s.entity, s.metric, s.worker LIMIT ?",
+        (job, *(match[label] for label in LABELS if label in match), limit),
+    ).fetchall()
+    names = ("id", *LABELS, "window", "step")
+    return [dict(zip(names, row, strict=True)) | {"job": job, **_last(store, row[0])} for row in rows]
+
+
+def points(store: sqlite3.Connection, sid: int, start: float, end: float, buckets: int) -> dict[str, Any]:
+    """One series in [start, end) as columns, at the coarsest level that has `buckets` buckets and reaches back."""
+    row = store.execute(
+        "SELECT s.job, s.worker, s.domain, s.entity, s.metric, s.window, w.step FROM series s"
+        " JOIN windows w ON w.job = s.job AND w.window = s.window WHERE s.id = ?",
+        (sid,),
+    ).fetchone()
+    if row is None:
+        return {}
+    step = row[-1]
+    level = _level(store, sid, start, end, buckets, step)
+    named = {"id": sid} | dict(zip(("job", *LABELS, "window"), row[:-1], strict=True))
+    resolution = step if level == "points" else ROLLUPS[level]
+    columns = _raw(store, sid, start, end) if level == "points" else _rolled(store, sid, level, start, end)
+    return {"series": named, "level": "raw" if level == "points" else level, "step": resolution, **columns}
+
+
+def changed(store: sqlite3.Connection, job: str, start: float, end: float, limit: int) -> list[dict[str, Any]]:
+    """The series whose mean in [start, end) differs most from that in the range of the same length before it."""
+    found: list[dict[str, Any]] = []
+    windows = store.execute("SELECT window, step FROM windows WHERE job = ? ORDER BY window", (job,)).fetchall()
+    for window, step in windows:
+        hourly = end - start >= _LONG and "r3600" in levels(step)
+        table, value = ("r3600", "p.sum / p.n") if hourly else ("points", "p.value")
+        ranges = [(2 * start - end, start), (start, end)]
+        before, after = (_moments(store, table, value, job, window, low, high) for low, high in ranges)
+        found += [
+            _difference(sid, before[sid], after[sid]) for sid in after if sid in before and before[sid][0] >= 2
+        ]
+    found.sort(key=lambda item: (-abs(item["effect"]), item["id"]))
+    return [item | _labels(store, item["id"]) for item in found[:limit]]
+
+
+def _last(store: sqlite3.Connection, sid: int) -> dict[str, Any]:
+    row = store.execute("SELECT ts, value FROM points WHERE sid = ? ORDER BY ts DESC LIMIT 1", (sid,)).fetchone()
+    if row is None:  # raw points are gone, or there were none
+        return {"end": None, "value": None}
+    return {"end": row[0], "value": _finite(row[1])}
+
+
+def _level(store: sqlite3.Connection, sid: int, start: float, end: float, buckets: int, step: float) -> str:
+    """The coarsest level with enough buckets; a still coarser one if that reaches further back into the range."""
+    tables = ["points", *levels(step)]
+    fits = [table for table in tables if table == "points" or (end - start) / ROLLUPS[table] >= buckets]
+    best, oldest = fits[-1], _oldest(store, fits[-1], sid)
+    for table in tables[len(fits) :]:
+        reach = _oldest(store, table, sid)
+        if oldest > start and reach < oldest:
+            best, oldest = table, reach
+    return best
+
+
+def _oldest(store: sqlite3.Connection, table: str, sid: int) -> float:
+    oldest = store.execute(f"SELECT min(ts) FROM {table} WHERE sid = ?", (sid,)).fetchone()[0]
+    return math.inf if oldest is None else float(oldest)
+
+
+def _raw(store: sqlite3.Connection, sid: int, start: float, end: float) -> dict[str, Any]:
+    rows = store.execute(
+        f"SELECT ts, {', '.join(FIELDS)}, revision FROM points WHERE sid = ? AND ts >= ? AND ts < ?"
+        " ORDER BY ts LIMIT ?",
+        (sid, start, end, _MOST),
+    ).fetchall()
+    columns = _columns(("time", *FIELDS, "revision"), rows)
+    return columns | {"min": columns["value"], "max": columns["value"]}
+
+
+def _rolled(store: sqlite3.Connection, sid: int, level: str, start: float, end: float) -> dict[str, Any]:
+    rows = store.execute(
+        f"SELECT ts, sum / n, min, max, n FROM {level} WHERE sid = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT ?",
+        (sid, start, end + ROLLUPS[level], _MOST),  # the bucket that holds the range's end belongs to it
+    ).fetchall()
+    return _columns(("time", "value", "min", "max", "count"), rows)
+
+
+def _columns(names: tuple[str, ...], rows: list[Any]) -> dict[str, Any]:
+    columns = zip(*rows, strict=True) if rows else [() for _ in names]
+    return {name: [_finite(value) for value in column] for name, column in zip(names, columns, strict=True)}
+
+
+def _moments(
+    store: sqlite3.Connection, table: str, value: str, job: str, window: str, start: float, end: float
+) -> dict[int, tuple[int, float, float]]:
+    """{series: (n, mean, sum of squared deviations)} of the known values, in two passes, as one loses digits."""
+    rows = store.execute(
+        f"WITH p AS MATERIALIZED (SELECT p.sid, {value} AS v FROM series s JOIN {table} p ON p.sid = s.id"
+        f" AND p.ts >= ?1 AND p.ts < ?2 WHERE s.job = ?3 AND s.window = ?4 AND abs({value}) < 1e300),"  # finite
+        " m AS MATERIALIZED (SELECT sid, count(*) AS n, avg(v) AS mean FROM p GROUP BY sid)"
+        " SELECT m.sid, m.n, m.mean, sum((v - mean) * (v - mean)) FROM p JOIN m USING (sid) GROUP BY m.sid",
+        (start, end, job, window),
+    )
+    return {sid: (n, mean, squares) for sid, n, mean, squares in rows}
+
+
+def _difference(sid: int, before: tuple[int, float, float], after: tuple[int, float, float]) -> dict[str, Any]:
+    (n0, mean0, squares0), (n1, mean1, squares1) = before, after
+    pooled = math.sqrt((squares0 + squares1) / (n0 + n1 - 2))
+    spread = max(pooled, _LEAST_SPREAD * max(abs(mean0), abs(mean1)))
+    effect = (mean1 - mean0) / spread if spread > 0 else 0.0
+    return {"id": sid, "before": mean0, "after": mean1, "spread": spread, "effect": effect}
+
+
+def _labels(store: sqlite3.Connection, sid: int) -> dict[str, Any]:
+    row = store.execute("SELECT job, worker, domain, entity, metric FROM series WHERE id = ?", (sid,)).fetchone()
+    return dict(zip(("job", *LABELS), row, strict=True))
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
