@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
-from anomaly.types import Domain
 from pipelines import sample_quality, system_quality, train_quality
 from pipelines.pipeline import Metric, Pipeline, Rule, WindowClass
 
-PIPELINES: Final[dict[Domain, Pipeline]] = {
-    "sample": sample_quality.PIPELINE,
-    "train": train_quality.PIPELINE,
-    "system": system_quality.PIPELINE,
-}
+PIPELINES: Final[tuple[Pipeline, ...]] = (sample_quality.PIPELINE, train_quality.PIPELINE, system_quality.PIPELINE)
 METRICS: Final[dict[str, Metric]] = {
     **{metric.name: metric for metric in sample_quality.PIPELINE.metrics},
     **{metric.name: metric for metric in train_quality.PIPELINE.metrics},
     **{metric.name: metric for metric in system_quality.PIPELINE.metrics},
 }
-RULES: Final[dict[str, Rule]] = {rule.metric: rule for pipeline in PIPELINES.values() for rule in pipeline.rules}
+RULES: Final[dict[str, Rule]] = {rule.metric: rule for pipeline in PIPELINES for rule in pipeline.rules}
 
 
 def metric_of(name: str) -> Metric:
@@ -44,10 +39,10 @@ def metrics_of(window: WindowClass) -> tuple[Metric, ...]:
     return tuple(metric for metric in METRICS.values() if metric.window == window)
 
 
-def reference(pipelines: Mapping[Domain, Pipeline] = PIPELINES) -> str:
+def reference(pipelines: Sequence[Pipeline] = PIPELINES) -> str:
     """The metric reference as Markdown, `docs/metrics.md`."""
     lines = ["# Metrics", "", _INTRODUCTION, ""]
-    for pipeline in pipelines.values():
+    for pipeline in pipelines:
         lines += [f"## {pipeline.domain.capitalize()} quality ({pipeline.weight:.2f} of the overall score)", "", *_HEAD]
         rules = {rule.metric: rule for rule in pipeline.rules}
         lines += [_row(metric, rules.get(metric.name)) for metric in pipeline.metrics]

@@ -92,7 +92,7 @@ METRICS: tuple[Metric, ...] = (
         doc="The terms of IV x the bin's share of the rows (DeepInsight); the usual bands do not hold for it.",
     ),
     _label(
-        name="label_rate", compute=labels.label_rate, minimum=20, consecutive=2,
+        name="label_rate", compute=labels.label_rate, minimum=20, transform="log", consecutive=2,
         doc="Positives / labelled rows; the evidence is the positives.",
     ),
     _delay(

@@ -7,7 +7,7 @@ Columns are arrays over series; keys and their order are computed once for each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,21 +19,20 @@ from pipelines.config import DAY, JobConfig, WindowSpec
 from pipelines.outputs import Profiles
 from pipelines.pipeline import Floats, Metric, Report, Values, WindowClass
 from pipelines.registry import METRICS, metrics_of
-from pipelines.stream.learning import Knowledge, Slot
+from pipelines.stream.learning import Knowledge, Slot, normality
 from pipelines.stream.pictures import profiles_of
 from pipelines.stream.view import JobView, Layouts, WindowView, job_view
 
 STATE_VERSION: Final = 1
 LAYOUTS: Final = 64  # sets of series whose order is kept; a cache whose size changes no answer
 Block = tuple[str, Metric, Values]  # worker, metric, values
+_EVERY: Final = np.ones(0, bool)
 
 
 class Evaluated(NamedTuple):
     """All values of one closed window; every array has one element a key."""
 
-    job: str
     window: str  # the WindowSpec's name
-    spec: int  # and its place in the config
     kind: WindowClass
     start: float
     end: float
@@ -45,9 +44,10 @@ class Evaluated(NamedTuple):
     rows: Floats
     error: Floats
     floor: Floats
-    is_present: NDArray[np.bool_]  # the others are known series that got nothing
     profiles: tuple[Profiles, ...]
-    view: JobView
+    is_present: NDArray[np.bool_] = _EVERY  # the others are known series that got nothing
+    spec: int = -1  # place of the WindowSpec in the config
+    view: JobView | None = None  # what `Evaluator.learn` reads
 
 
 class Series(NamedTuple):
@@ -83,17 +83,17 @@ class Evaluator:
         series, columns, is_present = self._complete(report, *self._columns(spec, view))
         value, rows, error, floor = columns
         return Evaluated(
-            report.job, spec.name, report.window, spec.kind, report.start, report.end, report.revision, view.length,
-            series.keys, series.metrics, value, rows, error, floor, is_present, profiles_of(report, spec, view), view,
+            spec.name, spec.kind, report.start, report.end, report.revision, view.length, series.keys, series.metrics,
+            value, rows, error, floor, profiles_of(report, spec, view), is_present, report.window, view,
         )
 
-    def learn(self, evaluated: Evaluated, keep: Callable[[str], bool]) -> None:
+    def learn(self, evaluated: Evaluated, keep: NDArray[np.bool_]) -> None:
         """Learn from a window after it has been judged; a revision teaches nothing.
 
-        `keep(worker)` says whether that worker's window (`""`: the job's) was normal. Ids, the last label and which
-        series there are, are remembered in any case.
+        `keep`, of shape [n], says which series were normal: what describes an entity is learnt where all its series
+        were. Ids, the last label and which series there are, are remembered in any case.
         """
-        if evaluated.revision:
+        if evaluated.revision or evaluated.view is None:
             return
         old = self._known.get(evaluated.spec)
         seen = np.full(len(evaluated.keys), evaluated.end)
@@ -102,7 +102,8 @@ class Evaluator:
             missing = np.flatnonzero(~evaluated.is_present)
             seen[missing] = [before[evaluated.keys[i]] for i in missing.tolist()]
         self._known[evaluated.spec] = Known(evaluated.keys, seen)
-        self._knowledge.learn(evaluated.spec, evaluated.view, _trailed(evaluated), keep)
+        rejected = {evaluated.keys[i] for i in np.flatnonzero(~keep).tolist()}
+        self._knowledge.learn(evaluated.spec, evaluated.view, _trailed(evaluated), normality(rejected))
 
     def snapshot(self) -> bytes:
         """The state as versioned bytes."""

@@ -6,12 +6,14 @@ learnt from windows that were judged normal only: reference distributions, trail
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
 
+from anomaly.types import SeriesKey
 from pipelines.config import DAY, JobConfig
+from pipelines.measures import means
 from pipelines.pipeline import Floats
 from pipelines.sample_quality.flow import NEW_ID_HORIZON
 from pipelines.sample_quality.labels import last_label
@@ -23,6 +25,7 @@ from tracer.records import Clock
 from tracer.summaries import Ids, Moments
 
 Memory = IdHorizon | Silence | Trail
+Normality = Callable[[str, str], bool]  # whether a (worker, entity) was normal; worker "" is the job, entity "" itself
 Slot = tuple[str, str, str]  # worker, name, entity
 FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is dropped
 AUC_WINDOWS: Final = 24
@@ -50,14 +53,14 @@ class Knowledge:
         """A memory, or None while there is none."""
         return self._memories.get((worker, name, entity))
 
-    def learn(self, window: int, view: JobView, found: Mapping[Slot, Floats], keep: Callable[[str], bool]) -> None:
+    def learn(self, window: int, view: JobView, found: Mapping[Slot, Floats], is_normal: Normality) -> None:
         """Learn from a window that has been judged.
 
         Args:
             window: index of its WindowSpec.
             view: what it held.
-            found: values by (worker, metric, field) that trails are made of, see `TRAILED`.
-            keep: whether a worker's (`""`: the job's) window was normal.
+            found: the values that trails are made of, by (worker, metric, entity).
+            is_normal: what was judged normal.
         """
         spec = self._config.windows[window]
         day, hour = self._local.day_and_hour(view.start)
@@ -65,14 +68,13 @@ class Knowledge:
         if spec.kind == "short":
             for scoped in views:
                 self._learn_ids(scoped)
-                self._learn_silence(scoped, day, hour, keep(scoped.worker))
-                if keep(scoped.worker):
-                    self._learn_norms(scoped)
+                self._learn_silence(scoped, day, hour, is_normal(scoped.worker, ""))
+                self._learn_norms(scoped, is_normal)
         if spec.kind == "long":
             for scoped in views:
-                self._learn_auc(scoped, found, keep(scoped.worker))
+                self._learn_auc(scoped, found, is_normal(scoped.worker, ""))
         if window == self._teacher:
-            self._learn_distributions(view, day, keep)
+            self._learn_distributions(view, day, is_normal)
 
     def _learn_ids(self, view: WindowView) -> None:
         for name, clock in (("sample_id", "train"), ("profile", "sample")):
@@ -91,25 +93,25 @@ class Knowledge:
         if is_normal:
             silence.learn(day, hour, max(view.end - silence.last, 0.0))
 
-    def _learn_norms(self, view: WindowView) -> None:
+    def _learn_norms(self, view: WindowView, is_normal: Normality) -> None:
         stat = view.stat("train", "gradient_norm")
         if stat.entities:
-            norms = np.divide(stat.total, stat.weight, out=np.full(len(stat.weight), np.nan), where=stat.weight > 0.0)
-            self._push(view, "gradient_norm", stat.entities, norms)
+            normal = np.array([is_normal(view.worker, entity) for entity in stat.entities], bool)
+            self._push(view, "gradient_norm", stat.entities, np.where(normal, means(stat).value, np.nan))
 
     def _learn_auc(self, view: WindowView, found: Mapping[Slot, Floats], is_normal: bool) -> None:
         pair = found.get((view.worker, "auc", ""))
         if pair is not None and is_normal and np.isfinite(pair).all():
             self._push(view, "auc", ("error", "value"), pair)
 
-    def _learn_distributions(self, view: JobView, day: int, keep: Callable[[str], bool]) -> None:
+    def _learn_distributions(self, view: JobView, day: int, is_normal: Normality) -> None:
         closed = self._references.roll(day, view.start)
         if closed:
             self._learn_means(view, closed)
             self._forget(view.end)
         for name, worker in view.views.items():
-            if keep(name):
-                self._references.learn(name, day, view.start, view.end, worker.raw())
+            normal = ((key, columns) for key, columns in worker.raw() if is_normal(name, key[3]))
+            self._references.learn(name, day, view.start, view.end, normal)
 
     def _learn_means(self, view: JobView, closed: Mapping[str, Slice]) -> None:
         """The daily means that `change_rate` compares with: a day's, of each worker and of the job."""
@@ -169,6 +171,16 @@ class Knowledge:
         for (worker, name, entity), touched, memory in state[1]:
             self._memories[worker, name, entity] = self._new(name, memory)
             self._touched[worker, name, entity] = touched
+
+
+def normality(rejected: Collection[SeriesKey]) -> Normality:
+    """An entity of a worker is normal where nothing was rejected of it, of the worker itself, or of it in the job."""
+    places = {(key.worker, key.entity) for key in rejected}
+
+    def is_normal(worker: str, entity: str) -> bool:
+        return not places or not ({(worker, entity), (worker, ""), ("", entity)} & places)
+
+    return is_normal
 
 
 def _teacher(config: JobConfig) -> int:

@@ -35,7 +35,7 @@ METRICS: tuple[Metric, ...] = (
         doc="Log loss / entropy of the base rate of the same rows; 1 says no more than the base rate.",
     ),
     _model(
-        name="auc", compute=predictions.auc, unit="ratio", minimum=50, transform="asin", direction="down",
+        name="auc", compute=predictions.auc, unit="ratio", minimum=50, direction="down",
         consecutive=2,
         doc="Area under the ROC curve, 4,096 logit buckets; the floor is their bound, the error Hanley-McNeil's.",
     ),
@@ -54,7 +54,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _model(
         name="prediction_mean", clock="sample", compute=predictions.prediction_mean, unit="ratio", minimum=500,
-        transform="asin", consecutive=2, doc="Mean prediction of all rows; needs no label.",
+        transform="log", consecutive=2, doc="Mean prediction of all rows; needs no label.",
     ),
     _model(
         name="prediction_psi", clock="sample", compute=predictions.prediction_psi, unit="nats", minimum=500,
