@@ -131,7 +131,7 @@ class SqliteQuery:
         self._reader.close()
 
 
-_SCORE: Final = "domain, start, ts, micropoints, coverage, cap, revision"
+_SCORE: Final = "domain, start, ts, micropoints, coverage, cap, scores.revision"
 
 
 def _score(row: Any) -> dict[str, Any]:

@@ -262,7 +262,7 @@ def test_points_from_before_the_horizon_do_not_spoil_a_rollup(tmp_path: Path) ->
 def test_records_and_profiles_go_after_their_retention_by_the_jobs_own_clock(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "s.db", retention=Retention(records=DAY, profiles=DAY, r3600=DAY))
     store.write([*EVERYTHING, columns(T, [1.0, 1.0], job="other")])
-    late = [columns(T + 2 * DAY, [1.0, 1.0]), score(T + 2 * DAY, 80), profiles(T + 2 * DAY)]
+    late: list[Stored] = [columns(T + 2 * DAY, [1.0, 1.0]), score(T + 2 * DAY, 80), profiles(T + 2 * DAY)]
     store.write(late)
     purge_all(store)
     for name in ("scores", "breakdowns", "profiles"):
