@@ -1,7 +1,7 @@
 """A job's open episodes: their state, indexes and timers, and the state's bytes.
 
-An episode is one occurrence of one alert, from its first record until it is over and stayed over for `clear_hold`. It is in
-exactly one of five states:
+An episode is one occurrence of one alert, from its first record until it is over and stayed over for `clear_hold`. It
+is in exactly one of five states:
 
     pending -> sent | suppressed | silenced | cleared        suppressed -> pending   its cause ended, it did not
     silenced -> pending   the silence ended                  sent -> (closed)        over, `resolved` is told
@@ -14,7 +14,7 @@ import heapq
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -23,7 +23,7 @@ from anomaly.types import Alert, Decision, Kind, Notification, Reason, Silence, 
 
 VERSION: Final = 1
 NEVER: Final = math.inf
-STALE: Final = 7 * 86400.0  # an episode of which nothing was heard for so long is over: a dead detector hides nothing for ever
+STALE: Final = 14 * 86400.0  # unheard of for so long, an episode is over: a dead detector hides nothing for ever
 LOOKED_AT: Final = 32  # candidates looked at on one node, newest first: bounds the work of a storm on one node
 LISTED: Final = 500  # folded alerts that a notification carries; the counts say how many there were
 REMEMBERED: Final = 4096  # closed episodes whose identity is kept, so that none pages twice
@@ -32,29 +32,19 @@ LEVEL: Final = {"info": 0, "ticket": 1, "page": 2, "page-now": 2}
 State = Literal["pending", "sent", "suppressed", "silenced", "cleared"]
 
 
-class Waits(Protocol):
-    """How long the pager waits and what it folds, in seconds (`pipelines.config.Paging`)."""
+class Waits(NamedTuple):
+    """How long the pager waits and what it folds, in seconds: `pipelines.config.Paging`, field by field."""
 
-    @property
-    def grace(self) -> float: ...
-    @property
-    def max_wait(self) -> float: ...
-    @property
-    def tolerance(self) -> float: ...
-    @property
-    def hop_delay(self) -> float: ...
-    @property
-    def max_hops(self) -> int: ...
-    @property
-    def clear_hold(self) -> float: ...
-    @property
-    def recover(self) -> float: ...
-    @property
-    def group(self) -> float: ...
-    @property
-    def repeat(self) -> float: ...
-    @property
-    def digest(self) -> float: ...
+    grace: float
+    max_wait: float
+    tolerance: float
+    hop_delay: float
+    max_hops: int
+    clear_hold: float
+    recover: float
+    group: float
+    repeat: float
+    digest: float
 
 
 class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False):
@@ -150,7 +140,7 @@ class Ledger:
         """How many workers the job has."""
         return max(len(self.graph.workers), self._workers)
 
-    # -- looking up ------------------------------------------------------------------------------------------------------
+    # -- looking up ---
     def live(self, fingerprint: str) -> Episode | None:
         """The open episode of a fingerprint."""
         return self._live.get(fingerprint)
@@ -190,7 +180,7 @@ class Ledger:
         keys = [f"worker {alert.worker}"] if alert.worker else []
         return tuple([*keys, f"from {source}"] if source else keys)
 
-    # -- changing --------------------------------------------------------------------------------------------------------
+    # -- changing ---
     def add(self, episode: Episode) -> None:
         """Open an episode."""
         self.episodes[episode.id] = episode
@@ -226,12 +216,12 @@ class Ledger:
     def say(self, episode: Episode, now: float, state: State | None = None, reason: Reason | None = None) -> None:
         """One entry of the audit trail."""
         self.number += 1
-        self.out.append(
-            Decision(
-                job=self.job, time=now, alert=episode.alert, state=state or episode.state, reason=reason or episode.reason,
-                notification=episode.notification, number=self.number,
-            )  # fmt: skip
-        )
+        state, reason = state or episode.state, reason or episode.reason
+        decision = Decision(
+            job=self.job, time=now, alert=episode.alert, state=state, reason=reason,
+            notification=episode.notification, number=self.number,
+        )  # fmt: skip
+        self.out.append(decision)
 
     def remember(self, episode: Episode) -> None:
         """Keep the identity of an episode that was told."""
@@ -257,7 +247,7 @@ class Ledger:
             due[identity] = self.episodes[identity]
         return sorted(due.values(), key=_order)
 
-    # -- the state as bytes ----------------------------------------------------------------------------------------------
+    # -- the state as bytes ---
     def snapshot(self) -> Snapshot:
         """The state; `out` must have been taken."""
         return Snapshot(
@@ -276,7 +266,7 @@ class Ledger:
         self.episodes = {episode.id: episode for episode in state.episodes}
         self._reindex()
 
-    # -- indexes ---------------------------------------------------------------------------------------------------------
+    # -- indexes ---
     def _graph_of(self, topology: Topology) -> Graph:
         return Graph(topology, max_hops=self.waits.max_hops, hop_delay=self.waits.hop_delay)
 

@@ -1,8 +1,8 @@
 """What happens to episodes as time passes: arrivals, decisions, ends, releases, repeats; `advance` is the one way in.
 
-Time is an argument. Everything that is due up to a tick is done at that tick, in the order of the deadlines and stamped with
-them; at one time arrivals come first, then ends, then decisions in the order of `suppression.rank`. What is told at one time
-is told after all of that time was decided, so a page lists what is folded beneath it.
+Time is an argument. Everything that is due up to a tick is done at that tick, in the order of the deadlines and
+stamped with them; at one time arrivals come first, then ends, then decisions in the order of `suppression.rank`. What
+is told at one time is told after all of that time was decided, so a page lists what is folded beneath it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anomaly.topology import base_of
 from anomaly.types import Ack, Alert, Anomaly, Notification, Reason, Silence, Suppressed, Unsuppress
 from anomaly.wording import duration, place
 
-FLAPS: Final = 3  # transitions after which an alert counts as flapping: told even while it is down, held open for longer
+FLAPS: Final = 3  # returns after which an alert flaps: told even while it is down, held open for longer
 FLAP_HOLD: Final = 4.0  # times `clear_hold`
 
 
@@ -58,8 +58,8 @@ def arrive(ledger: Ledger, arrival: Arrival, now: float) -> list[Episode]:
         return []  # over before it was heard of
     ledger.count += 1
     episode = Episode(
-        alert=_alert(arrival), kind=anomaly.kind, order=ledger.count, seen=now, latest=anomaly.start, since=now, hold=now,
-        due=now,
+        alert=_alert(arrival), kind=anomaly.kind, order=ledger.count, seen=now, latest=anomaly.start,
+        since=now, hold=now, due=now,
     )  # fmt: skip
     if not ledger.graph.is_top(arrival.node) and anomaly.severity != "page-now":
         episode.hold = now + min(ledger.waits.grace, ledger.waits.max_wait)
@@ -93,7 +93,8 @@ def unsuppress(ledger: Ledger, request: Unsuppress, now: float) -> None:
         return
     _hand_on(ledger, episode)
     episode.is_forced = True
-    reason = Reason(decision="unsuppressed", text=f"asked for by {request.author or 'somebody'}", topology=ledger.graph.revision)
+    text = f"asked for by {request.author or 'somebody'}"
+    reason = Reason(decision="unsuppressed", text=text, topology=ledger.graph.revision)
     ledger.move(episode, "pending", reason, now, due=now)
 
 
@@ -130,7 +131,7 @@ def _decide(ledger: Ledger, episode: Episode, now: float, told: list[tuple[Episo
     if episode.is_over and not _is_sticky(episode) and episode.due <= now and episode.state == "pending":
         _close(ledger, episode, now, told)
         return
-    verdict = under_cause(ledger, episode, now) if _may_fold(ledger, episode) else None
+    verdict = under_cause(ledger, episode) if _may_fold(ledger, episode) else None
     verdict = verdict or (group(ledger, episode, now) if now < episode.hold else None) or judge(ledger, episode, now)
     if verdict.state == "sent":
         _send(ledger, episode, verdict.reason, now, told)
@@ -183,7 +184,7 @@ def _gather(ledger: Ledger, root: Episode, now: float) -> None:
         for episode in _by_rank(ledger, near.values()):
             if not _may_fold(ledger, episode):
                 continue
-            verdict = under_cause(ledger, episode, now) or group(ledger, episode, now)
+            verdict = under_cause(ledger, episode) or group(ledger, episode, now)
             if verdict is not None:
                 _fold(ledger, episode, verdict, now)
                 front.append(episode)
@@ -249,7 +250,7 @@ def _release(ledger: Ledger, episode: Episode, now: float, hold: float, text: st
     episode.outlived, episode.hold = root, hold
     ledger.move(episode, "pending", reason, now, due=hold)
     _settle(ledger, episode, now)
-    verdict = under_cause(ledger, episode, now)
+    verdict = under_cause(ledger, episode)
     if verdict is not None:
         _fold(ledger, episode, verdict, now)
 
@@ -282,7 +283,7 @@ def _tell(ledger: Ledger, episode: Episode, status: str, reason: Reason, now: fl
         Notification(
             id=notification_id(episode.id, kind), job=ledger.job, status=status, time=now, root=episode.alert,  # type: ignore[arg-type]
             reason=reason, text="", suppressed=tuple(episode.folded), grouped=tuple(episode.grouped),
-        )  # fmt: skip
+        )
     )
 
 
@@ -394,9 +395,9 @@ def _forget(ledger: Ledger, now: float) -> None:
 def _alert(arrival: Arrival) -> Alert:
     anomaly = arrival.anomaly
     return Alert(
-        fingerprint=anomaly.fingerprint, node=arrival.node, job=anomaly.job, domain=anomaly.domain, entity=anomaly.entity,
-        worker=anomaly.worker, metric=anomaly.metric, severity=anomaly.severity, score=anomaly.score, start=anomaly.start,
-        arrival=arrival.time, text=arrival.text,
+        fingerprint=anomaly.fingerprint, node=arrival.node, job=anomaly.job, domain=anomaly.domain,
+        entity=anomaly.entity, worker=anomaly.worker, metric=anomaly.metric, severity=anomaly.severity,
+        score=anomaly.score, start=anomaly.start, arrival=arrival.time, text=arrival.text,
     )  # fmt: skip
 
 

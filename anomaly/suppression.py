@@ -1,23 +1,24 @@
 """The way of an alert to a page, as one visible list: time slices -> inhibit -> silence -> group -> deduplicate.
 
-Each stage looks at one undecided alert and says what becomes of it, or `None`: the next stage may. What no stage keeps is
-sent. Stages change nothing; `anomaly.lifecycle` applies what they say.
+Each stage looks at one undecided alert and says what becomes of it, or `None`: the next stage may. What no stage keeps
+is sent. Stages change nothing; `anomaly.lifecycle` applies what they say.
 
-A cause *explains* an effect (`explains`) when there is a path of at most `max_hops` edges, the cause did not begin after the
-effect was found, and the effect began within the path's delay of the cause's onset or of its end: effects follow a change
-of their cause. An onset lies between the start of the first anomalous window and the moment it was found; for alerts that
-are found when they begin this is the plain rule `b.start <= a.start + hops x delay + tolerance`. Only a root that was *sent*
-and is still open suppresses, so nothing unsent, inhibited or silenced ever hides anything.
+A cause *explains* an effect (`explains`) when there is a path of at most `max_hops` edges, the cause did not begin
+after the effect was found, and the effect began within the path's delay of the cause's onset or of its end: effects
+follow a change of their cause. An onset lies between the start of the first anomalous window and the moment it was
+found; for alerts that are found when they begin this is the plain rule `b.start <= a.start + hops x delay +
+tolerance`. Only a root that was *sent* and is still open suppresses, so nothing unsent, inhibited or silenced ever
+hides anything.
 
-One entity at the job and at its workers is one thing: such alerts are never cause and effect of each other, they are grouped,
-and `rank` says which of them leads.
+One entity at the job and at its workers is one thing: such alerts are never cause and effect of each other, they are
+grouped, and `rank` says which of them leads.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from anomaly.episodes import LEVEL, NEVER, Episode, Ledger, State, Waits
 from anomaly.topology import Way, base_of
@@ -35,6 +36,9 @@ class Verdict(NamedTuple):
     until: float = NEVER
 
 
+DecisionName = Literal[
+    "root", "outlived cause", "unknown node", "severity", "unsuppressed", "inhibited", "silenced", "grouped", "waiting"
+]
 Stage = Callable[[Ledger, Episode, float], Verdict | None]
 
 
@@ -45,14 +49,16 @@ def time_slices(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
     if episode.outlived:
         text = f"its cause ended; it gets {duration(episode.hold - now)} to end too"
         return Verdict("pending", _waiting(ledger, text, episode.outlived), episode.hold)
-    return Verdict("pending", _waiting(ledger, f"held {duration(episode.hold - now)} for a cause to show"), episode.hold)
+    text = f"held {duration(episode.hold - now)} for a cause to show"
+    return Verdict("pending", _waiting(ledger, text), episode.hold)
 
 
 def inhibit(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
-    """Folded under a sent root that explains it; else held, within bounds, for one that may be sent soon or just ended."""
+    """Folded under a sent root that explains it; else held, within bounds, for one that may be sent or just ended."""
     if episode.is_forced or not ledger.graph.knows(episode.alert.node):
         return None
-    return under_cause(ledger, episode, now) or _behind_rival(ledger, episode, now) or _in_aftermath(ledger, episode, now)
+    verdict = under_cause(ledger, episode)
+    return verdict or _behind_rival(ledger, episode, now) or _in_aftermath(ledger, episode, now)
 
 
 def silence(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
@@ -116,7 +122,7 @@ def explains(cause: Episode, effect: Episode, way: Way, waits: Waits) -> bool:
     return a.end is not None and cause.ended is not None and b.start <= max(a.end, cause.ended) + reach
 
 
-def under_cause(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
     """The verdict under the nearest sent root that explains the alert, if there is one."""
     causes = ledger.graph.causes(episode.alert.node)
     found = [
@@ -156,8 +162,8 @@ def is_kin(one: Alert, other: Alert) -> bool:
 def is_wide(ledger: Ledger, base: str) -> bool:
     """Whether the job leads, not a worker.
 
-    It does when more than half of the workers, and at least two, fire; or when the job's own deviation is larger than that
-    of any worker: pooled evidence grows with what all share and shrinks with what one does alone.
+    It does when more than half of the workers, and at least two, fire; or when the job's own deviation is larger than
+    that of any worker: pooled evidence grows with what all share and shrinks with what one does alone.
     """
     worst: dict[str, float] = {}
     for episode in ledger.at_base(base):
@@ -172,8 +178,8 @@ def is_wide(ledger: Ledger, base: str) -> bool:
 def rank(ledger: Ledger, episode: Episode, wide: Mapping[str, bool]) -> tuple[object, ...]:
     """Who leads among alerts of one time: a strict order, smaller first.
 
-    What was sent; then causes before effects; then breadth, severity, sharpness (a window longer than a hop says little of
-    when), onset, score and name.
+    What was sent; then causes before effects; then breadth, severity, sharpness (a window longer than a hop says
+    little of when), onset, score and name.
     """
     alert = episode.alert
     is_led = (alert.worker == "") != wide.get(base_of(alert.node), False)
@@ -219,7 +225,8 @@ def _in_aftermath(ledger: Ledger, episode: Episode, now: float) -> Verdict | Non
     causes = ledger.graph.causes(alert.node)
     for root in reversed(ledger.recent):
         way = causes.get(root.alert.node, Way((root.alert.node,), 0.0))
-        is_effect = way.hops > 0 and base_of(alert.node) != base_of(root.alert.node) and explains(root, episode, way, waits)
+        is_apart = way.hops > 0 and base_of(alert.node) != base_of(root.alert.node)
+        is_effect = is_apart and explains(root, episode, way, waits)
         is_same = is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
         if may_hide(root, episode) and (is_effect or is_same):
             until = alert.arrival + waits.recover + way.delay + episode.blur
@@ -240,8 +247,9 @@ def _is_near(ledger: Ledger, root: Episode, episode: Episode, key: str) -> bool:
         return False
     if not key.startswith("worker") and one.worker and other.worker and one.worker != other.worker:
         return False
-    last = max(one.arrival, root.ended if root.ended is not None else one.arrival)
-    return other.arrival <= one.arrival + ledger.waits.group or other.arrival <= last + ledger.waits.group and root.is_over
+    last = one.arrival if root.ended is None else max(one.arrival, root.ended)
+    within = ledger.waits.group
+    return other.arrival <= one.arrival + within or (root.is_over and other.arrival <= last + within)
 
 
 def _folded(ledger: Ledger, cause: Episode, root: Episode, episode: Episode, tie: str) -> Verdict:
@@ -272,11 +280,13 @@ def _waiting(ledger: Ledger, text: str, root: str = "") -> Reason:
 
 
 def _reason(
-    ledger: Ledger, decision: str, text: str, cause: str = "", root: str = "", path: tuple[str, ...] = (), gap: float = 0.0
-) -> Reason:
+    ledger: Ledger, decision: DecisionName, text: str, cause: str = "", root: str = "",
+    path: tuple[str, ...] = (), gap: float = 0.0,
+) -> Reason:  # fmt: skip
+    revision = ledger.graph.revision
     return Reason(
-        decision=decision, text=text, cause=cause, root=root, path=path, gap=gap, topology=ledger.graph.revision  # type: ignore[arg-type]
-    )
+        decision=decision, text=text, cause=cause, root=root, path=path, gap=gap, topology=revision,
+    )  # fmt: skip
 
 
 def _matches(matcher: Matcher, alert: Alert) -> bool:

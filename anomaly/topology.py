@@ -1,7 +1,7 @@
 """What depends on what: a job's graph of causes and effects, and who may explain whom.
 
-A node is `entity@worker`, or `entity` for the job as a whole; the part before the first `@` is its *base*. An edge goes from a
-cause to an effect. Three rules bound a path, so that one spurious edge cannot hide everything:
+A node is `entity@worker`, or `entity` for the job as a whole; the part before the first `@` is its *base*. An edge
+goes from a cause to an effect. Three rules bound a path, so that one spurious edge cannot hide everything:
 
 - it has at most `max_hops` edges;
 - trouble at one worker shows at the job, never at another worker: a path that has been at a worker does not go down
@@ -104,15 +104,11 @@ class Graph:
         return self._effects[node]
 
     def is_top(self, node: str) -> bool:
-        """Whether nothing firm lies upstream of a node but the same place seen at the job or at a worker."""
-        causes = self._up.get(node, ())
-        near = [cause for cause, _, is_firm in causes if is_firm]
-        return all(base_of(cause) == base_of(node) for cause in near) and all(
-            base_of(further) == base_of(node)
-            for cause in near
-            for further, _, is_firm in self._up.get(cause, ())
-            if is_firm and _step_up(cause, further, _step_up(node, cause, False) is True) is not None
-        )
+        """Whether nothing firm but the same place seen elsewhere lies upstream: no use to wait for a cause."""
+        base = base_of(node)
+        weak = {cause for cause, _, is_firm in self._up.get(node, ()) if not is_firm}
+        others = ((cause, way) for cause, way in self.causes(node).items() if base_of(cause) != base)
+        return all(way.hops == 1 and cause in weak for cause, way in others)
 
     def depth(self, node: str) -> tuple[int, int]:
         """A place in an order in which causes stand before effects; all workers' nodes of one base stand together.

@@ -2,17 +2,17 @@
 
 At each worker `w`, and between the same places of the job as a whole:
 
-    source:S ---> feature:F --+--> samples --> labels --+--> train ------> serving
-                              |       |                 |      ^              ^
-                              +-------+--> prediction   +--> model --+--> prediction
+    source:S ---> feature:F --+--> samples ---> labels --+--> train -------> serving
+                              |       |                  |      ^               ^
+                              +-------+--> prediction    +--> model --> prediction
     produce --> samples, labels, queue        queue, machine, restart --> train
-    heartbeat --> watermark --> every place of the worker                heartbeat --> restart
-    model ~~> restart, heartbeat, watermark     (weak: a worker that is restarted because its model broke)
+    heartbeat --> watermark --> every place of the worker        heartbeat --> restart, machine, tracing
+    model ~~> restart, heartbeat, watermark   (weak: a worker that is restarted because its model broke)
 
-Between the job and its workers: what all workers share comes down (`feature:F --> feature:F@w`, samples, labels, model, produce),
-and what one worker does shows at the job (`X@w --> X`). Edges of the config are added; names without a worker hold at
-the job and at each worker. `PLACES` is the whole mapping from metrics to places, by the longest prefix of the metric's name;
-what a feature shows is at the feature, what a tensor shows at the model.
+Between the job and its workers: what all workers share comes down (`feature:F --> feature:F@w`, and so for samples,
+labels, model and produce), and what one worker does shows at the job (`X@w --> X`). Edges of the config are added;
+names without a worker hold at the job and at each worker. `PLACES` is the whole mapping from metrics to places, by the
+longest prefix of the metric's name; what a feature shows is at the feature, what a tensor shows at the model.
 """
 
 from __future__ import annotations
@@ -23,22 +23,28 @@ from typing import Final
 from anomaly.types import Anomaly, Edge, Topology, node_of
 from pipelines.config import JobConfig
 
-PLACES: Final[dict[str, str]] = {
-    "heartbeat_age": "heartbeat", "missing": "heartbeat",
-    "watermark_lag": "watermark", "behind": "watermark",
-    "restart": "restart", "trace_loss": "tracing", "lost": "tracing",
-    "cpu": "machine", "memory": "machine", "step_time": "machine", "straggler": "machine", "input_wait": "machine",
-    "volume": "samples", "late_rate": "samples", "duplicate_rate": "samples", "new_id_rate": "samples",
-    "leak_rate": "samples", "sampling_rate": "samples", "inconsistency_rate": "samples",
-    "produce_delay": "produce", "queue_delay": "queue", "consumer_lag": "queue",
-    "label": "labels",
-    "prediction": "prediction", "score_inconsistency": "prediction",
-    "nonfinite": "model", "gradient": "model", "weight": "model", "update_ratio": "model", "dead_units": "model",
-    "vanishing": "model", "exploding": "model", "blind_spot": "model", "loss_scale": "model", "table": "model",
-    "loss": "train", "normalized_entropy": "train", "auc": "train", "gauc": "train", "base_auc": "train", "pcoc": "train",
-    "ece": "train", "skipped_updates": "train", "throughput": "train", "keep_up": "train", "train_delay": "train",
-    "model_age": "serving", "serving_model_age": "serving", "push_delay": "serving", "version_skew": "serving",
+PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its metrics begin with
+    "heartbeat": ("heartbeat_age", "missing"),
+    "watermark": ("watermark_lag", "behind"),
+    "restart": ("restart",),
+    "tracing": ("trace_loss", "lost"),
+    "machine": ("cpu", "memory", "step_time", "straggler", "input_wait"),
+    "samples": ("volume", "late_rate", "duplicate_rate", "new_id_rate", "leak_rate", "sampling_rate", "inconsistency"),
+    "produce": ("produce_delay",),
+    "queue": ("queue_delay", "consumer_lag"),
+    "labels": ("label",),
+    "prediction": ("prediction", "score_inconsistency"),
+    "model": (
+        "nonfinite", "gradient", "weight", "update_ratio", "dead_units", "vanishing", "exploding", "blind_spot",
+        "loss_scale", "table", "unseen_rate",
+    ),
+    "train": (
+        "loss", "normalized_entropy", "auc", "gauc", "base_auc", "pcoc", "ece", "skipped_updates", "throughput",
+        "keep_up", "train_delay",
+    ),
+    "serving": ("model_age", "serving_model_age", "push_delay", "version_skew"),
 }  # fmt: skip
+_PREFIXES: Final = {prefix: place for place, prefixes in PLACES.items() for prefix in prefixes}
 _FLOW: Final = (
     ("samples", "labels"), ("samples", "train"), ("samples", "prediction"),
     ("labels", "train"), ("labels", "model"),
@@ -77,9 +83,9 @@ def place(domain: str, entity: str, metric: str) -> str:
         return entity.replace("@", "%40")
     if entity.startswith("tensor:"):
         return "model"
-    known = max((prefix for prefix in PLACES if metric.startswith(prefix)), key=len, default=None)
+    known = max((prefix for prefix in _PREFIXES if metric.startswith(prefix)), key=len, default=None)
     if known is not None:
-        return PLACES[known]
+        return _PREFIXES[known]
     return entity.replace("@", "%40") or _FALLS_BACK.get(domain, domain)
 
 
@@ -87,8 +93,8 @@ def topology(job: JobConfig, workers: Iterable[str], *, features: Iterable[str] 
     """A job's topology: its configured features, and those (`features`, bare names) that were only seen."""
     members = sorted({worker for worker in workers if worker})
     sources = {feature.name: feature.source for feature in job.features}
-    names = [f"feature:{name}".replace("@", "%40") for name in sorted({*sources, *features})]
-    edges = {Edge(f"source:{source}", f"feature:{name}".replace("@", "%40")) for name, source in sources.items() if source}
+    names = [_feature(name) for name in sorted({*sources, *features})]
+    edges = {Edge(f"source:{source}", _feature(name)) for name, source in sources.items() if source}
     for worker in ("", *members):
         edges.update(_at(worker, names))
         edges.update(_declared(job, worker))
@@ -125,5 +131,9 @@ def _declared(job: JobConfig, worker: str) -> Iterator[Edge]:
             yield Edge(node_of(edge.cause, worker), node_of(edge.effect, worker), edge.delay, edge.weight)
 
 
+def _feature(name: str) -> str:
+    return f"feature:{name}".replace("@", "%40")
+
+
 def _places() -> tuple[str, ...]:
-    return tuple(sorted(set(PLACES.values()) - {"serving"}))
+    return tuple(sorted(set(PLACES) - {"serving"}))

@@ -1,9 +1,10 @@
 """The once-only global stage: from the log of anomalies to notifications, each with its reason.
 
-`on_records` takes the `anomalies` topic's messages in the log's order: anomalies and hard facts, silences, acknowledgements,
-un-suppressions, topologies and ticks. It only collects until a tick of the job (or of all jobs, with an empty name) comes;
-everything up to that tick is then decided at once, stamped with its deadlines. So batching changes nothing, and neither does
-the order of anomalies between two ticks. Notifications and the audit trail of decisions go to the topic `alerts`.
+`on_records` takes the `anomalies` topic's messages in the log's order: anomalies and hard facts, silences,
+acknowledgements, un-suppressions, topologies and ticks. It only collects until a tick of the job (or of all jobs, with
+an empty name) comes; everything up to that tick is then decided at once, stamped with its deadlines. So batching
+changes nothing, and neither does the order of anomalies between two ticks. Notifications and the audit trail of
+decisions go to the topic `alerts`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from anomaly import lifecycle
-from anomaly.episodes import Ledger, Snapshot
+from anomaly.episodes import Ledger, Snapshot, Waits
 from anomaly.lifecycle import Arrival
 from anomaly.types import Ack, Anomaly, Decision, Notification, Silence, Topology, Unsuppress
 from pipelines import lineage, outputs, telling
@@ -135,7 +136,7 @@ class Pager:
         return [_output(name, record, self._config(name)) for record in decided]
 
     def _use_topology(self, name: str, waiting: list[Any], now: float) -> None:
-        """A declared topology holds from now on; else the built-in one grows with the workers and features that are seen."""
+        """A declared topology holds from now on; else the built-in one grows with what is seen of the job."""
         job, ledger = self._jobs[name], self._ledger(name)
         wanted: Topology | None = None
         for record in waiting:
@@ -157,7 +158,8 @@ class Pager:
         if name not in self._ledgers:
             config, job = self._config(name), self._jobs[name]
             topology = lineage.topology(config, job.workers, features=job.features)
-            self._ledgers[name] = Ledger(name, config.paging, topology, workers=config.workers)
+            waits = Waits(**msgspec.structs.asdict(config.paging))
+            self._ledgers[name] = Ledger(name, waits, topology, workers=config.workers)
         return self._ledgers[name]
 
     def _config(self, name: str) -> JobConfig:

@@ -19,7 +19,9 @@ from anomaly.wording import duration, lag, place
 
 SHOWN: Final = 5  # folded alerts that are listed; the rest is counted
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_PERCENT: Final = ("_rate", "_share", "overdue", "expired", "coverage", "keep_up", "cpu", "memory", "trace_loss", "dead_units")
+_PERCENT: Final = (
+    "_rate", "_share", "overdue", "expired", "coverage", "keep_up", "cpu", "memory", "trace_loss", "dead_units",
+)  # fmt: skip
 _SECONDS: Final = ("delay", "_age", "_lag", "silence", "step_time")
 _COUNTED: Final = ("nonfinite", "restarts")
 _LOOK: Final = {
@@ -77,10 +79,9 @@ def headline(notification: Notification, timezone: str) -> str:
 
 def _onset(notification: Notification, zone: datetime.tzinfo, name: str) -> str:
     root = notification.root
-    utc = datetime.datetime.fromtimestamp(root.start, datetime.UTC)
     found = duration(max(0.0, root.arrival - root.start))
     told = duration(max(0.0, notification.time - root.arrival))
-    parts = [f"Onset {_clock(root.start, zone)} {name} ({utc:%d} {_MONTHS[utc.month - 1]} {utc:%H:%M} UTC), found {found} later"]
+    parts = [f"Onset {_clock(root.start, zone)} {name} ({_clock(root.start, datetime.UTC)} UTC), found {found} later"]
     if notification.time > root.arrival and notification.status == "firing":
         parts.append(f"held {told} for a cause to show")
     return ", ".join(parts) + f"; severity {root.severity}."
@@ -101,7 +102,8 @@ def _folded(suppressed: Sequence[Suppressed]) -> list[str]:
     if not suppressed:
         return ["Nothing is folded beneath it."]
     kinds = Counter(base_of(item.alert.node).partition(":")[0] for item in suppressed)
-    counted = ", ".join(f"{count} of {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    counted = ", ".join(f"{count} of {kind}" for kind, count in ordered)
     lines = [f"Folded beneath it, {len(suppressed)}: {counted}."]
     for item in suppressed[:SHOWN]:
         path = " -> ".join(item.reason.path)
