@@ -51,14 +51,15 @@ def inverse(scale: Codes, level: Floats) -> Floats:
 def noise(scale: Codes, value: Floats, rows: Floats, error: Floats, floor: Floats, exposure: Floats) -> Floats:
     """Standard error of `forward(value)` from sampling alone.
 
-    `rows` is the evidence of ratios, `error` the standard error in the value's unit, `floor` what noise alone gives
-    (a 0.999 quantile, hence a third of it), `exposure` the time units that a rate was counted over, 1 for a count.
+    `rows` is the evidence of ratios, `error` the standard error in the value's unit, `floor` what noise alone gives (a
+    0.999 quantile, hence a third of it; identity scale only), `exposure` the units of time that a rate was counted
+    over, 1 for a count.
     """
-    out = np.hypot(error, floor / 3.0)
+    out = np.where(scale == 0, np.hypot(error, floor / 3.0), error)
     counts = scale == 1
     out[counts] = 0.5 / np.sqrt(exposure[counts])
     shares = scale == 2
-    out[shares] = 0.5 / np.sqrt(np.maximum(rows[shares], 1.0))
+    out[shares] = _arcsine_noise(value[shares], np.maximum(rows[shares], 1.0), error[shares])
     logs = scale == 3
     out[logs] /= np.maximum(np.abs(value[logs]), TINY)
     return np.where(np.isfinite(out), out, 0.0)
@@ -74,3 +75,10 @@ def least(scale: Codes, center: Floats, smallest: Floats) -> Floats:
     out[scale == 0] += smallest[scale == 0]
     out[scale >= 2] = np.where(scale[scale >= 2] == 2, 0.005, 0.01)
     return out + TINY
+
+
+def _arcsine_noise(share: Floats, rows: Floats, error: Floats) -> Floats:
+    """0.5 / sqrt(n), or more where the value declares a larger error (an AUC is no plain share of its rows)."""
+    smoothed = np.clip((np.nan_to_num(share) * rows + 1.0) / (rows + 2.0), 1e-9, 1.0 - 1e-9)
+    noise: Floats = np.maximum(0.5 / np.sqrt(rows), error / (2.0 * np.sqrt(smoothed * (1.0 - smoothed))))
+    return noise

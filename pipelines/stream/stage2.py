@@ -1,0 +1,175 @@
+"""The second stage: a closed window's values, what was normal, what is anomalous, the score, and only then learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from anomaly.reference import Floats
+from anomaly.thresholds import Multipliers
+from anomaly.types import Anomaly, Score, SeriesKey
+from pipelines.closed import Closed, Columns
+from pipelines.config import Detection, JobConfig
+from pipelines.detection import Judged, Watch
+from pipelines.measures import NOTHING
+from pipelines.outputs import Change, PointColumns
+from pipelines.pipeline import Metric, Report, Values, View
+from pipelines.registry import PIPELINES
+from pipelines.scoring import Scorer
+from pipelines.sources import Sources, extend, find
+from pipelines.stream.evaluate import Evaluated, Evaluator
+from tracer.records import Feedback, Setting
+
+
+class _State(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    evaluator: bytes
+    watches: tuple[bytes, ...]
+    score_watch: bytes
+    scorer: bytes
+    waiting: tuple[Setting, ...]
+    detection: Detection
+
+
+class Stage2:
+    """Evaluate, judge, fire, score, learn: in this order for each window, so nothing is judged by what it taught."""
+
+    def __init__(self, config: JobConfig) -> None:
+        self.config = config
+        self._evaluator = Evaluator(config)
+        self._watches = [Watch(config, spec) for spec in config.windows]
+        short = next((spec for spec in config.windows if spec.kind == "short"), config.windows[0])
+        self._score_watch = Watch(config, short, shown=True)
+        self._scorer = Scorer(config, PIPELINES)
+        self._waiting: tuple[Setting, ...] = ()
+        self._sources: dict[str, tuple[tuple[SeriesKey, ...], Sources]] = {}  # by window, a cache
+        self._blobs: dict[str, tuple[tuple[SeriesKey, ...], bytes]] = {}  # by window, a cache
+
+    def on_report(self, report: Report) -> list[msgspec.Struct]:
+        """Everything that one closed window, or a revision of one, says. A revision raises and teaches nothing."""
+        watch = self._watches[report.window]
+        if not report.revision:
+            self._settle(report.end)
+        evaluated = self._evaluator.evaluate(report)
+        closed = self._with_sources(evaluated)
+        judged = watch.judge(closed)
+        outputs: list[msgspec.Struct] = [self._columns(closed, judged), *evaluated.profiles]
+        if report.revision:
+            return [*outputs, *self._scorer.score(closed, judged)]
+        outputs += watch.fire(closed, judged, report.clock)
+        scores = self._scorer.score(closed, judged)
+        outputs += scores
+        outputs += self._watch_scores(scores, report)
+        keep = watch.learn(closed, judged, self._scorer.frozen(closed.keys))
+        self._evaluator.learn(evaluated, keep[: len(evaluated.keys)])
+        return outputs
+
+    def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
+        """Keep a change until the first window that ends after it is effective."""
+        if setting.name in _SETTINGS:
+            self._waiting = (*self._waiting, setting)
+        return []
+
+    def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
+        """Show what on-call said; thresholds learn from it below the line and come back as a `Setting`."""
+        text = f"{feedback.notification}: {feedback.verdict}" + (f" ({feedback.comment})" if feedback.comment else "")
+        return [Change(job=feedback.job, name="feedback", time=feedback.time, text=text)]
+
+    def snapshot(self) -> bytes:
+        """All state, exactly."""
+        return msgspec.msgpack.encode(_State(
+            1, self._evaluator.snapshot(), tuple(watch.snapshot() for watch in self._watches),
+            self._score_watch.snapshot(), self._scorer.snapshot(), self._waiting, self.config.detection,
+        ))
+
+    def restore(self, data: bytes) -> None:
+        """Continue exactly where `snapshot` was taken. Raises ValueError for bytes of another layout."""
+        state = msgspec.msgpack.decode(data, type=_State)
+        if len(state.watches) != len(self._watches):
+            raise ValueError(f"the state holds {len(state.watches)} windows, the configuration {len(self._watches)}")
+        self._evaluator.restore(state.evaluator)
+        for watch, one in zip(self._watches, state.watches, strict=True):
+            watch.restore(one)
+        self._score_watch.restore(state.score_watch)
+        self._scorer.restore(state.scorer)
+        self._waiting = state.waiting
+        self._detect_with(state.detection)
+
+    def _settle(self, end: float) -> None:
+        """Apply what is effective for a window that ends at `end`, in the order of the log."""
+        due = [setting for setting in self._waiting if end > setting.effective]
+        self._waiting = tuple(setting for setting in self._waiting if end <= setting.effective)
+        for setting in due:
+            if setting.name == "thresholds":
+                self._multiply(msgspec.json.decode(setting.body, type=Multipliers))
+            else:
+                changes = msgspec.json.decode(setting.body, type=dict[str, float])
+                self._detect_with(msgspec.convert({**msgspec.to_builtins(self.config.detection), **changes}, Detection))
+
+    def _multiply(self, multipliers: Multipliers) -> None:
+        factors = {key: factor for key, factor in multipliers.factors if key.job == self.config.name}
+        for watch in self._watches:
+            watch.adjust(factors)
+
+    def _detect_with(self, detection: Detection) -> None:
+        self.config = msgspec.structs.replace(self.config, detection=detection)
+        for watch in (*self._watches, self._score_watch):
+            watch.config = self.config
+
+    def _with_sources(self, evaluated: Evaluated) -> Closed:
+        """The window and its sources; equal keys become one object, which all caches below go by."""
+        known = self._sources.get(evaluated.window)
+        if known is None or (known[0] is not evaluated.keys and known[0] != evaluated.keys):
+            known = self._sources[evaluated.window] = (evaluated.keys, find(evaluated.keys, self.config.features))
+        return extend(evaluated._replace(keys=known[0]), known[1])
+
+    def _columns(self, closed: Closed, judged: Judged) -> PointColumns:
+        known = self._blobs.get(closed.window)
+        if known is None or known[0] is not closed.keys:
+            blob = msgspec.msgpack.encode([key[1:] for key in closed.keys])
+            known = self._blobs[closed.window] = (closed.keys, blob)
+        return PointColumns(
+            job=self.config.name, window=closed.window, start=closed.start, end=closed.end, revision=closed.revision,
+            number=0, keys=known[1],
+            value=_raw(closed.value), rows=_raw(closed.rows), error=_raw(closed.error), floor=_raw(closed.floor),
+            reference=_raw(judged.reference), low=_raw(judged.low), high=_raw(judged.high),
+        )
+
+    def _watch_scores(self, scores: Sequence[Score], report: Report) -> list[Anomaly]:
+        """The scores are series too: watched and shown, they never page."""
+        if not scores:
+            return []
+        closed = _as_series(scores, report)
+        judged = self._score_watch.judge(closed)
+        found = self._score_watch.fire(closed, judged, report.clock)
+        self._score_watch.learn(closed, judged, np.zeros(len(scores), dtype=bool))
+        return found
+
+
+def _raw(column: Floats) -> bytes:
+    return np.ascontiguousarray(column, dtype="<f8").tobytes()
+
+
+def _nothing(view: View) -> Values:
+    return NOTHING
+
+
+_SETTINGS: Final = ("thresholds", "detection")
+SCORE: Final = Metric(
+    name="score", domain="system", clock="wall", compute=_nothing, unit="points", minimum=0.0, window="short",
+    doc="0..100, from the losses of all metrics below it.", scope="job", direction="down", consecutive=2, pages=False,
+)
+
+
+def _as_series(scores: Sequence[Score], report: Report) -> Columns:
+    domains: list[Any] = [score.domain for score in scores]
+    zeros = np.zeros(len(scores))
+    return Columns(
+        "score", report.start, report.end, 0, report.end - report.start,
+        tuple(SeriesKey(report.job, "", domain, "", "score") for domain in domains), (SCORE,) * len(scores),
+        # A point more or less is no news: the rules' anchors are coarser than that.
+        np.array([score.value for score in scores]), zeros, zeros + 1.0, zeros,
+    )
