@@ -1,7 +1,197 @@
-"""The operator of one key: records in, outputs out (stage 1 of the stream core)."""
+"""The operator of one key: the records of a job's log in, what follows from them out.
+
+Its one input is the log, in the log's order; it has no clock and does no I/O. Guarantee: the same log gives the same
+bytes, in whatever batches it comes, whatever of it comes twice, and wherever a snapshot is taken and restored.
+"""
 
 from __future__ import annotations
 
-from pipelines.stream.stages import Stage2
+import math
+from collections.abc import Sequence
 
-__all__ = ["Stage2"]
+import msgspec
+import numpy as np
+
+from pipelines.config import JobConfig
+from pipelines.outputs import Change, DeadLetter, Output
+from pipelines.pipeline import Report
+from pipelines.stream import closing, intake, timing
+from pipelines.stream.emitting import Emission, evaluate
+from pipelines.stream.intake import DEAD, Rejected
+from pipelines.stream.shards import ship
+from pipelines.stream.snapshots import dump, load
+from pipelines.stream.stages import Stage2
+from pipelines.stream.state import Emitted, Job, new_job
+from pipelines.stream.windows import to_micros, to_seconds
+from tracer import records
+from tracer.records import Event, Feedback, Open, Record, RecordError, Setting, Tick, TraceBatch
+
+__all__ = ["KEPT_IDENTITIES", "Operator", "Stage2"]
+
+KEPT_IDENTITIES = 1_024  # events, feedback and dead letters that are known when they come again
+CONFIG = "config"  # the setting that carries a JobConfig
+
+
+class Operator:
+    """Stage 1 of one key, and stage 2 right behind it where the job has one shard.
+
+    Args:
+        config: the job; a `config` setting in the log takes its place when the job begins.
+        stage2: None for a shard: its reports go to `partials`.
+        shard: which shard of the job this key is.
+    """
+
+    def __init__(self, config: JobConfig, stage2: Stage2 | None = None, shard: int = 0) -> None:
+        self._stage2 = stage2
+        self._job = new_job(config, shard)
+
+    @property
+    def clock(self) -> float:
+        """The last tick, seconds; minus infinity before the first."""
+        return -math.inf if self._job.clock is None else to_seconds(self._job.clock)
+
+    @property
+    def is_live(self) -> bool:
+        """True from the first record of a run until the job has ended: it wants ticks."""
+        return self._job.is_live
+
+    @property
+    def config(self) -> JobConfig:
+        """The configuration in force."""
+        return self._job.config
+
+    def on_records(self, messages: Sequence[bytes]) -> list[Output]:
+        """Take records in the log's order; what they cause, in order. A bad one becomes a dead letter."""
+        sent: list[Output] = []
+        with np.errstate(all="ignore"):  # sums of huge values overflow to inf, and are shown as that
+            for data in messages:
+                try:
+                    take(self._job, records.decode(data))
+                except (RecordError, Rejected) as error:
+                    _bury(self._job, data, error.reason, str(error))
+                if self._job.out:
+                    sent += self._drain()
+        return sent
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        return dump(self._job, b"" if self._stage2 is None else self._stage2.snapshot())
+
+    def restore(self, data: bytes) -> None:
+        """Continue exactly where `snapshot` was taken. Raises ValueError for bytes that are none."""
+        self._job, stage2 = load(data, self._job.config)
+        if self._stage2 is not None:
+            self._stage2.restore(stage2)
+
+    def _drain(self) -> list[Output]:
+        caused, self._job.out = self._job.out, []
+        if self._stage2 is None:
+            return [output for item in caused for output in ship(self._job, item)]
+        emission = Emission(self._job.config.name, self._job.number)
+        sent = [output for item in caused for output in emission.outputs(_follow(self._stage2, item))]
+        self._job.number = emission.number
+        return sent
+
+
+def take(job: Job, record: Record) -> None:
+    """One record of the log. Raises RecordError or Rejected for one that cannot be used."""
+    if isinstance(record, TraceBatch):
+        intake.take(job, record)
+        return
+    if record.job != job.config.name:
+        raise Rejected("job", f"job {record.job[:100]!r} under the key of {job.config.name!r}")
+    if isinstance(record, Tick):
+        timing.advance(job, _time(record.time))
+    elif isinstance(record, Open):
+        _open(job, record)
+    elif isinstance(record, Setting):
+        _set(job, record)
+    elif is_known(job, record):
+        return
+    elif isinstance(record, Event):
+        _time(record.time)
+        told = Change(job=record.job, worker=record.worker, name=record.name, time=record.time, text=record.text)
+        job.out.append(told)
+    else:
+        job.out.append(record)
+
+
+def is_known(job: Job, record: Event | Feedback) -> bool:
+    """Whether this very record came before: a log that is read again says nothing new."""
+    return not remember(job, records.identity_of(records.encode(record)))
+
+
+def remember(job: Job, identity: str) -> bool:
+    """Keep an identity; False if it was kept already."""
+    if identity in job.recent:
+        return False
+    job.recent.append(identity)
+    del job.recent[:-KEPT_IDENTITIES]
+    return True
+
+
+def _follow(stage2: Stage2, item: Emitted) -> Sequence[msgspec.Struct]:
+    if isinstance(item, Report):
+        return evaluate(stage2, item)
+    if isinstance(item, Setting):
+        return stage2.on_setting(item)
+    return stage2.on_feedback(item) if isinstance(item, Feedback) else [item]
+
+
+def _open(job: Job, record: Open) -> None:
+    """A shard begins at `start` though it may have no worker; harmless twice, and after the end of that run."""
+    if record.shards != job.config.shards or record.shard != job.shard:
+        raise Rejected("shard", f"shard {record.shard} of {record.shards}, expected {job.shard} of {job.config.shards}")
+    start = _time(record.start)
+    sides = [side for side in (job.stream, job.wall) if side is not None]
+    if not job.is_live and any(start < side.floor for side in sides):
+        return
+    if not job.is_live:
+        job.is_live, job.vacant_since = True, job.clock
+    for side in sides:
+        closing.begin(job, side, start)
+
+
+def _set(job: Job, record: Setting) -> None:
+    if record.revision <= job.settings.get(record.name, -1):
+        return
+    _time(record.effective)
+    if record.name == CONFIG:
+        _adopt(job, record.body)
+    job.settings[record.name] = record.revision
+    text = f"{record.name} revision {record.revision}"
+    job.out += [record, Change(job=record.job, name="setting", time=record.effective, text=text)]
+
+
+def _adopt(job: Job, body: bytes) -> None:
+    """The log's configuration holds. What windows are made of changes only when the job begins again."""
+    try:
+        config = msgspec.json.decode(body, type=JobConfig)
+    except msgspec.DecodeError as error:
+        raise Rejected("setting", str(error)) from None
+    if config.name != job.config.name or config.shards != job.config.shards:
+        raise Rejected("setting", f"a configuration of job {config.name!r} with {config.shards} shards")
+    if job.is_live and _shape(config) != _shape(job.config):
+        job.pending = body
+    else:
+        job.configure(config)
+        job.pending = b""
+
+
+def _shape(config: JobConfig) -> tuple[object, ...]:
+    return config.timezone, config.pane, config.windows, config.tick, config.allowed_lateness
+
+
+def _bury(job: Job, data: bytes, reason: str, text: str) -> None:
+    identity = records.identity_of(data)
+    if remember(job, identity):
+        job.counts[DEAD] += 1
+    key = records.key_of(job.config.name, job.shard, job.config.shards)
+    letter = DeadLetter(identity=identity, reason=reason, text=text, topic="traces", key=key, data=data)
+    job.out.append(letter)
+
+
+def _time(seconds: float) -> int:
+    if not -1e11 < seconds < 1e11:
+        raise Rejected("time", f"a time of {seconds:g} s")
+    return to_micros(seconds)

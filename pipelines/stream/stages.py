@@ -11,13 +11,13 @@ from tracer.records import Feedback, Setting
 
 
 class Stage2(Protocol):
-    """Runs once per job, after all its shards; everything it emits is one of `pipelines.outputs.Emitted`, number left 0."""
+    """Runs once per job, after all its shards; what it emits is one of `pipelines.outputs.Emitted`, number left 0."""
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """One closed window, or a revision of one (`revision > 0`), partials and presences sorted by worker.
 
         `report.revisions` is always empty here: each revision arrives as a report of its own, right after the close
-        that it rode on. `report.gap` windows before this one were skipped without a report.
+        that it rode on. A report with a `gap` stands for that many empty windows, of which it is the last.
         """
         ...
 

@@ -1,0 +1,130 @@
+"""Hard facts: non-finite values, missing workers, workers that fell behind; found at once, from late records too.
+
+A fact is an episode that opens once per identity (job, worker, incarnation, metric, entity, pane) and has an end. Its
+time is that of the record or deadline that showed it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from anomaly.types import Anomaly, Domain, Severity
+from pipelines.stream.windows import to_seconds
+
+CLEAN_PANES: Final = 3  # later panes with training and without non-finite values that end an episode
+KEPT_IDENTITIES: Final = 256
+MAX_EPISODES: Final = 1_000  # of one worker
+SCORE: Final = 1e9
+MISSING: Final = ("missing", "heartbeat")
+BEHIND: Final = ("behind", "watermark")
+# what a record calls a fact -> where it belongs and how loud it is
+HARD: Final[dict[str, tuple[Domain, Severity]]] = {"nonfinite": ("train", "page-now")}
+_OTHER: Final[tuple[Domain, Severity]] = ("system", "ticket")
+
+Subject = tuple[str, str]  # metric, entity
+
+
+class Episode(msgspec.Struct, array_like=True):
+    """A fact that lasts."""
+
+    metric: str
+    entity: str
+    fact: Anomaly
+    last: int  # latest pane that showed it
+    clean: list[int] = []  # later panes that did not
+
+
+class Facts(msgspec.Struct, array_like=True):
+    """One worker's facts."""
+
+    open: list[Episode] = []
+    told: list[tuple[str, str, str, int]] = []  # incarnation, metric, entity, pane; oldest first
+
+
+def find(facts: Facts, subject: Subject) -> Episode | None:
+    """The open episode of a subject."""
+    return next((episode for episode in facts.open if (episode.metric, episode.entity) == subject), None)
+
+
+def show(facts: Facts, fact: Anomaly, pane: int) -> Anomaly | None:
+    """A fact was seen in `pane`: the anomaly to emit, or None if it is known or lasts already."""
+    episode = find(facts, (fact.metric, fact.entity))
+    if episode is not None:
+        if pane > episode.last:
+            episode.last = pane
+            episode.clean = [clean for clean in episode.clean if clean > pane]
+        return None
+    identity = (fact.incarnation, fact.metric, fact.entity, pane)
+    if identity in facts.told or len(facts.open) >= MAX_EPISODES:
+        return None
+    facts.told.append(identity)
+    del facts.told[:-KEPT_IDENTITIES]
+    facts.open.append(Episode(fact.metric, fact.entity, fact, pane))
+    return fact
+
+
+def close(facts: Facts, subject: Subject, end: int, time: int) -> list[Anomaly]:
+    """End a subject's episode, if it has one."""
+    episode = find(facts, subject)
+    if episode is None:
+        return []
+    facts.open.remove(episode)
+    end_at = max(to_seconds(end), episode.fact.start)
+    return [msgspec.structs.replace(episode.fact, end=end_at, time=to_seconds(time))]
+
+
+def close_incarnation(facts: Facts, end: int, time: int) -> list[Anomaly]:
+    """A new incarnation ends what its predecessor showed."""
+    subjects = [(episode.metric, episode.entity) for episode in facts.open]
+    return [ended for subject in subjects for ended in close(facts, subject, end, time)]
+
+
+def train_cleanly(facts: Facts, pane: int, watermark: int, pane_length: int) -> list[Anomaly]:
+    """A record of `pane` with training came; end what three whole later panes did not show."""
+    ended: list[Anomaly] = []
+    for episode in list(facts.open):
+        if episode.metric in HARD:
+            if pane > episode.last and pane not in episode.clean:
+                episode.clean = sorted([*episode.clean, pane])[: CLEAN_PANES + 1]
+            ended += _end_if_clean(facts, episode, watermark, pane_length)
+    return ended
+
+
+def hard_fact(job: str, worker: str, incarnation: str, subject: Subject, value: float, pane: int, end: int) -> Anomaly:
+    """What a record states: `subject` was seen in the pane [pane, end)."""
+    domain, severity = HARD.get(subject[0], _OTHER)
+    text = f"{subject[0]} in {subject[1] or 'the worker'}: {value:g}"
+    return _fact(job, worker, incarnation, subject, domain, severity, pane, end, value, text)
+
+
+def missing(job: str, worker: str, incarnation: str, since: int, at: int) -> Anomaly:
+    """A worker that said no goodbye is silent."""
+    value = to_seconds(at - since)
+    return _fact(job, worker, incarnation, MISSING, "system", "page", since, at, value, f"no record for {value:g} s")
+
+
+def behind(job: str, worker: str, incarnation: str, since: int, at: int) -> Anomaly:
+    """A worker lives but its watermark does not move."""
+    value = to_seconds(at - since)
+    return _fact(job, worker, incarnation, BEHIND, "system", "page", since, at, value, f"watermark {value:g} s behind")
+
+
+def _end_if_clean(facts: Facts, episode: Episode, watermark: int, pane_length: int) -> list[Anomaly]:
+    whole = [pane for pane in episode.clean if pane + pane_length <= watermark]
+    if len(whole) < CLEAN_PANES:
+        return []
+    done = whole[CLEAN_PANES - 1] + pane_length
+    return close(facts, (episode.metric, episode.entity), episode.clean[0], done)
+
+
+def _fact(
+    job: str, worker: str, incarnation: str, subject: Subject, domain: Domain, severity: Severity,
+    start: int, time: int, value: float, text: str,
+) -> Anomaly:  # fmt: skip
+    return Anomaly(
+        kind="fact", job=job, worker=worker, domain=domain, entity=subject[1], metric=subject[0], severity=severity,
+        start=to_seconds(start), time=to_seconds(time), value=value, score=SCORE, detector="fact",
+        incarnation=incarnation, text=text,
+    )  # fmt: skip

@@ -1,0 +1,256 @@
+"""How one worker's record enters: checked, told from duplicates, placed in its pane; then its watermark moves.
+
+Rejected: a record that decodes but is not this key's, or does not fit its configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines.stream import closing, facts, watermark
+from pipelines.stream.panes import Mapping, Part, Table, Track, map_names, split
+from pipelines.stream.state import Job, Side, Worker
+from pipelines.stream.watermark import COUNTS, FAR_PAST, Member
+from pipelines.stream.windows import to_micros
+from tracer import records, summaries
+from tracer.records import Name, Points, Sketch, TraceBatch
+
+RECORDS, POINTS, LATE, DUPLICATE, SUPERSEDED, CLAMPED, OVERFLOW, DEAD, LOST = range(len(COUNTS))
+MAX_MAPPINGS = 64  # names blobs remembered for each worker
+
+
+class Rejected(ValueError):
+    """A record that cannot be used here; `reason` goes to the dead letters."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+
+
+def take(job: Job, batch: TraceBatch) -> None:
+    """One worker's record. Raises RecordError or Rejected, with nothing changed, for one that cannot be used."""
+    _check(job, batch)
+    worker = job.workers.get(batch.worker)
+    points = records.points(batch)
+    names = _checked_names(worker, batch, points)
+    for sketch in batch.sketches:
+        summaries.decode(sketch)
+    if worker is None:
+        if len(job.workers) >= job.config.max_series:
+            job.counts[OVERFLOW] += len(points.index)
+            return
+        worker = job.workers[batch.worker] = Worker(Member(worker=batch.worker))
+    verdict = watermark.verdict(worker.member, batch.incarnation, batch.sequence)
+    if verdict == "duplicate" or verdict == "superseded":
+        worker.member.counts[DUPLICATE if verdict == "duplicate" else SUPERSEDED] += 1
+        return
+    pane, mark = _times(job, worker.member, batch)
+    if verdict == "new" or worker.member.state in ("missing", "left"):
+        _welcome(job, worker, batch, pane, mark, is_new=verdict == "new")
+    _count(job, worker.member, batch, len(points.index), pane)
+    mapping = _mapping(job, worker, batch.names, names, pane)
+    _apply(job, worker, batch, mapping, points, pane)
+    _state_facts(job, worker, batch, pane)
+    member = worker.member
+    member.watermark = max(member.watermark, mark)  # it never moves back
+    if worker.facts.open and mapping.trains and batch.index:
+        job.out += facts.train_cleanly(worker.facts, pane, member.watermark, job.pane)
+    _move(job, worker, pane, is_final=batch.final)
+
+
+def _check(job: Job, batch: TraceBatch) -> None:
+    if batch.job != job.config.name:
+        raise Rejected("job", f"job {batch.job[:100]!r} under the key of {job.config.name!r}")
+    if batch.shards != job.config.shards or batch.shard != job.shard:
+        text = f"shard {batch.shard} of {batch.shards}, expected {job.shard} of {job.config.shards}"
+        raise Rejected("shard", f"{text}; `shards` is fixed for a run of the job")
+    length = to_micros(batch.pane_length)
+    if length <= 0 or job.pane % length:
+        raise Rejected("pane", f"panes of {batch.pane_length:g} s do not divide the job's of {job.config.pane:g} s")
+
+
+def _checked_names(worker: Worker | None, batch: TraceBatch, points: Points) -> tuple[Name, ...] | None:
+    """The names to map, None where this worker's blob is mapped already."""
+    known = None if worker is None else worker.mappings.get(batch.names)
+    names = records.decode_names(batch.names) if known is None else None
+    size = len(names) if names is not None else known.size if known is not None else 0
+    if len(points.index) and points.index.max() >= size:
+        raise Rejected("names", f"a point's index is {points.index.max()}, there are {size} names")
+    return names
+
+
+def _times(job: Job, member: Member, batch: TraceBatch) -> tuple[int, int]:
+    """Pane and watermark of a record, not beyond clock + max_ahead."""
+    latest = watermark.horizon(job.clock, job.pane, job.max_ahead)
+    pane, mark = to_micros(batch.pane), to_micros(batch.watermark)
+    kept = watermark.clamp(pane, latest), watermark.clamp(mark, latest)
+    if kept != (pane, mark):
+        member.counts[CLAMPED] += 1
+    return kept[0] // job.pane * job.pane, kept[1]
+
+
+def _welcome(job: Job, worker: Worker, batch: TraceBatch, pane: int, mark: int, *, is_new: bool) -> None:
+    """A worker joins or comes back."""
+    if is_new:
+        job.out += facts.close_incarnation(worker.facts, pane, pane + job.pane)
+        watermark.supersede(worker.member, batch, pane, mark)
+    else:
+        job.out += facts.close(worker.facts, facts.MISSING, pane, pane + job.pane)
+    worker.member.state = "live"
+    worker.member.is_reported = False
+    job.vacant_since = None
+    job.is_live = True
+    for side in (job.stream, job.wall):
+        if side is not None:
+            closing.begin(job, side, pane)
+
+
+def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) -> None:
+    counts = member.counts
+    lost = batch.sequence - member.sequence - 1
+    counts[RECORDS] += 1
+    counts[POINTS] += points
+    counts[LOST] += lost
+    member.lost += lost
+    member.sequence = batch.sequence
+    member.received += points
+    member.captured = max(member.captured, batch.captured)
+    member.interval = to_micros(batch.interval)
+    member.heard = job.clock
+    member.seen = pane if job.clock is None else watermark.paned(job.clock, job.pane)
+
+
+def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name] | None, time: int) -> Mapping:
+    if names is None:
+        return worker.mappings[blob]
+    stream, wall = worker.stream.names, worker.wall.names
+    before = len(stream.names) + len(wall.names)
+
+    def has_room() -> bool:
+        return job.series + len(stream.names) + len(wall.names) - before < job.config.max_series
+
+    mapping = map_names(names, stream, wall, has_room, time)
+    job.series += len(stream.names) + len(wall.names) - before
+    if len(worker.mappings) >= MAX_MAPPINGS:
+        worker.mappings.clear()
+    worker.mappings[blob] = mapping
+    return mapping
+
+
+def _apply(job: Job, worker: Worker, batch: TraceBatch, mapping: Mapping, points: Points, pane: int) -> None:
+    if mapping.is_overflow is not None:
+        worker.member.counts[OVERFLOW] += int(mapping.is_overflow.take(points.index).sum())
+    stream, wall = split(mapping, points)
+    if batch.sketches:
+        of_wall = [sketch for sketch in batch.sketches if sketch.clock == "wall"]
+        of_stream = [sketch for sketch in batch.sketches if sketch.clock != "wall"]
+        _place(job, job.stream, worker, worker.stream, pane, stream, of_stream)
+        _place(job, job.wall, worker, worker.wall, pane, wall, of_wall)
+        return
+    if stream is not None:
+        _place(job, job.stream, worker, worker.stream, pane, stream, ())
+    if wall is not None:
+        _place(job, job.wall, worker, worker.wall, pane, wall, ())
+
+
+def _place(
+    job: Job, side: Side | None, worker: Worker, track: Track, pane: int, part: Part | None, sketches: Sequence[Sketch]
+) -> None:
+    """Fold points and sketches into the table of their pane, or of a passed slice that a longer window still needs."""
+    if side is None or (part is None and not sketches):
+        return
+    passed = worker.member.passed if side is job.stream else FAR_PAST
+    end = side.grid.after(pane)
+    if side.is_fresh and end > passed:
+        closing.begin(job, side, pane)
+    table: Table | None
+    if end > passed and end > side.cursor:
+        table = track.pane(pane)
+    else:
+        table = _late_table(job, side, worker, track, pane, len(sketches) + (0 if part is None else len(part.slots)))
+    if table is None:
+        return
+    if part is not None:
+        table.apply(*part)
+    if sketches:
+        table.keep(sketches)
+
+
+def _late_table(job: Job, side: Side, worker: Worker, track: Track, pane: int, size: int) -> Table | None:
+    """Where a pane's points go that some window no longer takes; None: nowhere. What is late is counted."""
+    passed = worker.member.passed if side is job.stream else side.cursor
+    revised = closing.touched(job, worker, pane) if side is job.stream else []
+    taken = {(closed.window.spec, closed.window.end) for closed in revised}
+    if any(is_late(end, passed, side.cursor, (spec, end) in taken) for spec, end in first_ends(side, pane)):
+        worker.member.counts[LATE] += size
+    if not revised and side.grid.last(pane) <= max(passed, side.cursor):
+        return None
+    for closed in revised:
+        closed.dirty.append(worker.member.worker)
+    end = side.grid.after(pane)
+    return track.slice(end) if end <= passed else track.pane(pane)
+
+
+def first_ends(side: Side, pane: int) -> list[tuple[int, int]]:
+    """For each kind of window the end of the first one that holds `pane`."""
+    pairs = zip(side.grid.specs, side.grid.calendars, strict=True)
+    return [(index, calendar.after(pane)) for (index, _), calendar in pairs]
+
+
+def is_late(end: int, passed: int, cursor: int, is_revisable: bool) -> bool:
+    """Whether a window takes no more: its worker had passed it, or it is closed and too old to be revised."""
+    return end <= passed or (end <= cursor and not is_revisable)
+
+
+def _state_facts(job: Job, worker: Worker, batch: TraceBatch, pane: int) -> None:
+    until = pane + job.pane
+    for metric, entity, value in batch.hard:
+        fact = facts.hard_fact(batch.job, batch.worker, batch.incarnation, (metric, entity), value, pane, until)
+        shown = facts.show(worker.facts, fact, pane)
+        if shown is not None:
+            job.out.append(shown)
+
+
+def _move(job: Job, worker: Worker, pane: int, *, is_final: bool) -> None:
+    """Windows that the watermark has passed are frozen, and closed if nobody else holds them."""
+    member = worker.member
+    reached = member.watermark - job.lateness
+    has_passed = job.stream is not None and reached >= worker.next_bound
+    if job.stream is not None and has_passed:
+        closing.pass_bound(job, worker, job.stream.grid.until(reached))
+    if is_final:
+        _leave(job, member)
+    if _changes_hold(job, worker, pane) or has_passed or is_final:
+        closing.close_stream(job)
+
+
+def _leave(job: Job, member: Member) -> None:
+    member.state = "left"
+    if watermark.is_vacant(worker.member for worker in job.workers.values()):
+        job.vacant_since = job.clock
+
+
+def _changes_hold(job: Job, worker: Worker, pane: int) -> bool:
+    """A member falls behind, or has caught up, by the clock's pane."""
+    if job.clock is None:
+        return False
+    member, now = worker.member, watermark.paned(job.clock, job.pane)
+    closed = FAR_PAST if job.stream is None else job.stream.cursor
+    if member.state == "behind" and watermark.has_caught_up(member, now, job.max_hold, closed, job.lateness):
+        member.state = "live"
+        job.out += facts.close(worker.facts, facts.BEHIND, member.watermark, pane + job.pane)
+        return True
+    if member.state == "live" and now >= watermark.behind_at(member, job.max_hold):
+        fall_behind(job, worker, now)
+        return True
+    return False
+
+
+def fall_behind(job: Job, worker: Worker, at: int) -> None:
+    """A member stops holding windows until it has caught up, and this is a fact."""
+    member = worker.member
+    member.state = "behind"
+    fact = facts.behind(job.config.name, member.worker, member.incarnation, member.watermark, at)
+    shown = facts.show(worker.facts, fact, member.watermark // job.pane * job.pane)
+    if shown is not None:
+        job.out.append(shown)

@@ -1,0 +1,263 @@
+"""Sharded jobs: what a shard ships on `partials`, and the `Combiner` that makes one job of its shards again.
+
+Shard 0's numbers give the order: a window closes when every shard has reported it or a later one of its kind, whatever
+order the reports came in. Workers are disjoint between shards, so a merge is a sort by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from pipelines import outputs
+from pipelines.config import JobConfig
+from pipelines.outputs import Counters, DeadLetter, Output
+from pipelines.pipeline import Report
+from pipelines.stream.emitting import Emission, evaluate
+from pipelines.stream.snapshots import typed
+from pipelines.stream.stages import Stage2
+from pipelines.stream.state import RING, Emitted, Job
+from tracer import records
+from tracer.records import Feedback, Setting
+
+VERSION: Final = 1
+MAX_COUNTERS: Final = 64  # times for which counters of some shards are waited for
+
+
+class Forward(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """What a shard says beside its reports; `after` is the number of its last report when it said so."""
+
+    version: int = VERSION
+    job: str
+    shard: int
+    number: int
+    after: int
+    is_record: bool  # `data` is a record of the log (a setting, feedback), else one of `pipelines.outputs`
+    data: bytes
+
+
+KINDS: Final[dict[str, type[Any]]] = {"report": Report, "forward": Forward}
+
+
+def ship(job: Job, item: Emitted) -> list[Output]:
+    """One thing that a shard says; settings and feedback are in every shard's log, shard 0 passes them on."""
+    if isinstance(item, DeadLetter):
+        return [Output("dead-letters", job.config.name, outputs.encode(item))]
+    if isinstance(item, Report):
+        return [Output("partials", job.config.name, outputs.encode(item))]
+    is_record = isinstance(item, Setting | Feedback)
+    if is_record and job.shard:
+        return []
+    job.number += 1
+    data = records.encode(item) if isinstance(item, Setting | Feedback) else outputs.encode(item)
+    forward = Forward(
+        job=job.config.name, shard=job.shard, number=job.number, after=job.reports, is_record=is_record, data=data
+    )
+    return [Output("partials", job.config.name, outputs.encode(forward))]
+
+
+class Inbox(msgspec.Struct, array_like=True):
+    """What one shard has said and was not used yet."""
+
+    number: int = 0  # last report taken
+    forwarded: int = 0  # last forward taken
+    reports: list[Report] = []
+    ends: dict[int, float] = {}  # by kind of window: the end of the last report
+
+
+class _State(msgspec.Struct, array_like=True):
+    version: int
+    number: int
+    inboxes: list[Inbox]
+    waiting: list[Forward]
+    counters: dict[float, dict[int, Counters]]
+    rings: dict[int, list[Report]]
+    stage2: bytes
+
+
+class Combiner:
+    """Stage 2 of a sharded job, over `partials`.
+
+    Args:
+        config: the job.
+        stage2: what evaluates the combined windows.
+    """
+
+    def __init__(self, config: JobConfig, stage2: Stage2) -> None:
+        self._config = config
+        self._stage2 = stage2
+        self._emission = Emission(config.name)
+        self._inboxes = [Inbox() for _ in range(config.shards)]
+        self._waiting: list[Forward] = []  # settings and feedback of shard 0, in order
+        self._counters: dict[float, dict[int, Counters]] = {}
+        self._rings: dict[int, list[Report]] = {}
+
+    def on_records(self, messages: Sequence[bytes]) -> list[Output]:
+        """Take what shards said, in any order between them; what follows, in an order that depends on shard 0 only."""
+        sent: list[Output] = []
+        for data in messages:
+            try:
+                sent += self._take(outputs.decode(data, KINDS))
+            except (ValueError, IndexError) as error:
+                sent.append(self._buried(data, str(error)))
+        return sent
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        state = _State(
+            VERSION, self._emission.number, self._inboxes, self._waiting, self._counters, self._rings,
+            self._stage2.snapshot(),
+        )  # fmt: skip
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, data: bytes) -> None:
+        """Continue exactly where `snapshot` was taken."""
+        state = msgspec.msgpack.decode(data, type=_State)
+        if state.version != VERSION:
+            raise ValueError(f"state version {state.version} of job {self._config.name!r}, known is {VERSION}")
+        self._emission.number = state.number
+        self._inboxes, self._waiting, self._counters = state.inboxes, state.waiting, state.counters
+        for inbox in self._inboxes:
+            inbox.reports = [_typed(report) for report in inbox.reports]
+        self._rings = {spec: [_typed(report) for report in ring] for spec, ring in state.rings.items()}
+        self._stage2.restore(state.stage2)
+
+    def _take(self, item: Report | Forward) -> list[Output]:
+        inbox = self._inboxes[item.shard]
+        if isinstance(item, Forward):
+            if item.number <= inbox.forwarded:
+                return []
+            inbox.forwarded = item.number
+            return self._forwarded(item)
+        if item.number <= inbox.number:
+            return []
+        inbox.number = item.number
+        inbox.reports.append(_typed(item))
+        inbox.ends[item.window] = item.end
+        return self._combine()
+
+    def _forwarded(self, item: Forward) -> list[Output]:
+        if item.is_record:
+            self._waiting.append(item)
+            return self._combine()
+        said = outputs.decode(item.data)
+        if isinstance(said, Counters):
+            return self._emission.outputs(self._counted(item.shard, said))
+        return self._emission.outputs([said])
+
+    def _counted(self, shard: int, counters: Counters) -> list[Counters]:
+        """One sum a time, when all shards have said theirs."""
+        of_time = self._counters.setdefault(counters.time, {})
+        of_time[shard] = counters
+        if len(of_time) < len(self._inboxes):
+            for time in sorted(self._counters)[:-MAX_COUNTERS]:
+                del self._counters[time]
+            return []
+        del self._counters[counters.time]
+        counts = {name: sum(of_time[i].counts[name] for i in sorted(of_time)) for name in counters.counts}
+        return [msgspec.structs.replace(counters, counts=counts)]
+
+    def _combine(self) -> list[Output]:
+        """Close what every shard has reported, in shard 0's order."""
+        sent: list[Output] = []
+        first = self._inboxes[0]
+        while True:
+            sent += self._apply_records(first.reports[0].number - 1 if first.reports else first.number)
+            if not first.reports or not self._is_complete(first.reports[0]):
+                return sent
+            sent += self._close(first.reports.pop(0))
+
+    def _is_complete(self, report: Report) -> bool:
+        return all(inbox.ends.get(report.window, -float("inf")) >= report.end for inbox in self._inboxes)
+
+    def _close(self, report: Report) -> list[Output]:
+        """Combine shard 0's report with the others'; what they closed while shard 0 had a gap closes before it."""
+        found: list[msgspec.Struct] = []
+        others = [self._until(inbox, report) for inbox in self._inboxes[1:]]
+        early = sorted({other.end for reports in others for other in reports if other.end < report.end})
+        for end in early:
+            found += self._combined([other for reports in others for other in reports if other.end == end])
+        same = [other for reports in others for other in reports if other.end == report.end]
+        found += self._combined([report, *same])
+        return self._emission.outputs(found)
+
+    def _until(self, inbox: Inbox, report: Report) -> list[Report]:
+        taken = [other for other in inbox.reports if other.window == report.window and other.end <= report.end]
+        inbox.reports = [other for other in inbox.reports if other not in taken]
+        return taken
+
+    def _combined(self, reports: Sequence[Report]) -> list[msgspec.Struct]:
+        merged = _merge(reports)
+        revised = self._revised(reports)
+        ring = self._rings.setdefault(merged.window, [])
+        ring.append(msgspec.structs.replace(merged, gap=0))
+        del ring[:-RING]
+        return evaluate(self._stage2, msgspec.structs.replace(merged, revisions=tuple(revised)))
+
+    def _revised(self, reports: Sequence[Report]) -> list[Report]:
+        """The closed windows that some shard revised, with the other shards' shares as they were."""
+        revised = []
+        ring = self._rings.get(reports[0].window, [])
+        for i, closed in enumerate(ring):
+            changes = [change for report in reports for change in report.revisions if change.end == closed.end]
+            if changes:
+                ring[i] = _revise(closed, changes)
+                revised.append(ring[i])
+        return revised
+
+    def _apply_records(self, number: int) -> list[Output]:
+        """Settings and feedback take their place between shard 0's reports."""
+        sent: list[Output] = []
+        while self._waiting and self._waiting[0].after <= number:
+            record = records.decode(self._waiting.pop(0).data)
+            if isinstance(record, Setting):
+                sent += self._emission.outputs(self._stage2.on_setting(record))
+            elif isinstance(record, Feedback):
+                sent += self._emission.outputs(self._stage2.on_feedback(record))
+        return sent
+
+    def _buried(self, data: bytes, text: str) -> Output:
+        identity, key = records.identity_of(data), self._config.name
+        letter = DeadLetter(identity=identity, reason="partial", text=text, topic="partials", key=key, data=data)
+        return Output("dead-letters", self._config.name, outputs.encode(letter))
+
+
+def _merge(reports: Sequence[Report]) -> Report:
+    """One report of the whole job; a gap only where every shard had one."""
+    gaps = [report.gap for report in reports]
+    return msgspec.structs.replace(
+        reports[0],
+        clock=max(report.clock for report in reports),
+        gap=min(gaps),
+        partials=_by_worker(partial for report in reports for partial in report.partials),
+        presences=_by_worker(presence for report in reports for presence in report.presences),
+        revisions=(),
+    )
+
+
+def _revise(closed: Report, changes: Sequence[Report]) -> Report:
+    partials = {partial.worker: partial for partial in closed.partials}
+    presences = {presence.worker: presence for presence in closed.presences}
+    for change in changes:
+        partials |= {partial.worker: partial for partial in change.partials}
+        presences |= {presence.worker: presence for presence in change.presences}
+    return msgspec.structs.replace(
+        closed,
+        revision=closed.revision + 1,
+        partials=_by_worker(partials.values()),
+        presences=_by_worker(presences.values()),
+    )
+
+
+def _by_worker(items: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(sorted(items, key=lambda item: str(item.worker)))
+
+
+def _typed(report: Report) -> Report:
+    return msgspec.structs.replace(
+        report,
+        partials=tuple(typed(partial) for partial in report.partials),
+        revisions=tuple(_typed(revision) for revision in report.revisions),
+    )

@@ -1,0 +1,148 @@
+"""What the job's clock causes: deadlines in order, each stamped with itself: a coarse tick equals many fine ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+
+from pipelines.config import HOUR, JobConfig
+from pipelines.outputs import Change
+from pipelines.stream import closing, facts, intake, watermark
+from pipelines.stream.state import Job, Worker
+from pipelines.stream.watermark import FAR_PAST
+from pipelines.stream.windows import to_micros, to_seconds
+
+END_AFTER: Final = to_micros(HOUR)  # without members
+KEPT_MEMBERS: Final = 1_000  # remembered of a job that has ended, so that old records are known as such
+SILENT, MISSING, BEHIND, END, WALL, STREAM = range(6)  # the order in which deadlines at the same time are met
+
+Deadline = tuple[int, int, str]  # time, what, worker
+
+
+def advance(job: Job, time: int) -> None:
+    """The clock has reached `time`; not above the last tick it is a no-op."""
+    if job.clock is not None and time <= job.clock:
+        return
+    if job.clock is None:
+        _start(job, time)
+    while job.is_live:
+        deadlines = due(job)
+        if not deadlines or min(deadlines)[0] > time:
+            break
+        _meet(job, min(deadlines), _next_change(deadlines, time))
+    job.clock = time
+
+
+def due(job: Job) -> list[Deadline]:
+    """Everything that a running clock will cause, as (time, what, worker)."""
+    deadlines = []
+    for name, worker in job.workers.items():
+        deadlines += _of_member(job, name, worker)
+    is_held = any(watermark.holds(worker.member) for worker in job.workers.values())
+    for what, side in ((WALL, job.wall), (STREAM, None if is_held else job.stream)):
+        if side is not None and side.cursor != FAR_PAST:
+            deadlines.append((side.grid.after(side.cursor) + side.delay, what, ""))
+    if job.vacant_since is not None and job.config.shards == 1:
+        deadlines.append((job.vacant_since + END_AFTER, END, ""))
+    return deadlines
+
+
+def finish(job: Job, at: int) -> None:
+    """The job has ended: what is open closes, the state shrinks; the next record begins it again."""
+    for side in (job.stream, job.wall):
+        if side is not None:
+            closing.close_unfinished(job, side, at)
+            side.floor, side.cursor, side.is_fresh = max(side.floor, side.cursor), FAR_PAST, True
+    job.rings.clear()
+    job.series = 0
+    _shrink(job)
+    job.is_live, job.is_begun, job.vacant_since = False, False, None
+    job.out.append(Change(job=job.config.name, name="end", time=to_seconds(at)))
+    if job.pending:
+        job.configure(msgspec.json.decode(job.pending, type=JobConfig))
+        job.pending = b""
+
+
+def _start(job: Job, time: int) -> None:
+    job.clock = FAR_PAST
+    for worker in job.workers.values():
+        worker.member.heard = time
+    if job.is_live and watermark.is_vacant(worker.member for worker in job.workers.values()):
+        job.vacant_since = time
+
+
+def _of_member(job: Job, name: str, worker: Worker) -> list[Deadline]:
+    member = worker.member
+    silent, missing = watermark.silent_at(member), watermark.missing_at(member)
+    if silent is None or missing is None:
+        return []
+    if member.state == "missing":
+        return [] if member.is_reported else [(missing, MISSING, name)]
+    if member.state == "left":
+        return []
+    deadlines = [(silent, SILENT, name)]
+    if member.state == "live":
+        deadlines.append((watermark.behind_at(member, job.max_hold), BEHIND, name))
+    return deadlines
+
+
+def _next_change(deadlines: list[Deadline], time: int) -> int:
+    """Until when only windows close."""
+    return min([time, *(at for at, what, _ in deadlines if what not in (WALL, STREAM))])
+
+
+def _meet(job: Job, deadline: Deadline, until: int) -> None:
+    time, what, name = deadline
+    assert job.clock is not None
+    at = job.clock = max(job.clock, time)
+    if what in (WALL, STREAM):
+        _close(job, what, at, until)
+    elif what == END:
+        finish(job, at)
+    elif what == MISSING:
+        _report_missing(job, job.workers[name], at)
+    elif what == BEHIND:
+        intake.fall_behind(job, job.workers[name], at)
+        closing.close_stream(job, at)
+    else:
+        _fall_silent(job, job.workers[name], at)
+
+
+def _close(job: Job, what: int, at: int, until: int) -> None:
+    side = job.wall if what == WALL else job.stream
+    assert side is not None
+    if not closing.skip(job, side, max(until, at) - side.delay):
+        closing.close_bound(job, side, side.grid.after(side.cursor), at)
+
+
+def _fall_silent(job: Job, worker: Worker, at: int) -> None:
+    worker.member.state = "missing"
+    if watermark.is_vacant(other.member for other in job.workers.values()):
+        job.vacant_since = at
+    closing.close_stream(job, at)
+
+
+def _report_missing(job: Job, worker: Worker, at: int) -> None:
+    """A worker stays away longer than a restart takes; a job that was scaled down on purpose misses nobody."""
+    member = worker.member
+    member.is_reported = True
+    live = sum(watermark.holds(other.member) for other in job.workers.values())
+    if job.config.workers and live >= job.config.workers:
+        return
+    since = member.heard if member.heard is not None else at
+    fact = facts.missing(job.config.name, member.worker, member.incarnation, since, at)
+    shown = facts.show(worker.facts, fact, since // job.pane * job.pane)
+    if shown is not None:
+        job.out.append(shown)
+
+
+def _shrink(job: Job) -> None:
+    known = sorted(job.workers, key=lambda name: (job.workers[name].member.heard or -math.inf, name))
+    for name in known[: max(0, len(known) - KEPT_MEMBERS)]:
+        closing.forget_worker(job, name)
+    for name, worker in job.workers.items():
+        worker.member.passings = []
+        job.workers[name] = Worker(worker.member, worker.facts, next_bound=worker.next_bound)
+    job.series = 0

@@ -1,0 +1,175 @@
+"""Membership and time: who holds windows open, who is behind, missing or gone; every rule one small pure function.
+
+A member is a (worker, incarnation). It joins with its first record and leaves with `final` or when silent for three of
+its intervals; it holds windows only while it is live. Incarnations are compared for equality, never for order. Times
+are integer microseconds. What a record may depend on is the clock's pane, never the clock itself, so that records and
+ticks may change places within a pane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from pipelines.pipeline import Presence
+from pipelines.stream.windows import to_micros, to_seconds
+from tracer.records import TraceBatch
+
+FAR_PAST: Final = -(10**18)
+SILENT_INTERVALS: Final = 3
+RESTART_GRACE: Final = to_micros(600.0)  # a worker that restarts gets this long before its absence pages
+KEPT_INCARNATIONS: Final = 8
+KEPT_RESTARTS: Final = 64
+COUNTS: Final = ("records", "points", "late", "duplicate", "superseded", "clamped", "overflow", "dead", "lost")
+
+Verdict = Literal["new", "next", "duplicate", "superseded"]
+
+
+class Passing(msgspec.Struct, array_like=True, frozen=True):
+    """What was known of a worker at the moment at which its watermark passed `bound`."""
+
+    bound: int
+    presence: Presence
+    restarts: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+class Member(msgspec.Struct, array_like=True):
+    """One worker, its current incarnation and how far it has come."""
+
+    worker: str
+    incarnation: str = ""
+    sequence: int = 0
+    superseded: list[tuple[str, int]] = []  # incarnation and its last sequence, oldest first
+    state: Literal["live", "behind", "missing", "left"] = "live"
+    joined: int = 0
+    heard: int | None = None  # the clock when its last record came; None before the first tick
+    seen: int = 0  # the same to the pane
+    interval: int = 0
+    watermark: int = FAR_PAST
+    passed: int = FAR_PAST  # the last bound that its watermark, less the allowed lateness, has passed
+    is_reported: bool = False  # its absence was judged
+    restarts: tuple[int, ...] = ()
+    received: int = 0
+    captured: int = 0
+    lost: int = 0
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * len(COUNTS))
+    passings: list[Passing] = []
+
+
+def verdict(member: Member, incarnation: str, sequence: int) -> Verdict:
+    """What a record is to its worker: the next one, a duplicate, from a superseded incarnation, or from a new one."""
+    if incarnation == member.incarnation:
+        return "next" if sequence > member.sequence else "duplicate"
+    for old, last in member.superseded:
+        if old == incarnation:
+            return "superseded" if sequence > last else "duplicate"
+    return "new"
+
+
+def supersede(member: Member, batch: TraceBatch, pane: int, watermark: int) -> None:
+    """A new incarnation takes the worker over; the last few old ones are remembered."""
+    if member.incarnation:
+        member.superseded.append((member.incarnation, member.sequence))
+        del member.superseded[:-KEPT_INCARNATIONS]
+        member.restarts = (*member.restarts, pane)[-KEPT_RESTARTS:]
+    member.incarnation = batch.incarnation
+    member.sequence = batch.sequence - 1  # what came before its first record here is unknown, not lost
+    member.joined = pane
+    member.watermark = watermark
+    member.received = member.captured = member.lost = 0
+
+
+def paned(clock: int, pane: int) -> int:
+    """The clock to the pane: all that a record may depend on."""
+    return clock // pane * pane
+
+
+def horizon(clock: int | None, pane: int, max_ahead: int) -> int | None:
+    """The latest time a record may speak of; None before the first tick, when nothing is known to be ahead."""
+    return None if clock is None else paned(clock, pane) + max(max_ahead, 2 * pane)
+
+
+def clamp(time: int, latest: int | None) -> int:
+    """`time`, at most `latest`."""
+    return time if latest is None else min(time, latest)
+
+
+def silent_at(member: Member) -> int | None:
+    """When a member will have been silent for three of its intervals."""
+    return None if member.heard is None else member.heard + SILENT_INTERVALS * member.interval
+
+
+def missing_at(member: Member) -> int | None:
+    """When a silent worker's absence is a fact: after the restart grace or three intervals, whichever is longer."""
+    return None if member.heard is None else member.heard + max(RESTART_GRACE, SILENT_INTERVALS * member.interval)
+
+
+def behind_at(member: Member, max_hold: int) -> int:
+    """When a member that does not move will be behind."""
+    return member.watermark + max_hold
+
+
+def has_caught_up(member: Member, clock: int, max_hold: int, closed: int, lateness: int) -> bool:
+    """Whether a member that was behind holds windows again: it has passed what closed without it."""
+    return clock < behind_at(member, max_hold) and member.watermark >= closed + lateness
+
+
+def holds(member: Member) -> bool:
+    """Whether open windows wait for this worker."""
+    return member.state == "live"
+
+
+def limit(members: Iterable[Member], clock: int | None, lateness: int) -> int | None:
+    """Windows that end at or before this may close: all holders have passed, or with none, the clock has."""
+    watermarks = [member.watermark for member in members if holds(member)]
+    if watermarks:
+        return min(watermarks) - lateness
+    return None if clock is None else clock - lateness
+
+
+def is_vacant(members: Iterable[Member]) -> bool:
+    """Whether a job has no members."""
+    return all(member.state in ("missing", "left") for member in members)
+
+
+def presence_of(member: Member) -> Presence:
+    """What is known of a worker now; `restarts` is for the window, see `presence_in`."""
+    return Presence(
+        worker=member.worker,
+        incarnation=member.incarnation,
+        state=member.state,
+        seen=to_seconds(member.seen),
+        interval=to_seconds(member.interval),
+        watermark=to_seconds(member.watermark),
+        joined=to_seconds(member.joined),
+        received=member.received,
+        captured=member.captured,
+        lost=member.lost,
+    )
+
+
+def remember_passing(member: Member, bound: int) -> None:
+    """Keep what is known now for the windows up to `bound`, which may close much later."""
+    member.passings.append(Passing(bound, presence_of(member), member.restarts, tuple(member.counts)))
+
+
+def passing(member: Member, bound: int) -> Passing:
+    """What was known when the worker passed `bound`, or is known now if it has not."""
+    for entry in member.passings:
+        if entry.bound >= bound:
+            return entry
+    return Passing(bound, presence_of(member), member.restarts, tuple(member.counts))
+
+
+def presence_in(entry: Passing, start: int, end: int) -> Presence | None:
+    """A worker's presence in the window [start, end); None if it joined later or had left before."""
+    presence = entry.presence
+    if presence.joined >= to_seconds(end) and not entry.restarts:
+        return None
+    if presence.state == "left" and presence.watermark <= to_seconds(start):
+        return None
+    restarts = sum(start <= at < end for at in entry.restarts)
+    return msgspec.structs.replace(presence, restarts=restarts) if restarts else presence
