@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -51,19 +53,24 @@ def changes_in_sigmas(current: Floats, error: Floats, history: Floats) -> Floats
     with P^2 the mean squared difference of successive days / 2 (von Neumann 1941), which a slow trend does not move.
     """
     sigma = np.full(len(current), np.nan)
-    for i in range(len(current)):
-        days = history[np.isfinite(history[:, i]), i]
-        if len(days) < LEAST_DAYS or not math.isfinite(current[i]):
-            continue
-        center = float(np.median(days))
-        spread = (MAD_SIGMA * float(np.median(np.abs(days - center)))) ** 2
-        if len(days) < BELIEVED_DAYS:
-            own = math.fsum((np.diff(days) ** 2).tolist()) / (2.0 * (len(days) - 1))
-            spread = (len(days) * spread + BELIEVED_DAYS * own) / (len(days) + BELIEVED_DAYS)
-        se = error[i] if math.isfinite(error[i]) else 0.0
-        epsilon = 1e-9 * max(abs(center), 1e-9)
-        sigma[i] = (current[i] - center) / math.sqrt(spread + se**2 + epsilon**2)
+    for i, (value, se, column) in enumerate(zip(current.tolist(), error.tolist(), history.T.tolist(), strict=True)):
+        days = [day for day in column if math.isfinite(day)]
+        if len(days) >= LEAST_DAYS and math.isfinite(value):
+            center, spread = _center_and_spread(days)
+            epsilon = 1e-9 * max(abs(center), 1e-9)
+            noise = se if math.isfinite(se) else 0.0
+            sigma[i] = (value - center) / math.sqrt(spread + noise**2 + epsilon**2)
     return sigma
+
+
+def _center_and_spread(days: list[float]) -> tuple[float, float]:
+    """Median, and the variance that goes with it."""
+    center = median(days)
+    spread = (MAD_SIGMA * median(abs(day - center) for day in days)) ** 2
+    if len(days) >= BELIEVED_DAYS:
+        return center, spread
+    own = math.fsum((after - before) ** 2 for before, after in pairwise(days)) / (2.0 * (len(days) - 1))
+    return center, (len(days) * spread + BELIEVED_DAYS * own) / (len(days) + BELIEVED_DAYS)
 
 
 def iv(view: View) -> Values:

@@ -11,6 +11,7 @@ _of = partial(Metric, domain="sample", clock="sample")
 _share = partial(Metric, domain="sample", clock="sample", unit="ratio", transform="asin", window="short")
 _label = partial(_share, clock="label")
 _profile = partial(Metric, domain="sample", clock="sample", window="long", pages=False)
+_shown = partial(_profile, scope="job")  # at each worker they would cost more than they say
 _delay = partial(Metric, domain="sample", unit="s", window="short", transform="log", direction="up", minimum=50)
 
 METRICS: tuple[Metric, ...] = (
@@ -37,9 +38,9 @@ METRICS: tuple[Metric, ...] = (
         name="std", compute=features.std, unit="feature's", minimum=100, transform="log",
         doc="Standard deviation of the finite values (n - 1).",
     ),
-    _profile(name="min", compute=features.low, unit="feature's", minimum=100, doc="Smallest finite value."),
-    _profile(name="max", compute=features.high, unit="feature's", minimum=100, doc="Largest finite value."),
-    _profile(
+    _shown(name="min", compute=features.low, unit="feature's", minimum=100, doc="Smallest finite value."),
+    _shown(name="max", compute=features.high, unit="feature's", minimum=100, doc="Largest finite value."),
+    _shown(
         name="p05", compute=features.quantile(0.05), unit="feature's", minimum=100,
         doc="5 % quantile, from a log-linear histogram (1.6 % relative).",
     ),
@@ -47,11 +48,11 @@ METRICS: tuple[Metric, ...] = (
         name="p50", compute=features.quantile(0.5), unit="feature's", minimum=100,
         doc="Median, from a log-linear histogram (1.6 % relative).",
     ),
-    _profile(
+    _shown(
         name="p95", compute=features.quantile(0.95), unit="feature's", minimum=100,
         doc="95 % quantile, from a log-linear histogram (1.6 % relative).",
     ),
-    _profile(
+    _shown(
         name="cv", compute=features.cv, unit="ratio", minimum=100, transform="log",
         doc="Standard deviation / mean, where all values are positive.",
     ),
@@ -63,7 +64,7 @@ METRICS: tuple[Metric, ...] = (
         name="top_share", compute=features.top(1), unit="ratio", minimum=500, transform="asin",
         doc="Share of the most frequent value; the floor is how much higher it can be.",
     ),
-    _profile(
+    _shown(
         name="top_share_20", compute=features.top(20), unit="ratio", minimum=500, transform="asin",
         doc="Share of the 20 most frequent values; the floor is how much higher it can be.",
     ),
@@ -75,7 +76,7 @@ METRICS: tuple[Metric, ...] = (
         name="psi", compute=drift.psi, unit="nats", minimum=500, direction="up",
         doc="Sum over the reference's bins of (p - q) ln(p / q); the floor is the 0.999 quantile without drift.",
     ),
-    _profile(
+    _shown(
         name="js_distance", compute=drift.js, unit="ratio", minimum=500, direction="up",
         doc="Square root of the Jensen-Shannon divergence from the reference, base 2.",
     ),
@@ -83,11 +84,11 @@ METRICS: tuple[Metric, ...] = (
         name="change_rate", compute=drift.change_rate, unit="sigmas", minimum=100, reference="none",
         doc="(Mean - median of the normal days' means) / sigma, sampling error of the window included.",
     ),
-    _profile(
+    _shown(
         name="iv", clock="train", compute=drift.iv, unit="nats", minimum=50, direction="down",
         doc="Sum over bins of (P_i/P - N_i/N) ln((P_i/P) / (N_i/N)); the floor is what shuffled labels give.",
     ),
-    _profile(
+    _shown(
         name="iv_seed", clock="train", compute=drift.iv_seed, unit="nats", minimum=50,
         doc="The terms of IV x the bin's share of the rows (DeepInsight); the usual bands do not hold for it.",
     ),

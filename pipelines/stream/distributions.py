@@ -8,8 +8,11 @@ it the bins that PSI is taken in. The fold order is fixed, so a restored state g
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
+
+import msgspec
 
 from pipelines.config import DAY, HOUR
 from tracer.summaries import KINDS
@@ -36,6 +39,7 @@ class Slice(NamedTuple):
     start: float
     end: float
     columns: Mapping[SketchKey, Columns]
+    packed: bytes  # the columns, compressed once: a slice never changes, and most of the state is slices
 
 
 class OpenDay(NamedTuple):
@@ -75,7 +79,7 @@ class WorkerSlices:
         if self.open is None or self.open.day == day:
             return None
         columns = {key: fold(key, parts) for key, parts in sorted(self.open.parts.items())}
-        closed = Slice(self.open.start, self.open.end, columns)
+        closed = _slice(self.open.start, self.open.end, columns)
         self.open = None
         self.closed = _join([*self.closed, closed], now, settled)
         self.changes += 1
@@ -144,7 +148,7 @@ class References:
     def state(self) -> list[Any]:
         """Everything that is not an argument of the constructor or a cache."""
         return [
-            [worker, _open_state(slices.open), [_slice_state(piece) for piece in slices.closed]]
+            [worker, _open_state(slices.open), [[piece.start, piece.end, piece.packed] for piece in slices.closed]]
             for worker, slices in sorted(self._workers.items())
         ]
 
@@ -154,7 +158,7 @@ class References:
         references = cls(longest)
         for worker, opened, closed in state:
             slices = references._workers[worker] = WorkerSlices()
-            slices.closed = [Slice(s, e, {_key(k): tuple(c) for k, c in columns}) for s, e, columns in closed]
+            slices.closed = [Slice(start, end, _unpack(packed), packed) for start, end, packed in closed]
             if opened is not None:
                 day, start, end, parts = opened
                 slices.open = OpenDay(day, start, end, {_key(k): [tuple(c) for c in many] for k, many in parts})
@@ -182,11 +186,15 @@ def _join(slices: list[Slice], now: float, settled: float) -> list[Slice]:
 def _merge(first: Slice, second: Slice) -> Slice:
     keys = sorted({*first.columns, *second.columns})
     columns = {k: fold(k, [piece.columns[k] for piece in (first, second) if k in piece.columns]) for k in keys}
-    return Slice(first.start, second.end, columns)
+    return _slice(first.start, second.end, columns)
 
 
-def _slice_state(piece: Slice) -> list[Any]:
-    return [piece.start, piece.end, sorted(piece.columns.items())]
+def _slice(start: float, end: float, columns: Mapping[SketchKey, Columns]) -> Slice:
+    return Slice(start, end, columns, zlib.compress(msgspec.msgpack.encode(sorted(columns.items())), 1))
+
+
+def _unpack(packed: bytes) -> dict[SketchKey, Columns]:
+    return {_key(key): tuple(columns) for key, columns in msgspec.msgpack.decode(zlib.decompress(packed))}
 
 
 def _open_state(opened: OpenDay | None) -> list[Any] | None:

@@ -69,7 +69,7 @@ class Knowledge:
             for scoped in views:
                 self._learn_ids(scoped)
                 self._learn_silence(scoped, day, hour, is_normal(scoped.worker, ""))
-                self._learn_norms(scoped, is_normal)
+            self._learn_norms(view, is_normal)
         if spec.kind == "long":
             for scoped in views:
                 self._learn_auc(scoped, found, is_normal(scoped.worker, ""))

@@ -119,7 +119,7 @@ class WorkerView(WindowView):
         super().__init__(frame)
         self.worker = worker
         self._layout = layout
-        self._table = _EMPTY.reshape(7, 0) if partial is None else partial.table()[1]
+        self._table = _EMPTY.reshape(7, 0) if partial is None else np.frombuffer(partial.columns, "<f8").reshape(7, -1)
         self._columns: dict[tuple[str, str, str], dict[str, Columns]] = {}
         for sketch in () if partial is None else read_sketches(partial.sketches):
             self._columns.setdefault((sketch.kind, sketch.clock, sketch.name), {})[sketch.entity] = sketch.columns

@@ -65,7 +65,8 @@ METRICS: tuple[Metric, ...] = (
         doc="L2 norm of the tensor's gradient, mean over steps; after unscaling, before clipping.",
     ),
     _tensor(
-        name="gradient_norm_max", compute=tensors.step_high("gradient_norm"), unit="norm", direction="up", pages=False,
+        name="gradient_norm_max", compute=tensors.step_high("gradient_norm"), unit="norm", direction="up",
+        pages=False, scope="job",  # at each worker it would double the series
         doc="L2 norm of the tensor's gradient, largest step.",
     ),
     _tensor(
@@ -78,11 +79,11 @@ METRICS: tuple[Metric, ...] = (
     ),
     _step(
         name="vanishing", compute=tensors.vanishing, unit="ratio", minimum=5, direction="up", reference="none",
-        pages=False, doc="Share of the tensors with a gradient norm < 1e-3 times their own median.",
+        pages=False, scope="job", doc="Share of the tensors with a gradient norm < 1e-3 times their own median.",
     ),
     _step(
         name="exploding", compute=tensors.exploding, unit="ratio", minimum=5, direction="up", reference="none",
-        pages=False, doc="Share of the tensors with a gradient norm > 10 times their own median.",
+        pages=False, scope="job", doc="Share of the tensors with a gradient norm > 10 times their own median.",
     ),
     _model(
         name="dead_units", compute=tensors.dead_units, unit="ratio", minimum=10_000, direction="up", pages=False,

@@ -70,8 +70,10 @@ def _share_of_tensors(view: View, judge: Callable[[Floats, Floats], Floats]) -> 
 
 def _usual(trail: Trail | None, entities: tuple[str, ...]) -> Floats:
     """Each tensor's median over its last windows, 0 while it has too few."""
-    history = trail.of(entities) if trail is not None else np.zeros((0, len(entities)))
-    enough = np.isfinite(history).sum(axis=0) >= LEAST_HISTORY
-    usual = np.zeros(len(entities))
-    usual[enough] = np.nanmedian(history[:, enough], axis=0) if enough.any() else 0.0
-    return usual
+    if trail is None or not len(trail.values):
+        return np.zeros(len(entities))
+    history = np.sort(trail.of(entities), axis=0)  # NaN last
+    known = np.isfinite(history).sum(axis=0)
+    columns = np.arange(len(entities))
+    median = 0.5 * (history[np.maximum(known - 1, 0) // 2, columns] + history[known // 2 % len(history), columns])
+    return np.where(known >= LEAST_HISTORY, median, 0.0)
