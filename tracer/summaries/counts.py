@@ -7,15 +7,19 @@ parts does not matter, but a merge of merges may differ from one merge in the la
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracer.summaries.columns import Columns, Floats, Values, expect, gather, views
 from tracer.summaries.hashing import is_missing
+
+_COUNTS: Final = struct.Struct("<7q")
+_MOMENTS: Final = struct.Struct("<6d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Counts:
             missing=missing - failed,
             default=0 if default is None else int(np.count_nonzero(numbers == default)),
             invalid=outside + failed,
-            zero=rows - int(np.count_nonzero(numbers)),
+            zero=int(np.count_nonzero(numbers == 0.0)),
             nonfinite=infinite,
             values=rows - missing - outside,
         )
@@ -92,7 +96,8 @@ class Counts:
 
     def columns(self) -> Columns:
         """One column, `<i8`[7]."""
-        return (np.array(astuple(self), "<i8").tobytes(),)
+        row = (self.rows, self.missing, self.default, self.invalid, self.zero, self.nonfinite, self.values)
+        return (_COUNTS.pack(*row),)
 
     @classmethod
     def from_columns(cls, columns: Columns) -> Self:
@@ -158,7 +163,7 @@ class Moments:
 
     def columns(self) -> Columns:
         """One column, `<f8`[6]."""
-        return (np.array(astuple(self), "<f8").tobytes(),)
+        return (_MOMENTS.pack(self.count, self.shift, self.s1, self.s2, self.low, self.high),)
 
     @classmethod
     def from_columns(cls, columns: Columns) -> Self:

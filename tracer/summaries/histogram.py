@@ -32,6 +32,7 @@ Keys = NDArray[np.int32]
 _SHIFT: Final = np.uint64(52 - 5)
 _HALF: Final = np.uint64(1 << 46)
 _MAGNITUDE: Final = np.uint64((1 << 63) - 1)
+_ZERO: Final = np.zeros(1, np.int32)
 _DENSE: Final = 16_384  # widest key range that is counted in a dense array
 
 
@@ -57,7 +58,7 @@ class Histogram:
     @classmethod
     def of_finite(cls, values: Floats) -> Self:
         """The histogram of values that are known to be finite, float64 and contiguous."""
-        return cls(*_count(bucket_keys(values)))
+        return cls(*_count(values))
 
     @property
     def total(self) -> int:
@@ -130,23 +131,32 @@ def midpoints(keys: Keys) -> Floats:
     return np.sign(keys) * bits.view(np.float64)
 
 
-def _count(keys: Keys) -> tuple[Keys, Integers]:
-    """Distinct keys and their counts; positive and negative ones apart, so that each range is narrow."""
-    if len(keys) == 0:
-        return keys, np.zeros(0, np.int64)
-    if keys.min() > 0:
-        return _count_range(keys)
-    ranges = [_count_range(keys[keys < 0]), _count_range(keys[keys == 0]), _count_range(keys[keys > 0])]
-    return np.concatenate([keys for keys, _ in ranges]), np.concatenate([counts for _, counts in ranges])
+def _count(values: Floats) -> tuple[Keys, Integers]:
+    """Buckets that occur and their counts; negative, zero and positive values apart, so that key ranges are narrow."""
+    zeros = int(np.count_nonzero(values == 0.0))
+    if zeros:
+        values = values[values != 0.0]
+    if len(values) == 0 or values.min() > 0.0:
+        keys, counts = _count_positive(values)
+        return _joined((_ZERO[:zeros], np.array([zeros])[:zeros]), (keys, counts)) if zeros else (keys, counts)
+    keys, counts = _count_positive(-values[values < 0.0])
+    negative = -keys[::-1], counts[::-1]
+    return _joined(negative, (_ZERO[:zeros], np.array([zeros])[:zeros]), _count_positive(values[values > 0.0]))
 
 
-def _count_range(keys: Keys) -> tuple[Keys, Integers]:
-    if len(keys) == 0:
-        return keys, np.zeros(0, np.int64)
-    low, high = int(keys.min()), int(keys.max())
+def _count_positive(values: Floats) -> tuple[Keys, Integers]:
+    if len(values) == 0:
+        return np.zeros(0, np.int32), np.zeros(0, np.int64)
+    places = (values.view(np.uint64) >> _SHIFT).view(np.int64)
+    low, high = int(places.min()), int(places.max())
     if high - low >= _DENSE:
-        found, counts = np.unique(keys, return_counts=True)
-        return found, counts.astype(np.int64)
-    dense = np.bincount(keys - low)
+        found, counts = np.unique(places, return_counts=True)
+        return (found + 1).astype(np.int32), counts.astype(np.int64)
+    places -= low
+    dense = np.bincount(places)
     found = np.flatnonzero(dense)
-    return (found + low).astype(np.int32), dense[found]
+    return (found + (low + 1)).astype(np.int32), dense[found]
+
+
+def _joined(*parts: tuple[Keys, Integers]) -> tuple[Keys, Integers]:
+    return np.concatenate([keys for keys, _ in parts]), np.concatenate([counts for _, counts in parts])
