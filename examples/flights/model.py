@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from examples.flights.data import CATEGORICAL, NUMERIC
 from tracer.tracer import Tensor
@@ -81,7 +82,7 @@ class Model:
     def predict(self, batch: Batch) -> NDArray[np.float64]:
         """Probability of being late, shape [n]."""
         logits = self._forward(tf.constant(batch.ids), tf.constant(batch.numbers))
-        return 1.0 / (1.0 + np.exp(-logits.numpy().astype(float)))
+        return np.asarray(expit(logits.numpy().astype(float)))
 
     def train(self, batch: Batch, labels: NDArray[np.float64]) -> Step:
         """One step of SGD on the mean log loss."""
