@@ -7,7 +7,7 @@ version, a truncated, oversized or mistyped record raises `RecordError`, whose `
 
 Cost, measured on one core of a shared machine: 500 points decode and become numpy views in about 4 us.
 
-    RecordError            a record that cannot be used, with its `reason`
+    RecordError            a record that cannot be used, with its `reason` (from tracer.bounds)
 """
 
 from __future__ import annotations
@@ -21,21 +21,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION: Final = 1
-MAX_BYTES: Final = 4 * 1024 * 1024  # one record; brokers' defaults are 1 MB, the tracer cuts its records at 512 kB
-MAX_POINTS: Final = 65_536  # a point's index is a u2
+from tracer.bounds import MAX_BYTES as MAX_BYTES
+from tracer.bounds import MAX_POINTS as MAX_POINTS
+from tracer.bounds import Reason as Reason
+from tracer.bounds import RecordError as RecordError
+from tracer.bounds import check_counts, check_names, check_shards, check_times
 
-Reason = Literal["truncated", "oversized", "version", "kind", "type", "columns", "names", "time"]
+VERSION: Final = 1
 Clock = Literal["sample", "label", "train", "wall"]
 Mode = Literal["live", "backfill"]
-
-
-class RecordError(ValueError):
-    """A record that cannot be used; `reason` is one of the `Reason` words, the message says more."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(f"{reason}: {message}")
-        self.reason: Reason = reason
 
 
 class Kind(enum.IntEnum):
@@ -100,7 +94,7 @@ class TraceBatch(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     value: bytes = b""
     weight: bytes = b""
     sketches: tuple[Sketch, ...] = ()
-    hard: tuple[tuple[str, str, float], ...] = ()  # hard facts: (fact, entity, value), e.g. ("nonfinite", "tensor:x", 3.0)
+    hard: tuple[tuple[str, str, float], ...] = ()  # hard facts: (fact, entity, value): ("nonfinite", "tensor:x", 3.0)
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -185,7 +179,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
 class Points(NamedTuple):
     """A batch's columns as read-only views, each of shape [n]."""
 
-    index: NDArray[np.uint16]
+    index: NDArray[np.uint16]  # type: ignore[assignment]  # tuple.index is never wanted here
     value: NDArray[np.float64]
     weight: NDArray[np.float64] | None
 
@@ -212,12 +206,7 @@ def peek(data: bytes) -> Head:
     """Identity of a record without its columns. Raises RecordError as `decode` does."""
     if len(data) > MAX_BYTES:
         raise RecordError("oversized", f"a record has {len(data)} bytes, at most {MAX_BYTES} are read")
-    try:
-        head = _head.decode(data)
-    except msgspec.ValidationError as error:
-        raise RecordError("type", str(error)) from None
-    except msgspec.DecodeError as error:
-        raise RecordError("truncated", str(error)) from None
+    head: Head = _decoded(_head, data)
     if head.version != VERSION:
         raise RecordError("version", f"record version {head.version}, this reader knows {VERSION}")
     if head.kind not in _decoders:
@@ -232,14 +221,8 @@ def decode(data: bytes) -> Record:
         RecordError: truncated, oversized, of an unknown version or kind, or with columns that do not fit together.
     """
     head = peek(data)
-    try:
-        record: Record = _decoders[head.kind].decode(data)
-    except msgspec.ValidationError as error:
-        raise RecordError("type", str(error)) from None
-    except msgspec.DecodeError as error:
-        raise RecordError("truncated", str(error)) from None
-    if isinstance(record, TraceBatch):
-        _check(record)
+    record: Record = _decoded(_decoders[head.kind], data)
+    _check(record)
     return record
 
 
@@ -257,9 +240,13 @@ def encode_names(names: list[Name]) -> bytes:
 def decode_names(blob: bytes) -> tuple[Name, ...]:
     """The names that a batch's `index` points into; raises RecordError("names")."""
     try:
-        return tuple(Name(*item) for item in _names.decode(blob))
-    except msgspec.DecodeError as error:
+        names = tuple(Name(*item) for item in _names.decode(blob))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError("names", str(error)) from None
+    if len(names) > MAX_POINTS:
+        raise RecordError("names", f"{len(names)} names, at most {MAX_POINTS} are read")
+    check_names("names", *(text for name in names for text in (name.name, name.entity)))
+    return names
 
 
 def shard_of(worker: str, shards: int) -> int:
@@ -285,12 +272,46 @@ def identity_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _check(batch: TraceBatch) -> None:
-    n = len(batch.index) // 2
-    if len(batch.index) % 2 or len(batch.value) != 8 * n or (batch.weight and len(batch.weight) != 8 * n):
-        raise RecordError("columns", f"{len(batch.index)} B of index, {len(batch.value)} of value, {len(batch.weight)} of weight")
-    if batch.sequence < 1 or batch.shards < 1 or not 0 <= batch.shard < batch.shards:
-        raise RecordError("columns", f"sequence {batch.sequence}, shard {batch.shard} of {batch.shards}")
-    times = (batch.pane, batch.pane_length, batch.interval, batch.watermark)
-    if not all(-1e11 < t < 1e11 for t in times) or batch.pane_length <= 0 or batch.interval <= 0:
-        raise RecordError("time", f"pane, pane_length, interval, watermark = {times}")
+def _decoded(decoder: msgspec.msgpack.Decoder[Any], data: bytes) -> Any:
+    try:
+        return decoder.decode(data)
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError("type", str(error)) from None
+    except msgspec.DecodeError as error:
+        raise RecordError("truncated" if "truncated" in str(error) else "type", str(error)) from None
+
+
+def _check(record: Record) -> None:
+    check_names("type", record.job, record.worker)
+    if record.shard < 0:
+        raise RecordError("columns", f"shard {record.shard}")
+    if isinstance(record, TraceBatch):
+        _check_columns(record)
+        _check_batch(record)
+    elif isinstance(record, Open):
+        check_shards(record.shard, record.shards)
+        check_times(start=record.start)
+    elif isinstance(record, Setting):
+        check_times(effective=record.effective)
+    else:
+        check_times(time=record.time)
+
+
+def _check_columns(batch: TraceBatch) -> None:
+    index, value, weight = len(batch.index), len(batch.value), len(batch.weight)
+    n = index // 2
+    if index % 2 or value != 8 * n or weight not in (0, 8 * n):
+        raise RecordError("columns", f"{index} B of index, {value} of value, {weight} of weight")
+
+
+def _check_batch(batch: TraceBatch) -> None:
+    check_shards(batch.shard, batch.shards)
+    if batch.sequence < 1:
+        raise RecordError("columns", f"sequence {batch.sequence}, the first is 1")
+    check_counts(sequence=batch.sequence, captured=batch.captured, step=batch.step_first, last=batch.step_last)
+    check_times(pane=batch.pane, length=batch.pane_length, interval=batch.interval, watermark=batch.watermark)
+    if batch.pane_length <= 0 or batch.interval <= 0:
+        raise RecordError("time", f"pane_length {batch.pane_length}, interval {batch.interval}: both must be > 0 s")
+    check_names("type", batch.incarnation)
+    check_names("names", *(text for sketch in batch.sketches for text in (sketch.name, sketch.entity)))
+    check_names("names", *(text for fact, entity, _ in batch.hard for text in (fact, entity)))

@@ -102,7 +102,8 @@ def test_two_processes_append_at_once_and_each_keeps_its_order(tmp_path: Path) -
 def test_an_append_from_another_process_is_noticed_within_tens_of_milliseconds(tmp_path: Path) -> None:
     log = LocalLog(tmp_path / "log.db", clock=time.time)
     writer = start_writer(tmp_path / "log.db", "w", pause=0.08)
-    delays, offset = [], 0
+    delays: list[float] = []
+    offset = 0
     try:
         while len(delays) < 15:
             assert log.wait(10.0)
