@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from pipelines.config import DAY, HOUR, Config, JobConfig, WindowSpec
 from pipelines.faults import Fault, suggestion
+from pipelines.registry import METRICS
 
 _NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -29,6 +30,7 @@ def _host_faults(config: Config) -> Iterator[Fault]:
     if not config.data:
         yield Fault("data", 'must name a folder, got ""; write data = "./streamgauge-data"')
     yield from _repeated("jobs", "job", [job.name for job in config.jobs])
+    yield from _repeated("webhooks", "url", [webhook.url for webhook in config.webhooks])
     for i, webhook in enumerate(config.webhooks):
         parts = urllib.parse.urlsplit(webhook.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -128,10 +130,9 @@ def _feature_faults(job: JobConfig, at: str) -> Iterator[Fault]:
 
 
 def _metric_faults(job: JobConfig, at: str) -> Iterator[Fault]:
-    from pipelines.registry import METRICS
-
-    known = set(METRICS)
+    delays = {re.sub(r"_p\d+$", "", name) for name in METRICS if re.search(r"_p\d+$", name)}
     for field in ("minimum", "rules", "unpaged", "slo"):
+        known = delays if field == "slo" else set(METRICS)
         for i, name in enumerate(getattr(job, field)):
             path = f"{at}.{field}[{i}]" if field == "unpaged" else f"{at}.{field}.{name}"
             if name not in known:

@@ -40,6 +40,7 @@ class Parts(NamedTuple):
     topology: Callable[[str], Any]
     notifiers: tuple[Notifier, ...]
     trim: Callable[[], None]
+    purge: Callable[[Store], int]
     now: Callable[[], float]
 
 
@@ -96,6 +97,7 @@ class Service:
             "ready": self.is_ready(),
             "now": self._parts.now(),
             "lags": {name: lag() for name, lag in self._lags.items()},
+            "dead": self._writer.dead,
             "consumers": {
                 consumer.name: {"alive": consumer.is_alive(), "failures": consumer.failures, "error": consumer.error}
                 for consumer in self._consumers
@@ -127,7 +129,8 @@ class Service:
 
     def _add_pager(self) -> None:
         bus, last = self._own_bus(), -math.inf
-        keyed = KeyedConsumer(bus, "pager", "anomalies", lambda message: Route(""), lambda key: self._parts.make_pager())
+        make = self._parts.make_pager
+        keyed = KeyedConsumer(bus, "pager", "anomalies", lambda message: Route(""), lambda key: make())
 
         def step() -> int:
             nonlocal last
@@ -141,9 +144,9 @@ class Service:
 
     def _add_writer(self) -> None:
         bus, store = self._own_bus(), self._parts.open_store()
-        writer = StoreWriter(bus, store)
+        self._writer = writer = StoreWriter(bus, store)
         self._lags["writer"] = lambda: sum(self._bus.end(topic) - at for topic, at in writer.offsets.items())
-        self._add("writer", bus, writer.step, store.close)
+        self._add("writer", bus, lambda: writer.step() or self._parts.purge(store), store.close)
 
     def _add_outbox(self, notifier: Notifier) -> None:
         bus = self._own_bus()

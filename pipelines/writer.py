@@ -7,6 +7,7 @@ is busy keeps the batch waiting; nothing is skipped.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from anomaly.types import Decision, Notification
 from pipelines import outputs
 from pipelines.engines.keyed import dead_letter
+from pipelines.outputs import DeadLetter
 from pipelines.ports import Bus, Store, Stored
 from tracer.transport import Message
 
@@ -27,9 +29,9 @@ class StoreWriter:
 
     def __init__(self, bus: Bus, store: Store, *, name: str = "writer", batch: int = 500) -> None:
         self._bus, self._store, self._name, self._batch = bus, store, name, batch
-        committed = bus.committed(name)[0]
+        committed, state = bus.committed(name)
         self.offsets = {topic: committed.get(topic, 0) for topic in TOPICS}
-        self.unreadable = 0
+        self.dead: dict[str, int] = msgspec.msgpack.decode(state, type=dict[str, int]) if state else {}  # by reason
 
     def step(self) -> int:
         """Write one batch and commit; how many messages that were.
@@ -45,12 +47,14 @@ class StoreWriter:
         self._store.write(records)
         if rejected:
             self._reject(rejected)
-        self.offsets |= {topic[-1].topic: topic[-1].offset + 1 for topic in batch if topic}
-        self._bus.commit(self._name, self.offsets)
+        reasons = Counter(record.reason for record in records if isinstance(record, DeadLetter))
+        dead = {reason: self.dead.get(reason, 0) + reasons[reason] for reason in sorted(self.dead.keys() | reasons)}
+        offsets = self.offsets | {topic[-1].topic: topic[-1].offset + 1 for topic in batch if topic}
+        self._bus.commit(self._name, offsets, msgspec.msgpack.encode(dead) if reasons else None)
+        self.offsets, self.dead = offsets, dead
         return len(messages)
 
     def _reject(self, messages: list[Message]) -> None:
-        self.unreadable += len(messages)
         _log.error("%d messages on %s cannot be read; see the dead letters", len(messages), messages[0].topic)
         why = ("unreadable output", "not written by this version")
         self._bus.send([dead_letter(message, *why) for message in messages if message.topic != "dead-letters"])

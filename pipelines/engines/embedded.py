@@ -83,7 +83,7 @@ class Engine:
         self.consumer.commit()
 
     def tick(self, now: float) -> int:
-        """Append a tick to each live key whose clock `now` passed a multiple of its `tick`; none with `clock = "log"`."""
+        """Append a tick to each live key for which `now` passed a multiple of `tick`; none with `clock = "log"`."""
         if self._forwards_ticks:
             return 0
         messages = []

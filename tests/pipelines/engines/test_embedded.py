@@ -10,76 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly.types import Anomaly, Score
 from pipelines import outputs
 from pipelines.config import Config, JobConfig
 from pipelines.engines.embedded import Engine, combining
 from pipelines.outputs import DeadLetter, Output
 from pipelines.pipeline import Report
+from tests.pipelines.engines.tally import Tally, batch, tick
 from tracer import records
-from tracer.records import Open, Setting, Tick, TraceBatch
+from tracer.records import Open, Setting, Tick
 from tracer.transport import LogError, MemoryLog
-
-
-class Tally:
-    """An operator small enough to foretell: counts records, and at each tick emits the count and an anomaly."""
-
-    def __init__(self, job: JobConfig, shard: int = 0) -> None:
-        self.job, self.shard = job.name, shard
-        self.count = self.number = 0
-        self.clock = -math.inf
-
-    @property
-    def is_live(self) -> bool:
-        return self.count > 0
-
-    def on_records(self, data: list[bytes]) -> list[Output]:
-        sent: list[Output] = []
-        for item in data:
-            record = records.decode(item)
-            if isinstance(record, TraceBatch):
-                if record.worker == "poison":
-                    self.count = -1  # half changed, then it fails
-                    raise RuntimeError("cannot fold this")
-                self.count += 1
-            if isinstance(record, Tick) and record.time > self.clock:
-                self.clock = record.time
-                sent += self.emit(record.time)
-        return sent
-
-    def emit(self, time: float) -> list[Output]:
-        self.number += 2
-        key = {"job": self.job, "domain": "system"}
-        score = Score(**key, start=time, end=time, micropoints=self.count, coverage=1.0, number=self.number - 1)
-        anomaly = Anomaly(
-            **key, kind="fact", worker="", entity="", metric="tally", severity="info", start=time, time=time,
-            number=self.number,
-        )
-        return [
-            Output("scores", self.job, outputs.encode(score)), Output("anomalies", self.job, outputs.encode(anomaly)),
-        ]
-
-    def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode([self.count, self.number, self.clock])
-
-    def restore(self, state: bytes) -> None:
-        self.count, self.number, self.clock = msgspec.msgpack.decode(state)
-
 
 JOBS = (JobConfig(name="a"), JobConfig(name="b", tick=2.0), JobConfig(name="c", shards=2))
 LOG = Config(clock="log", jobs=JOBS)
 WALL = Config(clock="wall", jobs=JOBS)
-
-
-def batch(job: str, worker: str = "w", shard: int = 0, shards: int = 1, sequence: int = 1) -> bytes:
-    return records.encode(TraceBatch(
-        job=job, worker=worker, shard=shard, shards=shards, incarnation="i", sequence=sequence, pane=0.0,
-        pane_length=10.0, interval=10.0, watermark=0.0,
-    ))  # fmt: skip
-
-
-def tick(job: str, time: float, shard: int = 0) -> bytes:
-    return records.encode(Tick(job=job, time=time, shard=shard))
 
 
 def read(log: MemoryLog, topic: str) -> list[Any]:

@@ -1,0 +1,158 @@
+"""Puts the real parts together: the log and store in the data folder, the operators, the pager, the notifiers."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines import lineage
+from pipelines.adapters.console import Console
+from pipelines.adapters.http_security import Guard
+from pipelines.adapters.sqlite_query import SqliteQuery
+from pipelines.adapters.sqlite_store import SqliteStore
+from pipelines.adapters.webhook import Webhook
+from pipelines.config import Config, JobConfig
+from pipelines.engines.keyed import Keyed
+from pipelines.faults import ConfigError, Fault
+from pipelines.outputs import Output
+from pipelines.pager import Pager
+from pipelines.ports import Bus, Notifier, Store
+from pipelines.service import Parts
+from pipelines.stream.operators import Operator
+from pipelines.stream.shards import Combiner
+from pipelines.stream.stage2 import Stage2
+from tracer.local import LocalLog
+
+TOKEN: Final = "STREAMGAUGE_TOKEN"  # environment variable, used where no token_file is configured
+MIN_TOKEN: Final = 16  # characters
+_PURGE_EVERY: Final = 1.0
+
+
+def log_path(config: Config) -> Path:
+    """The embedded log: what tracers on this machine write to."""
+    return Path(config.data) / "log.db"
+
+
+def store_path(config: Config) -> Path:
+    """The embedded store."""
+    return Path(config.data) / "store.db"
+
+
+def parts_of(config: Config) -> Parts:
+    """The parts of a `run` process. Its data folder must exist."""
+    log, store = log_path(config), store_path(config)
+    paging = Paging(config, LocalLog(log))
+    return Parts(
+        open_bus=lambda: LocalLog(log),
+        open_store=lambda: SqliteStore(store, retention=config.retention),
+        open_query=lambda: SqliteQuery(store),
+        make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
+        notifiers=notifiers_of(config), trim=lambda: _trim(log, config), purge=_Purge(), now=time.time,
+    )  # fmt: skip
+
+
+def operator_of(job: JobConfig, shard: int) -> Operator:
+    """The operator of one key; a sharded job's second stage runs in the combiner."""
+    return Operator(job, Stage2(job) if job.shards == 1 else None, shard)
+
+
+def combiner_of(job: JobConfig) -> Keyed:
+    """The second stage of a sharded job."""
+    return Combiner(job, Stage2(job))
+
+
+def notifiers_of(config: Config) -> tuple[Notifier, ...]:
+    """Everybody who is told."""
+    console: tuple[Notifier, ...] = (Console(),) if config.console else ()
+    return (*console, *(Webhook(hook) for hook in config.webhooks))
+
+
+def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Guard:
+    """Who may ask over HTTP. Raises ConfigError if the surface would be open to a network without a token."""
+    token = _token(config.token_file) if config.token_file else environment.get(TOKEN, "")
+    guard = Guard(config.host, token.strip())
+    if not guard.is_loopback and not guard.token:
+        remedy = f"set token_file or the environment variable {TOKEN}, or bind 127.0.0.1"
+        text = f"{config.host!r} can be reached from other machines without a token; {remedy}"
+        raise ConfigError([Fault("host", text)])
+    return guard
+
+
+class Paging:
+    """Makes the pager and tells its topology, completed by the workers that report on the bus."""
+
+    def __init__(self, config: Config, bus: Bus) -> None:
+        self._config, self._bus, self._pager = config, bus, Locked(Pager(config))
+
+    def make(self) -> Keyed:
+        """A new pager."""
+        self._pager = Locked(Pager(self._config))
+        return self._pager
+
+    def topology(self, job: str) -> Any:
+        """What the pager decides by, and the places of workers that it has not had to think of yet."""
+        with self._pager.lock:
+            known = self._pager.pager.topology(job)
+        workers = {key.partition("/")[2] for key in self._bus.latest("status") if key.startswith(f"{job}/")}
+        config = next(one for one in self._config.jobs if one.name == job)
+        seen = lineage.topology(config, workers, revision=known.revision)
+        edges = tuple(dict.fromkeys((*known.edges, *seen.edges)))
+        return {"job": job, "revision": known.revision, "edges": edges, "nodes": sorted({*known.nodes, *seen.nodes})}
+
+
+class Locked:
+    """A pager that one thread feeds while others ask for its topology."""
+
+    def __init__(self, pager: Pager) -> None:
+        self.pager, self.lock = pager, threading.Lock()
+
+    def on_records(self, records: list[bytes]) -> list[Output]:
+        """Take records in their order."""
+        with self.lock:
+            return self.pager.on_records(records)
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        with self.lock:
+            return self.pager.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Become what `snapshot` described."""
+        with self.lock:
+            self.pager.restore(state)
+
+
+class _Purge:
+    """Lets the store forget, in short slices, when the writer has nothing to write."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def __call__(self, store: Store) -> int:
+        if not isinstance(store, SqliteStore) or time.monotonic() < self._due:
+            return 0
+        has_more = store.purge()
+        self._due = time.monotonic() + (0.0 if has_more else _PURGE_EVERY)
+        return int(has_more)
+
+
+def _trim(log: Path, config: Config) -> None:
+    bus = LocalLog(log)
+    try:
+        bus.trim_older(time.time() - config.retention.log)
+    finally:
+        bus.close()
+
+
+def _token(path: str) -> str:
+    try:
+        token = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Fault("token_file", f"cannot read {path}: {error}; name a readable text file")]) from None
+    if len(token) < MIN_TOKEN:
+        raise ConfigError([Fault("token_file", f"{path} holds {len(token)} characters; write at least {MIN_TOKEN}")])
+    return token

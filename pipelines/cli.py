@@ -1,0 +1,167 @@
+"""The command line: one subcommand a verb, each with an example in its help; faults are one line with their remedy.
+
+Exit codes: 0 done, 1 done and something was found wrong (a rejected plan), 2 a fault of use, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pipelines.faults import ConfigError
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_EXAMPLES: Final = {
+    "demo": "streamgauge demo --speed max --until 2013-02-01",
+    "run": "streamgauge run --config streamgauge.toml",
+    "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
+    "check": "streamgauge check streamgauge.toml",
+    "detect": "streamgauge detect requests.csv --value latency --time minute",
+    "profile": "streamgauge profile samples.parquet --label clicked",
+    "trace": "streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
+    "silence": "streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
+    "feedback": "streamgauge feedback --job flights 3f2a91bc false_alarm --comment 'holiday'",
+    "version": "streamgauge version",
+}
+
+
+class UseError(Exception):
+    """A command that cannot do what was asked; the message names the value and the remedy."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["demo"]:
+        return _guarded(lambda: _demo(arguments[1:]))
+    args = parser().parse_args(arguments)
+    shown = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=args.log_level, format=shown, stream=sys.stderr)
+    command = importlib.import_module(f"pipelines.commands.{_MODULES[args.command]}")
+    return _guarded(lambda: int(getattr(command, args.command)(args)))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    text = "Watches online-learning jobs: quality scores, detection, one page per root cause."
+    top = argparse.ArgumentParser(prog="streamgauge", description=text)
+    top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add(commands, "demo", "replay a year of flights through a real job and watch it")
+    for add in (_add_hosting, _add_files, _add_actions):
+        add(commands)
+    _add(commands, "version", "print the version")
+    return top
+
+
+_MODULES: Final = {
+    "run": "hosting", "replay": "hosting", "check": "files", "detect": "files", "profile": "files", "version": "files",
+    "trace": "acting", "silence": "acting", "feedback": "acting",
+}  # fmt: skip
+
+
+def _add(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=text, epilog=f"example: {_EXAMPLES[name]}")
+
+
+def _config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="(streamgauge.toml)")
+    command.add_argument("--data", help="folder of the log and the store, instead of the configured one")
+
+
+def _add_hosting(commands: _Commands) -> None:
+    run = _add(commands, "run", "start the pipeline and its HTTP surface")
+    _config(run)
+    run.add_argument("--host", help="address to listen on, instead of the configured one")
+    run.add_argument("--port", type=int, help="port to listen on, instead of the configured one; 0: any")
+    replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
+    replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
+    _config(replay)
+
+
+def _add_files(commands: _Commands) -> None:
+    check = _add(commands, "check", "name every fault of a configuration")
+    check.add_argument("file", type=Path)
+    detect = _add(commands, "detect", "run the detector on a series in a CSV file")
+    detect.add_argument("file", type=Path)
+    detect.add_argument("--value", help="column of the values (the first numeric one)")
+    detect.add_argument("--time", help="column of the times (the first one)")
+    profile = _add(commands, "profile", "run the profiler on a CSV or Parquet file")
+    profile.add_argument("file", type=Path)
+    profile.add_argument("--columns", nargs="+", default=[], help="only these")
+    profile.add_argument("--label", default="", help="column with the label, for the information value")
+    for command in (detect, profile):
+        command.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_actions(commands: _Commands) -> None:
+    trace = _add(commands, "trace", "change what a running job traces, and wait for its workers' answers")
+    trace.add_argument("--name", default="on-call", help="name of the plan (on-call)")
+    trace.add_argument("--collection", default="gradients", help="weights, gradients, updates, activations, ...")
+    trace.add_argument("--include", default="", help="regular expression that a name matches")
+    trace.add_argument("--exclude", default="", help="regular expression that a name does not match")
+    trace.add_argument("--workers", nargs="+", default=[], help="only these")
+    trace.add_argument("--every", type=int, default=10, help="steps (10)")
+    trace.add_argument("--emit", choices=["stats", "raw"], default="stats", help="summaries or whole arrays (stats)")
+    trace.add_argument("--ttl", type=_seconds, default=1800.0, help="how long it holds, such as 30m (30m)")
+    trace.add_argument("--off", action="store_true", help="stop all tracing instead")
+    trace.add_argument("--wait", type=_seconds, default=30.0, help="how long to wait for answers, such as 10s (30s)")
+    silence = _add(commands, "silence", "hold back notifications that match")
+    silence.add_argument("matchers", nargs="+", metavar="LABEL=VALUE", help="or LABEL=~REGEX; all must match")
+    silence.add_argument("--for", dest="length", type=_seconds, default=7200.0, help="how long, such as 2h (2h)")
+    feedback = _add(commands, "feedback", "say what a notification was worth; thresholds learn from it")
+    feedback.add_argument("notification", help="its id")
+    feedback.add_argument("verdict", choices=["true_alarm", "false_alarm", "expected", "new_trend", "none"])
+    for command in (trace, silence, feedback):
+        command.add_argument("--job", required=True)
+        command.add_argument("--author", default="", help="who does it")
+        command.add_argument("--comment", default="", help="why")
+        _config(command)
+
+
+def _seconds(text: str) -> float:
+    from pipelines.loading import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _demo(arguments: list[str]) -> int:
+    try:
+        demo = importlib.import_module("examples.flights.demo")
+    except ImportError as error:
+        remedy = "run `make demo` in a clone of the repository, or install streamgauge[demo] there"
+        raise UseError(f"the demo needs {error.name}: {remedy}") from None
+    return int(demo.main(arguments) or 0)
+
+
+def _guarded(command: Callable[[], int]) -> int:
+    """Run a command; a fault of use is told in a line, without a traceback."""
+    from pipelines.actions import ActionError
+    from pipelines.hosting import FolderInUse
+    from tracer.sqlite_file import FileError
+    from tracer.transport import LogError
+
+    try:
+        return command()
+    except ConfigError as error:
+        where = f"{error.source}: " if error.source else ""
+        lines = [f"{where}{fault}" for fault in error.faults]
+    except (UseError, ActionError, FolderInUse, FileError, LogError) as error:
+        lines = [str(error)]
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    for line in lines:
+        print(f"streamgauge: {line}", file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""What the subcommands do, each module imported only when one of its commands runs."""

@@ -1,0 +1,96 @@
+"""The commands `run` and `replay`: the pipeline as a process, live or over a recorded log."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from pipelines import assembly
+from pipelines.cli import UseError
+from pipelines.config import Config
+from pipelines.engines.replay import Progress
+from pipelines.engines.replay import replay as replayed
+from pipelines.hosting import lock_folder
+from pipelines.loading import load
+from pipelines.service import Service
+from tracer.local import LocalLog
+
+_BAR = 30  # characters
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or Ctrl-C."""
+    config = configured(args)
+    guard = assembly.guard_of(config)
+    with lock_folder(Path(config.data)):
+        service = Service(config, assembly.parts_of(config))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, frame: _stop(service, frame))
+        try:
+            address = service.start(guard, _page())
+            print(f"streamgauge: {address}", flush=True)
+            while not service.stopping.wait(3600.0):
+                pass
+        except OSError as error:
+            why = f"{error.strerror or error}; stop what listens there, or give another --port"
+            raise UseError(f"cannot listen on {config.host}:{config.port}: {why}") from None
+        finally:
+            service.stop()
+    return 0
+
+
+def replay(args: argparse.Namespace) -> int:
+    """Replay a recorded log into a fresh store."""
+    config = configured(args)
+    if not args.log.is_file():
+        raise UseError(f"there is no log {args.log}; name the log.db of a data folder with --log")
+    folder = Path(config.data)
+    if assembly.log_path(config).exists() or assembly.store_path(config).exists():
+        raise UseError(f"{folder} holds a log or a store already; name a fresh folder with --data")
+    with lock_folder(folder):
+        parts = assembly.parts_of(msgspec.structs.replace(config, console=False, webhooks=()))
+        started, progress = time.monotonic(), Progress(0, 0, 0.0)
+        for progress in replayed(config, LocalLog(args.log), parts):
+            _draw(progress)
+    seconds = time.monotonic() - started
+    print(f"replayed {progress.done} records in {seconds:.1f} s; the store is {assembly.store_path(config)}")
+    return 0
+
+
+def configured(args: argparse.Namespace) -> Config:
+    """The configuration with what the command line puts over it."""
+    config = load(args.config)
+    over = {name: getattr(args, name) for name in ("data", "host", "port") if getattr(args, name, None) is not None}
+    return msgspec.structs.replace(config, **over)
+
+
+def _stop(service: Service, frame: FrameType | None) -> None:
+    service.stopping.set()
+
+
+def _page() -> Path | None:
+    """The live page's files, if that package is installed."""
+    try:
+        web = importlib.import_module("dashboards.web")
+    except ImportError:
+        return None
+    folder = Path(next(iter(web.__path__)))
+    return folder if (folder / "index.html").is_file() else None
+
+
+def _draw(progress: Progress) -> None:
+    if not sys.stderr.isatty():
+        return
+    share = progress.done / max(1, progress.total)
+    day = datetime.datetime.fromtimestamp(progress.time, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+    bar = "#" * int(_BAR * share)
+    end = "\n" if progress.done >= progress.total else ""
+    print(f"\r[{bar:<{_BAR}}] {share:4.0%}  {day}", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,92 @@
+"""A recorded log through the same operators, pager and store as live, as fast as they go, with nobody notified.
+
+One thread takes turns, so a replay of one log always does the same in the same order. Ticks are those of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from pipelines.config import Config
+from pipelines.engines.embedded import Engine, combining
+from pipelines.engines.keyed import KeyedConsumer, Route
+from pipelines.ports import Bus
+from pipelines.service import Parts
+from pipelines.writer import StoreWriter
+from tracer.transport import Message
+
+
+class Progress(NamedTuple):
+    """How far a replay is: messages of the recorded log, and the stream time reached."""
+
+    done: int
+    total: int
+    time: float
+
+
+class Recorded:
+    """A bus whose `traces` are a recorded log, read only; everything else is the fresh bus of the replay."""
+
+    def __init__(self, recorded: Bus, fresh: Bus) -> None:
+        self._recorded, self._fresh = recorded, fresh
+
+    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
+        """From the recorded log or the fresh one."""
+        return (self._recorded if topic == "traces" else self._fresh).read(topic, offset, limit)
+
+    def end(self, topic: str) -> int:
+        """Of the recorded log or the fresh one."""
+        return (self._recorded if topic == "traces" else self._fresh).end(topic)
+
+    def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """To the fresh one; what a host says to the jobs' log is on the recorded one already."""
+        self._fresh.send([message for message in messages if message[0] != "traces"])
+
+    def wait(self, timeout: float) -> bool:
+        """Never: a replay takes turns."""
+        return self._fresh.wait(timeout)
+
+    def latest(self, topic: str) -> Mapping[str, bytes]:
+        """Of the fresh one."""
+        return self._fresh.latest(topic)
+
+    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
+        """On the fresh one."""
+        self._fresh.commit(consumer, offsets, state)
+
+    def committed(self, consumer: str) -> tuple[dict[str, int], bytes | None]:
+        """On the fresh one."""
+        return self._fresh.committed(consumer)
+
+    def close(self) -> None:
+        """Release both."""
+        self._recorded.close()
+        self._fresh.close()
+
+
+def replay(config: Config, recorded: Bus, parts: Parts) -> Iterator[Progress]:
+    """Run it; yields after each batch, the last time when everything is stored."""
+    config = msgspec.structs.replace(config, clock="log")
+    bus, store = Recorded(recorded, parts.open_bus()), parts.open_store()
+    engine = Engine(config, bus, parts.make_operator)
+    make = parts.make_pager
+    pager = KeyedConsumer(bus, "pager", "anomalies", lambda message: Route(""), lambda key: make())
+    combiner = combining(config, bus, parts.make_combiner)
+    rest: list[Callable[[], int]] = [combiner.step, pager.step, StoreWriter(bus, store).step]
+    try:
+        while engine.step():
+            for step in rest:
+                _exhaust(step)
+            yield Progress(engine.consumer.done, bus.end("traces"), engine.now())
+        for consumer in (engine, combiner, pager):
+            consumer.commit()
+    finally:
+        store.close()
+
+
+def _exhaust(step: Callable[[], int]) -> None:
+    while step():
+        pass
