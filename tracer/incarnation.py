@@ -170,9 +170,12 @@ class Incarnation:
             remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded)
         except Exception as error:
             self.faults.count("control", error, trips=False)
-        tripped = self.faults.last if self.faults.is_tripped else ""
-        for topic, value in remote.news(self.name, now, steps, self.counters(), self.faults.last, tripped):
-            self.sender.put(topic, key, value, Priority.HARD)
+        try:
+            tripped = self.faults.last if self.faults.is_tripped else ""
+            for topic, value in remote.news(self.name, now, steps, self.counters(), self.faults.last, tripped):
+                self.sender.put(topic, key, value, Priority.HARD)
+        except Exception as error:
+            self.faults.count("status", error, trips=False)
 
     def _begin(self) -> None:
         """A new membership: a name of its own, sequence from 1."""
@@ -240,7 +243,10 @@ class Incarnation:
         if batches:
             self._beat_at = beat
         for batch in batches:
-            self._put(batch)
+            try:
+                self._put(batch)
+            except Exception as error:
+                self.faults.count("encode", error)
 
     def _put(self, batch: TraceBatch) -> None:
         points = len(batch.index) // 2

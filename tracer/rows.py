@@ -19,6 +19,17 @@ def copy(values: ArrayLike | None) -> Array | None:
     return None if values is None else np.array(values).ravel()
 
 
+def name_of(value: Any) -> str:
+    """A name as it may travel: text of at most 256 characters that UTF-8 can write.
+
+    >>> name_of("age"), name_of(None), name_of("\\udc80")
+    ('age', 'None', '?')
+    """
+    text = value if isinstance(value, str) else str(value)
+    text = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return text[:256]
+
+
 def rows_of(*columns: Array | None) -> int:
     """Rows of a call: the length of the first column that is given."""
     return next((len(column) for column in columns if column is not None), 0)

@@ -20,7 +20,7 @@ import time as clocks
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,7 +32,7 @@ from tracer.incarnation import Incarnation, Settings
 from tracer.joins import Labels
 from tracer.profiles import Declared, Feature, FeatureKind
 from tracer.records import Mode
-from tracer.rows import copy, rows_of, size_of
+from tracer.rows import copy, name_of, rows_of, size_of
 from tracer.selection import BOOT, Collection, Entry, Select
 from tracer.transport import Transport
 
@@ -40,6 +40,7 @@ __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
 
 Array = NDArray[Any]
 P = ParamSpec("P")
+T = TypeVar("T")
 
 _alive: weakref.WeakSet[Tracer] = weakref.WeakSet()
 _watched: list[bool] = []  # whether forks are watched already
@@ -196,23 +197,23 @@ class Tracer:
         if self._life.remote.take_over().off:
             return
         seconds = self._seconds(seconds)
-        measured = self._tensors(tensors) if tensors else {}
-        columns = None if features is None else self._features(features)
-        known, y, p = copy(ids), copy(labels), copy(predictions)
+        measured = self._part(self._tensors, tensors) or {}
+        columns = self._part(self._features, features)
+        known, y, p = (self._part(copy, column) for column in (ids, labels, predictions))
         rows = rows_of(known, y, p, *(columns or {}).values()) if rows is None else int(rows)
         event = Stepped(
-            self._clock(), self._step, rows, None if loss is None else float(loss), known, y, p, copy(weights),
-            copy(time), seconds, bool(skipped), measured, columns,
+            self._clock(), self._step, rows, self._part(float, loss), known, y, p, self._part(copy, weights),
+            self._part(copy, time), seconds, bool(skipped), measured, columns,
         )  # fmt: skip
         self._put(event, Priority.SCALAR, points=2 + 3 * len(measured))
 
     @_harmless
     def scalar(self, name: str, value: float, entity: str = "", clock: str = "train", weight: float = 1.0) -> None:
         """A number of the job's own."""
-        selection = self._life.remote.selection
+        selection, name = self._life.remote.selection, name_of(name)
         self._list("metrics", name, None)
         if not selection.off and selection.takes("metrics", name, self._step):
-            event = Scalar(self._clock(), str(clock), str(name), str(entity), float(value), float(weight))
+            event = Scalar(self._clock(), name_of(clock), name, name_of(entity), float(value), float(weight))
             self._put(event, Priority.SCALAR)
 
     @_harmless
@@ -227,7 +228,8 @@ class Tracer:
         """A whole array that a plan asked for (`takes_raw`), for the `tensors` topic."""
         copied = np.array(array)
         if copied.dtype.kind in "iubfc":
-            self._put(Raw(self._clock(), self._step + 1, collection, name, copied), Priority.RAW)
+            event = Raw(self._clock(), self._step + 1, name_of(collection), name_of(name), copied)
+            self._put(event, Priority.RAW)
 
     @_harmless
     def list_tensors(self, entries: Sequence[Entry]) -> None:
@@ -274,6 +276,14 @@ class Tracer:
         if state:
             self._life.load(state)
 
+    def _part(self, read: Callable[[Any], T], value: Any) -> T | None:
+        """One argument of a call; a bad one is a fault, and the others count all the same."""
+        try:
+            return None if value is None else read(value)
+        except Exception as error:
+            self._faults.count("argument", error)
+            return None
+
     def _put(self, event: Event, priority: Priority, points: int = 1) -> None:
         life = self._life
         if not life.is_started:  # after a fork
@@ -285,8 +295,8 @@ class Tracer:
     def _features(self, features: Mapping[str, ArrayLike]) -> dict[str, Array]:
         selection = self._life.remote.selection
         columns: dict[str, Array] = {}
-        for name, values in features.items():
-            column = np.array(values).ravel()
+        for key, values in features.items():
+            name, column = name_of(key), np.array(values).ravel()
             self._list("features", name, column)
             if selection.takes("features", name, self._step):
                 columns[name] = column
@@ -297,8 +307,8 @@ class Tracer:
     def _tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Measured]:
         """The parts of each tensor that are traced at this step."""
         selection, found = self._life.remote.selection, {}
-        for name, tensor in tensors.items():
-            kept = {}
+        for key, tensor in tensors.items():
+            name, kept = name_of(key), {}
             for collection, part in _PARTS:
                 value = getattr(tensor, part)
                 if value is None:
