@@ -47,6 +47,19 @@ def test_a_value_outside_the_vocabulary_is_invalid() -> None:
     assert counts == Counts(rows=4, missing=1, invalid=1, values=2)
 
 
+def test_an_unhashable_value_is_outside_any_vocabulary() -> None:
+    values = np.empty(3, object)
+    values[:] = ["AA", ["AA"], None]
+    assert Counts.of_categorical(values, vocabulary={"AA"}) == Counts(rows=3, missing=1, invalid=1, values=1)
+
+
+def test_pandas_na_is_missing() -> None:
+    pandas = pytest.importorskip("pandas", reason="needs streamgauge[profile]")
+    values = np.array(["AA", pandas.NA, pandas.NaT, None], object)
+    assert Counts.of_categorical(values, default="AA") == Counts(rows=4, missing=3, default=1, values=1)
+    assert Counts.of_numeric(np.array([1, pandas.NA], object)) == Counts(rows=2, missing=1, values=1)
+
+
 def test_moments_about_a_near_shift_keep_a_small_variance_of_large_values() -> None:
     x = 1e9 + np.random.default_rng(SEED).normal(size=10_000)
     assert Moments.of(x, shift=1e9).std() == pytest.approx(np.std(x, ddof=1), rel=1e-9)

@@ -83,8 +83,8 @@ class Counts:
         invalid = 0
         if vocabulary is not None:
             known = frozenset(vocabulary)
-            invalid = sum(value not in known for value in array[~missing].tolist())
-        matches = 0 if default is None else int(np.count_nonzero(array == default))
+            invalid = sum(not _is_known(value, known) for value in array[~missing].tolist())
+        matches = 0 if default is None else int(np.count_nonzero(array[~missing] == default))
         return cls(
             rows=len(array), missing=absent, default=matches, invalid=invalid, values=len(array) - absent - invalid
         )
@@ -210,13 +210,25 @@ def to_floats(values: Values) -> tuple[Floats, int]:
         return np.ascontiguousarray(array.ravel(), np.float64), 0
     missing = is_missing(array := to_objects(values))
     numbers = np.full(len(array), np.nan)
-    failed = 0
-    for i in np.flatnonzero(~missing).tolist():
-        try:
-            numbers[i] = float(array[i])
-        except (TypeError, ValueError, OverflowError):
-            failed += 1
-    return numbers, failed + int(np.count_nonzero(np.isnan(numbers) & ~missing)) - failed
+    try:
+        numbers[~missing] = array[~missing].astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        numbers[~missing] = [_to_float(value) for value in array[~missing].tolist()]
+    return numbers, int(np.count_nonzero(np.isnan(numbers) & ~missing))
+
+
+def _to_float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _is_known(value: Any, known: frozenset[Any]) -> bool:
+    try:
+        return value in known
+    except TypeError:  # unhashable, so nothing a vocabulary can hold
+        return False
 
 
 def _outside(numbers: Floats, low: float | None, high: float | None) -> int:

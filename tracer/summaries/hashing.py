@@ -80,7 +80,16 @@ def is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
         return np.asarray(np.isnat(values), bool)
     if kind in "US":
         return np.asarray(values == values.dtype.type(), bool)
-    return np.array([v is None or v != v or (isinstance(v, (str, bytes)) and not v) for v in values.tolist()], bool)
+    return np.array([_is_absent(value) for value in values.tolist()], bool)
+
+
+def _is_absent(value: Any) -> bool:
+    if value is None or isinstance(value, (str, bytes)):
+        return not value
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA has no truth value; neither has an array, which is a value
+        return type(value).__name__ == "NAType"
 
 
 def _key(salt: bytes) -> np.uint64:
