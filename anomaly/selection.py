@@ -12,6 +12,7 @@ from anomaly.backtest import separation
 from anomaly.detectors import DETECTORS
 from anomaly.reference import Floats, Moment
 
+LEAST: Final = 10  # values before anything is said of a series
 DAYS: Final = 3  # of history before time of day is told apart
 RHYTHM: Final = 0.3  # share of the variance that time of day must explain
 SMOOTH: Final = 0.2  # below this a series wanders: its steps say more than its level
@@ -41,8 +42,9 @@ def describe(levels: Floats, moments: Sequence[Moment], limit: float | None = No
     known = np.isfinite(levels)
     values = levels[known]
     at = [moment for moment, is_known in zip(moments, known.tolist(), strict=True) if is_known]
-    if len(values) < 3:
-        return Features(limit)
+    slots = max((moment.slot for moment in moments), default=0) + 1
+    if len(values) < LEAST:
+        return Features(limit, slots=slots)
     slot = np.array([moment.slot for moment in at])
     center = float(np.median(values))
     scale = 1.4826 * float(np.median(np.abs(values - center)))
@@ -53,7 +55,7 @@ def describe(levels: Floats, moments: Sequence[Moment], limit: float | None = No
     rhythm = max(0.0, 1.0 - float(np.var(residual)) / variance) if variance > 0.0 else 0.0
     roughness = float(np.var(np.diff(values))) / (2.0 * variance) if variance > 0.0 else 1.0
     days = len({moment.day for moment in at})
-    return Features(limit, days, int(max(moment.slot for moment in moments)) + 1, rhythm, roughness, scale)
+    return Features(limit, days, slots, rhythm, roughness, scale)
 
 
 def select(features: Features, trials: Mapping[str, float] | None = None) -> Choice:
@@ -74,6 +76,8 @@ def select(features: Features, trials: Mapping[str, float] | None = None) -> Cho
 def choose(levels: Floats, moments: Sequence[Moment], limit: float | None = None) -> Choice:
     """Rule and trial together, from one series' history."""
     features = describe(levels, moments, limit)
+    if np.count_nonzero(np.isfinite(levels)) < LEAST:
+        return select(features)
     trials = {}
     for name in ("seasonal_robust", "robust_ewma", "diff"):
         make = partial(DETECTORS[name], **_parameters(name, features))
