@@ -44,13 +44,16 @@ def categorical_dispersion(heavy: Heavy, distinct: Distinct) -> float:
     """
     if heavy.total <= 0:
         return math.nan
-    kept = heavy.counts.tolist()
-    values = len(kept) if heavy.is_exact else max(round(distinct.estimate()), len(kept) + 1)
+    kept = len(heavy.counts)
+    values = kept if heavy.is_exact else max(round(distinct.estimate()), kept + 1)
     if values < 2:
         return 0.0
-    rest = 0 if heavy.is_exact else values - len(kept)
-    tail = [heavy.other / rest] * rest if rest else []
-    return min(1.0, entropy(np.array([*kept, *tail])) / math.log(values))
+    p = heavy.counts / heavy.total
+    tail = heavy.other / heavy.total
+    nats = -math.fsum((p * np.log(p)).tolist()) + (values - 1) / (2.0 * heavy.total)
+    if tail > 0:
+        nats -= tail * math.log(tail / (values - kept))
+    return min(1.0, nats / math.log(values))
 
 
 def top_share(heavy: Heavy, n: int) -> Estimate:
