@@ -26,6 +26,7 @@ NEVER: Final = math.inf
 STALE: Final = 14 * 86400.0  # unheard of for so long, an episode is over: a dead detector hides nothing for ever
 LOOKED_AT: Final = 32  # candidates looked at on one node, newest first: bounds the work of a storm on one node
 LISTED: Final = 500  # folded alerts that a notification carries; the counts say how many there were
+ENDED: Final = 64  # closed roots whose after-effects are recognised
 REMEMBERED: Final = 4096  # closed episodes whose identity is kept, so that none pages twice
 LEVEL: Final = {"info": 0, "ticket": 1, "page": 2, "page-now": 2}
 
@@ -146,7 +147,7 @@ class Ledger:
         return self._live.get(fingerprint)
 
     def pending(self, key: str) -> tuple[Episode, ...]:
-        """Undecided episodes of one node, or under one key of `keys_of`."""
+        """Undecided episodes of one node, of one `base NAME`, or under one key of `keys_of`."""
         return tuple(self._pending.get(key, {}).values())
 
     def carriers(self, key: str) -> Iterator[Episode]:
@@ -301,7 +302,7 @@ class Ledger:
         node = episode.alert.node
         yield self._bases, base_of(node)
         if episode.state == "pending":
-            for key in (node, *self.keys_of(episode.alert)):
+            for key in (node, f"base {base_of(node)}", *self.keys_of(episode.alert)):
                 yield self._pending, key
         if episode.carries:
             yield self._carriers, node

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from anomaly.episodes import LEVEL, LISTED, NEVER, STALE, Episode, Ledger, notification_id
-from anomaly.suppression import Verdict, explains, group, is_silenced, is_wide, judge, rank, under_cause
+from anomaly.episodes import ENDED, LEVEL, LISTED, NEVER, STALE, Episode, Ledger, notification_id
+from anomaly.suppression import Verdict, aftermath, explains, group, is_silenced, is_wide, judge, rank, under_cause
 from anomaly.topology import base_of
 from anomaly.types import Ack, Alert, Anomaly, Notification, Reason, Silence, Suppressed, Unsuppress
 from anomaly.wording import duration, place
@@ -176,10 +176,12 @@ def _send(
 
 
 def _gather(ledger: Ledger, root: Episode, now: float) -> None:
-    """Fold what waits and hangs on a root that was just sent, and what hangs on that."""
-    front = [root]
+    """Fold what waits and hangs on a root that was just sent, and what hangs on that; each place is looked at once."""
+    front, seen = [root], set[str]()
     while front:
-        near = {item.id: item for episode in front for item in _around(ledger, episode)}
+        keys = {key: None for episode in front for key in _around(ledger, episode) if key not in seen}
+        seen |= keys.keys()
+        near = {item.id: item for key in keys for item in ledger.pending(key)}
         front = []
         for episode in _by_rank(ledger, near.values()):
             if not _may_fold(ledger, episode):
@@ -190,11 +192,11 @@ def _gather(ledger: Ledger, root: Episode, now: float) -> None:
                 front.append(episode)
 
 
-def _around(ledger: Ledger, episode: Episode) -> Iterable[Episode]:
+def _around(ledger: Ledger, episode: Episode) -> Iterable[str]:
+    """Where what waits for an episode is found: downstream of it, at the same entity, worker and source."""
     alert = episode.alert
-    for key in (*ledger.graph.effects(alert.node), *(ledger.keys_of(alert) if episode.state == "sent" else ())):
-        yield from ledger.pending(key)
-    yield from [item for item in ledger.at_base(base_of(alert.node)) if item.state == "pending"]
+    ties = ledger.keys_of(alert) if episode.state == "sent" else ()
+    return (*ledger.graph.effects(alert.node), f"base {base_of(alert.node)}", *ties)
 
 
 def _fold(ledger: Ledger, episode: Episode, verdict: Verdict, now: float) -> None:
@@ -229,6 +231,7 @@ def _close(ledger: Ledger, episode: Episode, now: float, told: list[tuple[Episod
         return
     told.append((episode, "resolved", reason))
     ledger.recent.append(episode)
+    del ledger.recent[:-ENDED]
     for alert in episode.grouped:
         other = ledger.episodes.get(alert.episode)
         if other is not None and other.explained == episode.id:
@@ -385,9 +388,7 @@ def _by_rank(ledger: Ledger, episodes: Iterable[Episode]) -> list[Episode]:
 
 def _forget(ledger: Ledger, now: float) -> None:
     """Drop roots that nothing can follow from any more, and silences that are over."""
-    waits = ledger.waits
-    kept = waits.recover + waits.max_hops * waits.hop_delay + waits.tolerance
-    ledger.recent = [item for item in ledger.recent if (item.ended or 0.0) + waits.clear_hold + kept > now][-64:]
+    ledger.recent = [item for item in ledger.recent if now < aftermath(ledger, item)]
     for name in [item.id for item in ledger.silences.values() if item.end <= now]:
         del ledger.silences[name]
 

@@ -81,13 +81,13 @@ def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
         return None
     for other in ledger.carriers(f"base {base_of(episode.alert.node)}"):
         root = ledger.root_of(other)
-        if root is not None and may_hide(root, episode) and is_kin(other.alert, episode.alert):
+        if root is not None and may_hide(ledger, root, episode) and _is_one(root.alert, other.alert, episode.alert):
             return _folded(ledger, other, root, episode, "the same entity")
     if not ledger.graph.knows(episode.alert.node):
         return None
     for key in ledger.keys_of(episode.alert):
         for root in ledger.carriers(key):
-            if root.state == "sent" and may_hide(root, episode) and _is_near(ledger, root, episode, key):
+            if root.state == "sent" and may_hide(ledger, root, episode) and _is_near(ledger, root, episode, key):
                 return _folded(ledger, root, root, episode, f"the same {key}" if key.startswith("worker") else key)
     return None
 
@@ -131,7 +131,7 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
         for cause in ledger.carriers(node)
         if (root := ledger.root_of(cause)) is not None
         and root is not episode
-        and may_hide(root, episode)
+        and may_hide(ledger, root, episode)
         and explains(cause, episode, way, ledger.waits)
     ]
     if not found:
@@ -147,9 +147,14 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
     return Verdict("suppressed", _reason(ledger, "inhibited", text, cause.id, root.id, path, gap))
 
 
-def may_hide(root: Episode, episode: Episode) -> bool:
-    """A ticket does not hide a page."""
-    return LEVEL[root.alert.severity] >= LEVEL[episode.alert.severity]
+def may_hide(ledger: Ledger, root: Episode, episode: Episode) -> bool:
+    """A ticket does not hide a page, and trouble at one worker does not hide what most workers show."""
+    one, other = root.alert, episode.alert
+    if LEVEL[one.severity] < LEVEL[other.severity]:
+        return False
+    if not one.worker or other.worker or base_of(one.node) == base_of(other.node):
+        return True
+    return not is_common(ledger, base_of(other.node)) or is_common(ledger, base_of(one.node))
 
 
 def is_kin(one: Alert, other: Alert) -> bool:
@@ -159,20 +164,24 @@ def is_kin(one: Alert, other: Alert) -> bool:
     return one.worker == other.worker or not (one.worker and other.worker) or one.metric == other.metric
 
 
+def is_common(ledger: Ledger, base: str) -> bool:
+    """Whether more than half of the workers, and at least two, show it."""
+    workers = {episode.alert.worker for episode in ledger.at_base(base)} - {""}
+    return len(workers) >= 2 and 2 * len(workers) > ledger.workers
+
+
 def is_wide(ledger: Ledger, base: str) -> bool:
     """Whether the job leads, not a worker.
 
-    It does when more than half of the workers, and at least two, fire; or when the job's own deviation is larger than
-    that of any worker: pooled evidence grows with what all share and shrinks with what one does alone.
+    It does when it is common to most workers; or when the job's own deviation is larger than that of any worker: pooled
+    evidence grows with what all share and shrinks with what one does alone.
     """
     worst: dict[str, float] = {}
     for episode in ledger.at_base(base):
         worker = episode.alert.worker
         worst[worker] = max(worst.get(worker, 0.0), episode.alert.score)
     job = worst.pop("", 0.0)
-    if len(worst) >= 2 and 2 * len(worst) > ledger.workers:
-        return True
-    return job > max(worst.values(), default=0.0)
+    return is_common(ledger, base) or job > max(worst.values(), default=0.0)
 
 
 def rank(ledger: Ledger, episode: Episode, wide: Mapping[str, bool]) -> tuple[object, ...]:
@@ -208,7 +217,7 @@ def _behind_rival(ledger: Ledger, episode: Episode, now: float) -> Verdict | Non
         rival
         for node, way in _apart(ledger.graph.causes(episode.alert.node), episode)
         for rival in ledger.pending(node)
-        if rival.due > now and may_hide(rival, episode) and explains(rival, episode, way, ledger.waits)
+        if rival.due > now and may_hide(ledger, rival, episode) and explains(rival, episode, way, ledger.waits)
         and (not ledger.graph.is_cyclic(node, episode.alert.node) or _leads(ledger, rival, episode))
     ]  # fmt: skip
     if not rivals or now >= limit or episode.alert.severity == "page-now":
@@ -224,20 +233,34 @@ def _in_aftermath(ledger: Ledger, episode: Episode, now: float) -> Verdict | Non
         return None
     causes = ledger.graph.causes(alert.node)
     for root in reversed(ledger.recent):
+        if alert.arrival >= aftermath(ledger, root):
+            continue
         way = causes.get(root.alert.node, Way((root.alert.node,), 0.0))
         is_apart = way.hops > 0 and base_of(alert.node) != base_of(root.alert.node)
         is_effect = is_apart and explains(root, episode, way, waits)
         is_same = is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
-        if may_hide(root, episode) and (is_effect or is_same):
+        if may_hide(ledger, root, episode) and (is_effect or is_same):
             until = alert.arrival + waits.recover + way.delay + episode.blur
             text = f"after {place(root.alert.node)}, which is over; it gets {duration(until - now)} to end too"
             return Verdict("pending", _waiting(ledger, text, root.id), until) if until > now else None
     return None
 
 
+def aftermath(ledger: Ledger, root: Episode) -> float:
+    """Until when something may follow from a closed root."""
+    waits = ledger.waits
+    return (root.ended or 0.0) + waits.clear_hold + waits.recover + waits.max_hops * waits.hop_delay + waits.tolerance
+
+
 def _leads(ledger: Ledger, one: Episode, other: Episode) -> bool:
     wide = {base: is_wide(ledger, base) for base in (base_of(one.alert.node), base_of(other.alert.node))}
     return rank(ledger, one, wide) < rank(ledger, other, wide)
+
+
+def _is_one(root: Alert, other: Alert, alert: Alert) -> bool:
+    """The same entity as something in the root's incident, and not one worker's beside a root at another worker."""
+    is_apart = alert.worker and root.worker not in ("", alert.worker) and not is_kin(root, alert)
+    return is_kin(other, alert) and not is_apart
 
 
 def _is_near(ledger: Ledger, root: Episode, episode: Episode, key: str) -> bool:
