@@ -14,7 +14,7 @@ from pipelines.outputs import Change, Counters
 from pipelines.pipeline import Partial, Presence, Report
 from pipelines.stream import watermark
 from pipelines.stream.panes import Track, partial_of
-from pipelines.stream.state import RING, Closed, Job, Side, Worker
+from pipelines.stream.state import KEPT_MEMBERS, RING, Closed, Job, Side, Worker
 from pipelines.stream.watermark import COUNTS, FAR_PAST
 from pipelines.stream.windows import Window, to_micros, to_seconds
 
@@ -295,9 +295,13 @@ def evict_workers(job: Job) -> None:
 
 
 def forget_worker(job: Job, name: str) -> None:
-    """Drop a worker; its counts stay."""
+    """Drop a worker; its counts stay, and for a while who it was."""
     worker = job.workers.pop(name)
     job.counts = [a + b for a, b in zip(job.counts, worker.member.counts, strict=True)]
+    worker.member.counts, worker.member.passings = [0] * len(COUNTS), []
+    job.gone[name] = worker.member
+    if len(job.gone) > KEPT_MEMBERS:
+        del job.gone[next(iter(job.gone))]
     job.series -= len(worker.stream.names.names) + len(worker.wall.names.names)
     for ring in job.rings.values():
         for closed in ring:

@@ -35,15 +35,14 @@ def take(job: Job, batch: TraceBatch) -> None:
     names = _checked_names(worker, batch, points)
     for sketch in batch.sketches:
         summaries.decode(sketch)
-    if worker is None:
-        if len(job.workers) >= job.config.max_series:
-            job.counts[OVERFLOW] += len(points.index)
-            return
-        worker = job.workers[batch.worker] = Worker(Member(worker=batch.worker))
-    verdict = watermark.verdict(worker.member, batch.incarnation, batch.sequence)
+    known = job.gone.get(batch.worker) if worker is None else worker.member
+    verdict = "new" if known is None else watermark.verdict(known, batch.incarnation, batch.sequence)
     if verdict == "duplicate" or verdict == "superseded":
-        worker.member.counts[DUPLICATE if verdict == "duplicate" else SUPERSEDED] += 1
+        counts = job.counts if worker is None or known is None else known.counts
+        counts[DUPLICATE if verdict == "duplicate" else SUPERSEDED] += 1
         return
+    if worker is None:
+        worker = _admitted(job, batch.worker)
     pane, mark = _times(job, worker.member, batch)
     if verdict == "new" or worker.member.state in ("missing", "left"):
         _welcome(job, worker, batch, pane, mark, is_new=verdict == "new")
@@ -56,6 +55,17 @@ def take(job: Job, batch: TraceBatch) -> None:
     if worker.facts.open and mapping.trains and batch.index:
         job.out += facts.train_cleanly(worker.facts, pane, member.watermark, job.pane)
     _move(job, worker, pane, is_final=batch.final)
+
+
+def _admitted(job: Job, name: str) -> Worker:
+    """A worker not seen before, or not for long."""
+    if len(job.workers) >= job.config.max_series:
+        raise Rejected("workers", f"{len(job.workers)} workers already, as many as max_series allows")
+    worker = Worker(job.gone.pop(name, None) or Member(worker=name))
+    if job.stream is not None and worker.member.passed != FAR_PAST:
+        worker.next_bound = job.stream.grid.after(worker.member.passed)
+    job.workers[name] = worker
+    return worker
 
 
 def _check(job: Job, batch: TraceBatch) -> None:

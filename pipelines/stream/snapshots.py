@@ -19,7 +19,8 @@ from tracer.records import Name, Sketch
 
 VERSION: Final = 1
 _AS_IT_IS: Final = (
-    "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings", "recent", "pending",
+    "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings", "recent",
+    "pending",
 )  # fmt: skip
 
 
@@ -84,6 +85,7 @@ class SavedJob(msgspec.Struct, array_like=True, frozen=True):
     is_begun: bool
     vacant_since: int | None
     workers: list[SavedWorker]
+    gone: list[Member]
     rings: list[SavedClosed]
     series: int
     counts: list[int]
@@ -112,6 +114,7 @@ def dump(job: Job, stage2: bytes) -> bytes:
         is_begun=job.is_begun,
         vacant_since=job.vacant_since,
         workers=[_save_worker(worker) for _, worker in job.named_workers()],
+        gone=list(job.gone.values()),
         rings=[_save_closed(closed) for _, ring in sorted(job.rings.items()) for closed in ring],
         series=job.series,
         counts=job.counts,
@@ -136,6 +139,7 @@ def load(data: bytes, config: JobConfig) -> tuple[Job, bytes]:
     _load_side(job.stream, saved.stream)
     _load_side(job.wall, saved.wall)
     job.workers = {worker.member.worker: _load_worker(job, worker) for worker in saved.workers}
+    job.gone = {member.worker: member for member in saved.gone}
     for closed in saved.rings:
         job.rings.setdefault(closed.window.spec, []).append(_load_closed(closed))
     return job, saved.stage2

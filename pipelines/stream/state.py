@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +16,7 @@ from pipelines.stream.watermark import COUNTS, FAR_PAST, Member
 from pipelines.stream.windows import Grid, Window, to_micros
 from tracer.records import Feedback, Setting
 
+KEPT_MEMBERS: Final = 1_000  # workers remembered after they have gone
 RING: Final = 3  # closed windows of each kind that may still be revised
 HOLD_WINDOWS: Final = 3  # of the shortest windows: how long a member that does not move is waited for
 Emitted = Report | Anomaly | Change | Counters | DeadLetter | Setting | Feedback
@@ -70,6 +72,7 @@ class Job:
     is_begun: bool = False  # something was closed in this run
     vacant_since: int | None = None  # the clock when the last member left
     workers: dict[str, Worker] = field(default_factory=dict)
+    gone: dict[str, Member] = field(default_factory=dict)  # workers that left long ago: old records are known as such
     rings: dict[int, list[Closed]] = field(default_factory=dict)
     series: int = 0
     counts: list[int] = field(default_factory=lambda: [0] * len(COUNTS))  # of no worker, or of workers long gone
@@ -120,9 +123,11 @@ def wall_delay(config: JobConfig) -> int:
     """How long after its end a wall window closes.
 
     A driver that ticks by panes has all records of a pane on the bus before its tick: no delay. A host that ticks finer
-    has not: the last pane's records arrive within the next one, so the window gives them that long.
+    has not: the last pane's records arrive within the next one, so the window gives them that long. Always whole panes:
+    within one, records and ticks may change places.
     """
-    return to_micros(config.allowed_lateness) + (0 if config.tick >= config.pane else to_micros(config.pane))
+    panes = math.ceil(config.allowed_lateness / config.pane) + (config.tick < config.pane)
+    return panes * to_micros(config.pane)
 
 
 def _side(old: Side | None, specs: list[tuple[int, WindowSpec]], timezone: str, delay: int) -> Side | None:

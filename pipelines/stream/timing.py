@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import msgspec
@@ -15,7 +14,6 @@ from pipelines.stream.watermark import FAR_PAST
 from pipelines.stream.windows import to_micros, to_seconds
 
 END_AFTER: Final = to_micros(HOUR)  # without members
-KEPT_MEMBERS: Final = 1_000  # remembered of a job that has ended, so that old records are known as such
 SILENT, MISSING, BEHIND, END, WALL, STREAM = range(6)  # the order in which deadlines at the same time are met
 
 Deadline = tuple[int, int, str]  # time, what, worker
@@ -139,10 +137,10 @@ def _report_missing(job: Job, worker: Worker, at: int) -> None:
 
 
 def _shrink(job: Job) -> None:
-    known = sorted(job.workers, key=lambda name: (job.workers[name].member.heard or -math.inf, name))
-    for name in known[: max(0, len(known) - KEPT_MEMBERS)]:
-        closing.forget_worker(job, name)
-    for name, worker in job.workers.items():
-        worker.member.passings = []
-        job.workers[name] = Worker(worker.member, worker.facts, next_bound=worker.next_bound)
+    for name, worker in job.named_workers():
+        if worker.facts.open:  # an alert that nobody has ended
+            worker.member.passings = []
+            job.workers[name] = Worker(worker.member, worker.facts, next_bound=worker.next_bound)
+        else:
+            closing.forget_worker(job, name)
     job.series = 0

@@ -41,7 +41,7 @@ class Calendar:
 
     >>> new_york = Calendar(to_micros(3 * HOUR), "America/New_York")
     >>> spring = to_micros(1362898800.0)  # 10 March 2013, 02:00 local, when clocks jump to 03:00
-    >>> to_seconds(new_york.after(spring) - new_york.until(spring - 1)) / HOUR
+    >>> to_seconds(spring - new_york.until(spring - 1)) / HOUR
     2.0
     """
 
