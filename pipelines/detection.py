@@ -38,6 +38,9 @@ _COLUMNS: Final = {
 }
 
 
+_Key = tuple[str, str, str, str, str]  # a SeriesKey on the wire; a score's domain may be "overall"
+
+
 class Judged(NamedTuple):
     """What was normal for one window's series and how far they are from it; every array has shape [n]."""
 
@@ -53,11 +56,11 @@ class Judged(NamedTuple):
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
     version: int
-    keys: tuple[SeriesKey, ...]
+    keys: tuple[_Key, ...]
     arrays: bytes
     reference: bytes
-    episodes: tuple[tuple[SeriesKey, Episode], ...]
-    multipliers: tuple[tuple[SeriesKey, float], ...]
+    episodes: tuple[tuple[_Key, Episode], ...]
+    multipliers: tuple[tuple[_Key, float], ...]
 
 
 class Watch:
@@ -139,10 +142,12 @@ class Watch:
     def restore(self, data: bytes) -> None:
         """Take the state that `snapshot` gave."""
         state = msgspec.msgpack.decode(data, type=_State)
-        self._keys, self._arrays, self._traits = state.keys, unpack(state.arrays), None
-        self._rows = {key: row for row, key in enumerate(state.keys)}
+        self._keys = tuple(_series(key) for key in state.keys)
+        self._arrays, self._traits = unpack(state.arrays), None
+        self._rows = {key: row for row, key in enumerate(self._keys)}
         self.reference = Reference.restore(state.reference)
-        self.episodes, self._multipliers = dict(state.episodes), dict(state.multipliers)
+        self.episodes = {_series(key): episode for key, episode in state.episodes}
+        self._multipliers = {_series(key): factor for key, factor in state.multipliers}
 
     def _align(self, keys: tuple[SeriesKey, ...]) -> None:
         """Series come and go: state follows the keys of the window."""
@@ -239,6 +244,10 @@ class Watch:
     def _told(self, key: SeriesKey, episode: Episode, text: str | None, time: float, end: float | None) -> Anomaly:
         severity: Severity = "info" if self.shown else "page"
         return anomaly(key, episode, time, severity, text or f"{key.metric} is normal again", end)
+
+
+def _series(key: _Key) -> SeriesKey:
+    return SeriesKey(*key)  # type: ignore[arg-type]
 
 
 def _shared(job: SeriesKey, workers: tuple[str, ...], still: dict[SeriesKey, Episode], begun: list[Found]) -> Found:

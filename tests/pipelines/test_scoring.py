@@ -29,7 +29,8 @@ PIPELINES = (
         Rule("c", forms.value, 0.2, 0.6, 1.0, 0.5),
     )),
     Pipeline("train", 0.40, (), (
-        Rule("d", forms.value, 0.0, 1.0, 1.0, 0.1, cap_domain=20.0, cap_overall=40.0), Rule("e", forms.value, 0.0, 1.0, 9.0),
+        Rule("d", forms.value, 0.0, 1.0, 1.0, 0.1, cap_domain=20.0, cap_overall=40.0),
+        Rule("e", forms.value, 0.0, 1.0, 9.0),
     )),
     Pipeline("system", 0.25, (), (Rule("f", forms.value, 0.0, 1.0, 1.0), Rule("g", forms.value, 0.0, 1.0, 2.0))),
 )
