@@ -17,8 +17,11 @@ _FIELDS = ("value", "rows", "error", "floor", "reference", "low", "high")
 
 
 class PointColumns(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """All points of one closed window, as columns: `keys` is MessagePack [[worker, domain, entity, metric], ...] (a cache
-    key), every other column raw `<f8` with one element a key, NaN for unknown."""
+    """All points of one closed window, as columns.
+
+    `keys` is MessagePack [[worker, domain, entity, metric], ...] (a cache key); every other column is raw `<f8` with one
+    element a key, NaN for unknown.
+    """
 
     version: int = 1
     job: str
@@ -49,7 +52,8 @@ class PointColumns(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
                 job=self.job, worker=worker, domain=domain, entity=entity, metric=metric,
                 start=self.start, end=self.end, revision=self.revision, number=self.number,
                 rows=columns["rows"][i], error=columns["error"][i], floor=columns["floor"][i],
-                **{name: _known(columns[name][i]) for name in ("value", "reference", "low", "high")},  # type: ignore[arg-type]
+                value=_known(columns["value"][i]), reference=_known(columns["reference"][i]),
+                low=_known(columns["low"][i]), high=_known(columns["high"][i]),
             )
             for i, (worker, domain, entity, metric) in enumerate(keys)
         ]

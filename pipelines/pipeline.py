@@ -1,7 +1,7 @@
 """The one shape: a pipeline is a value, its metrics and their rules; pure operators run any pipeline.
 
-A `Metric` is a name, its clock and a pure function from one closed window's merged state to values; a `Rule` says what a
-value costs. Adding a metric is one function and one line in its domain's `metrics.py`, scoring it one line in `rules.py`.
+A `Metric` is a name, its clock and a pure function from one closed window's merged state to values; a `Rule` says what
+a value costs. Adding a metric is one function and one line in its domain's `metrics.py`, scoring it one in `rules.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Stat(NamedTuple):
     """Folded points of one traced quantity, one element an entity; every array has shape [n]."""
 
     entities: tuple[str, ...]
-    count: Floats  # finite points
+    count: Floats  # type: ignore[assignment]  # finite points; a tuple's own `count` is not wanted here
     weight: Floats
     total: Floats  # sum of weight x value
     low: Floats  # +inf where count is 0
@@ -110,7 +110,7 @@ class Metric(NamedTuple):
     doc: str  # the definition, one sentence
     scope: Scope = "both"
     transform: Transform = "identity"  # the scale on which changes are judged: counts sqrt, ratios asin, positive log
-    reference: Literal["class", "slot", "none"] = "slot"  # class: same slot and class of day (counts); slot: same slot of the day
+    reference: Literal["class", "slot", "none"] = "slot"  # class: same slot and class of day (counts); slot: same slot
     pages: bool = True  # may a change of it page by itself
     additive: bool = False  # an empty window gives 0, not missing
     direction: Literal["both", "up", "down"] = "both"  # which changes are bad
@@ -147,8 +147,8 @@ class Pipeline(NamedTuple):
 class Partial(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """One worker's fold of one window: what stage 1 hands to stage 2, and what a shard reports.
 
-    `columns` holds float64 [7, n] as raw bytes, rows: count, weight, total, low, high, nonfinite, (spare 0); one column a
-    name. `sketches` are encoded `tracer.records.Sketch`, merged to one for each (kind, clock, name, entity), sorted.
+    `columns` holds float64 [7, n] as raw bytes, rows: count, weight, total, low, high, nonfinite, (spare 0); one column
+    a name. `sketches` are `tracer.records.Sketch`, merged to one for each (kind, clock, name, entity), sorted.
     """
 
     worker: str

@@ -1,7 +1,7 @@
 """All I/O on one screen: the bus, the store and the notifiers, as Protocols that adapters implement.
 
-    StoreBusy     the store is locked or full for now; the writer keeps the batch and tries again
-    NotifyError   a notification was not delivered; `retryable` says whether trying again can help
+StoreBusy     the store is locked or full for now; the writer keeps the batch and tries again
+NotifyError   a notification was not delivered; `retryable` says whether trying again can help
 """
 
 from __future__ import annotations
@@ -58,8 +58,10 @@ class StoreBusy(Exception):
 
 
 class Store(Protocol):
-    """The time-series store: SQLite by default, InfluxDB for those who have one. Writes are idempotent; an older revision
-    never overwrites a newer one."""
+    """The time-series store: SQLite by default, InfluxDB for those who have one.
+
+    Writes are idempotent; an older revision never overwrites a newer one.
+    """
 
     def write(self, records: Iterable[Stored]) -> None:
         """Write all, in one transaction. Raises StoreBusy when the caller should keep them and try again."""
@@ -73,18 +75,53 @@ class Store(Protocol):
 class Query(Protocol):
     """What the HTTP surface, the page and the command line read. Times in seconds since the epoch, results JSON-ready."""
 
-    def jobs(self) -> list[dict[str, Any]]: ...
-    def scores(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]: ...
-    def breakdown(self, job: str, at: float | None = None) -> dict[str, Any] | None: ...
-    def series(self, job: str, match: Mapping[str, str], limit: int = 1000) -> list[dict[str, Any]]: ...
-    def points(self, series: int, start: float, end: float, buckets: int = 500) -> dict[str, Any]: ...
-    def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]: ...
-    def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]: ...
-    def incidents(self, job: str | None, start: float, end: float, limit: int = 200) -> list[dict[str, Any]]: ...
-    def incident(self, notification: str) -> dict[str, Any] | None: ...
-    def changes(self, job: str, start: float, end: float) -> list[dict[str, Any]]: ...
-    def profiles(self, job: str, worker: str, start: float, end: float) -> list[dict[str, Any]]: ...
-    def counters(self, job: str) -> dict[str, Any]: ...
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job with its last scores, state and sparkline."""
+        ...
+
+    def scores(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
+        """Score lines in [start, end), all domains, oldest first."""
+        ...
+
+    def breakdown(self, job: str, at: float | None = None) -> dict[str, Any] | None:
+        """The scores at a time (None: the last) with all their parts."""
+        ...
+
+    def series(self, job: str, match: Mapping[str, str], limit: int = 1000) -> list[dict[str, Any]]:
+        """The series whose labels equal `match`."""
+        ...
+
+    def points(self, series: int, start: float, end: float, buckets: int = 500) -> dict[str, Any]:
+        """One series from the coarsest rollup that has `buckets` buckets in the range."""
+        ...
+
+    def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
+        """The series that changed most in the range against the one before it."""
+        ...
+
+    def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
+        """Episodes that touch the range."""
+        ...
+
+    def incidents(self, job: str | None, start: float, end: float, limit: int = 200) -> list[dict[str, Any]]:
+        """Root notifications with what they suppress, newest first."""
+        ...
+
+    def incident(self, notification: str) -> dict[str, Any] | None:
+        """One of them with its audit trail."""
+        ...
+
+    def changes(self, job: str, start: float, end: float) -> list[dict[str, Any]]:
+        """What belongs on a time axis beside anomalies."""
+        ...
+
+    def profiles(self, job: str, worker: str, start: float, end: float) -> list[dict[str, Any]]:
+        """Merged summaries of the closed windows in the range."""
+        ...
+
+    def counters(self, job: str) -> dict[str, Any]:
+        """What became of a job's records so far."""
+        ...
 
 
 class NotifyError(Exception):

@@ -115,7 +115,8 @@ def _split(table: pd.DataFrame, airport: str) -> Flights:
 
 
 def _seconds(times: pd.Series[pd.Timestamp]) -> Floats:
-    return (times.dt.tz_convert("UTC").dt.tz_localize(None) - pd.Timestamp(0)).dt.total_seconds().to_numpy(float)
+    naive = times.dt.tz_convert("UTC").dt.tz_localize(None)
+    return np.asarray((naive - pd.Timestamp(0)).dt.total_seconds(), np.float64)
 
 
 def _save(flights: Flights, path: pathlib.Path) -> None:

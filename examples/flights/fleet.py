@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from examples.flights.data import AIRPORTS
@@ -25,7 +26,7 @@ class Fleet:
         for airport in AIRPORTS:
             self._hear(airport)
 
-    def hour(self, start: float, faults: dict[str, tuple[str, ...]], *, save: bool) -> None:
+    def hour(self, start: float, faults: Mapping[str, Sequence[str]], *, save: bool) -> None:
         """Let every worker live through [start, start + 1 h), and then write a snapshot if `save`."""
         for airport, process in self._processes.items():
             order: dict[str, Any] = {"do": "hour", "start": start, "faults": faults[airport]}

@@ -56,7 +56,8 @@ def build(
     declared = [item for item in truth.incident if begin <= seconds(item.start) < end]
     natural = [item for item in truth.natural if begin <= seconds(item.start) < end]
     labels = {page.id: _explain(page, declared, natural) for page in pages}
-    found = {item.name: [page for page in pages if labels[page.id] == item.name] for item in (*declared, *natural)}
+    names = [item.name for item in declared] + [event.name for event in natural]
+    found = {name: [page for page in pages if labels[page.id] == name] for name in names}
     forbidden = {item.name for item in natural if item.expect == "must-not"}
     unexplained = [page for page in pages if labels[page.id] is None or labels[page.id] in forbidden]
     rest = [page for page in pages if labels[page.id] not in {item.name for item in declared}]

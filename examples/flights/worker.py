@@ -16,7 +16,7 @@ from examples.flights.job import HOUR, Clock, Job
 from examples.flights.model import Model
 from tracer.local import LocalLog
 from tracer.profiles import FeatureKind
-from tracer.tracer import Labels, Select, Tracer
+from tracer.tracer import Tracer
 
 _FLUSH = 30.0  # seconds
 
@@ -57,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _kinds() -> dict[str, FeatureKind]:
-    return {**dict.fromkeys(NUMERIC, "numeric"), **dict.fromkeys(CATEGORICAL, "id")}
+    kinds: dict[str, FeatureKind] = dict.fromkeys(NUMERIC, "numeric")
+    return {**kinds, **dict.fromkeys(CATEGORICAL, "id")}
 
 
 def _answer(job: Job) -> None:

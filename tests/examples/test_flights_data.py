@@ -16,7 +16,8 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Flights]:
 
 
 def test_every_flight_of_2013_is_there_once(flights: dict[str, Flights]) -> None:
-    assert {airport: len(item.ids) for airport, item in flights.items()} == {"EWR": 120835, "JFK": 111279, "LGA": 104662}
+    rows = {airport: len(item.ids) for airport, item in flights.items()}
+    assert rows == {"EWR": 120835, "JFK": 111279, "LGA": 104662}
     assert sum(len(set(item.ids.tolist())) for item in flights.values()) == 336_776
 
 

@@ -28,7 +28,9 @@ def test_one_page_at_the_right_place_is_found_after_one_window() -> None:
     assert incident["found"] and incident["delay_windows"] == 1 and incident["suppressed"] == 4
 
 
-@pytest.mark.parametrize("wrong", [{"worker": ""}, {"domain": "train"}, {"entity": "feature:dest"}, {"start": START + 9e5}])
+@pytest.mark.parametrize(
+    "wrong", [{"worker": ""}, {"domain": "train"}, {"entity": "feature:dest"}, {"start": START + 9e5}]
+)
 def test_a_page_at_the_wrong_place_is_unexplained(wrong: dict[str, object]) -> None:
     result = judged(page(**wrong))
     assert not result["incidents"][0]["found"]  # type: ignore[index]
