@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import cast
 
+import numpy as np
+
 from pipelines.measures import NOTHING, proportion, rate, single
 from pipelines.pipeline import Values, View
 from pipelines.stream.localtime import LocalTime
@@ -50,8 +52,8 @@ def label_silence(view: View) -> Values:
     """Seconds from the last label to the window's end; the floor is the longest normal silence at this hour."""
     silence = cast("Silence | None", view.memory("label", ""))
     last = last_label(view)
-    if silence is not None and not last >= silence.last:
-        last = silence.last
+    if silence is not None:
+        last = float(np.fmax(last, silence.last))
     if math.isnan(last):
         return NOTHING
     _, hour = LocalTime(view.config.timezone).day_and_hour(view.start)

@@ -164,9 +164,8 @@ class Silence:
         return max(gaps) if len(gaps) >= 3 else 0.0
 
     def observe(self, last: float) -> None:
-        """A label came at `last`."""
-        if not self.last >= last:
-            self.last = last
+        """A label came at `last`, or none did (NaN)."""
+        self.last = float(np.fmax(self.last, last))
 
     def learn(self, day: int, hour: int, silence: float) -> None:
         """This silence was normal."""

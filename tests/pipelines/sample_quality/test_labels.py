@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from pipelines.config import DAY, HOUR, Labels
+from pipelines.stream.evaluate import Evaluator
+from tests.pipelines.reports import config, evaluate, learn, partial, presence, report, totals, values_of
+
+SLOT = 3 * HOUR
+
+
+def labels(worker="a", **counts):
+    return partial(worker, totals("label", **counts))
+
+
+def test_label_rate_of_the_job_is_all_positives_of_all_labels():
+    found = evaluate(labels("a", labels=100, positives=20), labels("b", labels=300, positives=20))
+    assert found["a", "", "label_rate"] == 0.2
+    assert found["", "", "label_rate"] == 0.1
+
+
+def test_label_rate_of_few_positives_is_unknown_whatever_the_labels():
+    evaluated = Evaluator(config()).evaluate(report(labels(labels=1000, positives=19)))
+    assert np.isnan(values_of(evaluated)["a", "", "label_rate"])
+    assert values_of(evaluated, "rows")["a", "", "label_rate"] == 19.0
+
+
+def test_label_arrivals_stop_at_zero():
+    evaluator = Evaluator(config())
+    learn(evaluator, evaluator.evaluate(report(labels(labels=1080, positives=0))))
+    held = evaluator.evaluate(report(labels(due=60, overdue=60), start=SLOT))
+    assert values_of(held)["a", "", "label_arrivals"] == 0.0
+    assert values_of(held)["a", "", "label_overdue"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "counts", "share"),
+    [
+        ("label_overdue", {"due": 80, "overdue": 20}, 0.25),
+        ("label_expired", {"settled": 200, "expired": 10}, 0.05),
+        ("label_coverage@H", {"cohort_rows": 100, "cohort_labelled": 97}, 0.97),
+        ("label_flip_rate", {"labels": 100, "positives": 30, "flips": 4}, 0.04),
+    ],
+)
+def test_shares_of_the_join_are_divided_once_for_the_job(metric, counts, share):
+    found = evaluate(labels("a", **counts), labels("b", **counts))
+    assert found["a", "", metric] == share
+    assert found["", "", metric] == share
+
+
+def test_label_silence_goes_on_through_windows_without_labels():
+    evaluator, members = Evaluator(config()), [presence("a")]
+    learn(evaluator, evaluator.evaluate(report(labels(labels=5, last_label=SLOT - 60.0), presences=members)))
+    for windows in (1, 2):
+        evaluated = evaluator.evaluate(report(start=windows * SLOT, presences=members))
+        learn(evaluator, evaluated)
+    found = values_of(evaluated)
+    assert [found["a", "", "label_silence"], found["", "", "label_silence"]] == [2 * SLOT + 60.0] * 2
+
+
+def test_a_worker_that_never_had_a_label_has_no_silence():
+    found = evaluate(labels(due=60, overdue=1), presences=[presence("a")])
+    assert ("a", "", "label_silence") not in found
+
+
+def test_label_silence_is_judged_against_the_declared_gap():
+    declared = config(labels=Labels(silence=2 * HOUR))
+    evaluated = Evaluator(declared).evaluate(report(labels(labels=5, last_label=SLOT - 60.0)))
+    assert values_of(evaluated, "floor")["a", "", "label_silence"] == 2 * HOUR
+
+
+def test_label_silence_learns_the_longest_normal_gap_of_its_hour():
+    evaluator = Evaluator(config(pane=10.0))
+    for day in range(3):
+        for slot in range(8):
+            start = day * DAY + slot * SLOT
+            gap = 7000.0 if slot == 2 else 50.0 + day
+            learn(evaluator, evaluator.evaluate(report(labels(labels=5, last_label=start + SLOT - gap), start=start)))
+    quiet = evaluator.evaluate(report(labels(labels=5, last_label=3 * DAY + 3 * SLOT - 1.0), start=3 * DAY + 2 * SLOT))
+    busy = evaluator.evaluate(report(labels(labels=5, last_label=3 * DAY + SLOT - 1.0), start=3 * DAY))
+    assert values_of(quiet, "floor")["", "", "label_silence"] == 7000.0
+    assert values_of(busy, "floor")["", "", "label_silence"] == 52.0
+
+
+def test_a_silence_that_was_not_normal_does_not_widen_the_gap():
+    evaluator = Evaluator(config(pane=10.0))
+    for day in range(4):
+        gap = 9000.0 if day == 3 else 50.0
+        part = labels(labels=5, last_label=day * DAY + SLOT - gap)
+        learn(evaluator, evaluator.evaluate(report(part, start=day * DAY)), *(["label_silence"] if day == 3 else []))
+    evaluated = evaluator.evaluate(report(labels(labels=5, last_label=4 * DAY), start=4 * DAY))
+    assert values_of(evaluated, "floor")["a", "", "label_silence"] == 50.0
