@@ -1,5 +1,7 @@
 """What on-call can do to a running pipeline: each action is one record on the bus, whoever asks for it.
 
+What is asked is checked before anything is sent:
+
     ActionError    an action that cannot be taken: the message names the value and the remedy
 """
 

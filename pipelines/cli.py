@@ -23,7 +23,7 @@ _EXAMPLES: Final = {
     "run": "streamgauge run --config streamgauge.toml",
     "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
     "check": "streamgauge check streamgauge.toml",
-    "detect": "streamgauge detect requests.csv --value latency --time minute",
+    "detect": "streamgauge detect latency.csv --threshold 6",
     "profile": "streamgauge profile samples.parquet --label clicked",
     "trace": "streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
     "silence": "streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
@@ -89,16 +89,16 @@ def _add_hosting(commands: _Commands) -> None:
 def _add_files(commands: _Commands) -> None:
     check = _add(commands, "check", "name every fault of a configuration")
     check.add_argument("file", type=Path)
-    detect = _add(commands, "detect", "run the detector on a series in a CSV file")
+    detect = _add(commands, "detect", "run the detector on a CSV file with the columns timestamp and value")
     detect.add_argument("file", type=Path)
-    detect.add_argument("--value", help="column of the values (the first numeric one)")
-    detect.add_argument("--time", help="column of the times (the first one)")
+    detect.add_argument("--threshold", type=float, default=8.0, help="sigmas (8)")
+    detect.add_argument("--limit", type=float, help="a value above this is an anomaly without any history")
+    detect.add_argument("--all", action="store_true", help="print every row with its score, not only the alerts")
     profile = _add(commands, "profile", "run the profiler on a CSV or Parquet file")
     profile.add_argument("file", type=Path)
     profile.add_argument("--columns", nargs="+", default=[], help="only these")
     profile.add_argument("--label", default="", help="column with the label, for the information value")
-    for command in (detect, profile):
-        command.add_argument("--json", action="store_true", help="as JSON")
+    profile.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_actions(commands: _Commands) -> None:

@@ -1,5 +1,7 @@
 """What is wrong in a configuration, told as its reader needs it: where, the value, the remedy; pure.
 
+All faults of a file are told at once:
+
     ConfigError    the configuration cannot be used; `faults` names every reason
 """
 

@@ -23,7 +23,7 @@ _IDLE: Final = 0.25  # seconds between looks when nothing is appended: bounds ti
 _log = logging.getLogger(__name__)
 
 
-class FolderInUse(Exception):  # noqa: N818
+class FolderInUse(Exception):
     """Another process runs on the same data folder."""
 
 

@@ -114,14 +114,15 @@ class Pager:
         job.waiting.append(message)
 
     def _tick(self, tick: Tick) -> list[Output]:
-        names = [tick.job] if tick.job else sorted(self._jobs)
-        return [output for name in names if name in self._jobs for output in self._advance(name, tick.time)]
+        """Advance the job, or all. One that has said nothing yet has a clock too: a tick sent again must find it passed."""
+        names = [tick.job] if tick.job else sorted({*self._configs, *self._jobs})
+        return [output for name in names for output in self._advance(name, tick.time)]
 
     def _advance(self, name: str, now: float) -> list[Output]:
-        job, ledger = self._jobs[name], self._ledger(name)
-        if now <= job.clock and not job.waiting:
+        job = self._jobs.setdefault(name, _JobState())
+        if now <= job.clock:
             return []
-        now = max(now, job.clock)
+        ledger = self._ledger(name)
         since = job.clock if math.isfinite(job.clock) else -math.inf
         waiting = [outputs.decode(message, KINDS) for message in job.waiting]
         job.waiting = []

@@ -1,5 +1,7 @@
 """Messages of the bus as server-sent events, and positions in all topics as event ids; pure.
 
+The names of the events, by the topic that they come from:
+
     score points profiles anomaly change counters     from `scores` and `anomalies`
     silence ack unsuppress topology                   from `anomalies`
     decision notification                             from `alerts`

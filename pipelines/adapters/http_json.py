@@ -1,5 +1,7 @@
 """JSON in and out of the HTTP surface: records as objects, parameters within bounds, refusals as `{error, remedy}`.
 
+What is not answered is raised:
+
     Refusal    a request that is not answered: its status, the error and the remedy
 """
 
@@ -18,7 +20,7 @@ _encoder = msgspec.json.Encoder()
 T = TypeVar("T")
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     """A request that is not answered."""
 
     def __init__(self, status: int, error: str, remedy: str) -> None:

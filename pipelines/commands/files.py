@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import sys
 
 from pipelines.cli import UseError
 from pipelines.loading import load
@@ -18,14 +19,18 @@ def check(args: argparse.Namespace) -> int:
 
 
 def detect(args: argparse.Namespace) -> int:
-    """Print the anomalies in a file."""
+    """Print the alerts in a file, or every row with its score."""
     from pipelines import detect_file
 
     try:
-        report = detect_file.detect(args.file, value=args.value, time=args.time)
-    except detect_file.DetectError as error:
+        choice, rows = detect_file.detect(args.file, threshold=args.threshold, limit=args.limit)
+    except detect_file.FileFault as error:
         raise UseError(str(error)) from None
-    print(detect_file.to_json(report) if args.json else detect_file.render(report))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UseError(f"cannot read {args.file}: {error}; name a CSV file in UTF-8") from None
+    alerts = sum(row.is_alert for row in rows)
+    detect_file.write(rows if args.all else [row for row in rows if row.is_alert], sys.stdout)
+    print(f"{len(rows)} rows, {alerts} alerts, detector {choice.name}", file=sys.stderr)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -385,11 +386,9 @@ def test_one_slow_page_is_cut_off_and_holds_up_nobody(running: Running, monkeypa
         running.log.send([("anomalies", "a", outputs.encode(big))])
         assert quick.take("silence")
     slow.socket.settimeout(5)
-    with pytest.raises((ConnectionError, AssertionError)):
-        for _ in range(101):
-            if not slow.file.readline():
-                raise ConnectionError("cut")
-            slow.next()
-            assert slow.socket.fileno() >= 0
-    quick.close()
-    slow.close()
+    received = 0
+    with contextlib.suppress(ConnectionError):  # a reset, or an end
+        while line := slow.file.readline():
+            received += line.startswith(b"event: silence")
+    assert received < 100
+    until(lambda: running.ask("/healthz")[0] == 200)
