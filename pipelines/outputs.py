@@ -19,8 +19,8 @@ _FIELDS = ("value", "rows", "error", "floor", "reference", "low", "high")
 class PointColumns(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """All points of one closed window, as columns.
 
-    `keys` is MessagePack [[worker, domain, entity, metric], ...] (a cache key); every other column is raw `<f8` with one
-    element a key, NaN for unknown.
+    `keys` is MessagePack [[worker, domain, entity, metric], ...] (a cache key); every other column is raw `<f8` with
+    one element a key, NaN for unknown.
     """
 
     version: int = 1
@@ -60,7 +60,7 @@ class PointColumns(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class Profiles(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """A closed window's merged summaries of one scope, kept by the store as a versioned blob for the page's pictures."""
+    """A closed window's merged summaries of one scope, kept by the store as a blob for the page's pictures."""
 
     version: int = 1
     job: str

@@ -73,7 +73,7 @@ class Store(Protocol):
 
 
 class Query(Protocol):
-    """What the HTTP surface, the page and the command line read. Times in seconds since the epoch, results JSON-ready."""
+    """What the HTTP surface, the page and the command line read: times in seconds since the epoch, JSON-ready."""
 
     def jobs(self) -> list[dict[str, Any]]:
         """Every job with its last scores, state and sparkline."""

@@ -1,8 +1,9 @@
 """The flights as each worker meets them: samples at their scheduled departure, labels when the flight lands.
 
-Times are seconds since the UTC epoch. The traps of the tables are handled here: `time_hour` is UTC, departures are local
-to New York, arrivals local to the destination, the airports table lacks four Caribbean airports, and a landing is the
-scheduled arrival plus `arr_delay` (exact on all but two of 327,346 flights). Cancelled and diverted flights have none.
+Times are seconds since the UTC epoch. The traps of the tables are handled here: `time_hour` is UTC, departures are
+local to New York, arrivals local to the destination, the airports table lacks four Caribbean airports, and a landing
+is the scheduled arrival plus `arr_delay` (exact on all but two of 327,346 flights). Cancelled and diverted flights have
+no label.
 """
 
 from __future__ import annotations

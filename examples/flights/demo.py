@@ -1,7 +1,7 @@
-"""The demo's driver: it is the clock and the faults. One `run` and three workers do the work, each a process of its own.
+"""The demo's driver: it is the clock and the faults. One `run` and three workers do the work, each its own process.
 
-The driver passes an hour of stream time only when every live worker's records of it are on the bus, then appends the tick;
-so what is found does not depend on how fast the replay goes.
+The driver passes an hour of stream time only when every live worker's records of it are on the bus, then appends the
+tick; so what is found does not depend on how fast the replay goes.
 """
 
 from __future__ import annotations

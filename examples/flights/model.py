@@ -36,7 +36,7 @@ _CENTRE: Final = {
 
 
 class Batch(NamedTuple):
-    """Model input: `ids` [n, len(CATEGORICAL)], `numbers` [n, 2 len(NUMERIC)], values and then flags of missing ones."""
+    """Model input: `ids` [n, len(CATEGORICAL)], `numbers` [n, 2 len(NUMERIC)], values, then flags of missing ones."""
 
     ids: NDArray[np.int32]
     numbers: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""What the demo's driver shows while it replays: the stream's date, how far it is, the score, and each page as it comes."""
+"""What the demo's driver shows while it replays: the stream's date, how far it is, the job's score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One airport's worker process: takes orders from the driver, a JSON line each, answers when its records are on the bus.
+"""One airport's worker process: takes orders from the driver, a JSON line each, answers when its records are sent.
 
 Orders: {"do": "hour", "start": s, "faults": [...], "save": path} (`save` where a snapshot is due) and {"do": "close"}.
 Every answer is {"at": clock, "steps": n}. The driver kills and starts workers as an orchestrator would.
@@ -10,15 +10,18 @@ import argparse
 import json
 import pathlib
 import sys
+from typing import Final
 
 from examples.flights.data import CATEGORICAL, NUMERIC, load
 from examples.flights.job import HOUR, Clock, Job
 from examples.flights.model import Model
 from tracer.local import LocalLog
 from tracer.profiles import FeatureKind
-from tracer.tracer import Tracer
+from tracer.selection import Collection
+from tracer.tracer import Labels, Select, Tracer
 
-_FLUSH = 30.0  # seconds
+_FLUSH: Final = 30.0  # seconds
+_TRACED: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "features", "metrics")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     clock.now = args.begin
     tracer = Tracer(
         job="flights", worker=args.airport, transport=LocalLog(args.log), clock=clock, pane=HOUR, interval=HOUR,
-        features=dict.fromkeys(NUMERIC, "numeric") | dict.fromkeys(CATEGORICAL, "id"), salt=b"flights",
+        features=_kinds(), labels=Labels(horizon=24 * HOUR, margin=3 * HOUR, timeout=24 * HOUR), salt=b"flights",
+        select=[Select(collection=name, every=1) for name in _TRACED],
     )  # fmt: skip
     job = Job(load(args.airport, args.cache), Model(), tracer, clock)
     job.begin(args.begin)
