@@ -45,7 +45,7 @@ def label_coverage(view: View) -> Values:
 
 def label_flip_rate(view: View) -> Values:
     """Labels that changed / labels."""
-    return _share(view, "flips", "labels") if view.stat("label", "flips").entities else NOTHING
+    return _share(view, "flips", "labels")
 
 
 def label_silence(view: View) -> Values:

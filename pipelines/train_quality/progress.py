@@ -23,21 +23,20 @@ def loss_max(view: View) -> Values:
 def nonfinite(view: View) -> Values:
     """Non-finite values found, by where they were found; `loss` is there whenever there were steps."""
     stat = view.stat("train", "nonfinite")
-    steps = view.stat("train", "loss")
     found = dict(zip(stat.entities, stat.total.tolist(), strict=True))
-    if steps.entities:
+    steps = view.total("train", "steps")
+    if steps:
         found.setdefault("loss", 0.0)
     if not found:
         return NOTHING
     entities = tuple(sorted(found))
     value = np.array([found[entity] for entity in entities])
     zeros = np.zeros(len(value))
-    seen = float(steps.count.sum() + steps.nonfinite.sum())
-    return Values(entities, value, np.maximum(value, seen), zeros, zeros)
+    return Values(entities, value, np.maximum(value, steps), zeros, zeros)
 
 
 def skipped_updates(view: View) -> Values:
     """Steps whose update was not applied / steps."""
-    if not view.stat("train", "skipped_updates").entities:
+    if not view.stat("train", "steps").entities:
         return NOTHING
     return proportion(view.total("train", "skipped_updates"), view.total("train", "steps"))

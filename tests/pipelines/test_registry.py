@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 # issue 2, "The three domains ... At least"; a plain delay or step_time stands for its quantiles
 REQUIRED = {
     "sample": """missing_rate default_rate invalid_rate zero_rate mean std min max p05 p50 p95 distinct top_share
-        dispersion psi js_distance change_rate iv label_rate label_delay_p50 label_delay_p95 label_delay_p99 label_arrivals
-        label_overdue label_expired label_silence label_coverage@H queue_delay_p50 queue_delay_p95 late_rate volume
-        duplicate_rate new_id_rate""",
+        dispersion psi js_distance change_rate iv label_rate label_delay_p50 label_delay_p95 label_delay_p99
+        label_arrivals label_overdue label_expired label_silence label_coverage@H queue_delay_p50 queue_delay_p95
+        late_rate volume duplicate_rate new_id_rate""",
     "train": """loss nonfinite normalized_entropy auc pcoc ece auc_volatility prediction_mean prediction_psi
         gradient_norm weight_norm update_ratio dead_units""",
     "system": """step_time_p50 step_time_p95 step_time_p99 throughput keep_up train_delay_p50 train_delay_p95

@@ -23,7 +23,8 @@ def short(worker, *summaries):
 
 
 LEAST = config(minimum={"missing_rate": 1, "zero_rate": 1, "invalid_rate": 1, "default_rate": 1})
-ALL = config(minimum=dict.fromkeys("mean std min max p50 cv distinct top_share dispersion".split(), 1))
+NAMES = ("mean", "std", "min", "max", "p50", "cv", "distinct", "top_share", "dispersion")
+ALL = config(minimum=dict.fromkeys(NAMES, 1))
 
 
 def test_missing_rate_of_the_job_merges_the_parts_and_divides_once():

@@ -34,7 +34,7 @@ def test_a_worker_whose_loss_is_not_finite_goes_missing_and_never_enters_a_mean(
 def test_nonfinite_values_are_counted_by_place():
     part = partial("a", {
         ("train", "nonfinite", "tensor:dense/kernel"): [(3.0, 1.0), (2.0, 1.0)],
-        ("train", "loss", ""): [(NAN, 8.0)],
+        **totals("train", steps=2),
     })
     found = evaluate(part)
     assert found["a", "tensor:dense/kernel", "nonfinite"] == 5.0
@@ -43,12 +43,14 @@ def test_nonfinite_values_are_counted_by_place():
 
 def test_nonfinite_is_zero_while_training_is_sound_and_after_it_recovered():
     evaluator = Evaluator(job())
-    ill = partial("a", {("train", "nonfinite", "tensor:x"): [(3.0, 1.0)], ("train", "loss", ""): [(1.0, 8.0)]})
+    ill = partial("a", {("train", "nonfinite", "tensor:x"): [(3.0, 1.0)], **totals("train", steps=1)})
     learn(evaluator, evaluator.evaluate(report(ill)))
-    found = values_of(evaluator.evaluate(report(losses("a", (1.0, 8.0)), start=10800.0)))
+    found = values_of(evaluator.evaluate(report(partial("a", totals("train", steps=1)), start=10800.0)))
     assert [found["a", "loss", "nonfinite"], found["a", "tensor:x", "nonfinite"]] == [0.0, 0.0]
 
 
 def test_skipped_updates_are_a_share_of_the_steps():
-    found = evaluate(partial("a", totals("train", steps=40, skipped_updates=10)))
-    assert found["a", "", "skipped_updates"] == 0.25
+    found = evaluate(
+        partial("a", totals("train", steps=40, skipped_updates=10)), partial("b", totals("train", steps=60))
+    )
+    assert [found[worker, "", "skipped_updates"] for worker in ("a", "b", "")] == [0.25, 0.0, 0.1]
