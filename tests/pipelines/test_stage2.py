@@ -33,8 +33,8 @@ def window(index: int, seed: int, rows: float | None = None, spec: int = SHORT, 
     }
     summaries = [(Counts(rows=int(count), missing=int(missing)), "sample", "profile", "feature:x")]
     return report(
-        partial("a", points, summaries), window=spec, start=index * slide, end=index * slide + length, revision=revision,
-        presences=[presence("a", seen=index * slide + length, watermark=index * slide + length)],
+        partial("a", points, summaries), window=spec, start=index * slide, end=index * slide + length,
+        revision=revision, presences=[presence("a", seen=index * slide + length, watermark=index * slide + length)],
     )
 
 
