@@ -23,6 +23,7 @@ class Tensor(NamedTuple):
     positives: ArrayLike | None = None
     rows: int = 0
     nonfinite: int | None = None  # None: counted from the arrays
+    touched: ArrayLike | None = None  # of a table, the rows that the update touched; None: the whole weight
 
 
 class Measured(NamedTuple):
@@ -34,6 +35,7 @@ class Measured(NamedTuple):
     nonfinite: int
     positives: Array | None
     rows: int
+    touched: float | None
 
 
 class Observed(NamedTuple):
@@ -113,9 +115,10 @@ def measure(tensor: Tensor) -> Measured:
     """
     found = [_norm(value) for value in (tensor.weight, tensor.gradient, tensor.update)]
     weight, gradient, update = (norm for norm, _ in found)
+    touched = weight if tensor.touched is None else _norm(tensor.touched)[0]
     nonfinite = sum(count for _, count in found) if tensor.nonfinite is None else int(tensor.nonfinite)
     positives = None if tensor.positives is None else np.array(tensor.positives, np.int64).ravel()
-    return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows))
+    return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows), touched)
 
 
 def _norm(value: ArrayLike | None) -> tuple[float | None, int]:

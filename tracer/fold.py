@@ -199,8 +199,8 @@ class Fold:
         for name, norm in (("gradient_norm", tensor.gradient), ("weight_norm", tensor.weight)):
             if norm is not None and math.isfinite(norm):
                 self.panes.point("train", name, entity, norm)
-        if tensor.update is not None and tensor.weight is not None:
-            ratio = tensor.update / max(tensor.weight, 1e-12)
+        if tensor.update is not None and tensor.touched is not None:
+            ratio = tensor.update / max(tensor.touched, 1e-12)
             if math.isfinite(ratio):
                 self.panes.point("train", "update_ratio", entity, ratio)
         if tensor.nonfinite:

@@ -22,7 +22,7 @@ def copy(values: ArrayLike | None) -> Array | None:
 def name_of(value: Any) -> str:
     """A name as it may travel: text of at most 256 characters that UTF-8 can write.
 
-    >>> name_of("age"), name_of(None), name_of("\\udc80")
+    >>> name_of("age"), name_of(None), name_of(chr(0xDC80))
     ('age', 'None', '?')
     """
     text = value if isinstance(value, str) else str(value)

@@ -135,6 +135,10 @@ class Selection:
         """Whether this is traced at this step."""
         return any(step % every == 0 for every in self._everies(collection, name, emit))
 
+    def covers(self, collection: Collection, name: str, emit: Emit = "stats") -> bool:
+        """Whether this is traced at some step."""
+        return bool(self._everies(collection, name, emit))
+
     def is_due(self, step: int) -> bool:
         """Whether any tensor is traced at this step: the one test that an untraced step pays."""
         return any(step % every == 0 for every in self._steps)

@@ -33,7 +33,7 @@ from tracer.joins import Labels
 from tracer.profiles import Declared, Feature, FeatureKind
 from tracer.records import Mode
 from tracer.rows import copy, name_of, rows_of, size_of
-from tracer.selection import BOOT, Collection, Entry, Select
+from tracer.selection import BOOT, Collection, Entry, Select, Selection
 from tracer.transport import Transport
 
 __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
@@ -126,6 +126,11 @@ class Tracer:
     def is_on(self) -> bool:
         """Whether anything is captured: not off, and no plan says `off`."""
         return not self.is_off and not self._life.remote.selection.off
+
+    @property
+    def selection(self) -> Selection:
+        """What is traced now; another object as soon as that changes."""
+        return self._life.remote.selection
 
     @property
     def counters(self) -> dict[str, int]:
@@ -318,8 +323,8 @@ class Tracer:
                     kept[part] = value
                 if selection.takes(collection, name, self._step, "raw") and np.ndim(value):
                     self._put(Raw(self._clock(), self._step, collection, name, np.array(value)), Priority.RAW)
-            if "update" in kept and tensor.weight is not None:
-                kept["weight"] = tensor.weight  # the ratio needs it
+            if "update" in kept:  # the ratio needs what was updated
+                kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
             if kept:
                 found[name] = measure(Tensor(**kept, rows=tensor.rows, nonfinite=tensor.nonfinite))
         return found
