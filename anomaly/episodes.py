@@ -151,7 +151,10 @@ class Ledger:
         return tuple(self._pending.get(key, {}).values())
 
     def carriers(self, key: str) -> Iterator[Episode]:
-        """The newest sent or suppressed episodes under one key of `keys_of`."""
+        """The newest sent or suppressed episodes of one node or one `base NAME`.
+
+        Under `sent NAME`, or a key of `keys_of`, the newest sent ones.
+        """
         return islice(reversed(self._carriers.get(key, {}).values()), LOOKED_AT)
 
     def at_base(self, base: str) -> Iterable[Episode]:
@@ -308,6 +311,7 @@ class Ledger:
             yield self._carriers, node
             yield self._carriers, f"base {base_of(node)}"
         if episode.state == "sent":
+            yield self._carriers, f"sent {base_of(node)}"
             for key in self.keys_of(episode.alert):
                 yield self._carriers, key
         if episode.state == "suppressed":

@@ -79,7 +79,8 @@ def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
     """Into the open incident of the same entity, or of the same worker or source within `group` of its onset or end."""
     if episode.is_forced:
         return None
-    for other in ledger.carriers(f"base {base_of(episode.alert.node)}"):
+    base = base_of(episode.alert.node)
+    for other in (*ledger.carriers(f"sent {base}"), *ledger.carriers(f"base {base}")):
         root = ledger.root_of(other)
         if root is not None and may_hide(ledger, root, episode) and _is_one(root.alert, other.alert, episode.alert):
             return _folded(ledger, other, root, episode, "the same entity")
@@ -240,7 +241,7 @@ def _in_aftermath(ledger: Ledger, episode: Episode, now: float) -> Verdict | Non
         is_effect = is_apart and explains(root, episode, way, waits)
         is_same = is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
         if may_hide(ledger, root, episode) and (is_effect or is_same):
-            until = alert.arrival + waits.recover + way.delay + episode.blur
+            until = alert.arrival + waits.recover + way.hops * waits.hop_delay + episode.blur
             text = f"after {place(root.alert.node)}, which is over; it gets {duration(until - now)} to end too"
             return Verdict("pending", _waiting(ledger, text, root.id), until) if until > now else None
     return None
@@ -278,7 +279,8 @@ def _is_near(ledger: Ledger, root: Episode, episode: Episode, key: str) -> bool:
 def _folded(ledger: Ledger, cause: Episode, root: Episode, episode: Episode, tie: str) -> Verdict:
     gap = episode.alert.start - root.alert.start
     text = f"{tie} as {place(root.alert.node)}, {lag(gap)}"
-    path = (*(cause.reason.path or (cause.alert.node,)), episode.alert.node)[:_LONGEST_PATH]
+    path = cause.reason.path or (cause.alert.node,)
+    path = (path if path[-1] == episode.alert.node else (*path, episode.alert.node))[:_LONGEST_PATH]
     return Verdict("suppressed", _reason(ledger, "grouped", text, cause.id, root.id, path, gap))
 
 

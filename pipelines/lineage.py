@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from anomaly.types import Anomaly, Edge, Topology, node_of
-from pipelines.config import JobConfig
+from pipelines.config import DAY, JobConfig
 
 PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its metrics begin with
     "heartbeat": ("heartbeat_age", "missing"),
@@ -60,6 +60,7 @@ _BROKEN_MODEL: Final = ("restart", "heartbeat", "watermark")
 _SHARED: Final = ("samples", "labels", "model", "produce")
 _FALLS_BACK: Final = {"sample": "samples", "train": "train", "system": "heartbeat"}  # a domain's own place
 _WEAK: Final = 0.1
+_PEOPLE: Final = 7 * DAY  # a worker whose model broke is restarted when somebody gets to it
 
 
 def node(anomaly: Anomaly) -> str:
@@ -120,7 +121,7 @@ def _at(worker: str, features: list[str]) -> Iterator[Edge]:
         yield Edge(node_of("watermark", worker), node_of(effect, worker))
         yield Edge(node_of("heartbeat", worker), node_of(effect, worker))
     for effect in _BROKEN_MODEL:
-        yield Edge(node_of("model", worker), node_of(effect, worker), 0.0, _WEAK)
+        yield Edge(node_of("model", worker), node_of(effect, worker), _PEOPLE, _WEAK)
 
 
 def _declared(job: JobConfig, worker: str) -> Iterator[Edge]:

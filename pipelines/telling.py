@@ -106,8 +106,8 @@ def _folded(suppressed: Sequence[Suppressed]) -> list[str]:
     counted = ", ".join(f"{count} of {kind}" for kind, count in ordered)
     lines = [f"Folded beneath it, {len(suppressed)}: {counted}."]
     for item in suppressed[:SHOWN]:
-        path = " -> ".join(item.reason.path)
-        lines.append(f"  - {place(item.alert.node)}: {item.alert.text}, {lag(item.reason.gap)} ({path})")
+        path = f" ({' -> '.join(item.reason.path)})" if len(item.reason.path) > 1 else ""
+        lines.append(f"  - {place(item.alert.node)}: {item.alert.text}, {lag(item.reason.gap)}{path}")
     if len(suppressed) > SHOWN:
         lines.append(f"  - and {len(suppressed) - SHOWN} more")
     return lines
