@@ -61,10 +61,18 @@ class Calendar:
         return self._bound(self._index(time))
 
     def back(self, bound: int, length: int) -> int:
-        """The time `length` before `bound` on this calendar's clock."""
+        """The time `length` before `bound` on this calendar's clock; before the first local time that `bound` is.
+
+        >>> hourly, spring = Calendar(to_micros(HOUR), "America/New_York"), to_micros(1362898800.0)
+        >>> to_seconds(spring - hourly.back(spring, to_micros(HOUR))) / HOUR  # 03:00 is 02:00 there
+        1.0
+        """
         if self.zone is None:
             return bound - length
-        return self.utc(self._index(bound) * self.slide - length)
+        k = self._index(bound)
+        while self._bound(k - 1) == bound:
+            k -= 1
+        return self.utc(k * self.slide - length)
 
     def count(self, after: int, until: int) -> int:
         """How many multiples of the slide lie in (after, until]."""
@@ -117,11 +125,17 @@ class Grid:
         units = {math.gcd(to_micros(spec.length), to_micros(spec.slide)) for _, spec in self.specs}
         self._units = [Calendar(unit, timezone) for unit in sorted(units)]
         self._memory: dict[tuple[str, int], int] = {}
+        self._after: dict[int, int] = {}
         self._windows: dict[int, tuple[Window, ...]] = {}
 
     def after(self, time: int) -> int:
         """The first bound after `time`: where the slice that holds `time` ends."""
-        return self._remembered("after", time, lambda: min(unit.after(time) for unit in self._units))
+        found = self._after.get(time)
+        if found is None:
+            if len(self._after) >= _MEMORY:
+                self._after.clear()
+            found = self._after[time] = min(unit.after(time) for unit in self._units)
+        return found
 
     def until(self, time: int) -> int:
         """The last bound at or before `time`."""
