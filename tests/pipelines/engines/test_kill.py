@@ -77,14 +77,14 @@ def test_a_pipeline_killed_at_any_moment_ends_with_the_store_of_one_that_was_not
     config.write_text(CONFIG)
     folder.mkdir()
     log, chance, panes = LocalLog(folder / "log.db"), random.Random(7), iter(range(160))
-    for _ in range(4):
+    for around in (1.0, 7.0, 2.0, 7.5):  # state is committed every 5 s: before and after the first commit
         process = start(config, folder)
-        moment = time.monotonic() + chance.uniform(0.3, 3.0)
+        moment = time.monotonic() + around * chance.uniform(0.8, 1.2)
         while time.monotonic() < moment:
             number = next(panes, None)
             if number is not None:
                 log.send(pane_of(number))
-            time.sleep(0.02)
+            time.sleep(0.1)
         process.kill()
         process.communicate()
     for number in panes:

@@ -32,8 +32,8 @@ def messages(events: list[tuple[str, str, str]]) -> list[bytes]:
         if end is not None:
             del begun[worker, entity]
         sent.append(outputs.encode(Anomaly(
-            kind="anomaly", job="ctr", worker=worker, domain="sample", entity=f"feature:{entity}", metric="missing_rate",
-            severity="page", start=start, time=time, end=end, score=9.0, number=number,
+            kind="anomaly", job="ctr", worker=worker, domain="sample", entity=f"feature:{entity}",
+            metric="missing_rate", severity="page", start=start, time=time, end=end, score=9.0, number=number,
         )))  # fmt: skip
     return sent
 

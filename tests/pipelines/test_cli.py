@@ -1,0 +1,216 @@
+"""The command line: what each command prints, and that a fault of use is one line with its remedy and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from anomaly.types import Matcher, Silence
+from pipelines import outputs
+from pipelines.cli import _EXAMPLES, main, parser
+from tracer import control, records
+from tracer.local import LocalLog
+from tracer.plans import Plans
+from tracer.records import Feedback, Tick
+from tracer.selection import BOOT, Entry
+
+CONFIG = 'console = false\nport = 0\n[jobs.ctr]\npane = 10\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "streamgauge.toml"
+    path.write_text(f'data = "{tmp_path / "data"}"\n{CONFIG}')
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LocalLog:
+    (tmp_path / "data").mkdir()
+    return LocalLog(tmp_path / "data" / "log.db")
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    found: dict[str, argparse.ArgumentParser] = parser()._subparsers._group_actions[0].choices  # type: ignore
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(_EXAMPLES))
+def test_each_commands_help_shows_an_example_that_its_grammar_takes(name: str) -> None:
+    assert f"example: streamgauge {name}" in " ".join(commands()[name].format_help().split())
+    if name != "demo":
+        arguments = _EXAMPLES[name].replace("'", "").split()[1:]
+        assert parser().parse_args(arguments).command == name
+
+
+def test_there_is_an_example_for_every_command() -> None:
+    assert set(commands()) == set(_EXAMPLES)
+
+
+def test_check_says_that_a_file_is_sound_or_names_every_fault(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(config)]) == 0
+    assert "is sound: 1 jobs (ctr)" in capsys.readouterr().out
+    bad = tmp_path / "bad.toml"
+    bad.write_text("prot = 1\nclock = 3\n")
+    assert main(["check", str(bad)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"streamgauge: {bad}: prot: unknown key; did you mean port?",
+        f"streamgauge: {bad}: clock: must be one of log, wall, got 3",
+    ]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["run", "--config", "nowhere.toml"], "cannot read nowhere.toml"),
+    (["replay", "--log", "nowhere.db", "--config", "CONFIG"], "there is no log nowhere.db"),
+    (["silence", "--job", "ctr", "worker=u", "--config", "CONFIG"], "start `streamgauge run` first"),
+    (["trace", "--job", "crt", "--config", "CONFIG"], "unknown job 'crt'"),
+    (["detect", "nowhere.csv"], "cannot read nowhere.csv"),
+    (["profile", "nowhere.csv"], "nowhere.csv"),
+])  # fmt: skip
+def test_a_fault_of_use_is_one_line_and_exit_code_2(
+    config: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(config) if one == "CONFIG" else one for one in arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("streamgauge: ")
+    assert words in line
+
+
+@pytest.mark.parametrize("arguments", [
+    ["silence", "--job", "ctr", "colour=red"],
+    ["silence", "--job", "ctr", "worker"],
+    ["silence", "--job", "ctr", "worker=~("],
+    ["silence", "--job", "ctr", "worker=u", "--for", "0s"],
+    ["trace", "--job", "ctr", "--collection", "gradientz"],
+    ["trace", "--job", "ctr", "--include", "(a+)+$"],
+    ["trace", "--job", "ctr", "--every", "0"],
+    ["trace", "--job", "ctr", "--ttl", "9d"],
+    ["feedback", "--job", "ctr", "x" * 201, "expected"],
+])  # fmt: skip
+def test_an_action_that_does_not_fit_sends_nothing(
+    config: Path, log: LocalLog, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--config", str(config)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert all(log.end(topic) == 0 for topic in ("anomalies", "traces", "control"))
+    log.close()
+
+
+def test_silence_and_feedback_are_records_on_the_log(
+    config: Path, log: LocalLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--job", "ctr", "--config", str(config), "--author", "ann", "--comment", "why"]
+    before = time.time()
+    assert main(["silence", "worker=u", "entity=~feature:.*", "--for", "2h", *common]) == 0
+    assert main(["feedback", "n1", "false_alarm", *common]) == 0
+    silence = outputs.decode(log.read("anomalies", 0, 1)[0].value, {"silence": Silence})
+    assert silence.matchers == (Matcher("worker", "u"), Matcher("entity", "feature:.*", is_regex=True))
+    assert silence.end - silence.start == pytest.approx(7200.0)
+    assert silence.start >= before
+    feedback = records.decode(log.read("traces", 0, 1)[0].value)
+    assert isinstance(feedback, Feedback)
+    told = (feedback.notification, feedback.verdict, feedback.author, feedback.comment)
+    assert told == ("n1", "false_alarm", "ann", "why")
+    assert f"silence {silence.id} holds back worker=u, entity=~feature:.* for 7200 s" in capsys.readouterr().out
+    log.close()
+
+
+def test_where_ticks_come_from_a_driver_a_silence_begins_at_its_time(config: Path, log: LocalLog) -> None:
+    config.write_text('clock = "log"\n' + config.read_text())
+    log.send([("anomalies", "ctr", outputs.encode(Tick(job="ctr", time=1000.0)))])
+    assert main(["silence", "worker=u", "--job", "ctr", "--config", str(config)]) == 0
+    assert outputs.decode(log.read("anomalies", 1, 1)[0].value, {"silence": Silence}).start == 1000.0
+    log.close()
+
+
+def obey(log: LocalLog, worker: str, ends: threading.Event) -> None:
+    """A worker that follows the control topic by the tracer's own rules and answers on `status`."""
+    own = Plans("ctr", worker, BOOT)
+    catalogue = [Entry(name="dense/kernel", collection="gradients")]
+    while not ends.wait(0.02):
+        own.consider(log.latest("control"), time.time(), catalogue, 1.0)
+        own.confirm(own.wanted())
+        status = control.Status(job="ctr", worker=worker, incarnation="i", time=time.time(), plans=own.states)
+        log.send([("status", f"ctr/{worker}", control.encode(status))])
+
+
+def test_trace_prints_each_workers_answer(config: Path, log: LocalLog, capsys: pytest.CaptureFixture[str]) -> None:
+    ends = threading.Event()
+    workers = [threading.Thread(target=obey, args=(log, name, ends)) for name in ("u", "v")]
+    for worker in workers:
+        worker.start()
+    common = ["--job", "ctr", "--config", str(config), "--wait", "10s"]
+    time.sleep(0.2)
+    try:
+        assert main(["trace", *common, "--include", "^dense", "--workers", "u", "--ttl", "30m"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1].startswith("  u: applied: 1 tensors")
+        assert main(["trace", *common, "--include", "^conv"]) == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "ctr/on-call revision 2 sent"
+        assert sorted(line.split(":")[0] for line in lines[1:]) == ["  u", "  v"]
+        assert all("rejected: nothing that this worker can trace matches" in line for line in lines[1:])
+    finally:
+        ends.set()
+        for worker in workers:
+            worker.join()
+    assert main(["trace", *common[:-1], "100ms", "--workers", "gone", "--off"]) == 1
+    assert "gone: no answer within 0.1 s" in capsys.readouterr().out
+    log.close()
+
+
+def launch(config: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "pipelines", "run", "--config", str(config), *more]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, env={**os.environ, "STREAMGAUGE_TOKEN": ""}, **pipes)
+
+
+def test_run_says_its_address_refuses_a_second_and_stops_quickly(config: Path, tmp_path: Path) -> None:
+    first = launch(config)
+    assert first.stdout is not None
+    assert first.stdout.readline().startswith("streamgauge: http://127.0.0.1:")
+    second = launch(config)
+    out, error = second.communicate(timeout=20)
+    assert (second.returncode, out) == (2, "")
+    assert f"another streamgauge (process {first.pid}) runs on {tmp_path / 'data'}" in error
+    started = time.monotonic()
+    first.send_signal(signal.SIGTERM)
+    _, error = first.communicate(timeout=20)
+    assert (first.returncode, error) == (0, "")
+    assert time.monotonic() - started < 5.0
+
+
+def test_run_names_a_port_that_is_taken_and_an_address_without_a_token(config: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = launch(config, "--port", str(port))
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert len(error.splitlines()) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in error
+    process = launch(config, "--host", "0.0.0.0")
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "can be reached from other machines without a token; set token_file" in error
+
+
+def test_version_and_a_demo_without_its_extras(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.strip().count(".") == 2
+    monkeypatch.setitem(sys.modules, "examples.flights.demo", None)
+    assert main(["demo"]) == 2
+    assert "the demo needs examples.flights.demo: run `make demo`" in capsys.readouterr().err

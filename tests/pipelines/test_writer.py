@@ -1,0 +1,83 @@
+"""The store writer: everything on the bus reaches the store, whatever is busy, broken or sent twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from anomaly.types import Score
+from pipelines import outputs
+from pipelines.ports import StoreBusy, Stored
+from pipelines.writer import StoreWriter
+from tracer.records import Tick
+from tracer.transport import MemoryLog
+
+
+class Shelf:
+    """A store in memory that is busy while told so."""
+
+    def __init__(self) -> None:
+        self.records: list[Stored] = []
+        self.is_busy = False
+
+    def write(self, records: Iterable[Stored]) -> None:
+        if self.is_busy:
+            raise StoreBusy("locked")
+        self.records += records
+
+    def close(self) -> None:
+        pass
+
+
+def score(number: int) -> bytes:
+    made = Score(job="a", domain="overall", start=0, end=1, micropoints=number, coverage=1, number=number)
+    return outputs.encode(made)
+
+
+def test_a_busy_store_delays_and_loses_nothing() -> None:
+    log, shelf = MemoryLog(), Shelf()
+    writer = StoreWriter(log, shelf, batch=2)
+    log.send([("scores", "a", score(n)) for n in range(5)])
+    shelf.is_busy = True
+    for _ in range(3):
+        with pytest.raises(StoreBusy):
+            writer.step()
+    assert log.committed("writer")[0] == {}
+    shelf.is_busy = False
+    while writer.step():
+        pass
+    assert [record.number for record in shelf.records if isinstance(record, Score)] == [0, 1, 2, 3, 4]
+    assert log.committed("writer")[0]["scores"] == 5
+
+
+def test_a_crash_between_write_and_commit_writes_again() -> None:
+    log, shelf = MemoryLog(), Shelf()
+    log.send([("scores", "a", score(1))])
+    crashed = StoreWriter(log, shelf)
+    log.commit = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        crashed.step()
+    del log.commit  # type: ignore[attr-defined]
+    StoreWriter(log, shelf).step()
+    assert len(shelf.records) == 2
+
+
+def test_what_cannot_be_read_is_a_dead_letter_counted_by_reason_over_restarts() -> None:
+    log, shelf = MemoryLog(), Shelf()
+    tick = outputs.encode(Tick(job="a", time=1.0))
+    log.send([("scores", "a", b"\xc1"), ("scores", "a", score(1)), ("anomalies", "a", tick)])
+    writer = StoreWriter(log, shelf)
+    while writer.step():
+        pass
+    assert [type(record).__name__ for record in shelf.records] == ["Score", "DeadLetter"]
+    assert writer.dead == StoreWriter(log, shelf).dead == {"unreadable output": 1}
+
+
+def test_an_unreadable_dead_letter_does_not_breed() -> None:
+    log = MemoryLog()
+    log.send([("dead-letters", "a", b"\xc1")])
+    writer = StoreWriter(log, Shelf())
+    while writer.step():
+        pass
+    assert log.end("dead-letters") == 1
