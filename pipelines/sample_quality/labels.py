@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.measures import NOTHING, proportion, rate, single
 from pipelines.pipeline import Values, View
-from pipelines.stream.localtime import LocalTime
+from pipelines.stream.localtime import day_and_hour
 from pipelines.stream.memory import Silence
 
 
@@ -56,7 +56,7 @@ def label_silence(view: View) -> Values:
         last = float(np.fmax(last, silence.last))
     if math.isnan(last):
         return NOTHING
-    _, hour = LocalTime(view.config.timezone).day_and_hour(view.start)
+    _, hour = day_and_hour(view.start, view.config.timezone)
     normal = view.config.labels.silence or (silence.normal(hour) if silence is not None else 0.0)
     floor = max(normal, view.config.pane) if normal else 0.0
     return single(max(view.end - last, 0.0), 1.0, floor=floor)

@@ -18,7 +18,7 @@ from pipelines.pipeline import Floats
 from pipelines.sample_quality.flow import NEW_ID_HORIZON
 from pipelines.sample_quality.labels import last_label
 from pipelines.stream.distributions import References, Slice
-from pipelines.stream.localtime import LocalTime
+from pipelines.stream.localtime import day_and_hour
 from pipelines.stream.memory import IdHorizon, Silence, Trail
 from pipelines.stream.view import JobView, WindowView
 from tracer.records import Clock
@@ -38,7 +38,6 @@ class Knowledge:
 
     def __init__(self, config: JobConfig) -> None:
         self._config = config
-        self._local = LocalTime(config.timezone)
         self._longest = max(spec.length for spec in config.windows)
         self._teacher = _teacher(config)
         self._references = References(self._longest)
@@ -63,7 +62,7 @@ class Knowledge:
             is_normal: what was judged normal.
         """
         spec = self._config.windows[window]
-        day, hour = self._local.day_and_hour(view.start)
+        day, hour = day_and_hour(view.start, self._config.timezone)
         views = [v for v in (view, *view.views.values()) if spec.scope in ("both", "worker" if v.worker else "job")]
         if spec.kind == "short":
             for scoped in views:

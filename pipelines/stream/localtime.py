@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from zoneinfo import ZoneInfo
+
+from pipelines.calendar import zone
 
 
-class LocalTime:
-    """The wall clock of a time zone.
+def day_and_hour(time: float, timezone: str) -> tuple[int, int]:
+    """Proleptic ordinal of the local day, and the hour.
 
-    >>> LocalTime("America/New_York").day_and_hour(0.0) == (719162, 19)  # 31 December 1969, 19:00
+    >>> day_and_hour(0.0, "America/New_York") == (datetime.date(1969, 12, 31).toordinal(), 19)
     True
     """
-
-    def __init__(self, zone: str) -> None:
-        self._zone = ZoneInfo(zone)
-
-    def day_and_hour(self, time: float) -> tuple[int, int]:
-        """Proleptic ordinal of the local day, and the hour."""
-        local = datetime.datetime.fromtimestamp(time, self._zone)
-        return local.toordinal(), local.hour
+    local = datetime.datetime.fromtimestamp(time, zone(timezone))
+    return local.toordinal(), local.hour

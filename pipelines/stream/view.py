@@ -25,6 +25,17 @@ Names = tuple[tuple[str, str, str], ...]
 Place = NDArray[np.int64] | slice
 _EMPTY: Final = np.zeros(0)
 NO_STAT: Final = Stat((), _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY)
+SCALARS: Final = "*"  # the name under which `stat` gives all scalars of the job's own, entity `scalar:NAME`
+TRACED: Final = frozenset(
+    {
+        *(("sample", name) for name in ("rows", "late_rows", "repeats")),
+        *(("label", name) for name in ("labels", "positives", "due", "overdue", "expired", "settled")),
+        *(("label", name) for name in ("cohort_rows", "cohort_labelled", "last_label", "flips")),
+        *(("train", name) for name in ("rows", "loss", "gradient_norm", "weight_norm", "update_ratio", "nonfinite")),
+        *(("train", name) for name in ("skipped_updates", "steps")),
+        *(("wall", name) for name in ("rows_seen", "rows_trained", "cpu", "memory", "dropped")),
+    }
+)  # what docs/traces.md names; anything else is a scalar of the job's own
 LAYOUTS: Final = 1024  # layouts kept; a cache whose size changes no answer
 
 
@@ -222,16 +233,28 @@ def job_view(report: Report, config: JobConfig, learnt: Learnt, layouts: Layouts
 
 
 def lay_out(names: Names) -> Layout:
-    """Columns of each (clock, name), entities sorted; a slice where they lie side by side."""
+    """Columns of each (clock, name), entities sorted; a slice where they lie side by side.
+
+    >>> sorted(lay_out((("train", "margin", ""), ("train", "loss", ""))).entities.items())
+    [(('train', '*'), ('scalar:margin',)), (('train', 'loss'), ('',))]
+    """
     found: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for column, (clock, name, entity) in enumerate(names):
-        found.setdefault((clock, name), []).append((entity, column))
+        is_traced = (clock, name) in TRACED
+        key, label = ((clock, name), entity) if is_traced else ((clock, SCALARS), _scalar(clock, name, entity))
+        found.setdefault(key, []).append((label, column))
     entities, places = {}, {}
     for key, pairs in found.items():
         pairs.sort()
         entities[key] = tuple(entity for entity, _ in pairs)
         places[key] = _place([column for _, column in pairs])
     return Layout(entities, places)
+
+
+def _scalar(clock: str, name: str, entity: str) -> str:
+    """The entity of a scalar; one name may be on several clocks."""
+    place = f"{clock}.{name}" if clock in ("sample", "label") else name
+    return f"scalar:{place}/{entity}" if entity else f"scalar:{place}"
 
 
 def read_sketches(sketches: Sequence[Any]) -> list[Sketch]:

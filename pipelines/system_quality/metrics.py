@@ -6,6 +6,7 @@ from functools import partial
 
 from pipelines.pipeline import Metric
 from pipelines.system_quality import membership, pace
+from pipelines.train_quality.progress import scalars
 
 _wall = partial(Metric, domain="system", clock="wall", window="wall")
 _quiet = partial(_wall, pages=False)
@@ -59,6 +60,10 @@ METRICS: tuple[Metric, ...] = (
     _wall(
         name="trace_loss", compute=membership.trace_loss, unit="ratio", minimum=1, transform="asin", direction="up",
         reference="none", limit=0.2, doc="1 - points received / points captured, in the workers' incarnations.",
+    ),
+    _quiet(
+        name="system_scalar", compute=scalars("wall"), unit="job's", minimum=1,
+        doc="Mean of a scalar on the wall clock (`memory_bytes`, one of the job's own), shown as it is.",
     ),
     _quiet(name="cpu", compute=pace.cpu, unit="ratio", minimum=1, doc="Share of the processor limit, mean."),
     _quiet(

@@ -29,6 +29,10 @@ METRICS: tuple[Metric, ...] = (
         name="skipped_updates", compute=progress.skipped_updates, unit="ratio", minimum=20, transform="asin",
         direction="up", doc="Steps whose update was not applied / steps.",
     ),
+    _step(
+        name="scalar", compute=progress.scalars("sample", "label", "train"), unit="job's", minimum=1, pages=False,
+        doc="Mean over steps of a scalar of the job's own (`Tracer.scalar`), shown as it is.",
+    ),
     _model(
         name="normalized_entropy", compute=predictions.normalized_entropy, unit="ratio", minimum=50, transform="log",
         direction="up", consecutive=2,

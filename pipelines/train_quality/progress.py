@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipelines.measures import NOTHING, highs, means, proportion
 from pipelines.pipeline import Values, View
+from pipelines.stream.view import SCALARS
+from tracer.records import Clock
 
 
 def loss(view: View) -> Values:
@@ -18,6 +22,19 @@ def loss_max(view: View) -> Values:
     """Largest mean loss of a step."""
     stat = view.stat("train", "loss")
     return highs(stat) if stat.entities else NOTHING
+
+
+def scalars(*clocks: Clock) -> Callable[[View], Values]:
+    """A metric function for the mean over steps of each scalar of the job's own."""
+
+    def compute(view: View) -> Values:
+        found = [means(stat) for clock in clocks if (stat := view.stat(clock, SCALARS)).entities]
+        if len(found) < 2:
+            return found[0] if found else NOTHING
+        entities = tuple(entity for values in found for entity in values.entities)
+        return Values(entities, *(np.concatenate(columns) for columns in zip(*(f[1:] for f in found), strict=True)))
+
+    return compute
 
 
 def nonfinite(view: View) -> Values:

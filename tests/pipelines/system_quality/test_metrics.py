@@ -51,6 +51,12 @@ def test_cpu_is_a_mean_and_memory_the_fullest():
     assert found["", "", "memory"] == 0.7
 
 
+def test_memory_in_bytes_is_shown_as_it_is():
+    found = wall(gauges("a", memory_bytes=[100.0, 300.0], memory=[0.5]))
+    assert found["a", "scalar:memory_bytes", "system_scalar"] == 200.0
+    assert ("a", "scalar:memory", "system_scalar") not in found
+
+
 def test_straggler_is_compared_with_the_others_so_that_two_workers_suffice():
     found = wall(steps("a", *[1.0] * 20), steps("b", *[2.0] * 20))
     assert found["b", "", "straggler"] == pytest.approx(2.0, rel=0.04)

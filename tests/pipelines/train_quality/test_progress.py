@@ -49,6 +49,18 @@ def test_nonfinite_is_zero_while_training_is_sound_and_after_it_recovered():
     assert [found["a", "loss", "nonfinite"], found["a", "tensor:x", "nonfinite"]] == [0.0, 0.0]
 
 
+def test_scalars_of_the_jobs_own_are_shown_as_they_are():
+    part = partial("a", {
+        ("train", "margin", ""): [(1.0, 1.0), (2.0, 1.0)], ("sample", "margin", "layer:2"): [(5.0, 1.0)],
+        ("train", "loss", ""): [(1.0, 8.0)],
+    })
+    found = evaluate(part)
+    assert {key: x for key, x in found.items() if key[2] == "scalar"} == {
+        (worker, entity, "scalar"): x
+        for worker in ("", "a") for entity, x in (("scalar:margin", 1.5), ("scalar:sample.margin/layer:2", 5.0))
+    }
+
+
 def test_skipped_updates_are_a_share_of_the_steps():
     found = evaluate(
         partial("a", totals("train", steps=40, skipped_updates=10)), partial("b", totals("train", steps=60))
