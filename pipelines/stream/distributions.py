@@ -119,7 +119,7 @@ class References:
             if piece is not None:
                 closed[worker] = piece
         if closed:
-            self._version = ("", 0.0, None)
+            self._version, self._cache = ("", 0.0, None), {}
             self._workers = {w: s for w, s in self._workers.items() if s.open or s.closed}
         return closed
 

@@ -24,7 +24,7 @@ from pipelines.stream.pictures import profiles_of
 from pipelines.stream.view import JobView, Layouts, WindowView, job_view
 
 STATE_VERSION: Final = 1
-LAYOUTS: Final = 64  # sets of series whose order is kept; a cache whose size changes no answer
+LAYOUTS: Final = 16  # sets of series whose order is kept; a cache whose size changes no answer
 Block = tuple[str, Metric, Values]  # worker, metric, values
 _EVERY: Final = np.ones(0, bool)
 

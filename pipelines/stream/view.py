@@ -26,17 +26,14 @@ Place = NDArray[np.int64] | slice
 _EMPTY: Final = np.zeros(0)
 NO_STAT: Final = Stat((), _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY)
 SCALARS: Final = "*"  # the name under which `stat` gives all scalars of the job's own, entity `scalar:NAME`
-TRACED: Final = frozenset(
-    {
-        *(("sample", name) for name in ("rows", "late_rows", "repeats")),
-        *(("label", name) for name in ("labels", "positives", "due", "overdue", "expired", "settled")),
-        *(("label", name) for name in ("cohort_rows", "cohort_labelled", "last_label", "flips")),
-        *(("train", name) for name in ("rows", "loss", "gradient_norm", "weight_norm", "update_ratio", "nonfinite")),
-        *(("train", name) for name in ("skipped_updates", "steps")),
-        *(("wall", name) for name in ("rows_seen", "rows_trained", "cpu", "memory", "dropped")),
-    }
-)  # what docs/traces.md names; anything else is a scalar of the job's own
-LAYOUTS: Final = 1024  # layouts kept; a cache whose size changes no answer
+TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a scalar of the job's own
+    "sample": "rows late_rows repeats",
+    "label": "labels positives due overdue expired settled cohort_rows cohort_labelled last_label flips",
+    "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps",
+    "wall": "rows_seen rows_trained cpu memory dropped",
+}
+_TRACED: Final = {clock: frozenset(names.split()) for clock, names in TRACED.items()}
+LAYOUTS: Final = 200_000  # names whose layouts are kept; a cache whose size changes no answer
 
 
 class Learnt(Protocol):
@@ -209,13 +206,15 @@ class Layouts:
 
     def __init__(self) -> None:
         self._kept: dict[Names, Layout] = {}
+        self._size = 0
 
     def of(self, names: Names) -> Layout:
         """The layout of these names."""
         found = self._kept.get(names)
         if found is None:
-            if len(self._kept) >= LAYOUTS:
-                self._kept.clear()
+            self._size += len(names)
+            if self._size > LAYOUTS:
+                self._kept, self._size = {}, len(names)
             found = self._kept[names] = lay_out(names)
         return found
 
@@ -240,7 +239,7 @@ def lay_out(names: Names) -> Layout:
     """
     found: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for column, (clock, name, entity) in enumerate(names):
-        is_traced = (clock, name) in TRACED
+        is_traced = name in _TRACED.get(clock, ())
         key, label = ((clock, name), entity) if is_traced else ((clock, SCALARS), _scalar(clock, name, entity))
         found.setdefault(key, []).append((label, column))
     entities, places = {}, {}
