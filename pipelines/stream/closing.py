@@ -39,7 +39,12 @@ def close_stream(job: Job, stamp: int = FAR_PAST) -> None:
     side = job.stream
     if side is None or side.cursor == FAR_PAST:
         return
-    limit = watermark.limit((worker.member for worker in job.workers.values()), job.clock, job.lateness)
+    bound = side.grid.after(side.cursor)
+    if job.laggard is not None and watermark.holds(job.laggard) and job.laggard.watermark < bound + job.lateness:
+        return  # who held it the last time still does
+    members = [worker.member for worker in job.workers.values()]
+    job.laggard = watermark.laggard(members)
+    limit = watermark.limit(job.laggard, job.clock, job.lateness)
     while limit is not None and (bound := side.grid.after(side.cursor)) <= limit:
         if not skip(job, side, limit, stamp):
             close_bound(job, side, bound, stamp)
@@ -119,7 +124,7 @@ def _freeze(job: Job, side: Side, worker: Worker, bound: int) -> None:
 
 def _fold(worker: Worker, track: Track, side: Side, window: Window) -> Partial | None:
     table = track.window(window.start, window.end, side.grid.after)
-    return None if table is None else partial_of(worker.member.worker, track.names.names, table)
+    return None if table is None else partial_of(worker.member.worker, track.names, table)
 
 
 def _close(job: Job, side: Side, window: Window, clock: float) -> None:

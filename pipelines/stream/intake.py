@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from pipelines.stream import closing, facts, watermark
-from pipelines.stream.panes import Mapping, Part, Table, Track, map_names, split
+from pipelines.stream.panes import Index, Mapping, Part, Table, Track, map_names, split
 from pipelines.stream.state import Job, Side, Worker
 from pipelines.stream.watermark import COUNTS, FAR_PAST, Member
 from pipelines.stream.windows import to_micros
@@ -32,7 +34,9 @@ def take(job: Job, batch: TraceBatch) -> None:
     _check(job, batch)
     worker = job.workers.get(batch.worker)
     points = records.points(batch)
-    names = _checked_names(worker, batch, points)
+    mapping = None if worker is None else worker.mappings.get(batch.names)
+    names = None if mapping is not None else records.decode_names(batch.names)
+    slots = _slots(mapping, names or (), points)
     for sketch in batch.sketches:
         summaries.decode(sketch)
     known = job.gone.get(batch.worker) if worker is None else worker.member
@@ -47,8 +51,10 @@ def take(job: Job, batch: TraceBatch) -> None:
     if verdict == "new" or worker.member.state in ("missing", "left"):
         _welcome(job, worker, batch, pane, mark, is_new=verdict == "new")
     _count(job, worker.member, batch, len(points.index), pane)
-    mapping = _mapping(job, worker, batch.names, names, pane)
-    _apply(job, worker, batch, mapping, points, pane)
+    if mapping is None:
+        mapping = _mapping(job, worker, batch.names, names or (), pane)
+        slots = mapping.slots.take(points.index)
+    _apply(job, worker, batch, mapping, points, slots, pane)
     _state_facts(job, worker, batch, pane)
     member = worker.member
     member.watermark = max(member.watermark, mark)  # it never moves back
@@ -75,24 +81,26 @@ def _check(job: Job, batch: TraceBatch) -> None:
         text = f"shard {batch.shard} of {batch.shards}, expected {job.shard} of {job.config.shards}"
         raise Rejected("shard", f"{text}; `shards` is fixed for a run of the job")
     length = to_micros(batch.pane_length)
-    if length <= 0 or job.pane % length:
+    if length != job.pane and (length <= 0 or job.pane % length):
         raise Rejected("pane", f"panes of {batch.pane_length:g} s do not divide the job's of {job.config.pane:g} s")
 
 
-def _checked_names(worker: Worker | None, batch: TraceBatch, points: Points) -> tuple[Name, ...] | None:
-    """The names to map, None where this worker's blob is mapped already."""
-    known = None if worker is None else worker.mappings.get(batch.names)
-    names = records.decode_names(batch.names) if known is None else None
-    size = len(names) if names is not None else known.size if known is not None else 0
-    if len(points.index) and points.index.max() >= size:
-        raise Rejected("names", f"a point's index is {points.index.max()}, there are {size} names")
-    return names
+def _slots(mapping: Mapping | None, names: Sequence[Name], points: Points) -> Index:
+    """The points' slots (their indices where the names are not mapped yet), all of them known to exist."""
+    try:
+        known = np.arange(len(names)) if mapping is None else mapping.slots
+        return known.take(points.index)
+    except IndexError:
+        size = len(names) if mapping is None else mapping.size
+        raise Rejected("names", f"a point's index is {points.index.max()}, there are {size} names") from None
 
 
 def _times(job: Job, member: Member, batch: TraceBatch) -> tuple[int, int]:
     """Pane and watermark of a record, not beyond clock + max_ahead."""
-    latest = watermark.horizon(job.clock, job.pane, job.max_ahead)
     pane, mark = to_micros(batch.pane), to_micros(batch.watermark)
+    if job.clock is not None and pane <= job.clock and mark <= job.clock:
+        return pane // job.pane * job.pane, mark
+    latest = watermark.horizon(job.clock, job.pane, job.max_ahead)
     kept = watermark.clamp(pane, latest), watermark.clamp(mark, latest)
     if kept != (pane, mark):
         member.counts[CLAMPED] += 1
@@ -130,9 +138,7 @@ def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) 
     member.seen = pane if job.clock is None else watermark.paned(job.clock, job.pane)
 
 
-def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name] | None, time: int) -> Mapping:
-    if names is None:
-        return worker.mappings[blob]
+def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name], time: int) -> Mapping:
     stream, wall = worker.stream.names, worker.wall.names
     before = len(stream.names) + len(wall.names)
 
@@ -147,10 +153,12 @@ def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name] | None
     return mapping
 
 
-def _apply(job: Job, worker: Worker, batch: TraceBatch, mapping: Mapping, points: Points, pane: int) -> None:
+def _apply(
+    job: Job, worker: Worker, batch: TraceBatch, mapping: Mapping, points: Points, slots: Index, pane: int
+) -> None:
     if mapping.is_overflow is not None:
         worker.member.counts[OVERFLOW] += int(mapping.is_overflow.take(points.index).sum())
-    stream, wall = split(mapping, points)
+    stream, wall = split(mapping, points, slots)
     if batch.sketches:
         of_wall = [sketch for sketch in batch.sketches if sketch.clock == "wall"]
         of_stream = [sketch for sketch in batch.sketches if sketch.clock != "wall"]

@@ -7,6 +7,7 @@ bits of a window depend on the worker's own order only. Cost: a record of 500 po
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -21,6 +22,8 @@ COUNT, WEIGHT, TOTAL, LOW, HIGH, NONFINITE, SPARE = range(7)
 OVERFLOW: Final = "overflow"  # name and entity of the series that takes what a limit turned away
 MAX_PENDING: Final = 64  # sketches of one pane before they are merged in place
 Index = NDArray[np.intp]
+_DENSE: Final = 8
+_EMPTY: Final = np.array([[0.0], [0.0], [0.0], [np.inf], [-np.inf], [0.0], [0.0]])
 
 
 class Table:
@@ -42,17 +45,23 @@ class Table:
 
     def apply(self, slots: Index, value: Floats, weight: Floats | None) -> None:
         """Fold points in, one after the other; what is not finite is counted apart."""
-        finite = np.isfinite(value)
+        if not _is_finite(value) or (weight is not None and not _is_finite(weight)):
+            slots, value, weight = self._set_apart(slots, value, weight)
+        count, weights, total, low, high = self.rows[:NONFINITE]
+        if len(count) <= _DENSE * len(slots):  # counting costs a pass over all slots, and saves one over the points
+            counts = np.bincount(slots, minlength=len(count))
+            count += counts
+            if weight is None:
+                weights += counts
+        else:
+            np.add.at(count, slots, 1.0)
+            if weight is None:
+                np.add.at(weights, slots, 1.0)
         if weight is not None:
-            finite &= np.isfinite(weight)
-        if not finite.all():
-            np.add.at(self.rows[NONFINITE], slots[~finite], 1.0)
-            slots, value = slots[finite], value[finite]
-            weight = None if weight is None else weight[finite]
-        count, weights, total, low, high, *_ = self.rows
-        np.add.at(count, slots, 1.0)
-        np.add.at(weights, slots, 1.0 if weight is None else weight)
-        np.add.at(total, slots, value if weight is None else value * weight)
+            np.add.at(weights, slots, weight)
+            np.add.at(total, slots, value * weight)
+        else:
+            np.add.at(total, slots, value)
         np.minimum.at(low, slots, value)
         np.maximum.at(high, slots, value)
 
@@ -63,22 +72,46 @@ class Table:
             self.pending = list(merge_sketches(self.pending))
 
 
+    def _set_apart(self, slots: Index, value: Floats, weight: Floats | None) -> tuple[Index, Floats, Floats | None]:
+        """Count the points that are not finite; the others."""
+        finite = np.isfinite(value) if weight is None else np.isfinite(value) & np.isfinite(weight)
+        np.add.at(self.rows[NONFINITE], slots[~finite], 1.0)
+        return slots[finite], value[finite], None if weight is None else weight[finite]
+
+
 class Names:
     """A worker's series: which slot each name has, in the order in which they were first sent."""
 
-    __slots__ = ("names", "seen", "slots")
+    __slots__ = ("_all", "_seen", "names", "slots")
 
     def __init__(self) -> None:
         self.names: list[Name] = []
         self.slots: dict[Name, int] = {}
-        self.seen: list[int] = []  # end of the last slice with a point of it, microseconds
+        self._seen = np.zeros(16, np.int64)
+        self._all: tuple[Name, ...] = ()
+
+    @property
+    def seen(self) -> NDArray[np.int64]:
+        """End of the last slice with a point of it, microseconds, shape [slots]."""
+        return self._seen[: len(self.names)]
 
     def add(self, name: Name, time: int) -> int:
         """A new slot for `name`."""
-        self.slots[name] = len(self.names)
+        slot = len(self.names)
+        if slot == len(self._seen):
+            self._seen = np.concatenate((self._seen, np.zeros(slot, np.int64)))
+        self._seen[slot] = time
+        self.slots[name] = slot
         self.names.append(name)
-        self.seen.append(time)
-        return len(self.names) - 1
+        return slot
+
+    def pick(self, slots: Index) -> tuple[Name, ...]:
+        """The names of some slots, in order."""
+        if len(slots) < len(self.names):
+            return tuple([self.names[slot] for slot in slots.tolist()])
+        if len(self._all) != len(self.names):
+            self._all = tuple(self.names)
+        return self._all
 
 
 class Mapping(NamedTuple):
@@ -86,7 +119,6 @@ class Mapping(NamedTuple):
 
     size: int
     slots: Index
-    is_identity: bool
     is_wall: NDArray[np.bool_] | None  # None where all names are of one kind
     is_overflow: NDArray[np.bool_] | None
     wall: bool  # what all names are, where `is_wall` is None
@@ -118,7 +150,6 @@ def map_names(names: Sequence[Name], stream: Names, wall: Names, has_room: Calla
     return Mapping(
         size=len(names),
         slots=np.array(slots, np.intp),
-        is_identity=slots == list(range(len(slots))),
         is_wall=np.array(walls, bool) if len(set(walls)) > 1 else None,
         is_overflow=np.array(over, bool) if any(over) else None,
         wall=bool(walls) and all(walls),
@@ -126,12 +157,11 @@ def map_names(names: Sequence[Name], stream: Names, wall: Names, has_room: Calla
     )
 
 
-def split(mapping: Mapping, points: Points) -> tuple[Part | None, Part | None]:
-    """A record's points as (stream, wall) parts; None where there are none."""
+def split(mapping: Mapping, points: Points, slots: Index) -> tuple[Part | None, Part | None]:
+    """A record's points, which go to `slots`, as (stream, wall) parts; None where there are none."""
     index, value, weight = points
     if not len(index):
         return None, None
-    slots = index.astype(np.intp) if mapping.is_identity else mapping.slots.take(index)
     if mapping.is_wall is None:
         part = Part(slots, value, weight)
         return (None, part) if mapping.wall else (part, None)
@@ -151,7 +181,11 @@ class Track:
 
     def pane(self, start: int) -> Table:
         """The table of a pane that is still open."""
-        return _table(self.panes, start, len(self.names.names))
+        table = self.panes.get(start)
+        slots = len(self.names.names)
+        if table is None or table.columns.shape[1] < slots:
+            table = _table(self.panes, start, slots)
+        return table
 
     def slice(self, end: int) -> Table:
         """The table of a slice that this worker has passed already."""
@@ -169,7 +203,7 @@ class Track:
         for at in sorted(self.panes):
             if start <= at < end:
                 parts.setdefault(slice_end(at), []).append(self.panes[at])
-        return fold([_single(parts[at]) for at in sorted(parts)]) if parts else None
+        return _single([_single(parts[at]) for at in sorted(parts)]) if parts else None
 
     def forget(self, reach: int) -> None:
         """Drop what ends at or before `reach`."""
@@ -185,12 +219,11 @@ class Track:
         """Note which series had a point in the slice that ended at `end`."""
         table = self.slices.get(end)
         if table is not None:
-            for slot in np.flatnonzero(_is_active(table.columns)).tolist():
-                self.names.seen[slot] = end
+            self.names.seen[: table.columns.shape[1]][_is_active(table.columns)] = end
 
     def evict(self, before: int) -> int:
         """Let series unseen since `before` leave, unless a pane or slice still holds them; how many left."""
-        keep = np.array(self.names.seen, np.int64) >= before
+        keep = self.names.seen >= before
         if keep.all():
             return 0
         tables = [*self.panes.values(), *self.slices.values()]
@@ -204,7 +237,7 @@ class Track:
         names, seen = self.names.names, self.names.seen
         self.names = Names()
         for slot in slots.tolist():
-            self.names.add(names[slot], seen[slot])
+            self.names.add(names[slot], int(seen[slot]))
         for table in tables:
             table.columns = np.ascontiguousarray(table.columns[:, slots[slots < table.columns.shape[1]]])
             table.rows = tuple(table.columns)
@@ -216,21 +249,23 @@ def fold(tables: Sequence[Table]) -> Table:
     pending: list[Sketch] = []
     for table in tables:
         _fold_columns(result.columns, table.columns)
-        pending.extend(table.pending)
-    result.pending = list(merge_sketches(pending))
+        if table.pending:
+            pending.extend(table.pending)
+    result.pending = list(merge_sketches(pending)) if pending else []
     return result
 
 
-def partial_of(worker: str, names: Sequence[Name], table: Table) -> Partial | None:
+def partial_of(worker: str, names: Names, table: Table) -> Partial | None:
     """A worker's share of a window as it travels; series without a point in it are left out."""
     active = np.flatnonzero(_is_active(table.columns))
     if not len(active) and not table.pending:
         return None
+    columns = table.columns if len(active) == table.columns.shape[1] else table.columns[:, active]
     return Partial(
         worker=worker,
-        names=tuple(tuple(names[slot]) for slot in active.tolist()),
-        columns=table.columns[:, active].astype("<f8").tobytes(),
-        sketches=tuple(table.pending),
+        names=names.pick(active),
+        columns=columns.astype("<f8", copy=False).tobytes(),
+        sketches=merge_sketches(table.pending) if table.pending else (),
     )
 
 
@@ -261,10 +296,14 @@ def _fold_columns(into: Floats, columns: Floats) -> None:
 
 
 def _blank(slots: int) -> Floats:
-    columns = np.zeros((7, slots))
-    columns[LOW] = np.inf
-    columns[HIGH] = -np.inf
+    columns = np.empty((7, slots))
+    columns[:] = _EMPTY
     return columns
+
+
+def _is_finite(values: Floats) -> bool:
+    """False where a value is not finite, and where they are so huge that it must be looked at closely."""
+    return math.isfinite(values.dot(values))
 
 
 def _is_active(columns: Floats) -> NDArray[np.bool_]:
@@ -275,8 +314,7 @@ def _table(tables: dict[int, Table], key: int, slots: int) -> Table:
     table = tables.get(key)
     if table is None:
         table = tables[key] = Table(slots)
-    elif table.columns.shape[1] < slots:
-        table.grow(slots)
+    table.grow(slots)
     return table
 
 

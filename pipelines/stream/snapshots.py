@@ -181,7 +181,8 @@ def _load_worker(job: Job, saved: SavedWorker) -> Worker:
 
 
 def _save_track(track: Track) -> SavedTrack:
-    return SavedTrack(track.names.names, track.names.seen, _save_tables(track.panes), _save_tables(track.slices))
+    seen = track.names.seen.tolist()
+    return SavedTrack(track.names.names, seen, _save_tables(track.panes), _save_tables(track.slices))
 
 
 def _save_tables(tables: dict[int, Table]) -> list[SavedTable]:

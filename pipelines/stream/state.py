@@ -81,6 +81,7 @@ class Job:
     settings: dict[str, int] = field(default_factory=dict)  # last revision by name
     recent: list[str] = field(default_factory=list)  # identities of the last events, feedback and dead letters
     pending: bytes = b""  # a configuration that takes effect when the job begins again
+    laggard: Member | None = None  # who held windows open the last time: a cache
     out: list[Emitted] = field(default_factory=list)  # what the current record caused, not yet encoded
     pane: int = 0
     max_hold: int = 0

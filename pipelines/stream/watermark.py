@@ -122,11 +122,15 @@ def holds(member: Member) -> bool:
     return member.state == "live"
 
 
-def limit(members: Iterable[Member], clock: int | None, lateness: int) -> int | None:
+def laggard(members: Iterable[Member]) -> Member | None:
+    """The holder whose watermark is the lowest; None where nobody holds windows open."""
+    return min(filter(holds, members), key=lambda member: member.watermark, default=None)
+
+
+def limit(slowest: Member | None, clock: int | None, lateness: int) -> int | None:
     """Windows that end at or before this may close: all holders have passed, or with none, the clock has."""
-    watermarks = [member.watermark for member in members if holds(member)]
-    if watermarks:
-        return min(watermarks) - lateness
+    if slowest is not None:
+        return slowest.watermark - lateness
     return None if clock is None else clock - lateness
 
 
