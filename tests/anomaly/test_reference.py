@@ -127,6 +127,22 @@ def test_a_revision_of_an_older_window_changes_nothing() -> None:
     assert reference.snapshot() == before
 
 
+def test_a_revision_is_not_judged_by_the_window_that_it_revises() -> None:
+    reference = days(10, slots=2)
+    before = reference.expect(Moment(10, 0))
+    reference.learn(Moment(10, 0), np.array([500.0]), YES)
+    reference.expect(Moment(10, 1))
+    after = reference.expect(Moment(10, 0))
+    assert (after.center[0], after.entries[0]) == (before.center[0], before.entries[0])
+
+
+def test_a_value_that_stopped_coming_is_not_usual_any_more() -> None:
+    reference = days(DEPTH)
+    for day in range(DEPTH, 2 * DEPTH):
+        feed(reference, Moment(day, 0), np.nan)
+    assert not reference.expect(Moment(2 * DEPTH, 0)).usual[0]
+
+
 def test_series_that_come_start_fresh_and_those_that_stay_keep_their_history() -> None:
     reference = days(10)
     reference.reindex(np.array([-1, 0]))

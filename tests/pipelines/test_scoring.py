@@ -160,6 +160,15 @@ def test_a_missing_metric_holds_its_loss_for_three_expected_windows_then_is_unkn
     assert scores[4].value == scores[3].value
 
 
+def test_a_metric_that_came_back_is_held_for_three_windows_again() -> None:
+    job, quiet = Job(), of(*([0.0] * len(KEYS)))
+    for _ in range(12):
+        job.close(quiet)
+    gone = {**quiet, key("", domain="train", metric="e"): np.nan}
+    scores = [job.close(values)["train"].value for values in (gone, gone, gone, quiet, gone, gone, gone)]
+    assert scores == [100.0] * 7
+
+
 def test_coverage_falls_when_what_is_usual_is_missing_and_nights_do_not_drain_it() -> None:
     job, values = Job(), of(*([0.0] * len(KEYS)))
     for index in range(80):
