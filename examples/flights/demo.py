@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from examples.flights import report as reports
 from examples.flights import truth as truths
@@ -28,7 +28,6 @@ from tracer.local import LocalLog
 
 JOB: Final = "flights"
 CONFIG: Final = pathlib.Path(__file__).with_name("streamgauge.toml")
-_SNAPSHOT: Final = 3 * HOUR
 _DRAIN: Final = 36  # hours after the last departure, in which its labels still come
 
 
@@ -77,12 +76,19 @@ def _replay(
             if start == repaired:
                 fleet.restart(airport, start)
         faults = {airport: truths.active(truth, airport, start, start + HOUR) for airport in AIRPORTS}
-        fleet.hour(start, faults, save=(start + HOUR - begin) % _SNAPSHOT == 0)
+        fleet.hour(start, faults, save=_due(start + HOUR - begin))
         tick = records.encode(records.Tick(job=JOB, time=start + HOUR))
         log.send([("traces", records.key_of(JOB, 0, 1), tick)])
         progress.show(start + HOUR)
         wait()
     log.close()
+
+
+def _due(age: float) -> Literal["", "join", "model"]:
+    """Every three hours the workers save what waits for labels, once a day the model."""
+    if age % (24 * HOUR) == 0:
+        return "model"
+    return "join" if age % (3 * HOUR) == 0 else ""
 
 
 def _hours(begin: float, end: float) -> Iterator[float]:

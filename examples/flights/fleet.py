@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from examples.flights.data import AIRPORTS
 
@@ -26,11 +26,14 @@ class Fleet:
         for airport in AIRPORTS:
             self._hear(airport)
 
-    def hour(self, start: float, faults: Mapping[str, Sequence[str]], *, save: bool) -> None:
-        """Let every worker live through [start, start + 1 h), and then write a snapshot if `save`."""
+    def hour(
+        self, start: float, faults: Mapping[str, Sequence[str]], *, save: Literal["", "join", "model"] = ""
+    ) -> None:
+        """Let every worker live through [start, start + 1 h) and then save nothing, what waits, or the model too."""
         for airport, process in self._processes.items():
             order: dict[str, Any] = {"do": "hour", "start": start, "faults": faults[airport]}
-            self._tell(process, order | ({"save": str(self._folder / airport)} if save else {}))
+            where = {"save": str(self._folder / airport), "model": save == "model"} if save else {}
+            self._tell(process, order | where)
         for airport in AIRPORTS:
             self._hear(airport)
 

@@ -103,9 +103,9 @@ class Job:
         self.steps += 1
         self.tracer.step(loss=step.loss, ids=self.flights.ids[rows], labels=labels, tensors=step.tensors)
 
-    def save(self, path: pathlib.Path) -> None:
-        """Write a snapshot; a model whose weights are not finite leaves its last finite one in place."""
-        if self.model.is_finite():
+    def save(self, path: pathlib.Path, *, model: bool) -> None:
+        """Write the samples that wait for labels and, with `model`, the weights unless one of them is not finite."""
+        if model and self.model.is_finite():
             self.model.save(path.with_suffix(".npz"))
         path.with_suffix(".join").write_bytes(self.tracer.state())
 

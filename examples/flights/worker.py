@@ -1,7 +1,7 @@
 """One airport's worker process: takes orders from the driver, a JSON line each, answers when its records are sent.
 
-Orders: {"do": "hour", "start": s, "faults": [...], "save": path} (`save` where a snapshot is due) and {"do": "close"}.
-Every answer is {"at": clock, "steps": n}. The driver kills and starts workers as an orchestrator would.
+Orders: {"do": "hour", "start": s, "faults": [...]}, where a snapshot is due with "save": path and "model": bool, and
+{"do": "close"}. Every answer is {"at": clock, "steps": n}. The driver kills and starts workers as an orchestrator would.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{args.airport}: records of {order['start']} are not on the bus after {_FLUSH} s", file=sys.stderr)
             return 1
         if "save" in order:
-            job.save(pathlib.Path(order["save"]))
+            job.save(pathlib.Path(order["save"]), model=order["model"])
         _answer(job)
     return 0
 
