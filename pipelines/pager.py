@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import msgspec
 
-from anomaly import lifecycle
-from anomaly.episodes import Ledger, Snapshot, Waits
-from anomaly.lifecycle import Arrival
+from anomaly import lifecycle, requests
+from anomaly.arrivals import Arrival
+from anomaly.episodes import Snapshot, Waits
+from anomaly.ledger import Ledger
 from anomaly.types import Ack, Anomaly, Decision, Notification, Silence, Topology, Unsuppress
 from pipelines import lineage, outputs, telling
 from pipelines.config import Config, JobConfig
@@ -114,7 +115,7 @@ class Pager:
         job.waiting.append(message)
 
     def _tick(self, tick: Tick) -> list[Output]:
-        """Advance the job, or all. One that has said nothing yet has a clock too: a tick sent again must find it passed."""
+        """Advance the job, or all; one that has said nothing yet too: a tick sent again must find its clock passed."""
         names = [tick.job] if tick.job else sorted({*self._configs, *self._jobs})
         return [output for name in names for output in self._advance(name, tick.time)]
 
@@ -153,7 +154,7 @@ class Pager:
             ledger.use(wanted)
         job.workers, job.features = workers, features
         if wanted is not None:
-            lifecycle.reconsider(ledger, now)
+            requests.reconsider(ledger, now)
 
     def _ledger(self, name: str) -> Ledger:
         if name not in self._ledgers:
@@ -174,11 +175,11 @@ def _arrival(anomaly: Anomaly, since: float, now: float) -> Arrival:
 
 def _ask(ledger: Ledger, record: Silence | Ack | Unsuppress, now: float) -> None:
     if isinstance(record, Silence):
-        lifecycle.add_silence(ledger, record, now)
+        requests.add_silence(ledger, record, now)
     elif isinstance(record, Ack):
-        lifecycle.acknowledge(ledger, record)
+        requests.acknowledge(ledger, record)
     else:
-        lifecycle.unsuppress(ledger, record, now)
+        requests.unsuppress(ledger, record, now)
 
 
 def _output(name: str, record: Decision | Notification, config: JobConfig) -> Output:

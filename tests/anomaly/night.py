@@ -9,8 +9,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from anomaly import lifecycle
-from anomaly.episodes import NEVER, STALE, Episode, Ledger, Snapshot, Waits
-from anomaly.lifecycle import Arrival
+from anomaly.arrivals import Arrival
+from anomaly.episodes import NEVER, STALE, Episode, Snapshot, Waits
+from anomaly.ledger import Ledger
 from anomaly.topology import worker_of
 from anomaly.types import Anomaly, Decision, Edge, Kind, Notification, Severity, Topology
 

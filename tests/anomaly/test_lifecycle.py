@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly import episodes, lifecycle, suppression
+from anomaly import episodes, ledger, lifecycle, moves, requests, suppression
+from anomaly.arrivals import Arrival
 from anomaly.episodes import STALE, Waits
-from anomaly.lifecycle import Arrival
 from anomaly.types import Matcher, Silence
 from tests.anomaly.night import WAITS, Night, alert, check, edges, storms, summary
 
@@ -150,7 +150,7 @@ def test_i16_a_silence_holds_back_only_while_it_lasts(
     everything = Silence(
         id="s", job="ctr", matchers=(Matcher("job", ".*", True),), start=float(start), end=float(start + length)
     )
-    lifecycle.add_silence(night.ledger, everything, 0.0)
+    requests.add_silence(night.ledger, everything, 0.0)
     night.play(storm, until=2000)
     held = [n.time for n in night.notifications if n.status != "resolved"]
     assert not [time for time in held if everything.start <= time < everything.end]
@@ -210,7 +210,7 @@ def test_mutant_whose_roots_need_not_be_sent_breaks_i2(monkeypatch: pytest.Monke
     def silenced_root() -> Night:
         night = Night([("a", "b")])
         whole = Silence(id="s", job="ctr", matchers=(Matcher("node", "a"),), start=0.0, end=500.0)
-        lifecycle.add_silence(night.ledger, whole, 0.0)
+        requests.add_silence(night.ledger, whole, 0.0)
         night.play([alert(10, "a"), alert(10, "b")], until=100)
         return night
 
@@ -218,7 +218,7 @@ def test_mutant_whose_roots_need_not_be_sent_breaks_i2(monkeypatch: pytest.Monke
     assert silenced_root().firing() == ["b"]
     carrying = property(lambda self: self.state in ("sent", "suppressed", "silenced"))
     monkeypatch.setattr(episodes.Episode, "carries", carrying)
-    monkeypatch.setattr(episodes.Ledger, "root_of", lambda self, episode: episode)
+    monkeypatch.setattr(ledger.Ledger, "root_of", lambda self, episode: episode)
     assert silenced_root().firing() == []
 
 
@@ -253,7 +253,7 @@ def test_mutant_that_forgets_the_children_of_a_closed_root_breaks_conservation(m
 
     check(outlived())
     assert outlived().firing() == ["a", "b"]
-    monkeypatch.setattr(lifecycle, "_release", lambda *_: None)
+    monkeypatch.setattr(moves, "release", lambda *_: None)
     with pytest.raises(AssertionError):
         check(outlived())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomaly import lifecycle
+from anomaly import requests
 from anomaly.episodes import STALE
 from anomaly.suppression import STAGES
 from anomaly.types import Ack, Edge, Matcher, Silence, Topology, Unsuppress
@@ -90,7 +90,7 @@ def test_two_nodes_on_a_cycle_page_once_at_the_first_ones_own_deadline() -> None
 
 def test_a_silenced_root_hides_nothing() -> None:
     night = Night(CHAIN)
-    lifecycle.add_silence(night.ledger, silence("a", 0, 200), 0.0)
+    requests.add_silence(night.ledger, silence("a", 0, 200), 0.0)
     night.play([alert(10, "a"), alert(10, "b")], until=190)
     assert night.firing() == ["b"]
     assert night.states() == {"a m": "silenced", "b m": "sent"}
@@ -98,7 +98,7 @@ def test_a_silenced_root_hides_nothing() -> None:
 
 def test_the_end_of_a_silence_pages_what_is_still_there() -> None:
     night = Night(CHAIN)
-    lifecycle.add_silence(night.ledger, silence("a", 0, 200), 0.0)
+    requests.add_silence(night.ledger, silence("a", 0, 200), 0.0)
     told = night.play([alert(10, "a"), alert(15, "b")], until=400)
     assert [(n.root.node, n.time) for n in told] == [("b", 60.0), ("a", 200.0)]
     assert [item.node for item in told[1].grouped] == ["b"], "the late root names what it explains"
@@ -106,9 +106,9 @@ def test_the_end_of_a_silence_pages_what_is_still_there() -> None:
 
 def test_a_silence_that_is_taken_back_is_judged_again() -> None:
     night = Night(CHAIN)
-    lifecycle.add_silence(night.ledger, silence("a", 0, 2000), 0.0)
+    requests.add_silence(night.ledger, silence("a", 0, 2000), 0.0)
     night.play([alert(10, "a")], until=100)
-    lifecycle.add_silence(night.ledger, silence("a", 0, 100), 100.0)
+    requests.add_silence(night.ledger, silence("a", 0, 100), 100.0)
     assert [n.root.node for n in night.tick(110)] == ["a"]
 
 
@@ -121,7 +121,7 @@ def test_a_silence_that_is_taken_back_is_judged_again() -> None:
 )  # fmt: skip
 def test_a_silence_matches_whole_labels(matcher: Matcher, is_held: bool) -> None:
     night = Night(CHAIN)
-    lifecycle.add_silence(night.ledger, Silence(id="s", job="ctr", matchers=(matcher,), start=0, end=100), 0.0)
+    requests.add_silence(night.ledger, Silence(id="s", job="ctr", matchers=(matcher,), start=0, end=100), 0.0)
     night.tick(10, alert(10, "a"))
     assert (night.states()["a m"] == "silenced") == is_held
 
@@ -241,14 +241,14 @@ def test_an_acknowledged_incident_is_not_repeated() -> None:
     night = Night(CHAIN, waits=WAITS._replace(repeat=100.0))
     night.play([alert(10, "a")], until=250)
     assert [n.status for n in night.notifications] == ["firing", "update", "update"]
-    lifecycle.acknowledge(night.ledger, Ack(job="ctr", notification=night.notifications[1].id))
+    requests.acknowledge(night.ledger, Ack(job="ctr", notification=night.notifications[1].id))
     assert not night.play([], until=900)
 
 
 def test_what_is_suppressed_is_shown_again_even_when_the_root_is_acknowledged() -> None:
     night = Night(CHAIN, waits=WAITS._replace(digest=100.0))
     night.play([alert(10, "a"), alert(20, "b")], until=50)
-    lifecycle.acknowledge(night.ledger, Ack(job="ctr", notification=night.notifications[0].id))
+    requests.acknowledge(night.ledger, Ack(job="ctr", notification=night.notifications[0].id))
     told = night.play([], until=300)
     assert [(n.status, n.time) for n in told] == [("update", 110.0), ("update", 210.0)]
     assert [item.alert.node for item in told[0].suppressed] == ["b"]
@@ -264,7 +264,7 @@ def test_somebody_may_unsuppress() -> None:
     night = Night(CHAIN)
     night.tick(10, alert(10, "a"), alert(10, "b"), alert(10, "c"))
     episode = next(e.id for e in night.ledger.episodes.values() if e.alert.node == "b")
-    lifecycle.unsuppress(night.ledger, Unsuppress(job="ctr", episode=episode, author="eve"), 10.0)
+    requests.unsuppress(night.ledger, Unsuppress(job="ctr", episode=episode, author="eve"), 10.0)
     told = night.tick(20)
     assert [(n.root.node, n.reason.decision) for n in told] == [("b", "unsuppressed")]
     assert night.states() == {"a m": "sent", "b m": "sent", "c m": "suppressed"}
@@ -287,7 +287,7 @@ def test_a_changed_topology_releases_what_hung_on_an_edge_that_is_gone() -> None
     night = Night(CHAIN)
     night.tick(10, alert(10, "a"), alert(10, "b"), alert(10, "c"))
     night.ledger.use(Topology(job="ctr", revision=2, edges=(Edge("b", "c"),), nodes=("a",)))
-    lifecycle.reconsider(night.ledger, 10.0)
+    requests.reconsider(night.ledger, 10.0)
     told = night.tick(20)
     assert [n.root.node for n in told] == ["b"]
     assert told[0].reason.topology == 2
