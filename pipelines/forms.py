@@ -14,6 +14,8 @@ import numpy as np
 from pipelines.pipeline import Floats
 
 SIGMAS = 3.0  # what is within three standard errors of normal is noise
+ALREADY_USELESS = 0.98  # normalized entropy: on single days of weather a sound model is no better than that
+LEAST_DRIFT = 0.1  # nats of PSI that nobody needs to know of
 LEAST_EXPECTED = 10.0  # a count is judged only where its slot expects at least this many rows
 
 
@@ -35,6 +37,15 @@ def value_over_noise(x: Floats, reference: Floats, error: Floats, floor: Floats,
 def over_floor(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
     """The excess over the noise floor: PSI, ECE."""
     return np.maximum(x - floor, 0.0)
+
+
+def drift_ratio(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
+    """How many times the drift that is usual here: the noise floor, the metric's own reference, or 0.1 nats at least.
+
+    On the flights the weather of one day is 5 nats away from that of the last 28, every day: that is no news.
+    """
+    usual = np.fmax(np.fmax(reference, floor), LEAST_DRIFT)
+    return np.maximum(x / usual, 0.0)
 
 
 def ratio_to_floor(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
@@ -63,8 +74,8 @@ def off_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, ro
 
 
 def entropy_above_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
-    """As `above_reference`; a normalized entropy that is surely 1 or more (no better than the base rate) is all bad."""
-    is_useless = x - SIGMAS * error >= 1.0
+    """As `above_reference`; surely 1 or more, no better than the base rate, is all bad unless that is normal here."""
+    is_useless = (x - SIGMAS * error >= 1.0) & (reference < ALREADY_USELESS)
     excess: Floats = np.where(is_useless, np.inf, above_reference(x, reference, error, floor, rows))
     return excess
 

@@ -11,7 +11,7 @@ RULES: tuple[Rule, ...] = (
     Rule("invalid_rate", forms.above_reference, 0.001, 0.05, 3.0),
     Rule("zero_rate", forms.off_reference, 0.05, 0.40, 1.0, 0.5),
     Rule("top_share", forms.off_reference, 0.05, 0.40, 1.0, 0.5),
-    Rule("psi", forms.over_floor, 0.10, 0.50, 2.0, 0.7),
+    Rule("psi", forms.drift_ratio, 2.0, 6.0, 2.0, 0.7),
     Rule("change_rate", forms.absolute, 5.0, 15.0, 1.0, 0.4),
     Rule("distinct", forms.log_distance, 0.26, 1.4, 1.0, 0.5),
     Rule("new_id_rate", forms.above_reference, 0.05, 0.50, 1.0, 0.6),

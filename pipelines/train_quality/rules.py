@@ -12,7 +12,7 @@ RULES: tuple[Rule, ...] = (
     Rule("auc", forms.below_reference, 0.005, 0.05, 3.0),
     Rule("pcoc", forms.log_off_one, 0.05, 0.40, 3.0),
     Rule("ece", forms.over_floor, 0.05, 0.50, 1.0, 0.5),
-    Rule("prediction_psi", forms.over_floor, 0.10, 0.50, 2.0, 0.8),
+    Rule("prediction_psi", forms.drift_ratio, 2.0, 6.0, 2.0, 0.8),
     Rule("gradient_norm", forms.log_above_reference, 1.1, 3.4, 1.0, 0.7),
     Rule("update_ratio", forms.magnitudes, 0.5, 2.0, 1.0, 0.6),
     Rule("vanishing", forms.value, 0.0, 0.3, 1.0, 0.7),
