@@ -14,11 +14,11 @@ grouped, and `rank` says which of them leads.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from anomaly.episodes import LEVEL, Episode, Waits
 from anomaly.ledger import Ledger
-from anomaly.topology import Way, base_of
+from anomaly.topology import Way, base_of, worker_of
 from anomaly.types import Alert, Matcher, Silence
 
 
@@ -41,6 +41,16 @@ def may_hide(ledger: Ledger, root: Episode, episode: Episode) -> bool:
     if not one.worker or other.worker or base_of(one.node) == base_of(other.node):
         return True
     return not is_common(ledger, base_of(other.node)) or is_common(ledger, base_of(one.node))
+
+
+def crosses(path: Sequence[str]) -> bool:
+    """Whether a path goes from one worker over the job to another: trouble at one worker never shows at another so.
+
+    >>> crosses(("samples@LGA", "samples", "samples@JFK")), crosses(("samples", "samples@JFK", "labels@JFK"))
+    (True, False)
+    """
+    first, last = worker_of(path[0]), worker_of(path[-1])
+    return bool(first and last and first != last) and not all(worker_of(node) for node in path)
 
 
 def is_kin(one: Alert, other: Alert) -> bool:

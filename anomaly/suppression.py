@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from anomaly.episodes import NEVER, Episode, State
 from anomaly.ledger import Ledger
-from anomaly.relations import explains, is_kin, is_silenced, is_wide, may_hide, rank
+from anomaly.relations import crosses, explains, is_kin, is_silenced, is_wide, may_hide, rank
 from anomaly.topology import Way, base_of
 from anomaly.types import Alert, Reason
 from anomaly.wording import duration, lag, place
@@ -113,6 +113,7 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
         if (root := ledger.root_of(cause)) is not None
         and root is not episode
         and may_hide(ledger, root, episode)
+        and not crosses((*_path_to(cause), *way.path))
         and explains(cause, episode, way, ledger.waits)
     ]
     if not found:
@@ -124,7 +125,7 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
     text = f"follows from {place(root.alert.node)}, {lag(gap)}"
     if others:
         text += f"; {', '.join(place(node) for node in others[:3])} would explain it too"
-    path = (*(cause.reason.path or (cause.alert.node,)), *way.path[1:])[:_LONGEST_PATH]
+    path = (*_path_to(cause), *way.path[1:])[:_LONGEST_PATH]
     return Verdict("suppressed", _reason(ledger, "inhibited", text, cause.id, root.id, path, gap))
 
 
@@ -201,9 +202,14 @@ def _is_near(ledger: Ledger, root: Episode, episode: Episode, key: str) -> bool:
 def _folded(ledger: Ledger, cause: Episode, root: Episode, episode: Episode, tie: str) -> Verdict:
     gap = episode.alert.start - root.alert.start
     text = f"{tie} as {place(root.alert.node)}, {lag(gap)}"
-    path = cause.reason.path or (cause.alert.node,)
+    path = _path_to(cause)
     path = (path if path[-1] == episode.alert.node else (*path, episode.alert.node))[:_LONGEST_PATH]
     return Verdict("suppressed", _reason(ledger, "grouped", text, cause.id, root.id, path, gap))
+
+
+def _path_to(cause: Episode) -> tuple[str, ...]:
+    """From the root to a sent or suppressed alert."""
+    return (cause.alert.node,) if cause.state == "sent" else cause.reason.path
 
 
 def _root_reason(ledger: Ledger, episode: Episode) -> Reason:

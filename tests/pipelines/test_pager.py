@@ -211,6 +211,15 @@ def test_two_unrelated_incidents_that_overlap_at_different_airports_are_two_root
     assert sorted(page.root.node for page in told(out)) == ["feature:tailnum@LGA", "model@JFK"]
 
 
+def test_what_one_airport_does_to_the_job_hides_nothing_at_another() -> None:
+    later = [(at + 3, metric, worker, shifted(more, 3)) for at, metric, worker, more in TWICE]
+    wide = msgspec.structs.replace(JOB.paging, hop_delay=6 * H, grace=3 * H, max_wait=6 * H, clear_hold=24 * H)
+    for paging in (JOB.paging, wide):
+        config = Config(jobs=(msgspec.structs.replace(JOB, paging=paging),))
+        out = run(Log().story([*TAIL, *later], until=160), config)
+        assert [page.root.node for page in told(out)] == ["feature:tailnum@LGA", "samples@JFK"]
+
+
 def test_labels_held_back_everywhere_are_not_hidden_by_a_join_broken_at_one_airport() -> None:
     later = [(at + 6, metric, worker, shifted(more, 6)) for at, metric, worker, more in HOLD]
     out = run(Log().story([*TAIL, *later], until=160))
