@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,10 +126,10 @@ def _norm(value: ArrayLike | None) -> tuple[float | None, int]:
     """L2 norm of an array (a number is one already) and how many of its values are not finite."""
     if value is None:
         return None, 0
-    array = np.asarray(value)
-    if array.ndim == 0:
+    array = np.asarray(value) if not isinstance(value, float) else value
+    if isinstance(array, float) or array.ndim == 0:
         number = float(array)
-        return number, 0 if np.isfinite(number) else 1
+        return number, 0 if math.isfinite(number) else 1
     flat = array.ravel()
     if flat.dtype.kind != "f" or flat.dtype.itemsize < 4:
         flat = flat.astype(np.float64)

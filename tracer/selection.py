@@ -129,6 +129,7 @@ class Selection:
         kept = [select for select in boot if select.emit == "raw" or select.collection not in named]
         self.selects = () if off else (*kept, *selects)
         self._cache: dict[tuple[str, str, str], tuple[int, ...]] = {}
+        self._raw = frozenset(select.collection for select in self.selects if select.emit == "raw")
         self._steps = tuple(sorted({s.every for s in self.selects if s.collection in _PER_TENSOR}))
 
     def takes(self, collection: Collection, name: str, step: int, emit: Emit = "stats") -> bool:
@@ -145,7 +146,7 @@ class Selection:
 
     def has_raw(self, collection: Collection) -> bool:
         """Whether raw arrays of a collection are asked for."""
-        return any(select.collection == collection and select.emit == "raw" for select in self.selects)
+        return collection in self._raw
 
     def _everies(self, collection: str, name: str, emit: str) -> tuple[int, ...]:
         key = (collection, name, emit)

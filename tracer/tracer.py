@@ -311,18 +311,20 @@ class Tracer:
 
     def _tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Measured]:
         """The parts of each tensor that are traced at this step."""
-        selection, found = self._life.remote.selection, {}
+        selection, step, found = self._life.remote.selection, self._step, {}
+        raw = [selection.has_raw(collection) for collection, _ in _PARTS]
         for key, tensor in tensors.items():
             name, kept = name_of(key), {}
-            for collection, part in _PARTS:
+            for (collection, part), is_raw in zip(_PARTS, raw, strict=True):
                 value = getattr(tensor, part)
                 if value is None:
                     continue
-                self._list(collection, name, value)
-                if selection.takes(collection, name, self._step):
+                if (collection, name) not in self._known:
+                    self._list(collection, name, value)
+                if selection.takes(collection, name, step):
                     kept[part] = value
-                if selection.takes(collection, name, self._step, "raw") and np.ndim(value):
-                    self._put(Raw(self._clock(), self._step, collection, name, np.array(value)), Priority.RAW)
+                if is_raw and np.ndim(value) and selection.takes(collection, name, step, "raw"):
+                    self._put(Raw(self._clock(), step, collection, name, np.array(value)), Priority.RAW)
             if "update" in kept:  # the ratio needs what was updated
                 kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
             if kept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 
 from tracer.events import Tensor
 
-WHOLE: Final = 1 << 20  # larger tables: the norm is estimated from evenly spaced rows
+WHOLE: Final = 1 << 18  # larger tables: the norm is estimated from evenly spaced rows
 SAMPLED_ROWS: Final = 4096
 COLUMNS: Final = ("gradient", "update", "touched", "weight", "nonfinite")
+
+
+class Change(NamedTuple):
+    """One variable before its update."""
+
+    rows: Any  # distinct rows that a sparse gradient touches, None: all
+    gradient: Any  # of these rows
+    old: Any  # these rows
 
 
 class Summaries:
@@ -27,18 +35,18 @@ class Summaries:
         self._variables = list(variables)
         self.names = [variable.path for variable in self._variables]
 
-    def before(self, gradients: Sequence[Any]) -> list[Any]:
+    def before(self, gradients: Sequence[Any]) -> list[Change | None]:
         """What the update is about to change; call it before the optimizer."""
         return [
-            None if gradient is None else part_of(variable, touched_rows(gradient))
+            None if gradient is None else _change(variable, gradient)
             for variable, gradient in zip(self._variables, gradients, strict=True)
         ]
 
-    def measure(self, gradients: Sequence[Any], before: Sequence[Any]) -> Any:
+    def measure(self, changes: Sequence[Change | None]) -> Any:
         """The packed norms; call it after the optimizer, in the same graph."""
         flat: list[Any] = []
-        for variable, gradient, old in zip(self._variables, gradients, before, strict=True):
-            flat += _group(variable, gradient, old)
+        for variable, change in zip(self._variables, changes, strict=True):
+            flat += _group(variable, change)
         halves = tf.reshape(tf.stack([tf.nn.l2_loss(tf.cast(tensor, tf.float32)) for tensor in flat]), (-1, 4))
         quick = tf.concat([tf.sqrt(2.0 * halves), tf.zeros_like(halves[:, :1])], axis=1)
         finite = tf.math.is_finite(tf.reduce_sum(halves))
@@ -61,32 +69,28 @@ class Summaries:
         return scale
 
 
-def _group(variable: Any, gradient: Any, old: Any) -> tuple[Any, Any, Any, Any]:
-    """The four tensors whose norms are taken, in the order of COLUMNS."""
-    if gradient is None:
-        nothing = tf.constant(0.0)
-        return nothing, nothing, nothing, _sample(variable)
-    new = part_of(variable, touched_rows(gradient))
-    is_whole = not isinstance(gradient, tf.IndexedSlices) and not _is_large(variable)
-    return summed(gradient), new - old, new, new if is_whole else _sample(variable)
-
-
-def touched_rows(gradient: Any) -> Any:
-    """The distinct rows that a sparse gradient touches, None for a dense one."""
-    return tf.unique(gradient.indices).y if isinstance(gradient, tf.IndexedSlices) else None
-
-
-def summed(gradient: Any) -> Any:
-    """A gradient with the parts of one row added up."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return tf.convert_to_tensor(gradient)
-    rows, position = tf.unique(gradient.indices)
-    return tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
-
-
 def part_of(variable: Any, rows: Any) -> Any:
     """The given rows of a variable, or all of it as it is now: TensorFlow copies what is read before it writes."""
     return tf.convert_to_tensor(variable.value) if rows is None else tf.gather(variable.value, rows)
+
+
+def _change(variable: Any, gradient: Any) -> Change:
+    """Of a sparse gradient the distinct rows, and the parts of one row added up."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return Change(None, tf.convert_to_tensor(gradient), part_of(variable, None))
+    rows, position = tf.unique(gradient.indices)
+    summed = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
+    return Change(rows, summed, part_of(variable, rows))
+
+
+def _group(variable: Any, change: Change | None) -> tuple[Any, Any, Any, Any]:
+    """The four tensors whose norms are taken, in the order of COLUMNS."""
+    if change is None:
+        nothing = tf.constant(0.0)
+        return nothing, nothing, nothing, _sample(variable)
+    new = part_of(variable, change.rows)
+    is_whole = change.rows is None and not _is_large(variable)
+    return change.gradient, new - change.old, new, new if is_whole else _sample(variable)
 
 
 def _sample(variable: Any) -> Any:

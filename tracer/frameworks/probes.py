@@ -1,0 +1,136 @@
+"""What is recorded while Keras traces one train step: norms around the optimizer, positive activations, raw tensors."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import tensorflow as tf
+
+from tracer.frameworks.norms import Summaries, part_of
+
+ACTIVATION_ROWS: Final = 64  # rows of a batch are alike: 64 of them tell as much at a fraction of the cost
+RELU_LIKE: Final = frozenset({"relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "prelu"})
+
+
+class Layout(NamedTuple):
+    """What the measured train function returns beside the logs, in order."""
+
+    summaries: Summaries | None
+    units: list[tuple[str, int]]  # layer and its units
+    raw: list[tuple[str, str]]  # (collection, name)
+
+
+class Probes:
+    """What is recorded while one train step is traced."""
+
+    def __init__(self, model: Any, selection: Any) -> None:
+        self._model = model
+        self._selection = selection
+        self._packed: Any = tf.zeros((0, 5))
+        self._summaries: Summaries | None = None
+        self._units: list[tuple[str, Any, Any]] = []
+        self._raw: list[tuple[str, str, Any]] = []
+        self._graph: Any = None
+
+    @property
+    def layout(self) -> Layout:
+        """What `outputs` holds, known once the step is traced."""
+        units = [(name, int(positives.shape[0])) for name, positives, _ in self._units]
+        return Layout(self._summaries, units, [(collection, name) for collection, name, _ in self._raw])
+
+    def outputs(self) -> Any:
+        """Packed norms, units end to end, their rows, raw tensors."""
+        units = tf.concat([positives for _, positives, _ in self._units] or [tf.zeros(0, tf.int32)], axis=0)
+        rows = tf.stack([n for _, _, n in self._units]) if self._units else tf.zeros(0, tf.int32)
+        return self._packed, units, rows, [tensor for _, _, tensor in self._raw]
+
+    @contextmanager
+    def patched(self) -> Iterator[None]:
+        """The optimizer and the layers of interest, wrapped as long as the step is traced."""
+        self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        wrapped = [(self._model.optimizer, "apply", self._applying(self._model.optimizer.apply))]
+        for layer, name in relu_like(self._model):
+            if self._selection.covers("activations", name):
+                wrapped.append((layer, "call", self._calling(layer.call, name)))
+        for target, attribute, function in wrapped:
+            object.__setattr__(target, attribute, function)  # past Keras's own attribute tracking
+        try:
+            yield
+        finally:
+            for target, attribute, _ in wrapped:
+                object.__delattr__(target, attribute)
+
+    def _applying(self, apply: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(grads: Sequence[Any], trainable_variables: Any = None) -> Any:
+            variables = list(self._model.trainable_variables if trainable_variables is None else trainable_variables)
+            pairs = zip(variables, grads, strict=True)
+            chosen = [(v, g) for v, g in pairs if g is not None and self._is_chosen(v.path)]
+            summaries, gradients = Summaries([v for v, _ in chosen]), [_unscaled(g, self._model) for _, g in chosen]
+            before = summaries.before(gradients)
+            result = apply(grads, variables)
+            if chosen:
+                self._summaries, self._packed = summaries, summaries.measure(before)
+                self._keep_raw([variable for variable, _ in chosen], before)
+            return result
+
+        return measured
+
+    def _calling(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            output = call(*arguments, **options)
+            inside = self._graph is None or getattr(output, "graph", None) is self._graph
+            if inside and not any(known == name for known, _, _ in self._units) and output.shape[-1]:
+                sample = tf.reshape(output[:ACTIVATION_ROWS], (-1, output.shape[-1]))
+                positives = tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32)
+                self._units.append((name, positives, tf.shape(sample)[0]))
+            return output
+
+        return counted
+
+    def _is_chosen(self, name: str) -> bool:
+        collections = ("weights", "gradients", "updates")
+        return any(self._selection.covers(c, name, emit) for c in collections for emit in ("stats", "raw"))
+
+    def _keep_raw(self, variables: Sequence[Any], changes: Sequence[Any]) -> None:
+        for variable, change in zip(variables, changes, strict=True):
+            found: dict[str, Callable[[], Any]] = {
+                "weights": functools.partial(tf.convert_to_tensor, variable.value),
+                "gradients": functools.partial(tf.identity, change.gradient),
+                "updates": functools.partial(_difference, variable, change),
+            }
+            for collection, tensor in found.items():
+                if self._selection.covers(collection, variable.path, "raw"):
+                    self._raw.append((collection, variable.path, tensor()))
+
+
+def _difference(variable: Any, change: Any) -> Any:
+    return part_of(variable, change.rows) - change.old
+
+
+def relu_like(model: Any) -> list[tuple[Any, str]]:
+    """Layers that end in something like a ReLU, by their path."""
+    found = []
+    for layer in _layers(model):
+        activation = getattr(layer, "activation", None)
+        kind = type(layer).__name__.lower().replace("leakyrelu", "leaky_relu")
+        if {getattr(activation, "__name__", ""), kind} & RELU_LIKE:
+            found.append((layer, layer.path))
+    return found
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    for layer in getattr(model, "layers", ()):
+        yield layer
+        yield from _layers(layer)
+
+
+def _unscaled(gradient: Any, model: Any) -> Any:
+    scale = getattr(model.optimizer, "dynamic_scale", None)
+    if scale is None:
+        return gradient
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values / scale.value, gradient.indices, gradient.dense_shape)
+    return gradient / scale.value
