@@ -19,7 +19,7 @@ from pipelines.ports import Bus, StoreBusy
 from tracer.transport import LogError
 
 _PAUSE: Final = (0.05, 0.2, 1.0, 5.0)  # seconds after a failed step, the last for all later ones
-_IDLE: Final = 0.25  # seconds between looks when nothing is appended: bounds ticks and the stop
+_IDLE: Final = 0.1  # seconds between looks when nothing is appended: bounds ticks and the stop
 _log = logging.getLogger(__name__)
 
 

@@ -21,8 +21,10 @@ from pipelines.outbox import Outbox
 from pipelines.ports import Bus, Notifier, Query, Store
 from pipelines.writer import StoreWriter
 from tracer.records import Tick
+from tracer.transport import Message
 
 PAGER_TICK: Final = 1.0  # seconds of wall time between the pager's ticks
+_PROMPT: Final = 0.1  # the same while something waits for a decision: bounds how long an alert takes
 _TRIM: Final = 3600.0  # seconds of wall time between looks at what is old enough to go
 _LEAST_WAIT: Final = 10.0  # seconds in which threads must end
 _log = logging.getLogger(__name__)
@@ -128,16 +130,22 @@ class Service:
         self._add(keyed.name, keyed.bus, step or keyed.step, keyed.commit)
 
     def _add_pager(self) -> None:
-        bus, last = self._own_bus(), -math.inf
-        make = self._parts.make_pager
-        keyed = KeyedConsumer(bus, "pager", "anomalies", lambda message: Route(""), lambda key: make())
+        bus, make = self._own_bus(), self._parts.make_pager
+        last, is_waited_for = -math.inf, False
+
+        def route(message: Message) -> Route:
+            nonlocal is_waited_for
+            is_waited_for = is_waited_for or message.key != ""
+            return Route("")
+
+        keyed = KeyedConsumer(bus, "pager", "anomalies", route, lambda key: make())
 
         def step() -> int:
-            nonlocal last
-            time = math.floor(self._parts.now() / PAGER_TICK) * PAGER_TICK
-            if self._config.clock == "wall" and time > last:
-                bus.send([("anomalies", "", outputs.encode(Tick(job="", time=time)))])
-                last = time
+            nonlocal last, is_waited_for
+            now = self._parts.now()
+            if self._config.clock == "wall" and now >= last + (_PROMPT if is_waited_for else PAGER_TICK):
+                bus.send([("anomalies", "", outputs.encode(Tick(job="", time=now)))])
+                last, is_waited_for = now, False
             return keyed.step()
 
         self._add_keyed(keyed, step)

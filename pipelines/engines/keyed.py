@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -20,6 +20,7 @@ from pipelines.ports import Bus
 from tracer import records
 from tracer.transport import Message
 
+_SHARE: Final = 30.0  # commits take at most one part in so many of the time
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +61,7 @@ class KeyedConsumer:
         topic: the one input.
         route: the key of a message; called once for each, in order.
         make: a new state for a key.
-        every: seconds between commits of the state; a restart re-reads at most this much.
+        every: least seconds between commits of the state, longer where one takes long; a restart re-reads this much.
         most: records after which it is committed sooner.
         batch: messages read at once.
     """
@@ -73,6 +74,7 @@ class KeyedConsumer:
         self.name, self.topic, self.bus = name, topic, bus
         self._route, self._make = route, make
         self._every, self._most, self._batch = every, most, batch
+        self._pause = every
         self._unsent: list[Output] = []
         self._careful_until = 0  # up to this offset records are fed one by one, after one made an operator fail
         self.load()
@@ -98,7 +100,7 @@ class KeyedConsumer:
             self.bus.send(self._unsent)
             self._unsent = []
         self.done = self._offset
-        if self._since and (self._since >= self._most or time.monotonic() - self._commit_time >= self._every):
+        if self._since and (self._since >= self._most or time.monotonic() - self._commit_time >= self._pause):
             self.commit()
         return len(messages)
 
@@ -106,10 +108,12 @@ class KeyedConsumer:
         """Store offset and state together; not while something is unsent."""
         if self._unsent or not self._since:
             return
+        started = time.monotonic()
         snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
         state = msgspec.msgpack.encode(_Committed(1, snapshots))
         self.bus.commit(self.name, {self.topic: self._offset}, state)
         self._since, self._commit_time = 0, time.monotonic()
+        self._pause = max(self._every, _SHARE * (self._commit_time - started))
 
     def _take(self, messages: list[Message]) -> None:
         careful = messages[0].offset < self._careful_until
