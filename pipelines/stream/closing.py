@@ -269,14 +269,11 @@ def _ring_floor(job: Job, side: Side) -> int:
 
 
 def _evict_series(job: Job, worker: Worker, bound: int) -> None:
-    """Once a day, series that were not seen for a day (and that no open window needs) leave."""
-    day = to_micros(DAY)
-    if bound - worker.evicted < day:
-        return
-    worker.evicted = bound
-    gone = worker.stream.evict(bound - day) + worker.wall.evict(bound - day)
-    if gone:
-        job.series -= gone
+    """Series that were not seen for a day, and that no open window needs, leave."""
+    before = bound - to_micros(DAY)
+    names = len(worker.stream.names.names) + len(worker.wall.names.names)
+    job.series -= worker.stream.evict(before) + worker.wall.evict(before)
+    if len(worker.stream.names.names) + len(worker.wall.names.names) < names:
         for other in job.workers.values():
             other.mappings.clear()  # what found no room may find some now
 
@@ -307,7 +304,7 @@ def forget_worker(job: Job, name: str) -> None:
     job.gone[name] = worker.member
     if len(job.gone) > KEPT_MEMBERS:
         del job.gone[next(iter(job.gone))]
-    job.series -= len(worker.stream.names.names) + len(worker.wall.names.names)
+    job.series -= worker.stream.names.size + worker.wall.names.size
     for ring in job.rings.values():
         for closed in ring:
             closed.dirty = [dirty for dirty in closed.dirty if dirty != name]

@@ -114,7 +114,8 @@ def _welcome(job: Job, worker: Worker, batch: TraceBatch, pane: int, mark: int, 
         watermark.supersede(worker.member, batch, pane, mark)
     else:
         job.out += facts.close(worker.facts, facts.MISSING, pane, pane + job.pane)
-    worker.member.state = "live"
+    is_behind = facts.find(worker.facts, facts.BEHIND) is not None  # it still has to catch up
+    worker.member.state = "behind" if is_behind else "live"
     worker.member.is_reported = False
     job.vacant_since = None
     job.is_live = True
@@ -134,19 +135,16 @@ def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) 
     member.received += points
     member.captured = max(member.captured, batch.captured)
     member.interval = to_micros(batch.interval)
-    member.heard = job.clock
+    member.heard = None if job.clock is None else max(job.clock, pane)  # a host that slept must not find all silent
     member.seen = pane if job.clock is None else watermark.paned(job.clock, job.pane)
 
 
 def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name], time: int) -> Mapping:
     stream, wall = worker.stream.names, worker.wall.names
-    before = len(stream.names) + len(wall.names)
-
-    def has_room() -> bool:
-        return job.series + len(stream.names) + len(wall.names) - before < job.config.max_series
-
-    mapping = map_names(names, stream, wall, has_room, time)
-    job.series += len(stream.names) + len(wall.names) - before
+    before = stream.size + wall.size
+    room = job.config.max_series - job.series
+    mapping = map_names(names, stream, wall, room, time)
+    job.series += stream.size + wall.size - before
     if len(worker.mappings) >= MAX_MAPPINGS:
         worker.mappings.clear()
     worker.mappings[blob] = mapping

@@ -48,7 +48,7 @@ class Operator:
     @property
     def clock(self) -> float:
         """The last tick, seconds; minus infinity before the first."""
-        return -math.inf if self._job.clock is None else to_seconds(self._job.clock)
+        return -math.inf if self._job.ticked is None else to_seconds(self._job.ticked)
 
     @property
     def is_live(self) -> bool:

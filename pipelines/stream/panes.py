@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from pipelines.pipeline import Floats, Partial
 from tracer import summaries
-from tracer.records import Name, Points, RecordError, Sketch
+from tracer.records import Clock, Name, Points, RecordError, Sketch
 
 COUNT, WEIGHT, TOTAL, LOW, HIGH, NONFINITE, SPARE = range(7)
 OVERFLOW: Final = "overflow"  # name and entity of the series that takes what a limit turned away
+CLOCKS: Final[tuple[Clock, ...]] = ("sample", "label", "train", "wall")
 MAX_PENDING: Final = 64  # sketches of one pane before they are merged in place
 Index = NDArray[np.intp]
 _DENSE: Final = 8
@@ -95,6 +96,11 @@ class Names:
         """End of the last slice with a point of it, microseconds, shape [slots]."""
         return self._seen[: len(self.names)]
 
+    @property
+    def size(self) -> int:
+        """How many series there are, without those that take what a limit turned away."""
+        return len(self.names) - sum(Name(clock, OVERFLOW, OVERFLOW) in self.slots for clock in CLOCKS)
+
     def add(self, name: Name, time: int) -> int:
         """A new slot for `name`."""
         slot = len(self.names)
@@ -133,17 +139,16 @@ class Part(NamedTuple):
     weight: Floats | None
 
 
-def map_names(names: Sequence[Name], stream: Names, wall: Names, has_room: Callable[[], bool], time: int) -> Mapping:
-    """Slots for a blob's names; new ones are added while there is room, others share one overflow series a clock."""
+def map_names(names: Sequence[Name], stream: Names, wall: Names, room: int, time: int) -> Mapping:
+    """Slots for a blob's names; `room` new ones are added, the others share one overflow series a clock."""
     slots, walls, over = [], [], []
     for name in names:
         book = wall if name.clock == "wall" else stream
         slot = book.slots.get(name)
-        is_over = slot is None and not has_room()
+        is_over = slot is None and room <= 0
         if slot is None:
-            kept = Name(name.clock, OVERFLOW, OVERFLOW) if is_over else name
-            slot = book.slots.get(kept)
-            slot = book.add(kept, time) if slot is None else slot
+            room -= 1
+            slot = _new_slot(book, Name(name.clock, OVERFLOW, OVERFLOW) if is_over else name, time)
         slots.append(slot)
         walls.append(name.clock == "wall")
         over.append(is_over)
@@ -226,12 +231,13 @@ class Track:
         keep = self.names.seen >= before
         if keep.all():
             return 0
+        size = self.names.size
         tables = [*self.panes.values(), *self.slices.values()]
         for table in tables:
             active = _is_active(table.columns)
             keep[: len(active)] |= active
         self._renumber(np.flatnonzero(keep), tables)
-        return int((~keep).sum())
+        return size - self.names.size
 
     def _renumber(self, slots: Index, tables: Sequence[Table]) -> None:
         names, seen = self.names.names, self.names.seen
@@ -320,6 +326,11 @@ def _table(tables: dict[int, Table], key: int, slots: int) -> Table:
 
 def _single(tables: Sequence[Table]) -> Table:
     return tables[0] if len(tables) == 1 else fold(tables)
+
+
+def _new_slot(names: Names, name: Name, time: int) -> int:
+    slot = names.slots.get(name)
+    return names.add(name, time) if slot is None else slot
 
 
 def _part(slots: Index, value: Floats, weight: Floats | None, mask: NDArray[np.bool_]) -> Part | None:

@@ -19,7 +19,7 @@ from tracer.records import Name, Sketch
 
 VERSION: Final = 1
 _AS_IT_IS: Final = (
-    "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings", "recent",
+    "ticked", "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings", "recent",
     "pending",
 )  # fmt: skip
 
@@ -50,7 +50,6 @@ class SavedWorker(msgspec.Struct, array_like=True, frozen=True):
     stream: SavedTrack
     wall: SavedTrack
     frozen: list[tuple[int, int, Partial]]
-    evicted: int
 
 
 class SavedClosed(msgspec.Struct, array_like=True, frozen=True):
@@ -80,6 +79,7 @@ class SavedJob(msgspec.Struct, array_like=True, frozen=True):
     shard: int
     stream: SavedSide | None
     wall: SavedSide | None
+    ticked: int | None
     clock: int | None
     is_live: bool
     is_begun: bool
@@ -109,6 +109,7 @@ def dump(job: Job, stage2: bytes) -> bytes:
         shard=job.shard,
         stream=_save_side(job.stream),
         wall=_save_side(job.wall),
+        ticked=job.ticked,
         clock=job.clock,
         is_live=job.is_live,
         is_begun=job.is_begun,
@@ -164,7 +165,7 @@ def _load_side(side: Side | None, saved: SavedSide | None) -> None:
 def _save_worker(worker: Worker) -> SavedWorker:
     frozen = [(spec, end, partial) for (spec, end), partial in sorted(worker.frozen.items())]
     tracks = _save_track(worker.stream), _save_track(worker.wall)
-    return SavedWorker(worker.member, worker.facts, *tracks, frozen, worker.evicted)
+    return SavedWorker(worker.member, worker.facts, *tracks, frozen)
 
 
 def _load_worker(job: Job, saved: SavedWorker) -> Worker:
@@ -176,7 +177,6 @@ def _load_worker(job: Job, saved: SavedWorker) -> Worker:
         wall=_load_track(saved.wall),
         frozen={(spec, end): typed(partial) for spec, end, partial in saved.frozen},
         next_bound=FAR_PAST if job.stream is None or passed == FAR_PAST else job.stream.grid.after(passed),
-        evicted=saved.evicted,
     )
 
 

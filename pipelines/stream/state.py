@@ -32,7 +32,6 @@ class Worker:
     wall: Track = field(default_factory=Track)
     frozen: dict[tuple[int, int], Partial] = field(default_factory=dict)  # (spec, end): passed by it, not yet closed
     next_bound: int = FAR_PAST  # the first bound after `member.passed`
-    evicted: int = FAR_PAST  # bound at which unseen series were last looked for
     mappings: dict[bytes, Mapping] = field(default_factory=dict)  # a cache: its loss changes nothing
 
 
@@ -67,7 +66,8 @@ class Job:
     shard: int
     stream: Side | None
     wall: Side | None
-    clock: int | None = None
+    ticked: int | None = None  # the last tick
+    clock: int | None = None  # the same; None before the first tick of a run, when nothing is known to be ahead
     is_live: bool = False
     is_begun: bool = False  # something was closed in this run
     vacant_since: int | None = None  # the clock when the last member left

@@ -21,16 +21,18 @@ Deadline = tuple[int, int, str]  # time, what, worker
 
 def advance(job: Job, time: int) -> None:
     """The clock has reached `time`; not above the last tick it is a no-op."""
-    if job.clock is not None and time <= job.clock:
+    if job.ticked is not None and time <= job.ticked:
         return
+    job.ticked = time
     if job.clock is None:
         _start(job, time)
+    was_live = job.is_live
     while job.is_live:
         deadlines = due(job)
         if not deadlines or min(deadlines)[0] > time:
             break
         _meet(job, min(deadlines), _next_change(deadlines, time))
-    job.clock = time
+    job.clock = None if was_live and not job.is_live else time
 
 
 def due(job: Job) -> list[Deadline]:

@@ -119,7 +119,7 @@ def batch(
     """One record of one worker; `values` are (index into names, value)."""
     record = TraceBatch(
         job="j", worker=worker, shard=shard_of(worker, shards), shards=shards, incarnation=incarnation, sequence=sequence,
-        pane=pane, pane_length=PANE, interval=fields.pop("interval", PANE),
+        pane=pane, pane_length=fields.pop("pane_length", PANE), interval=fields.pop("interval", PANE),
         watermark=pane + PANE if watermark is None else watermark, names=encode_names(list(names)),
         index=np.array([index for index, _ in values], "<u2").tobytes(),
         value=np.array([value for _, value in values], "<f8").tobytes(),
