@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
-from anomaly.types import Ack, Decision, Notification, Silence, Topology, Unsuppress
+from anomaly.types import Ack, Decision, Notification, Score, Silence, Topology, Unsuppress
 from pipelines import outputs
 from pipelines.adapters.http_json import as_object
 from pipelines.adapters.http_traces import REPORTS, report_of
+from pipelines.adapters.sqlite_read import band
 from pipelines.outputs import PointColumns, Profiles
 from tracer.transport import Message
 
@@ -85,4 +86,6 @@ def _brief(record: Any) -> Any:
     if isinstance(record, Profiles):
         return {"job": record.job, "worker": record.worker, "window": record.window, "start": record.start,
                 "end": record.end}  # fmt: skip
+    if isinstance(record, Score):
+        return as_object(record) | {"score": record.value, "band": band(record.micropoints)}
     return as_object(record)
