@@ -52,7 +52,7 @@ class Expected(NamedTuple):
     spread: Floats  # standard deviation from day to day
     wobble: Floats  # variance from window to window inside a slot, sampling noise included; 0 with one window a slot
     entries: Rows  # how many stand behind `center`
-    usual: Bools  # half of the days in this slot reached the least evidence: a value is expected
+    reach: Floats  # share of the days in this slot that had a value, 0 while there are none
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -198,7 +198,7 @@ class Reference:
         spread = np.sqrt(_shrunk(np.square(mad), count, _pooled(mads)))
         spread[few] = np.nan
         center[few], count[few] = np.nan, 0
-        return Expected(center, spread, self._arrays["wobble"].copy(), count, self._usual(slot, fresh))
+        return Expected(center, spread, self._arrays["wobble"].copy(), count, self._reach(slot, fresh))
 
     def _trail(self, expected: Expected) -> Expected:
         """The trailing windows where the slot has fewer than 3 days."""
@@ -211,12 +211,12 @@ class Reference:
         all_center[rows], all_spread[rows], entries[rows] = center, spread, count
         return expected._replace(center=all_center, spread=all_spread, entries=entries)
 
-    def _usual(self, slot: int, fresh: Bools) -> Bools:
+    def _reach(self, slot: int, fresh: Bools) -> Floats:
         mask = np.uint32(sum(1 << place for place in np.flatnonzero(fresh).tolist()))
         present = np.bitwise_count(self._arrays["present"][:, slot] & mask)
         reached = np.bitwise_count(self._arrays["reached"][:, slot] & mask)
-        usual: Bools = (present > 0) & (2 * reached.astype(np.int64) >= present)
-        return usual
+        share: Floats = reached / np.maximum(present, 1)
+        return share
 
     def _difference(self, taken: Bools, level: Floats) -> None:
         """Half the square of the step from window to window inside a slot, capped at 3 sigmas, averaged."""

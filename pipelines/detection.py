@@ -266,9 +266,10 @@ def _rows_of(expected: Expected, rows: np.typing.NDArray[np.int64]) -> Expected:
     """The expectation of some rows; -1 is a series without any."""
     if not len(expected.center):
         nothing = np.full(len(rows), np.nan)
-        return Expected(nothing, nothing, np.zeros(len(rows)), np.zeros(len(rows), np.int64), nothing == 0.0)
+        zeros = np.zeros(len(rows))
+        return Expected(nothing, nothing, zeros, zeros.astype(np.int64), zeros)
     known = rows >= 0
     return Expected(
         np.where(known, expected.center[rows], np.nan), np.where(known, expected.spread[rows], np.nan),
-        expected.wobble[rows], np.where(known, expected.entries[rows], 0), known & expected.usual[rows],
+        expected.wobble[rows], np.where(known, expected.entries[rows], 0), np.where(known, expected.reach[rows], 0.0),
     )

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pipelines.detection import Judged
 
 HOLD: Final = 3  # expected windows that a missing metric holds its last loss for
+EXPECTED: Final = 0.5  # share of the slot's days with a value from which on one is expected: it counts for coverage
+SURE: Final = 0.9  # and from which on its absence is news; at one half, four absences in a row come by chance
 LOW: Final = 75.0  # a score below this is watched, and its lossy metrics are not learnt
 FULL: Final = 100_000_000  # micropoints of a perfect score
 _COLUMNS: Final = {
@@ -45,7 +47,8 @@ class Losses(msgspec.Struct, array_like=True, frozen=True):
     end: float
     keys: tuple[SeriesKey, ...]
     loss: bytes  # float64, NaN unknown
-    expected: bytes  # bool
+    expected: bytes  # bool: a value is expected, or there is one
+    sure: bytes  # bool: nearly every day had one
     alive: tuple[str, ...]  # domains of which this window knows anything
 
 
@@ -69,6 +72,7 @@ class Scorer:
             (str(pipeline.domain), rule.metric): _overridden(rule, config.rules.get(rule.metric, {}))
             for pipeline in pipelines for rule in pipeline.rules
         }
+        self._optional = frozenset(f"feature:{feature.name}" for feature in config.features if feature.optional)
         self._emitting = next((spec.name for spec in config.windows if spec.kind == "short"), "")
         self._leaves: dict[SeriesKey, str] = {}  # and the window that carries each, sorted by key
         self._arrays = empty(_COLUMNS, 0)
@@ -131,16 +135,21 @@ class Scorer:
             loss[at] = lost(rule, *(column[at] for column in (
                 closed.value, judged.reference, closed.error, closed.floor, closed.rows
             )))
-        expected = judged.expected.usual & np.isnan(closed.value)
-        expected |= np.isfinite(loss)
+        reach = judged.expected.reach
+        expected = ((reach >= EXPECTED) & np.isnan(closed.value)) | np.isfinite(loss)
         known = np.flatnonzero(np.isfinite(closed.value)).tolist()
         alive = tuple(sorted({closed.keys[row].domain for row in known}))
-        return Losses(closed.window, closed.end, keys, loss[rows].tobytes(), expected[rows].tobytes(), alive)
+        return Losses(
+            closed.window, closed.end, keys, loss[rows].tobytes(), expected[rows].tobytes(),
+            (reach >= SURE)[rows].tobytes(), alive,
+        )
 
     def _ruled(self, closed: Closed) -> Ruled:
         ruled = self._ruled_by.get(closed.window)
         if ruled is None or ruled.keys is not closed.keys:
-            ruled = self._ruled_by[closed.window] = _ruled(closed.keys, closed.metrics, self._rules)
+            ruled = self._ruled_by[closed.window] = _ruled(
+                closed.keys, closed.metrics, self._rules, self._optional
+            )
         return ruled
 
     def _apply(self, losses: Losses) -> None:
@@ -157,7 +166,8 @@ class Scorer:
         arrays["known"][silent], arrays["expected"][silent] = False, True
         arrays["loss"][rows[known]] = loss[known]
         arrays["missing"][rows[known]] = 0
-        gone = np.concatenate([rows[expected & ~known], np.flatnonzero(silent)])
+        sure = np.frombuffer(losses.sure, dtype=bool)
+        gone = np.concatenate([rows[sure & expected & ~known], np.flatnonzero(silent)])
         arrays["missing"][gone] += 1
         unknown = self._layout().unknown
         late = gone[arrays["missing"][gone] > HOLD]
@@ -236,10 +246,14 @@ def lost(rule: Rule, x: Floats, reference: Floats, error: Floats, floor: Floats,
     return np.where(np.isnan(x), np.nan, np.clip((excess - rule.good) / (rule.bad - rule.good), 0.0, 1.0))
 
 
-def _ruled(keys: tuple[SeriesKey, ...], metrics: Sequence[Metric], rules: Mapping[tuple[str, str], Rule]) -> Ruled:
+def _ruled(
+    keys: tuple[SeriesKey, ...], metrics: Sequence[Metric], rules: Mapping[tuple[str, str], Rule],
+    optional: frozenset[str],
+) -> Ruled:
     by_rule: dict[tuple[str, str], list[int]] = {}
     for row, (key, metric) in enumerate(zip(keys, metrics, strict=True)):
-        if (key.domain, key.metric) in rules and is_leaf(key, metric):
+        # An optional feature is flaky by nature: shown, neither paged nor scored.
+        if (key.domain, key.metric) in rules and is_leaf(key, metric) and key.entity not in optional:
             by_rule.setdefault((key.domain, key.metric), []).append(row)
     every = sorted(row for rows in by_rule.values() for row in rows)
     return Ruled(

@@ -110,13 +110,13 @@ def test_settle_moves_the_whole_history_by_the_excess() -> None:
     assert reference.expect(Moment(11, 1)).center[0] == 40.5
 
 
-def test_a_value_is_usual_where_half_of_the_days_had_one() -> None:
+def test_reach_is_the_share_of_days_that_had_a_value_in_the_slot() -> None:
     reference = Reference(2, 2)
     for day in range(10):
         feed(reference, Moment(day, 0), 1.0, 1.0 if day % 3 == 0 else np.nan)
         feed(reference, Moment(day, 1), np.nan, np.nan)
-    assert reference.expect(Moment(10, 0)).usual.tolist() == [True, False]
-    assert reference.expect(Moment(10, 1)).usual.tolist() == [False, False]
+    assert reference.expect(Moment(10, 0)).reach.tolist() == [1.0, 0.4]
+    assert reference.expect(Moment(10, 1)).reach.tolist() == [0.0, 0.0]
 
 
 def test_a_revision_of_an_older_window_changes_nothing() -> None:
@@ -136,11 +136,11 @@ def test_a_revision_is_not_judged_by_the_window_that_it_revises() -> None:
     assert (after.center[0], after.entries[0]) == (before.center[0], before.entries[0])
 
 
-def test_a_value_that_stopped_coming_is_not_usual_any_more() -> None:
+def test_a_value_that_stopped_coming_is_not_expected_any_more() -> None:
     reference = days(DEPTH)
     for day in range(DEPTH, 2 * DEPTH):
         feed(reference, Moment(day, 0), np.nan)
-    assert not reference.expect(Moment(2 * DEPTH, 0)).usual[0]
+    assert reference.expect(Moment(2 * DEPTH, 0)).reach[0] == 0.0
 
 
 def test_series_that_come_start_fresh_and_those_that_stay_keep_their_history() -> None:

@@ -257,6 +257,22 @@ def test_anchors_and_importance_of_the_config_count() -> None:
     assert Job(heavy).close(values)["sample"].value < Job().close(values)["sample"].value
 
 
+def test_an_optional_feature_is_not_scored() -> None:
+    values = {**of(*([0.0] * len(KEYS))), key("feature:x", metric="a"): 1.0}
+    flaky = config(features=(Feature(name="x", kind="id", optional=True),))
+    assert Job(flaky).close(values)["sample"].value == 100.0
+
+
+def test_what_comes_on_two_days_of_three_is_missed_by_coverage_and_not_by_the_score() -> None:
+    job, quiet = Job(), of(*([0.0] * len(KEYS)))
+    gone = {**quiet, key("", domain="train", metric="e"): np.nan}
+    for index in range(160):
+        job.close(quiet if index // 8 % 3 else gone)
+    scores = [job.close(gone)["train"] for _ in range(8)]
+    assert {score.value for score in scores} == {100.0}
+    assert [score.coverage for score in scores] == pytest.approx([0.1] * 8)
+
+
 def test_one_replaceable_worker_of_a_hundred_costs_little() -> None:
     few = {key("", f"w{n:03}", "system", "f"): float(n == 0) for n in range(4)}
     many = {key("", f"w{n:03}", "system", "f"): float(n == 0) for n in range(100)}
