@@ -118,6 +118,11 @@ class Tracer:
         return self._is_closed or self._faults.is_tripped
 
     @property
+    def is_closed(self) -> bool:
+        """Whether nothing will ever be captured: closed, or switched off in the environment."""
+        return self._is_closed
+
+    @property
     def is_due(self) -> bool:
         """Whether tensors of the step that runs now are wanted: the test before computing any."""
         return not self.is_off and self._life.remote.selection.is_due(self._step + 1)

@@ -257,6 +257,24 @@ def test_the_norm_of_a_large_table_is_estimated_within_two_percent() -> None:
     assert tensor.gradient == pytest.approx(np.sqrt(16 * 4 + 16), rel=1e-5)
 
 
+def test_the_gradient_of_many_rows_is_estimated_and_none_that_is_not_finite_is_missed() -> None:
+    generator = np.random.default_rng(4)
+    variable = keras.Variable(generator.normal(size=(60_000, 8)).astype("float32"), name="table")
+    rows = generator.integers(0, 60_000, 20_000)
+    values = generator.normal(size=(20_000, 8)).astype("float32")
+    summed = np.zeros((60_000, 8))
+    np.add.at(summed, rows, values)
+    summaries = Summaries([variable])
+    for bad in (0, 1):
+        values[:bad] = np.nan
+        gradient = tf.IndexedSlices(tf.constant(values), tf.constant(rows), tf.constant([60_000, 8]))
+        tensor = summaries.tensors(summaries.measure(summaries.before([gradient])))[variable.path]
+        assert tensor.nonfinite == 8 * bad
+        if not bad:
+            assert tensor.gradient == pytest.approx(np.linalg.norm(summed), rel=0.05)
+            assert tensor.touched == pytest.approx(np.linalg.norm(variable.numpy()[np.unique(rows)]), rel=0.05)
+
+
 def test_a_step_that_cannot_be_measured_trains_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
     job, model = Job(*EVERY), _model()
     traced = KerasTracer(job.tracer).attach(model)

@@ -53,7 +53,10 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         self._tracker: Any = None  # the model's mean loss
 
     def attach(self, model: Any) -> KerasTracer:
-        """Trace a compiled model from now on; again after each `compile`."""
+        """Trace a compiled model from now on; again after each `compile`. A tracer that is off leaves it alone."""
+        if self.tracer.is_closed:
+            self._attached = model
+            return self
         if model is self._attached and model.train_function == self._dispatch:
             return self
         model.make_train_function()

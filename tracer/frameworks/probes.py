@@ -9,10 +9,13 @@ from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
-from tracer.frameworks.norms import Summaries, part_of
+from tracer.frameworks.norms import Summaries, change_of, part_of
+from tracer.selection import Collection, Emit
 
 ACTIVATION_ROWS: Final = 64  # rows of a batch are alike: 64 of them tell as much at a fraction of the cost
 RELU_LIKE: Final = frozenset({"relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "prelu"})
+_COLLECTIONS: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates")
+_EMITS: Final[tuple[Emit, ...]] = ("stats", "raw")
 
 
 class Layout(NamedTuple):
@@ -70,10 +73,15 @@ class Probes:
             chosen = [(v, g) for v, g in pairs if g is not None and self._is_chosen(v.path)]
             summaries, gradients = Summaries([v for v, _ in chosen]), [_unscaled(g, self._model) for _, g in chosen]
             before = summaries.before(gradients)
+            whole = [
+                (variable, change_of(variable, gradient, sampled=False))
+                for (variable, _), gradient in zip(chosen, gradients, strict=True)
+                if any(self._selection.covers(c, variable.path, "raw") for c in _COLLECTIONS)
+            ]
             result = apply(grads, variables)
             if chosen:
                 self._summaries, self._packed = summaries, summaries.measure(before)
-                self._keep_raw([variable for variable, _ in chosen], before)
+                self._keep_raw(whole)
             return result
 
         return measured
@@ -91,11 +99,11 @@ class Probes:
         return counted
 
     def _is_chosen(self, name: str) -> bool:
-        collections = ("weights", "gradients", "updates")
-        return any(self._selection.covers(c, name, emit) for c in collections for emit in ("stats", "raw"))
+        return any(self._selection.covers(c, name, emit) for c in _COLLECTIONS for emit in _EMITS)
 
-    def _keep_raw(self, variables: Sequence[Any], changes: Sequence[Any]) -> None:
-        for variable, change in zip(variables, changes, strict=True):
+    def _keep_raw(self, changes: Sequence[tuple[Any, Any]]) -> None:
+        """Raw tensors that are asked for; what is not asked for is never computed."""
+        for variable, change in changes:
             found: dict[str, Callable[[], Any]] = {
                 "weights": functools.partial(tf.convert_to_tensor, variable.value),
                 "gradients": functools.partial(tf.identity, change.gradient),
