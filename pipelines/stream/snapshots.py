@@ -19,8 +19,8 @@ from tracer.records import Name, Sketch
 
 VERSION: Final = 1
 _AS_IT_IS: Final = (
-    "ticked", "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings", "recent",
-    "pending",
+    "ticked", "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings",
+    "recent", "pending",
 )  # fmt: skip
 
 

@@ -26,13 +26,12 @@ def advance(job: Job, time: int) -> None:
     job.ticked = time
     if job.clock is None:
         _start(job, time)
-    was_live = job.is_live
     while job.is_live:
         deadlines = due(job)
         if not deadlines or min(deadlines)[0] > time:
             break
         _meet(job, min(deadlines), _next_change(deadlines, time))
-    job.clock = None if was_live and not job.is_live else time
+    job.clock = time if job.is_live else None  # ticks stop with the job: what it was says nothing of the next run
 
 
 def due(job: Job) -> list[Deadline]:

@@ -207,14 +207,17 @@ class Sender:
         )  # fmt: skip
 
 
-def chaos(random: Random, panes: int = 30) -> list[bytes]:
+LEAPS = (30, 400, 40_000)  # panes that a chaotic clock may skip; the last one is a gap and the end of the job
+
+
+def chaos(random: Random, panes: int = 24, leaps: Sequence[int] = LEAPS) -> list[bytes]:
     """A log in which workers fall silent, stall, return, leave and restart; clocks jump; and some records are bad."""
     senders = [Sender(f"w{i}") for i in range(random.randint(1, 4))]
     mood = dict.fromkeys(range(len(senders)), "well")
     log: list[bytes] = []
     now, sent = T0, 0
     for k in range(panes):
-        now += PANE * random.choice([1] * 12 + [2, 4, 8, random.choice([30, 400, 40_000])])
+        now += PANE * random.choice([1] * 16 + [2, 4, 8, random.choice(leaps)])
         for i, sender in enumerate(senders):
             if random.random() < 0.08:
                 mood[i] = random.choice(["well", "well", "silent", "stalled", "ahead"])
