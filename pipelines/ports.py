@@ -123,6 +123,10 @@ class Query(Protocol):
         """What became of a job's records so far."""
         ...
 
+    def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The last records that could not be used, newest first."""
+        ...
+
 
 class NotifyError(Exception):
     """A notification was not delivered."""

@@ -12,15 +12,18 @@ from typing import Any
 
 import msgspec
 
-from anomaly.types import Decision, Notification
+from anomaly.types import Ack, Decision, Notification, Silence, Unsuppress
 from pipelines import outputs
+from pipelines.asked import change_of
 from pipelines.engines.keyed import dead_letter
 from pipelines.outputs import DeadLetter
 from pipelines.ports import Bus, Store, Stored
 from tracer.transport import Message
 
 TOPICS = ("scores", "anomalies", "alerts", "dead-letters")
-STORED: dict[str, type[Any]] = outputs.KINDS | {"decision": Decision, "notification": Notification}
+STORED: dict[str, type[Any]] = outputs.KINDS | {
+    kind.__name__.lower(): kind for kind in (Decision, Notification, Ack, Silence, Unsuppress)
+}
 _log = logging.getLogger(__name__)
 
 
@@ -65,8 +68,9 @@ def stored_of(message: Message) -> Stored | None:
     kind, _ = msgspec.msgpack.decode(message.value, type=tuple[str, msgspec.Raw])
     if kind not in STORED:
         return None
-    record: Stored = outputs.decode(message.value, STORED)
-    return record
+    record = outputs.decode(message.value, STORED)
+    stored: Stored = change_of(record) if isinstance(record, Ack | Silence | Unsuppress) else record
+    return stored
 
 
 def _sorted(messages: list[Message]) -> tuple[list[Stored], list[Message]]:

@@ -1,6 +1,7 @@
 """The HTTP surface of a running pipeline: JSON over the store and the bus, one stream of events, the live page's files.
 
     GET  /api                                 this list, for people
+    GET  /api/about                           the clock that people act by, its time, settings of each job
     GET  /api/jobs                            each job with its latest scores
     GET  /api/jobs/{job}/scores               start, end, limit
     GET  /api/jobs/{job}/breakdown            at
@@ -13,11 +14,14 @@
     GET  /api/jobs/{job}/profiles             worker, start, end
     GET  /api/jobs/{job}/topology
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
+    GET  /api/jobs/{job}/tensors              limit: the last raw arrays; /tensors/{offset} is one, as numbers
     GET  /api/jobs/{job}/health               records in, late, dropped, dead; watermark lag
     GET  /api/incidents, /api/incidents/{id}  start, end, limit; one with its audit trail
-    GET  /api/health                          queues, consumers, every job
+    GET  /api/health                          queues, consumers, disk, state, every job
+    GET  /api/dead-letters                    limit: the last records that could not be used, and why
     GET  /api/events                          server-sent events; Last-Event-ID replays
     POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace
+    POST /api/jobs/{job}/trace/cost           what a plan would match and send at each worker; changes nothing
     GET  /healthz, /readyz                    for probes
 
 Errors are `{error, remedy}`. Times are seconds since the UTC epoch, by the clock of the job.
@@ -87,12 +91,14 @@ READERS: Final = web.AppKey("readers", Readers)
 
 def application(sources: Sources, guard: Guard, static: Path | None = None) -> web.Application:
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
-    from pipelines.adapters import http_actions, http_events, http_routes
+    from pipelines.adapters import http_actions, http_costs, http_events, http_routes, http_tensors
 
     app = web.Application(middlewares=[middleware(guard)], client_max_size=MAX_BODY)
     app[SOURCES], app[READERS] = sources, Readers(sources.open_query)
     http_routes.add(app)
     http_actions.add(app)
+    http_costs.add(app)
+    http_tensors.add(app)
     http_events.add(app)
     if static is not None:
         _add_static(app, static)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
+from anomaly.types import node_of
+from pipelines import lineage
 from pipelines.adapters import http
 from pipelines.adapters.http_json import MAX_TEXT, Refusal, answer, as_object, number, span, whole
 from pipelines.adapters.http_traces import traced_by
-from pipelines.ports import Query
+from pipelines.ports import Bus, Query
 
 _MOST: Final = 5000  # rows of one answer
 _LABELS: Final = ("worker", "domain", "entity", "metric")
@@ -19,10 +23,12 @@ def add(app: web.Application) -> None:
     """Add all routes that only read."""
     job = "/api/jobs/{job}"
     app.router.add_get("/api", help_text)
+    app.router.add_get("/api/about", about)
     app.router.add_get("/api/jobs", jobs)
     app.router.add_get("/api/incidents", incidents)
     app.router.add_get("/api/incidents/{id}", incident)
     app.router.add_get("/api/health", health)
+    app.router.add_get("/api/dead-letters", dead_letters)
     app.router.add_get("/healthz", alive)
     app.router.add_get("/readyz", ready)
     for name, handler in {
@@ -46,6 +52,17 @@ def job_of(request: web.Request) -> str:
 async def help_text(request: web.Request) -> web.StreamResponse:
     """What there is."""
     return web.Response(text=http.__doc__)
+
+
+async def about(request: web.Request) -> web.StreamResponse:
+    """By which clock people act, its time, and of each job what a reader of its scores must know."""
+    sources = request.app[http.SOURCES]
+    shown = [
+        {"name": job.name, "timezone": job.timezone, "slide": max(window.slide for window in job.windows),
+         "warm_up": job.detection.warm_up, "features": [feature.name for feature in job.features]}
+        for job in sources.config.jobs
+    ]  # fmt: skip
+    return answer({"clock": sources.config.clock, "now": sources.now(), "jobs": shown})
 
 
 async def jobs(request: web.Request) -> web.StreamResponse:
@@ -96,9 +113,10 @@ async def changed(request: web.Request) -> web.StreamResponse:
 
 
 async def anomalies(request: web.Request) -> web.StreamResponse:
-    """Anomalies of a job in a range."""
+    """Anomalies of a job in a range, each with its place in the topology."""
     job, (start, end), limit = job_of(request), span(request), whole(request, "limit", 1000, _MOST)
-    return answer(await _ask(request, lambda query: query.anomalies(job, start, end, limit)))
+    found = await _ask(request, lambda query: query.anomalies(job, start, end, limit))
+    return answer([row | {"node": _node(row)} for row in found])
 
 
 async def incidents(request: web.Request) -> web.StreamResponse:
@@ -148,12 +166,20 @@ async def job_health(request: web.Request) -> web.StreamResponse:
 
 
 async def health(request: web.Request) -> web.StreamResponse:
-    """Queues and consumers of the pipeline, and what became of every job's records."""
+    """Queues, consumers, disk and state of the pipeline, and what became of every job's records."""
     sources = request.app[http.SOURCES]
     pipeline = await request.app[http.READERS].run(sources.health)
+    pipeline["disk"] = await request.app[http.READERS].run(lambda: _disk(Path(sources.config.data)))
+    pipeline["state"] = await request.app[http.READERS].run(lambda: _state(sources.bus, pipeline["lags"]))
     names = [job.name for job in sources.config.jobs]
     by_job = await _ask(request, lambda query: {name: query.counters(name) for name in names})
     return answer(pipeline | {"jobs": by_job})
+
+
+async def dead_letters(request: web.Request) -> web.StreamResponse:
+    """The last records that could not be used."""
+    limit = whole(request, "limit", 100, _MOST)
+    return answer(await _ask(request, lambda query: query.dead_letters(limit)))
 
 
 async def alive(request: web.Request) -> web.StreamResponse:
@@ -172,6 +198,24 @@ async def _ask(request: web.Request, ask: Any) -> Any:
         return ask(query)
 
     return await request.app[http.READERS].query(asked)
+
+
+def _node(row: dict[str, Any]) -> str:
+    return node_of(lineage.place(row["domain"], row["entity"], row["metric"]), row["worker"])
+
+
+def _disk(folder: Path) -> dict[str, int]:
+    """Bytes of the log and of the store, each with its write-ahead file."""
+    return {
+        name: sum(file.stat().st_size for end in ("", "-wal") if (file := folder / f"{name}.db{end}").is_file())
+        for name in ("log", "store")
+    }
+
+
+def _state(bus: Bus, consumers: Iterable[str]) -> dict[str, int]:
+    """Bytes of state that each consumer committed last, of those that keep one."""
+    states = {name: bus.committed(name)[1] for name in consumers}
+    return {name: len(state) for name, state in states.items() if state is not None}
 
 
 def _text(request: web.Request, name: str) -> str:

@@ -18,6 +18,7 @@ from tracer.records import Sketch
 
 _SPARKLINE: Final = 60  # scores shown beside a job
 _HOUR: Final = 3600.0
+_DEAD_SHOWN: Final = 64  # bytes of a dead letter that are shown
 _parts: Final = msgspec.msgpack.Decoder(tuple[Part, ...])
 _anomaly: Final = msgspec.msgpack.Decoder(Anomaly)
 _sketches: Final = msgspec.msgpack.Decoder(tuple[Sketch, ...])
@@ -126,6 +127,17 @@ class SqliteQuery:
             row = store.execute("SELECT time, counts FROM counters WHERE job = ?", (job,)).fetchone()
         return {} if row is None else {"time": row[0], **_counts.decode(row[1])}
 
+    def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The last records that could not be used, newest first, with the begin of their bytes as hexadecimal text."""
+        with self._reader.reading() as store:
+            rows = store.execute(
+                "SELECT identity, reason, text, topic, key, bytes, substr(data, 1, ?) FROM dead_letters"
+                " ORDER BY rowid DESC LIMIT ?",
+                (_DEAD_SHOWN, limit),
+            ).fetchall()
+        names = ("identity", "reason", "text", "topic", "key", "bytes")
+        return [dict(zip(names, row[:-1], strict=True)) | {"begin": bytes(row[-1]).hex()} for row in rows]
+
     def close(self) -> None:
         """Release the file."""
         self._reader.close()
@@ -156,11 +168,13 @@ def _job(store: Any, job: str) -> dict[str, Any]:
     domains = store.execute(others, (job,))
     latest = [store.execute(line, (job, domain, last["end"], 1)).fetchone() for (domain,) in domains.fetchall()]
     newest = store.execute("SELECT max(newest) FROM windows WHERE job = ?", (job,)).fetchone()[0]
+    first = store.execute("SELECT min(ts) FROM scores WHERE job = ? AND domain = 'overall'", (job,)).fetchone()[0]
     open_, suppressed = sqlite_incidents.still_open(store, job)
     return {
         "job": job, **{name: value for name, value in last.items() if name not in ("domain", "revision")},
         "domains": [_score(row) for row in latest if row is not None],
         "change": None if before is None else (last["micropoints"] - before[3]) / 1e6,
+        "first": first,
         "last_data": max(last["end"], newest if newest is not None else last["end"]),
         "sparkline": [{"end": score["end"], "score": score["score"]} for score in reversed(recent)],
         "open_incidents": open_, "suppressed": suppressed,

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from anomaly.types import Score
+from anomaly.types import Ack, Matcher, Score, Silence, Unsuppress
 from pipelines import outputs
+from pipelines.outputs import Change
 from pipelines.ports import StoreBusy, Stored
 from pipelines.writer import StoreWriter
 from tracer.records import Tick
@@ -81,3 +82,19 @@ def test_an_unreadable_dead_letter_does_not_breed() -> None:
     while writer.step():
         pass
     assert log.end("dead-letters") == 1
+
+
+def test_what_people_asked_is_kept_as_changes() -> None:
+    log, shelf = MemoryLog(), Shelf()
+    asked = [
+        Ack(job="a", notification="n1", author="Ada", time=60.0),
+        Unsuppress(job="a", episode="e1", time=61.0),
+        Silence(id="s1", job="a", matchers=(Matcher("worker", "w1"),), start=62.0, end=3600.0, comment="known"),
+    ]
+    log.send([("anomalies", "a", outputs.encode(record)) for record in asked])
+    StoreWriter(log, shelf).step()
+    assert shelf.records == [
+        Change(job="a", name="ack", time=60.0, text="n1 by Ada"),
+        Change(job="a", name="unsuppress", time=61.0, text="e1"),
+        Change(job="a", name="silence", time=62.0, text="s1 until 1970-01-01T01:00:00Z: worker=w1: known"),
+    ]
