@@ -1,0 +1,1 @@
+"""The built-in live page: plain files that the HTTP surface serves; nothing here runs on the server."""

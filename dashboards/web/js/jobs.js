@@ -1,0 +1,27 @@
+// A job's state in a word: its band, or that it is stale, warming up or only partly known; pure.
+
+const LATE = 3; // windows without data after which a job is stale
+const KNOWN = 0.7; // coverage below which the number is shown grey
+
+const ORDER = { broken: 0, stale: 1, degraded: 2, watch: 3, unknown: 4, warming: 5, healthy: 6 };
+export const WORDS = { warming: 'warming up', unknown: 'partly known' };
+
+/** The rows of /api/jobs with `state`, `word`, `age` and `learning` (seconds of warm-up left), worst first. */
+export function judged(jobs, about) {
+  const settings = new Map(about.jobs.map((row) => [row.name, row]));
+  const rows = jobs.map((job) => ({ ...job, ...stateOf(job, settings.get(job.job), about.now) }));
+  return rows.sort((a, b) => ORDER[a.state] - ORDER[b.state] || (a.score ?? 101) - (b.score ?? 101) || (a.job < b.job ? -1 : 1));
+}
+
+function stateOf(job, settings, now) {
+  if (job.score === undefined) return { state: 'warming', word: WORDS.warming, age: null, learning: 0 };
+  const age = Math.max(0, now - job.last_data);
+  const learning = Math.max(0, (job.first ?? -Infinity) + (settings?.warm_up ?? 0) - job.end);
+  const state = age > LATE * (settings?.slide ?? 60) ? 'stale' : job.coverage < KNOWN ? 'unknown' : job.band;
+  return { state, word: WORDS[state] ?? state, age, learning };
+}
+
+/** The band of a score. */
+export function bandOf(score) {
+  return score >= 90 ? 'healthy' : score >= 75 ? 'watch' : score >= 60 ? 'degraded' : 'broken';
+}

@@ -1,0 +1,48 @@
+// The whole state of the page as the fragment of its address: #/view?job=...&range=7d&...; pure but for the address.
+
+export const RANGES = { '3h': 10800, '24h': 86400, '7d': 604800, '28d': 2419200, '90d': 7776000, '1y': 31536000 };
+const STICKY = ['job', 'range', 'from', 'to', 'tz', 'theme', 'worker', 'entity']; // kept when the view changes
+const MOST = 4096; // characters of one value that are read
+
+/** {view, key: value, ...} from a fragment; whatever does not fit is left out. */
+export function parse(fragment) {
+  const [path, query = ''] = fragment.replace(/^#\/?/, '').split(/\?(.*)/s);
+  const state = { view: path || 'overview' };
+  for (const [key, value] of new URLSearchParams(query)) {
+    if (key !== 'view' && value !== '' && value.length <= MOST) state[key] = value;
+  }
+  if (!(Number(state.from) < Number(state.to))) {
+    delete state.from;
+    delete state.to;
+  }
+  if (state.range && !(state.range in RANGES)) delete state.range;
+  return state;
+}
+
+/** The fragment of a state. */
+export function write(state) {
+  const { view, ...rest } = state;
+  const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value !== null && value !== undefined && value !== ''));
+  const text = query.toString();
+  return `#/${view}${text ? `?${text}` : ''}`;
+}
+
+/** A state with a change: null removes; another view keeps only what is sticky. */
+export function changed(state, patch) {
+  const kept = patch.view && patch.view !== state.view
+    ? Object.fromEntries(Object.entries(state).filter(([key]) => STICKY.includes(key)))
+    : { ...state };
+  const next = { ...kept, view: state.view, ...patch };
+  if ('range' in patch) next.from = next.to = null;
+  if ('from' in patch) next.range = null;
+  for (const key of Object.keys(next)) if (next[key] === null || next[key] === undefined) delete next[key];
+  for (const key of Object.keys(next)) next[key] = String(next[key]);
+  return next;
+}
+
+/** [start, end) that a state means, where relative ranges end at `edge`; both in seconds. */
+export function rangeOf(state, edge) {
+  if (state.from && state.to) return { start: Number(state.from), end: Number(state.to), isRelative: false };
+  const name = state.range || '7d';
+  return { start: edge - RANGES[name], end: edge + 1, isRelative: true, name };
+}

@@ -1,0 +1,51 @@
+// A job at a glance: score, state, change, coverage, age; its domains; and its incidents in a few lines.
+
+import { chip, el, empty, put } from './dom.js';
+import * as format from './format.js';
+import { bandOf } from './jobs.js';
+
+/** The first line about a job. */
+export function summary(row, ctx) {
+  if (!row) return empty('No such job.', 'Choose one in the list at the top.');
+  if (row.score === undefined) return empty(`${format.name(row.job)} is warming up.`, 'Its first score comes with its first closed window.');
+  return el('div', { class: 'summary' },
+    el('div', { class: `score is-${row.state}` }, el('b', {}, format.score(row.score)), el('span', { class: 'muted small' }, 'of 100')),
+    el('dl', { class: 'facts' },
+      fact('State', chip(row.state, row.word)),
+      fact('Against 1 h before', format.signed(row.change)),
+      fact('Coverage', `${Math.round(row.coverage * 100)} %`),
+      fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`),
+      row.learning > 0 ? fact('Detectors', chip('warming', `warm up ${format.duration(row.learning)} more`)) : null,
+      row.cap ? fact('Capped by', format.name(row.cap, 40)) : null));
+}
+
+/** The domains as links that choose whose breakdown is shown. */
+export function domains(row, ctx, view = 'job') {
+  const chosen = ctx.state.view === view ? ctx.state.domain : null;
+  return el('div', { class: 'domains' }, row.domains.map((domain) => el('a', {
+    class: 'domain', href: ctx.link({ view, domain: chosen === domain.domain ? null : domain.domain, job: row.job }),
+    'aria-current': chosen === domain.domain ? 'true' : null,
+  }, el('span', { class: 'domain-name' }, el('i', { class: 'key', style: { background: `var(--${domain.domain})` } }), domain.domain),
+  el('b', { class: `is-${bandOf(domain.score)}` }, format.score(domain.score)),
+  meter(domain.score, `--${domain.domain}`),
+  el('span', { class: 'muted small' }, domain.coverage < 0.995 ? `${Math.round(domain.coverage * 100)} % known` : domain.band))));
+}
+
+/** Incidents as rows that open them. */
+export function incidents(box, found, ctx, most = 5) {
+  if (!found.length) return put(box, el('p', { class: 'muted' }, 'No incident in this range.'));
+  return put(box, el('ul', { class: 'rows' }, found.slice(0, most).map((incident) => el('li', {}, el('a', {
+    class: 'row incident-row', data: { row: '' }, href: ctx.link({ view: 'incidents', incident: incident.id, job: incident.job }),
+  }, chip(incident.status === 'resolved' ? 'healthy' : 'broken', incident.status === 'resolved' ? 'over' : 'open'),
+  el('span', { class: 'clip' }, format.name(incident.root.node, 60), el('span', { class: 'muted' }, ` ${format.name(incident.root.text || incident.root.metric, 90)}`)),
+  el('span', { class: 'muted small num' }, incident.suppressed.length ? `${incident.suppressed.length} folded \u00b7 ` : '', ctx.time(incident.root.start)))))));
+}
+
+/** A share of 100 as a thin bar. */
+export function meter(value, property) {
+  return el('span', { class: 'meter', 'aria-hidden': 'true' }, el('i', { style: { width: `${Math.max(0, Math.min(100, value))}%`, background: `var(${property})` } }));
+}
+
+function fact(term, value) {
+  return el('div', {}, el('dt', {}, term), el('dd', {}, value));
+}

@@ -1,0 +1,105 @@
+// All jobs, worst first; the worst, or the chosen one, is open beside them.
+
+import { chip, el, empty, panel, put } from '../dom.js';
+import * as format from '../format.js';
+import { bandOf } from '../jobs.js';
+import { scoreChart } from '../score_chart.js';
+import { sparkline } from '../sparkline.js';
+import { domains, incidents, summary } from '../summary.js';
+import { waterfall } from '../waterfall.js';
+
+export const title = 'Overview';
+
+/** Mount the view; returns what follows the state. */
+export function mount(root, ctx) {
+  const counts = el('p', { class: 'counts' });
+  const search = el('input', { type: 'search', placeholder: 'Search jobs  ( / )', 'aria-label': 'Search jobs', value: ctx.state.q ?? '', on: {
+    input: () => ctx.set({ q: search.value || null }, { replace: true }),
+    keydown: (event) => { if (event.key === 'Enter') tiles.querySelector('[data-row]')?.focus(); },
+  } });
+  const tiles = el('div', { class: 'tiles' });
+  const open = detail(ctx);
+  put(root, el('div', { class: 'overview-head' }, el('h1', { class: 'visually-hidden' }, 'Overview'), counts, search),
+    el('div', { class: 'overview' }, tiles, open.box));
+
+  const refreshed = () => {
+    put(counts, headline(ctx));
+    drawTiles(tiles, ctx);
+    open.refreshed();
+  };
+  ctx.exports(() => ({ name: 'jobs', rows: shown(ctx).map(({ sparkline: _, domains: __, ...row }) => row) }));
+  refreshed();
+  return {
+    refreshed,
+    update(state, before) {
+      drawTiles(tiles, ctx);
+      if (['range', 'from', 'to', 'tz'].some((key) => state[key] !== before[key])) open.refreshed();
+    },
+    back() {
+      if (!ctx.state.q) return false;
+      search.value = '';
+      ctx.set({ q: null }, { replace: true });
+      return true;
+    },
+  };
+}
+
+function shown(ctx) {
+  const asked = (ctx.state.q ?? '').toLowerCase();
+  return ctx.jobs.filter((row) => row.job.toLowerCase().includes(asked));
+}
+
+function headline(ctx) {
+  const sum = (key) => ctx.jobs.reduce((total, row) => total + (row[key] ?? 0), 0);
+  const of = (state) => ctx.jobs.filter((row) => row.state === state).length;
+  const parts = [[sum('open_incidents'), 'root cause', 'root causes', 'broken'], [sum('suppressed'), 'suppressed alert', 'suppressed alerts', ''],
+    [of('stale'), 'stale job', 'stale jobs', 'stale'], [of('warming'), 'warming up', 'warming up', 'warming'], [ctx.jobs.length, 'job', 'jobs', '']];
+  return parts.filter(([n, , , state]) => n || !state || state === 'broken')
+    .map(([n, one, many, state]) => el('span', { class: n && state ? `is-${state}` : '' }, el('b', {}, format.count(n)), ` ${n === 1 ? one : many}`));
+}
+
+function drawTiles(box, ctx) {
+  const rows = shown(ctx);
+  const held = box.contains(document.activeElement) ? document.activeElement.dataset.job : null;
+  box.classList.toggle('is-many', ctx.jobs.length > 6);
+  if (!rows.length) return put(box, empty(ctx.jobs.length ? 'No job matches.' : 'No job is configured.', ctx.jobs.length ? 'Esc clears the search.' : 'Add a [[jobs]] table to streamgauge.toml.'));
+  put(box, rows.map((row) => tile(row, ctx)));
+  if (held !== null) [...box.children].find((item) => item.dataset.job === held)?.focus({ preventScroll: true });
+}
+
+function tile(row, ctx) {
+  const isOpen = row.job === ctx.job;
+  const head = [el('span', { class: 'tile-name clip', title: format.name(row.job, 300) }, format.name(row.job, 80)), chip(row.state, row.word)];
+  const attributes = { class: `tile state-${row.state}`, href: ctx.link({ job: row.job, worker: null, entity: null }), data: { row: '', job: row.job }, 'aria-current': isOpen ? 'true' : null };
+  if (row.score === undefined) return el('a', attributes, head, el('p', { class: 'muted small tile-wait' }, 'no score yet'));
+  return el('a', attributes, head,
+    el('b', { class: `tile-score is-${row.state}` }, format.score(row.score)),
+    el('span', { class: 'tile-change muted small' }, `${format.signed(row.change)} in 1 h`),
+    sparkline(row.sparkline.map((point) => point.score), { colour: `--${row.state}`, label: `the last ${row.sparkline.length} scores` }),
+    el('span', { class: 'tile-domains' }, row.domains.map((domain) => el('span', { title: `${domain.domain} ${format.score(domain.score)}` },
+      el('i', {}, domain.domain), el('b', { class: `is-${bandOf(domain.score)}` }, Math.round(domain.score))))),
+    el('span', { class: 'tile-age muted small' }, row.open_incidents ? el('span', { class: 'is-broken' }, `${row.open_incidents} open \u00b7 `) : '', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`));
+}
+
+function detail(ctx) {
+  const name = el('h2', { class: 'detail-name clip' });
+  const top = el('div');
+  const scores = panel('Scores');
+  const losses = panel('Where the points went', el('a', { class: 'more' }, 'all parts'));
+  const told = panel('Incidents');
+  const box = el('div', { class: 'detail' }, el('section', { class: 'panel detail-top' }, name, top), scores.box, el('div', { class: 'two' }, losses.box, told.box));
+  const line = scoreChart(scores.body, ctx, { height: 200 });
+  const refreshed = () => {
+    const row = ctx.jobs.find((item) => item.job === ctx.job);
+    put(name, el('a', { href: ctx.link({ view: 'job', job: ctx.job }) }, format.name(ctx.job, 120)));
+    put(top, summary(row, ctx), row?.domains ? domains(row, ctx) : null);
+    losses.box.querySelector('.more').setAttribute('href', ctx.link({ view: 'job', job: ctx.job }));
+    if (row?.score === undefined) return;
+    line.update();
+    ctx.load(losses.body, (signal) => ctx.get('breakdown', {}, signal), (found) => waterfall(losses.body, found, {
+      most: 6, link: (part) => ctx.link({ view: 'series', job: ctx.job, domain: part.domain, entity: part.entity || null, worker: part.worker || null, metric: part.metric }),
+    }));
+    ctx.load(told.body, (signal) => ctx.get('incidents', { start: ctx.range.start, end: ctx.range.end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
+  };
+  return { box, refreshed };
+}
