@@ -255,6 +255,10 @@ class Tracer:
             self._life.turn()
             self._life.exchange()
 
+    def fault(self, where: str, error: Exception) -> None:
+        """Count a fault of an adapter, as those of the tracer itself are counted."""
+        self._faults.count(where, error)
+
     def flush(self, timeout: float = 5.0) -> bool:
         """Put everything captured so far on the bus; False if that did not work within `timeout` seconds."""
         if self._is_closed:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import keras
 import numpy as np
@@ -34,6 +34,7 @@ from tracer.tracer import Tensor, Tracer
 __all__ = ["KerasTracer", "Summaries"]
 
 LOG: Final = logging.getLogger("tracer")
+T = TypeVar("T")
 
 
 class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
@@ -84,7 +85,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """One batch of `fit` is done."""
         if self.tracer.is_on:
-            loss, rows = self._batch_loss()
+            loss, rows = self._harmless(self._batch_loss) or (None, 0)
             self.tracer.step(loss=loss, rows=rows, tensors=self.take_tensors())
         else:
             self.tracer.step()  # a step boundary all the same: `off` may end here
@@ -100,9 +101,9 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         if not self.tracer.is_on:
             self.tracer.step()
             return logs
-        self._loss = (0.0, 0.0)  # train_on_batch resets the metrics
-        loss, rows = self._batch_loss()
+        rows = self._harmless(_batch_rows, x)
         given = {"rows": rows, "labels": y if "ids" in step else None, "weights": sample_weight}
+        loss = logs[0] if isinstance(logs, (list, tuple)) else logs  # Keras lists the loss first
         self.tracer.step(loss=loss, tensors=self.take_tensors(), **(given | step))
         return logs
 
@@ -129,7 +130,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             if data is None:
                 break
             logs, probes = self._measured(data)
-        self._read(probes)
+        self._harmless(self._read, probes)
         return logs
 
     def _build(self) -> None:
@@ -159,6 +160,14 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             return False
         return True
 
+    def _harmless(self, read: Callable[..., T], *arguments: Any) -> T | None:
+        """What an adapter reads beside the training must not break it."""
+        try:
+            return read(*arguments)
+        except Exception as error:
+            self.tracer.fault("keras", error)
+            return None
+
     def _read(self, probes: Any) -> None:
         packed, units, rows, raw = probes
         layout = self._layout
@@ -187,6 +196,13 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         self._loss = (total, count)
         rows = count - before[1]
         return ((total - before[0]) / rows if rows else None), round(rows)
+
+
+def _batch_rows(x: Any) -> int:
+    """Rows of a batch: the length of its first part."""
+    while isinstance(x, (dict, list, tuple)):
+        x = next(iter(x.values() if isinstance(x, dict) else x))
+    return len(x)
 
 
 def _entries(model: Any) -> list[Entry]:
