@@ -124,7 +124,7 @@ def decode_plan(data: bytes) -> Plan:
         raise PlanError(f"a plan has {len(data)} bytes, at most {MAX_BYTES} are read")
     try:
         return msgspec.json.decode(data, type=Plan)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no plan: {error}") from None
 
 
@@ -132,7 +132,7 @@ def decode_status(data: bytes) -> Status:
     """A worker's status. Raises PlanError."""
     try:
         return msgspec.json.decode(data, type=Status)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no status: {error}") from None
 
 
@@ -140,7 +140,7 @@ def decode_catalogue(data: bytes) -> Catalogue:
     """A worker's catalogue. Raises PlanError."""
     try:
         return msgspec.json.decode(data, type=Catalogue)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no catalogue: {error}") from None
 
 

@@ -79,6 +79,7 @@ class Incarnation:
         self._threads: list[threading.Thread] = []
         self._usage = Usage() if settings.usage else None
         self.fold: Fold | None = None
+        self._captured = 0  # of the membership that has ended
         self._begin()
 
     @property
@@ -115,7 +116,7 @@ class Incarnation:
                 panes.cut(points_only=True)
             self._queue(panes, final=final)
             if final:
-                self.fold = None
+                self._captured, self.fold = panes.captured, None
 
     def exchange(self) -> bool:
         """Send what waits and read the control topic: all I/O is here. Returns whether everything was sent."""
@@ -197,7 +198,7 @@ class Incarnation:
         if self.remote.selection.off and self.fold is not None:
             self.fold.panes.cut(points_only=False)
             self._queue(self.fold.panes, final=True)
-            self.fold = None
+            self._captured, self.fold = self.fold.panes.captured, None
         elif self.fold is None and not self.remote.selection.off and not self._stop.is_set():
             self._begin()
 
@@ -263,7 +264,7 @@ class Incarnation:
         intake, outbox = self.intake.dropped, self.sender.outbox.dropped
         dropped = {f"dropped_{name}": intake[i] + outbox[i] for i, name in enumerate(names)}
         faults = {f"fault_{where}": count for where, count in sorted(self.faults.counts.items())}
-        captured = self.fold.panes.captured if self.fold else 0
+        captured = self.fold.panes.captured if self.fold else self._captured
         return {"captured": captured, "sent": self.sender.sent, **dropped, **faults}
 
     def _fold_loop(self) -> None:

@@ -109,7 +109,7 @@ def test_the_constructor_refuses_what_no_worker_would_take() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{}", b"\xff\xfe", b'{"job":1}', b"[" * 5000, b"x" * 300_000, b'{"revision":"a"}']
+    "value", [b"", b"{}", b"\xff\xfe", b'{"job":1}', b"[" * 5000, b"x" * 300_000, b'{"x":' + b"[" * 100_000]
 )
 def test_garbage_on_the_control_topic_is_rejected_once_with_its_reason(value: bytes) -> None:
     plans = _plans()
