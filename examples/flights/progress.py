@@ -1,9 +1,10 @@
-"""What the demo's driver shows while it replays: the stream's date, how far it is, the job's score."""
+"""What the demo shows while it replays: the stream's date, how far it is, the job's score; and the pipeline's words."""
 
 from __future__ import annotations
 
 import datetime
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -25,14 +26,47 @@ class Asked(Protocol):
         ...
 
 
-class Progress:
-    """One line that is drawn over on a terminal, and written every ten seconds elsewhere; a context manager."""
+class Screen:
+    """Lines that stay, and below them on a terminal one that is drawn over; any thread may write.
 
-    def __init__(self, begin: float, end: float, pipeline: Asked, out: TextIO = sys.stderr) -> None:
+    >>> import sys
+    >>> Screen(sys.stdout).say("first score")
+    first score
+    """
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stderr
+        self._lock = threading.Lock()
+        self._drawn = ""
+        self.is_terminal = self._out.isatty()
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+        with self._lock:
+            self._out.write(f"\r\x1b[2K{line}\n{self._drawn}" if self._drawn else f"{line}\n")
+            self._out.flush()
+
+    def draw(self, line: str) -> None:
+        """Draw the last line anew; where there is no terminal, write it. `""` leaves it as it is, for good."""
+        with self._lock:
+            if not self.is_terminal:
+                self._out.write(f"{line}\n" if line else "")
+            elif line:
+                self._out.write(f"\r\x1b[2K{line}")
+            elif self._drawn:
+                self._out.write("\n")
+            self._drawn = line if self.is_terminal else ""
+            self._out.flush()
+
+
+class Progress:
+    """One line twice a second on a terminal, every ten seconds elsewhere; a context manager."""
+
+    def __init__(self, begin: float, end: float, pipeline: Asked, screen: Screen) -> None:
         """Nothing is drawn before the first hour."""
-        self._begin, self._end, self._pipeline, self._out = begin, end, pipeline, out
+        self._begin, self._end, self._pipeline, self._screen = begin, end, pipeline, screen
         self._started = self._looked = time.monotonic()
-        self._every = _EVERY if out.isatty() else 10.0
+        self._every = _EVERY if screen.is_terminal else 10.0
 
     def __enter__(self) -> Self:
         return self
@@ -40,8 +74,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._out.isatty():
-            self._out.write("\n")
+        self._screen.draw("")
 
     def show(self, now: float) -> None:
         """Stream time has come to `now`."""
@@ -49,9 +82,7 @@ class Progress:
             return
         self._looked = time.monotonic()
         jobs: Sequence[dict[str, Any]] = self._pipeline.ask("/api/jobs")
-        line = f"{self._bar(now)}  {_scores(jobs)}"
-        self._out.write(f"\r\x1b[2K{line}" if self._out.isatty() else f"{line}\n")
-        self._out.flush()
+        self._screen.draw(f"{self._bar(now)}  {_scores(jobs)}")
 
     def _bar(self, now: float) -> str:
         share = min(1.0, (now - self._begin) / (self._end - self._begin))
@@ -62,7 +93,14 @@ class Progress:
 
 
 def _scores(jobs: Sequence[dict[str, Any]]) -> str:
+    """Score, band and what is open.
+
+    >>> _scores([{"score": 57.31, "band": "broken", "open_incidents": 1}])
+    'score 57.3 broken, 1 incident'
+    """
     job = next(iter(jobs), {})
     if job.get("score") is None:
         return "no score yet"
-    return f"score {job['score']:.1f} {job.get('band', '')}"
+    incidents = int(job.get("open_incidents", 0))
+    told = f", {incidents} incident{'s' if incidents > 1 else ''}" if incidents else ""
+    return f"score {job['score']:.1f} {job.get('band', '')}{told}"

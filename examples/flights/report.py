@@ -11,6 +11,7 @@ import zoneinfo
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from examples.flights.data import AIRPORTS, ZONE, Floats
@@ -18,6 +19,7 @@ from examples.flights.truth import Incident, Natural, Truth, seconds
 
 WINDOW: Final = 3 * 3600.0
 AFTER: Final = 48 * 3600.0
+_LISTED: Final = 5  # folded alerts of a notification in the table; the JSON has all
 _NY: Final = zoneinfo.ZoneInfo(ZONE)
 
 
@@ -32,6 +34,7 @@ class Paged(NamedTuple):
     worker: str
     text: str
     suppressed: int
+    folded: tuple[str, ...] = ()  # each with the way on which it follows from the root
 
 
 def paged(incidents: Sequence[dict[str, Any]]) -> list[Paged]:
@@ -43,7 +46,7 @@ def paged(incidents: Sequence[dict[str, Any]]) -> list[Paged]:
         roots.append(
             Paged(
                 incident["id"], incident["time"], root["start"], root["domain"], entity, worker, incident["text"],
-                len(incident["suppressed"]),
+                len(incident["suppressed"]), tuple(_folded(item) for item in incident["suppressed"]),
             )
         )
     return sorted(roots, key=lambda page: (page.time, page.id))
@@ -60,45 +63,48 @@ def build(
     found = {name: [page for page in pages if labels[page.id] == name] for name in names}
     forbidden = {item.name for item in natural if item.expect == "must-not"}
     unexplained = [page for page in pages if labels[page.id] is None or labels[page.id] in forbidden]
-    rest = [page for page in pages if labels[page.id] not in {item.name for item in declared}]
+    awaited = {item.name for item in declared} | {item.name for item in natural if item.expect == "must"}
+    rest = [page for page in pages if labels[page.id] not in awaited]
     return {
         "from": _local(begin),
         "to": _local(end),
         "incidents": [_incident(item, found[item.name], times) for item in declared],
         "natural": [
-            {"name": item.name, "expect": item.expect, "found": [_local(page.time) for page in found[item.name]]}
+            {"name": item.name, "expect": item.expect, "is_late": item.is_late,
+             "found": [_local(page.time) for page in found[item.name]]}
             for item in natural
         ],
         "notifications": [
             {"id": page.id, "time": _local(page.time), "root": _place(page), "suppressed": page.suppressed,
-             "matches": labels[page.id], "text": page.text}
+             "folded": list(page.folded), "matches": labels[page.id], "text": page.text}
             for page in pages
         ],
         "unexplained": len(unexplained),
         "rest_per_14_days": len(rest) / max((end - begin) / 86400 / 14, 1e-9),
         "rest_most_in_14_days": _most(rest, 14 * 86400.0),
-        "records": counts,
-    }
+        "records": _records(counts),
+    }  # fmt: skip
 
 
 def table(report: dict[str, Any]) -> str:
     """The same for a person."""
     lines = [f"Flights, {report['from']} to {report['to']}", "", "Injected incidents"]
-    for item in report["incidents"]:
-        mark = "found" if item["found"] else ("NOT FOUND" if not item["pages"] else f"{item['pages']} pages, wanted 1")
-        delay = f"after {item['delay_windows']} window(s), {item['suppressed']} folded" if item["pages"] else ""
-        lines.append(f"  {item['truth']['start']}  {item['truth']['name']:<45} {mark:<16} {delay}")
+    lines += [_incident_line(item) for item in report["incidents"]] or ["  none"]
     lines += ["", "In the data itself"]
     for item in report["natural"]:
-        when = ", ".join(item["found"]) or "-"
-        lines.append(f"  {item['expect']:<9} {item['name']:<55} {when}")
+        name = item["name"] + (" (declared later)" if item["is_late"] else "")
+        lines.append(f"  {item['expect']:<9} {name:<55} {', '.join(item['found']) or '-'}")
+    lines += [] if report["natural"] else ["  none"]
     lines += ["", "Notifications"]
     for page in report["notifications"]:
-        matches = page["matches"] or "UNEXPLAINED"
-        lines.append(f"  {page['time']}  {page['root']:<34} {page['suppressed']:>3} folded   {matches}")
-    counts = ", ".join(f"{name} {value}" for name, value in report["records"].items())
-    rate = f"{report['rest_per_14_days']:.2f} per 14 days beside the injected ones, {report['unexplained']} unexplained"
-    return "\n".join([*lines, "", rate, f"Records: {counts}"])
+        lines.append(f"  {page['time']}  {page['root']:<34} {page['suppressed']:>3} folded   "
+                     f"{page['matches'] or 'UNEXPLAINED'}")  # fmt: skip
+        lines += [f"    - {folded}" for folded in page["folded"][:_LISTED]]
+        more = len(page["folded"]) - _LISTED
+        lines += [f"    - and {more} more"] if more > 0 else []
+    lines += [] if report["notifications"] else ["  none"]
+    rate = f"{report['rest_per_14_days']:.2f} per 14 days beside the declared ones, {report['unexplained']} unexplained"
+    return "\n".join([*lines, "", rate, _records_line(report["records"])])
 
 
 def is_good(report: dict[str, Any]) -> bool:
@@ -109,6 +115,43 @@ def is_good(report: dict[str, Any]) -> bool:
         and all(len(item["found"]) == 1 for item in must)
         and report["unexplained"] == 0
     )
+
+
+def _incident_line(item: dict[str, Any]) -> str:
+    start = item["truth"]["start"][:16].replace("T", " ")
+    mark = "found" if item["found"] else ("NOT FOUND" if not item["pages"] else f"{item['pages']} pages, wanted 1")
+    windows = "1 window" if item["delay_windows"] == 1 else f"{item['delay_windows']} windows"
+    delay = f"after {windows}, {item['suppressed']} folded" if item["pages"] else ""
+    return f"  {start}  {item['truth']['name']:<45} {mark:<16} {delay}".rstrip()
+
+
+def _records(counts: dict[str, int]) -> dict[str, int]:
+    """The job's counters in the words of the report."""
+    rest = {name: count for name, count in counts.items() if name not in ("records", "late", "lost", "dead", "points")}
+    main = {"in": "records", "points": "points", "late": "late", "dropped": "lost", "dead": "dead"}
+    return {word: counts.get(name, 0) for word, name in main.items()} | rest
+
+
+def _records_line(records: dict[str, int]) -> str:
+    """One line; what is 0 without being asked for is left out.
+
+    >>> _records_line({"in": 2232, "points": 150052, "late": 0, "dropped": 0, "dead": 0, "superseded": 3, "clamped": 0})
+    'Records: 2,232 in with 150,052 points; 0 points late, 0 records dropped, 0 dead; superseded 3'
+    """
+    line = (
+        f"Records: {records['in']:,} in with {records['points']:,} points; {records['late']:,} points late, "
+        f"{records['dropped']:,} records dropped, {records['dead']:,} dead"
+    )
+    asked = ("in", "points", "late", "dropped", "dead")
+    others = [f"{name} {count:,}" for name, count in records.items() if count and name not in asked]
+    return "; ".join([line, *others])
+
+
+def _folded(item: dict[str, Any]) -> str:
+    """What an alert beneath a root shows, and how it follows: along the topology, or at the same place."""
+    alert, reason = item["alert"], item["reason"]
+    way = " -> ".join(reason["path"]) if len(reason["path"]) > 1 else reason["text"]
+    return f"{alert['node']} {alert['metric']} ({way})"
 
 
 def _explain(page: Paged, declared: Sequence[Incident], natural: Sequence[Natural]) -> str | None:
@@ -133,14 +176,13 @@ def _incident(item: Incident, pages: Sequence[Paged], times: dict[str, Floats]) 
     airports = (item.airport,) if item.airport else AIRPORTS
     rows = np.concatenate([times[airport] for airport in airports])
     return {
-        "truth": {"name": item.name, "start": str(item.start), "end": str(item.end), "domain": item.domain,
-                  "nodes": list(item.nodes), "worker": item.worker},
+        "truth": msgspec.to_builtins(item),
         "found": len(pages) == 1,
         "pages": len(pages),
         "delay_windows": windows_between(rows, seconds(item.start), first.time) if first else None,
         "suppressed": first.suppressed if first else 0,
         "text": first.text if first else "",
-    }  # fmt: skip
+    }
 
 
 def windows_between(rows: Floats, start: float, end: float) -> int:

@@ -41,6 +41,7 @@ class Natural(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hours: float
     domain: str
     nodes: tuple[str, ...]
+    is_late: bool = False  # declared only after a replay had paged it; the report says so
 
 
 class Truth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """One airport's worker process: takes orders from the driver, a JSON line each, answers when its records are sent.
 
-Orders: {"do": "hour", "start": s, "faults": [...]}, where a snapshot is due with "save": path and "model": bool, and
-{"do": "close"}. Every answer is {"at": clock, "steps": n}. The driver kills and starts workers as an orchestrator would.
+Orders: {"do": "hour", "start": s, "faults": [...]}, where a snapshot is due with "save": path and "model": bool; and
+{"do": "close"}. Every answer is {"at": clock, "steps": n}. The driver kills and starts workers, as an orchestrator does.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def iv(view: View) -> Values:
     columns = []
     for bins in found.values():
         value = information_value(bins)
-        columns.append((value.value, _minority(bins), 0.0, value.floor))
+        columns.append((value.value, _minority(bins), value.error, value.floor))
     return values(list(found), columns)
 
 

@@ -24,6 +24,7 @@ class InformationValue(NamedTuple):
     floor: float  # reached with shuffled labels once in 1,000 windows
     seed: float  # the same terms x the bin's share of rows: other bands hold for it
     bins: int
+    error: float = 0.0  # standard error of the value, first order
 
     @property
     def excess(self) -> float:
@@ -56,7 +57,18 @@ def iv_of(positives: ArrayLike, negatives: ArrayLike) -> InformationValue:
     terms = (pos - neg) * np.log(pos / neg)
     floor = chi2_quantile(len(terms) - 1, FLOOR_LEVEL) * (1.0 / hits + 1.0 / misses)
     share = counts.sum(axis=0) / (hits + misses)
-    return InformationValue(math.fsum(terms.tolist()), floor, math.fsum((terms * share).tolist()), len(terms))
+    seed = math.fsum((terms * share).tolist())
+    return InformationValue(math.fsum(terms.tolist()), floor, seed, len(terms), _error(pos, neg, hits, misses))
+
+
+def _error(pos: Floats, neg: Floats, hits: float, misses: float) -> float:
+    """The delta method on two multinomials: sqrt(var_P(dIV/dp) / P + var_N(dIV/dq) / N)."""
+    weight = np.log(pos / neg)
+    variances = []
+    for share, slope, rows in ((pos, weight + 1.0 - neg / pos, hits), (neg, weight + pos / neg - 1.0, misses)):
+        mean = math.fsum((share * slope).tolist())
+        variances.append(math.fsum((share * (slope - mean) ** 2).tolist()) / rows)
+    return math.sqrt(math.fsum(variances))
 
 
 def grouped(bins: Bins) -> tuple[Floats, Floats]:

@@ -27,7 +27,7 @@ from pipelines.statistics import (
     precision_recall_curve,
     roc_curve,
 )
-from pipelines.statistics.information import grouped
+from pipelines.statistics.information import grouped, iv_of
 from tracer.summaries import Bins, LabelBuckets, hash_values
 
 SEED = 20130101
@@ -272,3 +272,11 @@ def test_every_group_is_large_enough_to_expect_five_positives() -> None:
 def test_information_value_without_both_classes_is_unknown() -> None:
     assert math.isnan(information_value(Bins.of_numeric([1.0, 2.0], [0, 0])).value)
     assert math.isnan(information_value(Bins.of_numeric([], [])).value)
+
+
+def test_the_error_of_an_information_value_is_its_spread_over_samples() -> None:
+    rng = np.random.default_rng(1)
+    p, q = rng.dirichlet(np.full(8, 5.0)), rng.dirichlet(np.full(8, 5.0))
+    drawn = [iv_of(rng.multinomial(180, p), rng.multinomial(620, q)) for _ in range(2000)]
+    spread = np.std([one.value for one in drawn])
+    assert np.mean([one.error for one in drawn]) == pytest.approx(spread, rel=0.1)
