@@ -12,6 +12,7 @@
     GET  /api/jobs/{job}/incidents            start, end, limit
     GET  /api/jobs/{job}/changes              start, end
     GET  /api/jobs/{job}/profiles             worker, start, end
+    GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC, calibration, drawn from them
     GET  /api/jobs/{job}/topology
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
     GET  /api/jobs/{job}/tensors              limit: the last raw arrays; /tensors/{offset} is one, as numbers
@@ -91,13 +92,14 @@ READERS: Final = web.AppKey("readers", Readers)
 
 def application(sources: Sources, guard: Guard, static: Path | None = None) -> web.Application:
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
-    from pipelines.adapters import http_actions, http_costs, http_events, http_routes, http_tensors
+    from pipelines.adapters import http_actions, http_costs, http_events, http_pictures, http_routes, http_tensors
 
     app = web.Application(middlewares=[middleware(guard)], client_max_size=MAX_BODY)
     app[SOURCES], app[READERS] = sources, Readers(sources.open_query)
     http_routes.add(app)
     http_actions.add(app)
     http_costs.add(app)
+    http_pictures.add(app)
     http_tensors.add(app)
     http_events.add(app)
     if static is not None:

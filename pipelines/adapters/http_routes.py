@@ -92,7 +92,7 @@ async def breakdown(request: web.Request) -> web.StreamResponse:
 async def series(request: web.Request) -> web.StreamResponse:
     """The series of a job that match the given labels."""
     job, limit = job_of(request), whole(request, "limit", 1000, _MOST)
-    match = {label: _text(request, label) for label in _LABELS if label in request.query}
+    match = {label: text_of(request, label) for label in _LABELS if label in request.query}
     return answer(await _ask(request, lambda query: query.series(job, match, limit)))
 
 
@@ -143,7 +143,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
 
 async def profiles(request: web.Request) -> web.StreamResponse:
     """Merged summaries of one worker, or of the job, in a range."""
-    job, worker, (start, end) = job_of(request), _text(request, "worker"), span(request)
+    job, worker, (start, end) = job_of(request), text_of(request, "worker"), span(request)
     return answer(await _ask(request, lambda query: query.profiles(job, worker, start, end)))
 
 
@@ -218,7 +218,8 @@ def _state(bus: Bus, consumers: Iterable[str]) -> dict[str, int]:
     return {name: len(state) for name, state in states.items() if state is not None}
 
 
-def _text(request: web.Request, name: str) -> str:
+def text_of(request: web.Request, name: str) -> str:
+    """A text from the query string, "" where it is left out."""
     text = request.query.get(name, "")
     if len(text) > MAX_TEXT:
         raise Refusal(400, f"{name} has {len(text)} characters, at most {MAX_TEXT} are read", "filter by a shorter one")

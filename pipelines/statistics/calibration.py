@@ -50,6 +50,13 @@ def ece(labels: LabelBuckets, buckets: int = ECE_BUCKETS) -> Estimate:
     return Estimate(gap / total, floor=math.sqrt(2.0 / math.pi) * math.sqrt(used / labels.positive_rows))
 
 
+def calibration_curve(labels: LabelBuckets, buckets: int = ECE_BUCKETS) -> tuple[Floats, Floats, Floats]:
+    """Mean prediction, observed rate and weight in buckets of near-equal weight; NaN where a bucket is empty."""
+    predicted, observed, weight = _equal_mass(labels, buckets)
+    held = np.where(weight > 0, weight, np.nan)
+    return predicted / held, observed / held, weight
+
+
 def log_loss(labels: LabelBuckets) -> float:
     """Weighted mean log loss in nats, predictions clipped to [1e-7, 1 - 1e-7]; NaN without rows."""
     weight = _weight(labels)
