@@ -79,6 +79,10 @@ class Fold:
         if moves:
             panes.watermark = max(panes.watermark, start)
 
+    def coded(self, name: str, column: Array) -> Array:
+        """A feature's column as it may leave the process: numbers, or salted hashes of categories and ids."""
+        return self._profiles.codes(self._profiles.feature(name, column), column)
+
     def _part(self, apply: Callable[..., None], *arguments: Any) -> None:
         try:
             apply(*arguments)

@@ -205,19 +205,20 @@ class Incarnation:
     def _fold_one(self, fold: Fold, event: Event) -> None:
         try:
             if isinstance(event, Raw):
-                self._send_raw(event)
+                self._send_raw(fold, event)
             else:
                 fold.fold(event)
         except Exception as error:
             self.faults.count("fold", error)
 
-    def _send_raw(self, event: Raw) -> None:
+    def _send_raw(self, fold: Fold, event: Raw) -> None:
+        array = fold.coded(event.name, event.array) if event.collection == "inputs" else event.array
         about = arrays.Chunk(
             job=self.settings.job, worker=self.settings.worker, incarnation=self.name, step=event.step,
             time=event.time, collection=event.collection, name=event.name, data=b"",
         )  # fmt: skip
         key = control.key_of(self.settings.job, self.settings.worker)
-        for message in arrays.chunks(event.array, about):
+        for message in arrays.chunks(array, about):
             self.sender.put("tensors", key, message, Priority.RAW)
 
     def _measure_process(self) -> None:

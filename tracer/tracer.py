@@ -13,20 +13,20 @@ A call on the step copies what it is given and appends it to a bounded buffer: n
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import time as clocks
 import uuid
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tracer import lives
 from tracer.buffer import Priority
-from tracer.events import Event, Idled, Labelled, Measured, Observed, Raw, Scalar, Stepped, Tensor, measure
+from tracer.capture import Capture
+from tracer.events import Event, Idled, Labelled, Measured, Observed, Raw, Scalar, Stepped, Tensor
 from tracer.faults import Faults
 from tracer.incarnation import Incarnation, Settings
 from tracer.joins import Labels
@@ -41,9 +41,6 @@ __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
 Array = NDArray[Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_alive: weakref.WeakSet[Tracer] = weakref.WeakSet()
-_watched: list[bool] = []  # whether forks are watched already
 
 
 def _harmless(method: Callable[Concatenate[Tracer, P], None]) -> Callable[Concatenate[Tracer, P], None]:
@@ -106,11 +103,10 @@ class Tracer:
         self._is_closed = os.environ.get("TRACER", "").lower() == "off"
         self._step = 0
         self._step_at: float | None = None
-        self._known: set[tuple[str, str]] = set()
         self._life = self._new_life()
         if not self._is_closed:
             self._life.start()
-            self._watch()
+            lives.watch(self)
 
     @property
     def is_off(self) -> bool:
@@ -221,7 +217,7 @@ class Tracer:
     def scalar(self, name: str, value: float, entity: str = "", clock: str = "train", weight: float = 1.0) -> None:
         """A number of the job's own."""
         selection, name = self._life.remote.selection, name_of(name)
-        self._list("metrics", name, None)
+        self._capture.list("metrics", name)
         if not selection.off and selection.takes("metrics", name, self._step):
             event = Scalar(self._clock(), name_of(clock), name, name_of(entity), float(value), float(weight))
             self._put(event, Priority.SCALAR)
@@ -246,7 +242,6 @@ class Tracer:
         """What can be traced, for the catalogue; plans are checked against it."""
         for entry in entries:
             self._life.remote.catalogue.setdefault((entry.collection, entry.name), entry)
-            self._known.add((entry.collection, entry.name))
 
     @_harmless
     def beat(self) -> None:
@@ -274,7 +269,7 @@ class Tracer:
         if self._is_closed:
             return True
         self._is_closed = True
-        _alive.discard(self)
+        lives.forget(self)
         try:
             return self._life.close(timeout)
         except Exception as error:
@@ -307,53 +302,13 @@ class Tracer:
             life.turn()
 
     def _features(self, features: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        selection = self._life.remote.selection
-        columns: dict[str, Array] = {}
-        for key, values in features.items():
-            name, column = name_of(key), np.array(values).ravel()
-            self._list("features", name, column)
-            if selection.takes("features", name, self._step):
-                columns[name] = column
-            if selection.has_raw("inputs") and selection.takes("inputs", name, self._step + 1, "raw"):
-                self.raw("inputs", name, column)
-        return columns
+        return self._capture.features(features, self._life.remote.selection, self._step)
 
     def _tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Measured]:
-        """The parts of each tensor that are traced at this step."""
-        selection, step, found = self._life.remote.selection, self._step, {}
-        raw = [selection.has_raw(collection) for collection, _ in _PARTS]
-        for key, tensor in tensors.items():
-            name, kept = name_of(key), {}
-            for (collection, part), is_raw in zip(_PARTS, raw, strict=True):
-                value = getattr(tensor, part)
-                if value is None:
-                    continue
-                if (collection, name) not in self._known:
-                    self._list(collection, name, value)
-                if selection.takes(collection, name, step):
-                    kept[part] = value
-                if is_raw and np.ndim(value) and selection.takes(collection, name, step, "raw"):
-                    self._put(Raw(self._clock(), step, collection, name, np.array(value)), Priority.RAW)
-            if "update" in kept:  # the ratio needs what was updated
-                kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
-            if kept:
-                found[name] = measure(Tensor(**kept, rows=tensor.rows, nonfinite=tensor.nonfinite))
-        return found
+        return self._capture.tensors(tensors, self._life.remote.selection, self._step)
 
-    def _list(self, collection: Collection, name: str, value: Any) -> None:
-        """Put something seen for the first time on the catalogue."""
-        if (collection, name) in self._known or len(self._known) >= 10_000:
-            return
-        self._known.add((collection, name))
-        array = None if value is None else np.asarray(value)
-        entry = Entry(name=name, collection=collection)
-        if array is not None:
-            entry = Entry(
-                name=name, collection=collection, shape=array.shape, dtype=str(array.dtype), bytes=array.nbytes
-            )
-        self._life.remote.catalogue[collection, name] = entry
-        if collection == "features":
-            self._list("inputs", name, value)
+    def _emit(self, collection: Collection, name: str, value: Any) -> None:
+        self._put(Raw(self._clock(), self._step, collection, name, np.array(value)), Priority.RAW)
 
     def _seconds(self, seconds: float | None) -> float | None:
         if seconds is not None:
@@ -365,9 +320,11 @@ class Tracer:
         return None if before is None else now - before
 
     def _new_life(self) -> Incarnation:
-        return Incarnation(
+        life = Incarnation(
             self._settings, self._transport, self._clock, self._name, threaded=self._is_threaded, faults=self._faults
         )
+        self._capture = Capture(life.remote.catalogue, self._emit)
+        return life
 
     def _name(self) -> str:
         self._lives += 1
@@ -375,39 +332,14 @@ class Tracer:
             return uuid.uuid4().hex[:12]
         return self._named if self._lives == 1 else f"{self._named}+{self._lives - 1}"
 
-    def _watch(self) -> None:
-        _alive.add(self)
-        if not _watched:
-            _watched.append(True)
-            atexit.register(_close_all)
-            if hasattr(os, "register_at_fork"):
-                os.register_at_fork(after_in_child=_rebear_all)
-
-    def _rebear(self) -> None:
+    def begin_anew(self) -> None:
         """In a forked child: a new incarnation that starts with its first call; until then nothing is sent."""
         if self._named is not None:
             self._named = f"{self._named}@{os.getpid()}"
             self._lives = 0
-        self._known = set()
         self._step_at = None
         self._life = self._new_life()
         self._life.is_started = False
-
-
-_PARTS: tuple[tuple[Collection, str], ...] = (
-    ("weights", "weight"), ("gradients", "gradient"), ("updates", "update"), ("activations", "positives"),
-)  # fmt: skip
-
-
-def _close_all() -> None:
-    deadline = clocks.monotonic() + 2.0
-    for tracer in list(_alive):
-        tracer.close(max(0.05, deadline - clocks.monotonic()))
-
-
-def _rebear_all() -> None:
-    for tracer in list(_alive):
-        tracer._rebear()
 
 
 def _check(*, pane: float, interval: float | None, shards: int, modulus: int) -> None:

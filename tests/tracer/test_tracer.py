@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracer import records
+from tracer import arrays, records
 from tracer.profiles import Feature
 from tracer.records import Name, TraceBatch
 from tracer.selection import Select
-from tracer.summaries import decode
+from tracer.summaries import decode, hash_values
 from tracer.tracer import Labels, Tensor, Tracer
 from tracer.transport import LogError, MemoryLog, Message
 
@@ -345,7 +345,7 @@ def test_non_finite_predictions_and_gradients_are_facts_with_their_entity() -> N
 
 
 def test_norms_are_exact_also_where_their_squares_overflow() -> None:
-    job = Stream(select=[Select(collection=c, every=1) for c in ("gradients", "weights", "updates", "activations")])  # type: ignore[arg-type]
+    job = Stream(select=[Select(collection=c, every=1) for c in ("gradients", "weights", "updates", "activations")])
     tensor = Tensor(
         weight=np.full(4, 2.0, np.float32), gradient=np.full(4, 1e30, np.float32), update=np.full(4, 1e-25, np.float32),
         positives=np.array([0, 3]), rows=5,
@@ -368,6 +368,17 @@ def test_tensors_are_traced_every_ten_steps_by_default() -> None:
     job.tracer.flush()
     assert job.total("train", "gradient_norm", "tensor:k") == 4.0
     assert job.total("train", "update_ratio", "tensor:k") == 1.0
+
+
+def test_raw_inputs_leave_the_process_as_numbers_or_salted_hashes() -> None:
+    job = Stream(select=[Select(collection="inputs", every=1, emit="raw")], salt="s", features={"user": "id"})
+    job.at(1.0).observe({"age": [1.0, 2.0], "user": [7, 8], "city": ["Rome", "Oslo"]})
+    job.tracer.flush()
+    messages = [message.value for message in job.log.read("tensors", 0, 10)]
+    found = {arrays.decode(message).name: arrays.assemble([message]) for message in messages}
+    assert found["age"].tolist() == [1.0, 2.0]
+    assert found["user"].tolist() == hash_values(np.array([7, 8]), b"s").tolist()
+    assert found["city"].tolist() == hash_values(np.array(["Rome", "Oslo"]), b"s").tolist()
 
 
 # Nothing harms the job
@@ -547,7 +558,7 @@ FORK = """
 import os, sys
 from tracer.tracer import Tracer
 from tracer.transport import MemoryLog
-from tracer import records
+from tracer import arrays, records
 log = MemoryLog()
 tracer = Tracer("ctr", "w", log, incarnation="a", usage=False)
 tracer.step(0.1, rows=1)
