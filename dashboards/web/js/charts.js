@@ -144,8 +144,8 @@ function drawThresholds(plot, { thresholds = [] }) {
       ctx.globalAlpha = 1;
       ctx.fillStyle = colour(threshold.colour);
       ctx.font = `${10 * devicePixelRatio}px system-ui, sans-serif`;
-      ctx.textAlign = 'right';
-      ctx.fillText(threshold.text, bbox.left + bbox.width - 4, y - 3 * devicePixelRatio);
+      ctx.textAlign = 'left';
+      ctx.fillText(threshold.text, bbox.left + 4 * devicePixelRatio, y + 11 * devicePixelRatio);
     }
   }
   ctx.restore();
@@ -177,18 +177,32 @@ function drawMarkers(plot, { markers = [] }) {
 function drawRibbon(plot, { spans = [] }) {
   const { ctx, bbox } = plot;
   const height = RIBBON * devicePixelRatio;
+  const right = bbox.left + bbox.width;
   ctx.save();
-  for (const span of spans) {
-    const from = Math.max(bbox.left, plot.valToPos(span.start, 'x', true));
-    const to = Math.min(bbox.left + bbox.width, plot.valToPos(span.end, 'x', true));
-    if (to < bbox.left || from > bbox.left + bbox.width) continue;
-    ctx.fillStyle = colour(span.colour ?? '--mark');
-    ctx.globalAlpha = 0.8;
-    ctx.fillRect(from, bbox.top + bbox.height - height, Math.max(3, to - from), height);
-    ctx.globalAlpha = 0.07;
-    ctx.fillRect(from, bbox.top, Math.max(3, to - from), bbox.height);
+  ctx.fillStyle = colour('--mark');
+  for (const [start, end] of united(spans)) {
+    const from = Math.max(bbox.left, plot.valToPos(start, 'x', true));
+    const to = Math.min(right, plot.valToPos(end, 'x', true));
+    if (to < bbox.left || from > right) continue;
+    const width = Math.min(right - from, Math.max(3 * devicePixelRatio, to - from));
+    ctx.globalAlpha = 0.9;
+    ctx.fillRect(from, bbox.top + bbox.height - height, width, height);
+    ctx.globalAlpha = 0.06;
+    ctx.fillRect(from, bbox.top, width, bbox.height - height);
   }
   ctx.restore();
+}
+
+/** Spans as [start, end] that do not overlap, oldest first. */
+function united(spans) {
+  const sorted = spans.map(({ start, end }) => [start, end]).sort((a, b) => a[0] - b[0]);
+  const found = [];
+  for (const [start, end] of sorted) {
+    const last = found.at(-1);
+    if (last && start <= last[1]) last[1] = Math.max(last[1], end);
+    else found.push([start, end]);
+  }
+  return found;
 }
 
 function drawTip(plot, tip, options) {

@@ -1,0 +1,136 @@
+// One incident unfolded: what to do about it, what is folded beneath it and why, what was told and decided.
+
+import * as api from './api.js';
+import { askedOf, standing } from './asked.js';
+import { lag, nowOf } from './clock.js';
+import { chip, el, put } from './dom.js';
+import * as format from './format.js';
+import { IncidentActions } from './incident_actions.js';
+import { place } from './places.js';
+
+const AGAIN = [700, 2500]; // milliseconds after an action at which the store is asked once more
+const WORDS = {
+  root: 'root cause', 'outlived cause': 'outlived its cause', 'unknown node': 'place not in the topology', severity: 'too severe to wait', unsuppressed: 'un-suppressed',
+  inhibited: 'suppressed', silenced: 'silenced', grouped: 'grouped', waiting: 'waiting', repeat: 'repeated', resolved: 'over', flapping: 'flapping',
+};
+
+/** Lives as long as its incident is open in the list, so that what is typed stays. */
+export class IncidentDetail {
+  constructor(ctx, id) {
+    this.ctx = ctx;
+    this.id = id;
+    this.state = el('div', { class: 'standing', 'aria-live': 'polite' });
+    this.folded = el('section', { 'aria-label': 'Folded alerts' });
+    this.text = el('pre', { class: 'golden', tabindex: 0, 'aria-label': 'Text of the notification' });
+    this.trail = el('section', { 'aria-label': 'What was told, decided and done' });
+    this.actions = new IncidentActions(ctx, () => this.incident, () => this.later());
+    this.box = el('div', { class: 'incident-detail' }, this.state, this.actions.box,
+      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', {}, 'What on-call was told'), this.text), this.trail)));
+    this.full = null;
+    this.asked = [];
+    this.reload();
+  }
+
+  update(incident) {
+    const isNew = this.incident?.last !== incident.last;
+    this.incident = { ...incident, trail: this.full?.trail ?? incident.trail };
+    if (isNew && this.full) this.reload();
+    this.draw();
+  }
+
+  /** Ask again now, and twice later: what was asked for comes back through the log and the store. */
+  later() {
+    this.reload();
+    for (const wait of AGAIN) {
+      const timer = setTimeout(() => this.reload(), wait);
+      this.ctx.atEnd(() => clearTimeout(timer));
+    }
+  }
+
+  reload() {
+    const ask = async (signal) => {
+      const full = await api.get(`/incidents/${encodeURIComponent(this.id)}`, {}, signal);
+      return [full, await this.ctx.get('changes', { start: Math.floor(full.root.start) - 1 }, signal)];
+    };
+    return this.ctx.load(this.trail, ask, ([full, changes]) => {
+      this.full = full;
+      this.incident = { ...this.incident, ...full, id: this.id };
+      this.asked = askedOf(changes, this.incident);
+      this.draw();
+      this.drawTrail();
+    });
+  }
+
+  draw() {
+    const { incident, ctx } = this;
+    const now = nowOf(ctx);
+    this.actions.update(this.asked);
+    put(this.state, this.standing(now));
+    put(this.text, incident.latest || incident.text);
+    const count = incident.suppressed.length;
+    put(this.folded, el('h3', {}, 'The root'), this.alert(incident.root, incident.reason, 'root'),
+      incident.grouped.length ? [el('h3', {}, `Told before, explained by it: ${incident.grouped.length}`), incident.grouped.map((alert) => this.alert(alert, null, ''))] : null,
+      el('h3', {}, count ? `Folded beneath it: ${count}` : 'Nothing is folded beneath it'),
+      el('ul', { class: 'folds' }, incident.suppressed.map((item) => el('li', {}, this.alert(item.alert, item.reason, item.alert.episode)))));
+  }
+
+  standing(now) {
+    const { silence, label, isAcknowledged } = standing(this.asked, now);
+    return [
+      isAcknowledged ? chip('healthy', 'acknowledged') : null,
+      silence ? chip('stale', `silenced until ${this.ctx.time(silence.until)}`) : null,
+      label ? chip('unknown', `labelled ${label.word}`) : null,
+    ];
+  }
+
+  /** One alert as a line; "why?" unfolds the reason of its decision. */
+  alert(alert, reason, key) {
+    const { ctx } = this;
+    const isOpen = Boolean(key) && ctx.state.why === key;
+    const line = [
+      el('span', { class: 'fold-what' }, el('b', {}, place(alert.node)), ' ', el('span', { class: 'muted' }, format.name(alert.text || alert.metric, 200))),
+      el('span', { class: 'muted small fold-when' }, reason && key !== 'root' ? lag(reason.gap) : ctx.time(alert.start)),
+    ];
+    if (!reason) return el('div', { class: 'fold' }, line);
+    return el('div', { class: `fold${isOpen ? ' is-open' : ''}` },
+      el('a', { class: 'row fold-head', href: ctx.link({ incident: this.id, why: isOpen ? null : key }), data: { row: '', key: `why ${key}` }, 'aria-expanded': isOpen ? 'true' : 'false' }, line,
+        el('span', { class: 'why-word' }, 'why?')),
+      isOpen ? this.why(alert, reason) : null);
+  }
+
+  why(alert, reason) {
+    const path = reason.path.length > 1 ? reason.path : [];
+    const isSuppressed = ['inhibited', 'silenced', 'waiting'].includes(reason.decision);
+    return el('div', { class: 'why' },
+      el('dl', {},
+        term('Decision', WORDS[reason.decision] ?? reason.decision),
+        term('Rule', format.name(reason.text, 600)),
+        path.length ? term('Path', chain(path)) : null,
+        reason.root ? term('Onset', `${lag(reason.gap)}, at ${this.ctx.time(alert.start, true)}`) : term('Onset', this.ctx.time(alert.start, true)),
+        term('Topology', reason.topology ? `revision ${reason.topology}` : 'none'),
+        term('Episode', el('span', { class: 'mono' }, alert.episode))),
+      el('p', { class: 'why-more' },
+        el('a', { href: this.ctx.link({ view: 'series', entity: alert.entity || null, worker: alert.worker || null, metric: alert.metric, domain: alert.domain }) }, 'Its series'),
+        el('a', { href: this.ctx.link({ view: 'topology', node: alert.node, incident: this.id }) }, 'In the topology'),
+        isSuppressed && !alert.end ? el('button', { type: 'button', on: { click: (event) => this.actions.unsuppress(alert, event.currentTarget) } }, 'Un-suppress: page for it') : null));
+  }
+
+  drawTrail() {
+    const told = (this.full.trail ?? []).map((one) => ({ time: one.time, word: one.status === 'firing' ? 'told' : one.status === 'resolved' ? 'told: over' : 'told again', text: one.reason.text }));
+    const decided = (this.full.decisions ?? []).map((one) => ({ time: one.time, word: one.state, text: `${place(one.alert.node)}: ${WORDS[one.reason.decision] ?? one.reason.decision}, ${one.reason.text}` }));
+    const asked = this.asked.map((one) => ({ time: one.time, word: one.word, text: one.text, isAsked: true }));
+    const all = [...told, ...decided, ...asked].sort((a, b) => a.time - b.time);
+    put(this.trail, el('h3', {}, 'Trail'), el('ol', { class: 'trail' }, all.map((one) => el('li', { class: one.isAsked ? 'is-asked' : '' },
+      el('time', { class: 'muted' }, this.ctx.time(one.time)), el('b', {}, one.word), el('span', { class: 'muted' }, format.name(one.text, 400))))));
+  }
+}
+
+/** Places as chips, from the root to the effect. */
+export function chain(path) {
+  return el('span', { class: 'chain', role: 'img', 'aria-label': path.map((node) => place(node)).join(', then ') },
+    path.map((node, i) => [i ? el('span', { class: 'arrow', 'aria-hidden': 'true' }, '\u2192') : null, el('span', { class: `link${i ? '' : ' is-root'}` }, place(node, 60))]));
+}
+
+function term(name, value) {
+  return [el('dt', {}, name), el('dd', {}, value)];
+}

@@ -1,0 +1,80 @@
+// One series over time: its value, the reference and its band, the noise floor, and the anomalies found in it.
+
+import { chart } from './charts.js';
+import { el, empty, put } from './dom.js';
+import * as format from './format.js';
+import { spans } from './score_chart.js';
+
+const BUCKETS = 600;
+
+/**
+ * Keep a chart of `series` (a row of /series) in `box`. options: height, isSmall (no legend), anomalies (of the job).
+ * Returns {update(anomalies), rows()}.
+ */
+export function seriesChart(box, series, ctx, { height = 260, isSmall = false, markers = [] } = {}) {
+  let drawn = null;
+  let last = null;
+  const update = (anomalies = []) => ctx.load(box, (signal) => ctx.get('points', { series: series.id, start: ctx.range.start, end: ctx.range.end, buckets: isSmall ? 150 : BUCKETS }, signal), (found) => {
+    last = found;
+    if (!found.time?.some((_, i) => found.value[i] !== null)) {
+      drawn?.end();
+      drawn = null;
+      return put(box, empty(found.time?.length ? 'Unknown in this range.' : 'No point in this range.', isSmall ? '' : 'Fewer rows than the metric needs, or nothing came. Choose a longer range.'));
+    }
+    const { lines, columns, band } = shapes(found, series);
+    const mine = anomalies.filter((one) => one.metric === series.metric && one.entity === series.entity && one.worker === series.worker);
+    const options = {
+      label: `${series.metric} of ${series.entity || series.domain} ${series.worker}`, lines, band, height, zone: ctx.zone, range: ctx.range, markers,
+      y: { format: (value) => format.measured(series.metric, value) }, spans: told(mine, ctx.range),
+      drag: (start, end) => ctx.set({ from: Math.round(start), to: Math.round(end) }),
+    };
+    drawn?.end();
+    put(box);
+    const inner = el('div', { class: isSmall ? 'small-chart' : '' });
+    box.append(inner);
+    drawn = chart(inner, options, columns);
+    if (!isSmall) box.append(legend(lines, found));
+  });
+  ctx.atEnd(() => drawn?.end());
+  return { update, rows: () => rowsOf(last, series) };
+}
+
+function shapes(found, series) {
+  const lines = [];
+  const columns = [found.time];
+  const add = (values, shape) => { lines.push(shape); columns.push(values); return lines.length; };
+  let band = null;
+  const isRolled = found.level !== 'raw';
+  const [low, high] = isRolled ? [found.min, found.max] : [found.low, found.high];
+  if (known(low) && known(high)) {
+    const name = isRolled ? ['least in the bucket', 'most in the bucket'] : ['band from', 'band to'];
+    const top = add(high, { label: name[1], colour: '--accent', width: 0 });
+    const foot = add(low, { label: name[0], colour: '--accent', width: 0 });
+    band = [top, foot];
+  }
+  if (known(found.reference)) add(found.reference, { label: 'reference', colour: '--muted', dash: [5, 4], width: 1.25 });
+  if (known(found.floor) && found.floor.some((value) => value > 0)) add(found.floor, { label: 'noise floor', colour: '--watch', dash: [2, 3], width: 1.25 });
+  add(found.value, { label: format.name(series.metric, 40), colour: `--${series.domain}`, width: 2, points: found.time.length < 40 });
+  return { lines, columns, band };
+}
+
+function known(values) {
+  return values?.some((value) => value !== null) ?? false;
+}
+
+function told(anomalies, range) {
+  return spans(anomalies, range).map((span, i) => ({ ...span, text: `${anomalies[i].detector || anomalies[i].kind}: ${format.name(anomalies[i].text, 100)}` }));
+}
+
+function legend(lines, found) {
+  const levels = { raw: 'every window', r10: '10 s buckets', r60: '1 min buckets', r3600: '1 h buckets' };
+  return el('div', { class: 'legend' }, lines.filter((shape) => shape.width).reverse().map((shape) => el('span', {}, el('i', { class: 'key', style: { background: `var(${shape.colour})` } }), shape.label)),
+    lines.some((shape) => !shape.width) ? el('span', {}, el('i', { class: 'key block', style: { background: 'var(--band)' } }), found.level === 'raw' ? 'reference band' : 'least to most') : null,
+    el('span', {}, el('i', { class: 'key ribbon' }), 'anomaly'), el('span', { class: 'hint hide-narrow' }, levels[found.level] ?? found.level));
+}
+
+function rowsOf(found, series) {
+  if (!found?.time) return [];
+  const names = ['value', 'reference', 'low', 'high', 'floor', 'error', 'rows', 'min', 'max', 'count'].filter((name) => found[name]);
+  return found.time.map((time, i) => ({ metric: series.metric, entity: series.entity, worker: series.worker, time, ...Object.fromEntries(names.map((name) => [name, found[name][i]])) }));
+}
