@@ -44,11 +44,11 @@ def information_value(bins: Bins) -> InformationValue:
 
 
 def iv_of(positives: ArrayLike, negatives: ArrayLike) -> InformationValue:
-    """Information value of bins given by their label counts, empty bins skipped; NaN without both classes."""
+    """Information value of bins given by their label counts, empty bins skipped; NaN without two bins and classes."""
     table = np.array([positives, negatives], np.float64)
     counts = table[:, table.sum(axis=0) > 0]
     hits, misses = (math.fsum(side.tolist()) for side in counts)
-    if hits <= 0 or misses <= 0:
+    if hits <= 0 or misses <= 0 or counts.shape[1] < 2:
         return InformationValue(math.nan, math.nan, math.nan, counts.shape[1])
     rate = hits / (hits + misses)
     added = _SMOOTHING / min(rate, 1.0 - rate)

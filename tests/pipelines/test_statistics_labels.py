@@ -19,7 +19,6 @@ from pipelines.statistics import (
     ece,
     hanley_mcneil,
     information_value,
-    iv_of,
     log_loss,
     normalized_entropy,
     pcoc,
