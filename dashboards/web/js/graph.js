@@ -58,7 +58,8 @@ export function shown({ nodes, edges }, isAll, kept = null) {
   const groups = grouped(quiet);
   const groupOf = new Map(groups.flatMap((group) => group.members.map((id) => [id, group.id])));
   const at = (id) => (apart.has(id) ? id : groupOf.get(id));
-  return { nodes: [...[...apart].map((id) => nodes.get(id)), ...groups.map((group) => (group.members.length === 1 ? { ...nodes.get(group.members[0]), id: group.id } : group))], edges: unfolded(edges, at) };
+  const told = apart.size ? edges.filter((edge) => apart.has(edge.cause) || apart.has(edge.effect)) : edges; // between the quiet ones nothing is said
+  return { nodes: [...[...apart].map((id) => nodes.get(id)), ...groups.map((group) => (group.members.length === 1 ? { ...nodes.get(group.members[0]), id: group.id } : group))], edges: unfolded(told, at) };
 }
 
 /** Quiet places by kind; where there are too many kinds, all in one. */
@@ -72,15 +73,19 @@ function grouped(quiet) {
   const lists = kinds.size > MOST_GROUPS ? [['places', quiet.map((node) => node.id)]] : [...kinds];
   return lists.filter(([, members]) => members.length).map(([kind, members]) => ({
     id: members.length === 1 ? members[0] : `\u0000${kind}`, group: members.length === 1 ? baseOf(members[0]) : `\u0000${kind}`, state: 'quiet', word: 'quiet', kind, members,
-    title: titleOf(kind, members),
+    title: titleOf(kind, members), where: whereOf(members),
   }));
 }
 
 function titleOf(kind, members) {
   const bases = new Set(members.map(baseOf)).size;
+  return bases === 1 ? shortOf(members[0], 24) : `${bases} ${plural(kind)}`;
+}
+
+function whereOf(members) {
   const workers = new Set(members.map(workerOf).filter(Boolean)).size;
-  const what = bases === 1 ? shortOf(members[0], 24) : `${bases} ${plural(kind)}`;
-  return workers ? `${what} at ${members.some((id) => !workerOf(id)) ? 'job, ' : ''}${workers} ${workers === 1 ? 'worker' : 'workers'}` : what;
+  const at = workers ? `${workers} ${workers === 1 ? 'worker' : 'workers'}` : '';
+  return `quiet, ${[members.some((id) => !workerOf(id)) ? 'job' : '', at].filter(Boolean).join(' and ')}`;
 }
 
 function plural(kind) {

@@ -14,6 +14,8 @@ const WORDS = {
   inhibited: 'suppressed', silenced: 'silenced', grouped: 'grouped', waiting: 'waiting', repeat: 'repeated', resolved: 'over', flapping: 'flapping',
 };
 
+const SAID = { firing: 'told', update: 'told again', resolved: 'told: over' };
+
 /** Lives as long as its incident is open in the list, so that what is typed stays. */
 export class IncidentDetail {
   constructor(ctx, id) {
@@ -21,11 +23,13 @@ export class IncidentDetail {
     this.id = id;
     this.state = el('div', { class: 'standing', 'aria-live': 'polite' });
     this.folded = el('section', { 'aria-label': 'Folded alerts' });
+    this.which = el('span', { class: 'choice', role: 'group', 'aria-label': 'Which notification' });
+    this.chosen = null; // the time of the notification that is shown; null: the last
     this.text = el('pre', { class: 'golden', tabindex: 0, 'aria-label': 'Text of the notification' });
     this.trail = el('section', { 'aria-label': 'What was told, decided and done' });
     this.actions = new IncidentActions(ctx, () => this.incident, () => this.later());
     this.box = el('div', { class: 'incident-detail' }, this.state, this.actions.box,
-      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', {}, 'What on-call was told'), this.text), this.trail)));
+      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.trail)));
     this.full = null;
     this.asked = [];
     this.reload();
@@ -66,12 +70,20 @@ export class IncidentDetail {
     const now = nowOf(ctx);
     this.actions.update(this.asked);
     put(this.state, this.standing(now));
-    put(this.text, incident.latest || incident.text);
+    this.drawText();
     const count = incident.suppressed.length;
     put(this.folded, el('h3', {}, 'The root'), this.alert(incident.root, incident.reason, 'root'),
       incident.grouped.length ? [el('h3', {}, `Told before, explained by it: ${incident.grouped.length}`), incident.grouped.map((alert) => this.alert(alert, null, ''))] : null,
       el('h3', {}, count ? `Folded beneath it: ${count}` : 'Nothing is folded beneath it'),
       el('ul', { class: 'folds' }, incident.suppressed.map((item) => el('li', {}, this.alert(item.alert, item.reason, item.alert.episode)))));
+  }
+
+  drawText() {
+    const told = this.incident.trail ?? [];
+    const shown = told.find((one) => one.id === this.chosen) ?? told.at(-1);
+    put(this.which, told.length > 1 ? told.slice(-6).map((one) => el('button', { type: 'button', class: 'pill', 'aria-pressed': String(one === shown), on: { click: () => { this.chosen = one.id; this.drawText(); } } },
+      `${SAID[one.status] ?? one.status} ${this.ctx.time(one.time)}`)) : null);
+    put(this.text, shown?.text || this.incident.latest || this.incident.text);
   }
 
   standing(now) {
@@ -116,13 +128,24 @@ export class IncidentDetail {
   }
 
   drawTrail() {
-    const told = (this.full.trail ?? []).map((one) => ({ time: one.time, word: one.status === 'firing' ? 'told' : one.status === 'resolved' ? 'told: over' : 'told again', text: one.reason.text }));
+    const told = (this.full.trail ?? []).map((one) => ({ time: one.time, word: SAID[one.status] ?? one.status, text: one.reason.text }));
     const decided = (this.full.decisions ?? []).map((one) => ({ time: one.time, word: one.state, text: `${place(one.alert.node)}: ${WORDS[one.reason.decision] ?? one.reason.decision}, ${one.reason.text}` }));
     const asked = this.asked.map((one) => ({ time: one.time, word: one.word, text: one.text, isAsked: true }));
     const all = [...told, ...decided, ...asked].sort((a, b) => a.time - b.time);
-    put(this.trail, el('h3', {}, 'Trail'), el('ol', { class: 'trail' }, all.map((one) => el('li', { class: one.isAsked ? 'is-asked' : '' },
-      el('time', { class: 'muted' }, this.ctx.time(one.time)), el('b', {}, one.word), el('span', { class: 'muted' }, format.name(one.text, 400))))));
+    put(this.trail, el('h3', {}, 'Trail'), el('ol', { class: 'trail' }, counted(all).map((one) => el('li', { class: one.isAsked ? 'is-asked' : '' },
+      el('time', { class: 'muted' }, this.ctx.time(one.time)), el('b', {}, one.word), el('span', { class: 'muted' }, format.name(one.text, 400), one.count > 1 ? ` (${one.count} alerts)` : '')))));
   }
+}
+
+/** Lines in order, those that say the same at the same time as one with their count. */
+function counted(lines) {
+  const found = new Map();
+  for (const line of lines) {
+    const key = JSON.stringify([line.time, line.word, line.text]);
+    if (found.has(key)) found.get(key).count += 1;
+    else found.set(key, { ...line, count: 1 });
+  }
+  return [...found.values()];
 }
 
 /** Places as chips, from the root to the effect. */

@@ -10,11 +10,15 @@ import { judged } from './jobs.js';
 import { changed, parse, rangeOf, write } from './state.js';
 import { Stream } from './stream.js';
 import * as changes from './views/changed.js';
+import * as health from './views/health.js';
+import * as incidents from './views/incidents.js';
 import * as job from './views/job.js';
 import * as overview from './views/overview.js';
 import * as series from './views/series.js';
+import * as topology from './views/topology.js';
+import * as traces from './views/traces.js';
 
-const VIEWS = { overview, job, changed: changes, series }; // in the order of the tabs
+const VIEWS = { overview, job, changed: changes, series, topology, incidents, traces, health }; // in the order of the tabs
 
 const RETRY = 3000; // milliseconds until the list of jobs is asked again
 

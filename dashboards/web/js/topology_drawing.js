@@ -43,8 +43,8 @@ export function draw(root, { nodes, edges }, { at }, { link, chosen }) {
 function box(node, [x, y], href, isChosen) {
   const isGroup = Boolean(node.members);
   const name = isGroup && node.members.length > 1 ? node.title : shortOf(node.id, 40);
-  const where = isGroup && node.members.length > 1 ? 'quiet' : second(node);
-  const said = isGroup && node.members.length > 1 ? `${node.title}, quiet` : `${place(node.id)}, ${node.word}${node.text ? `: ${node.text}` : ''}`;
+  const where = isGroup && node.members.length > 1 ? node.where : second(node);
+  const said = isGroup && node.members.length > 1 ? `${node.title}, ${node.where}` : `${place(node.id)}, ${node.word}${node.text ? `: ${node.text}` : ''}`;
   return svg('a', { class: `node is-${node.state}${isChosen ? ' is-chosen' : ''}${isGroup ? ' is-group' : ''}`, href, transform: `translate(${x} ${y})`, 'data-row': '', 'data-node': node.id, 'aria-label': said.slice(0, 300) },
     svg('title', {}, said.slice(0, 500)),
     node.state === 'root' ? svg('rect', { class: 'ring', x: -4, y: -4, width: BOX.width + 8, height: BOX.height + 8, rx: 10 }) : null,

@@ -38,8 +38,8 @@ export class Viewport {
     this.fit();
     if (this.scale >= least) return;
     this.scale = least;
-    this.x = clamp(x - width / this.scale / 2, Math.min(0, this.size[0] - width / this.scale), Math.max(0, this.size[0] - width / this.scale));
-    this.y = clamp(y - height / this.scale / 2, Math.min(0, this.size[1] - height / this.scale), Math.max(0, this.size[1] - height / this.scale));
+    this.x = along(x, width / least, this.size[0]);
+    this.y = along(y, height / least, this.size[1]);
     this.apply();
   }
 
@@ -111,6 +111,11 @@ export class Viewport {
 
 function button(text, label, click) {
   return el('button', { type: 'button', 'aria-label': label, title: label, on: { click } }, text);
+}
+
+/** Where a window of `seen` begins so that `at` is in its middle, inside a drawing of `size`; one that fits is centred. */
+function along(at, seen, size) {
+  return seen >= size ? (size - seen) / 2 : clamp(at - seen / 2, 0, size - seen);
 }
 
 function clamp(value, low, high) {
