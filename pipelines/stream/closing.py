@@ -6,8 +6,8 @@ lateness, and nothing is added to it afterwards: how workers interleave cannot s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
 
 from pipelines.config import DAY
 from pipelines.outputs import Change, Counters
@@ -19,6 +19,7 @@ from pipelines.stream.watermark import COUNTS, FAR_PAST
 from pipelines.stream.windows import Window, to_micros, to_seconds
 
 MAX_CLOSES: Final = 1_000  # a longer run of empty windows is one gap
+Share = TypeVar("Share", Partial, Presence)
 
 
 def begin(job: Job, side: Side, time: int) -> None:
@@ -40,10 +41,10 @@ def close_stream(job: Job, stamp: int = FAR_PAST) -> None:
     if side is None or side.cursor == FAR_PAST:
         return
     bound = side.grid.after(side.cursor)
-    if job.laggard is not None and watermark.holds(job.laggard) and job.laggard.watermark < bound + job.lateness:
+    if job.laggard is not None and watermark.holds(job.laggard) and watermark.reached(job.laggard, job.lateness) < bound:
         return  # who held it the last time still does
     members = [worker.member for worker in job.workers.values()]
-    job.laggard = watermark.laggard(members)
+    job.laggard = watermark.laggard(members, job.lateness)
     limit = watermark.limit(job.laggard, job.clock, job.lateness)
     while limit is not None and (bound := side.grid.after(side.cursor)) <= limit:
         if not skip(job, side, limit, stamp):
@@ -123,14 +124,14 @@ def _freeze(job: Job, side: Side, worker: Worker, bound: int) -> None:
 
 
 def _fold(worker: Worker, track: Track, side: Side, window: Window) -> Partial | None:
-    table = track.window(window.start, window.end, side.grid.after)
+    table = track.window(window.start, window.end, side.grid.after, side.grid.shortest_slide())
     return None if table is None else partial_of(worker.member.worker, track.names, table)
 
 
 def _close(job: Job, side: Side, window: Window, clock: float) -> None:
     partials: dict[str, Partial] = {}
     presences: dict[str, Presence] = {}
-    for name, worker in job.named_workers():
+    for name, worker in job.workers.items():
         partial = _share(job, side, worker, window)
         if partial is not None:
             partials[name] = partial
@@ -202,10 +203,15 @@ def _report(job: Job, closed: Closed, revisions: tuple[Report, ...] = (), gap: i
         revision=closed.revision,
         clock=closed.clock,
         gap=gap,
-        partials=tuple(partial for _, partial in sorted(closed.partials.items())),
-        presences=tuple(presence for _, presence in sorted(closed.presences.items())),
+        partials=tuple(by_name(closed.partials)),
+        presences=tuple(by_name(closed.presences)),
         revisions=revisions,
     )
+
+
+def by_name(shares: Mapping[str, Share]) -> list[Share]:
+    """The order of every fold across workers."""
+    return [share for _, share in sorted(shares.items())]
 
 
 def _counters(job: Job, side: Side, bound: int) -> Counters:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.pipeline import Floats, Partial
+from pipelines.stream.blocks import Blocks
 from tracer import summaries
 from tracer.records import Clock, Name, Points, RecordError, Sketch
 
@@ -177,12 +178,13 @@ def split(mapping: Mapping, points: Points, slots: Index) -> tuple[Part | None, 
 class Track:
     """One worker's panes and slices for one kind of windows (stream or wall); times in microseconds."""
 
-    __slots__ = ("names", "panes", "slices")
+    __slots__ = ("_blocks", "names", "panes", "slices")
 
     def __init__(self) -> None:
         self.names = Names()
         self.panes: dict[int, Table] = {}
         self.slices: dict[int, Table] = {}
+        self._blocks: Blocks[Table] = Blocks(fold)  # a cache
 
     def pane(self, start: int) -> Table:
         """The table of a pane that is still open."""
@@ -193,27 +195,36 @@ class Track:
         return table
 
     def slice(self, end: int) -> Table:
-        """The table of a slice that this worker has passed already."""
+        """The table of a slice that this worker has passed already, to add to it."""
+        self._blocks.forget()
         return _table(self.slices, end, len(self.names.names))
 
     def pass_slice(self, end: int) -> None:
         """Fold the panes before `end` into its slice: nothing on time can come for them any more."""
         starts = sorted(start for start in self.panes if start < end)
         if starts:
+            if end in self.slices:
+                self._blocks.forget()
             self.slices[end] = fold([self.panes.pop(start) for start in starts])
 
-    def window(self, start: int, end: int, slice_end: Callable[[int], int]) -> Table | None:
+    def window(self, start: int, end: int, slice_end: Callable[[int], int], slide: int) -> Table | None:
         """The fold of everything in [start, end): slices, oldest first, those not passed yet folded for now."""
-        parts = {at: [table] for at, table in self.slices.items() if start < at <= end}
-        for at in sorted(self.panes):
-            if start <= at < end:
-                parts.setdefault(slice_end(at), []).append(self.panes[at])
-        return _single([_single(parts[at]) for at in sorted(parts)]) if parts else None
+        waiting = [at for at in sorted(self.panes) if start <= at < end]
+        if not waiting:
+            parts = self._blocks.cover(self.slices, start, end, slide)
+            return _single(parts) if parts else None
+        groups = {at: [table] for at, table in self.slices.items() if start < at <= end}
+        for at in waiting:
+            groups.setdefault(slice_end(at), []).append(self.panes[at])
+        return _single([_single(groups[at]) for at in sorted(groups)])
 
     def forget(self, reach: int) -> None:
         """Drop what ends at or before `reach`."""
-        for end in [end for end in self.slices if end <= reach]:
+        gone = [end for end in self.slices if end <= reach]
+        for end in gone:
             del self.slices[end]
+        if gone:
+            self._blocks.forget(reach)
 
     def oldest(self) -> int | None:
         """Start of the oldest open pane, or just before the end of the oldest slice."""
@@ -242,6 +253,7 @@ class Track:
     def _renumber(self, slots: Index, tables: Sequence[Table]) -> None:
         names, seen = self.names.names, self.names.seen
         self.names = Names()
+        self._blocks.forget()
         for slot in slots.tolist():
             self.names.add(names[slot], int(seen[slot]))
         for table in tables:

@@ -122,15 +122,20 @@ def holds(member: Member) -> bool:
     return member.state == "live"
 
 
-def laggard(members: Iterable[Member]) -> Member | None:
-    """The holder whose watermark is the lowest; None where nobody holds windows open."""
-    return min(filter(holds, members), key=lambda member: member.watermark, default=None)
+def reached(member: Member, lateness: int) -> int:
+    """Up to where a worker holds nothing: a new incarnation does not hold again what its predecessor had passed."""
+    return max(member.watermark - lateness, member.passed)
+
+
+def laggard(members: Iterable[Member], lateness: int) -> Member | None:
+    """The holder that has come least far; None where nobody holds windows open."""
+    return min(filter(holds, members), key=lambda member: reached(member, lateness), default=None)
 
 
 def limit(slowest: Member | None, clock: int | None, lateness: int) -> int | None:
     """Windows that end at or before this may close: all holders have passed, or with none, the clock has."""
     if slowest is not None:
-        return slowest.watermark - lateness
+        return reached(slowest, lateness)
     return None if clock is None else clock - lateness
 
 

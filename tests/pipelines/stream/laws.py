@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import msgspec
@@ -45,7 +46,7 @@ def one_log_gives_one_answer(random: Random) -> None:
 def coarse_ticks_equal_fine_ones(random: Random) -> None:
     """L1 too: how often the host ticks between two records changes nothing, and no stamp is later than its tick."""
     config = config_of(random, max_hold=random.choice([None, 200.0]))
-    coarse, fine, last = chaos(random, leaps=(30, 400)), [], None
+    coarse, fine, last = chaos(random, leaps=(30, 120)), [], None
     current, expected = operator(config), []
     for data in coarse:
         time = _time(data)
@@ -88,7 +89,7 @@ def shards_give_what_one_key_gives(random: Random) -> None:
 
 
 def every_window_closes_with_what_came_in_time(random: Random) -> None:
-    """Against a model: each window of each worker counts the points that came before its own watermark had passed it."""
+    """Against a model: a window counts the points that came before their worker's own watermark had passed it."""
     plan = script(random, config_of(random))
     log = plan.log(random)
     sent = run(plan.config, log)
@@ -98,13 +99,13 @@ def every_window_closes_with_what_came_in_time(random: Random) -> None:
     for report in closed:
         shares = {partial.worker: partial for partial in report.partials}
         for worker in plan.joins:
-            rows = np.frombuffer(shares[worker].columns, "<f8").reshape(7, -1) if worker in shares else np.zeros((7, 1))
+            rows = shares[worker].table()[1] if worker in shares else np.zeros((7, 1))
             counted = rows[0].sum() + rows[5].sum()
             assert counted == expected[worker, report.window, to_micros(report.start), to_micros(report.end)]
 
 
 def closes_go_on(random: Random) -> None:
-    """L4: a year passes at once, for the clock, a watermark or both: what it causes is bounded, and windows close on."""
+    """L4: a year passes at once, with or without members: what it causes is bounded, and windows close on."""
     config = config_of(random)
     year = 365 * 86_400.0
     current = operator(config)
@@ -114,7 +115,8 @@ def closes_go_on(random: Random) -> None:
     assert len(caused) < 5_000
     assert len(current.snapshot()) < 40_000
     sender = Sender("new")
-    later = [data for k in range(20) for data in (*sender.send(random, T0 + year + k * PANE), tick(T0 + year + k * PANE))]
+    times = [T0 + year + k * PANE for k in range(20)]
+    later = [data for now in times for data in (*sender.send(random, now), tick(now))]
     closed = reports(current.on_records(later))
     assert max(report.end for report in closed) >= T0 + year + 100
     assert len(closed) < 5_000
@@ -155,14 +157,17 @@ def _assert_no_window_is_left_out(config: JobConfig, closed: list[Report]) -> No
     for index, spec in enumerate(config.windows):
         ends = [to_micros(report.end) for report in closed if report.window == index]
         calendar = Calendar(to_micros(spec.slide), config.timezone)
-        assert all(calendar.after(a) == b for a, b in zip(ends, ends[1:], strict=False))
+        assert all(calendar.after(a) == b for a, b in pairwise(ends))
 
 
 def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, int, int, int]]:
     counted: Counter[tuple[str, int, int, int]] = Counter()
     watermarks: dict[str, float] = {}
+    latest = 1e11
     for data in log:
         record = wire.decode(data)
+        if isinstance(record, Tick):
+            latest = record.time // PANE * PANE + max(config.max_ahead, 2 * PANE)
         if not isinstance(record, TraceBatch):
             continue
         names = wire.decode_names(record.names)
@@ -174,7 +179,7 @@ def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, i
                 end = first + k * spec.slide
                 if before < end + config.allowed_lateness:
                     counted[record.worker, index, to_micros(end - spec.length), to_micros(end)] += int(points)
-        watermarks[record.worker] = max(before, record.watermark)
+        watermarks[record.worker] = max(before, min(record.watermark, latest))
     return counted
 
 

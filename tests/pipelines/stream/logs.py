@@ -69,9 +69,10 @@ class Echo:
             self._tell(data)
         return [
             Echoed(
-                window=report.window, start=report.start, end=report.end, revision=report.revision, data=data, chain=self.chain
+                window=report.window, start=report.start, end=report.end, revision=report.revision,
+                data=data, chain=self.chain,
             )
-        ]
+        ]  # fmt: skip
 
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
         self._tell(encode(setting))
@@ -91,7 +92,7 @@ class Echo:
         self.chain = hashlib.sha256(self.chain.encode() + data).hexdigest()[:16]
 
 
-KINDS = {**outputs.KINDS, "echoed": Echoed}
+KINDS: dict[str, Any] = {**outputs.KINDS, "echoed": Echoed}
 
 
 def config_of(random: Random, **fields: Any) -> JobConfig:
@@ -104,9 +105,10 @@ def config_of(random: Random, **fields: Any) -> JobConfig:
             (_spec("short", 40, 40),),
         ]
     )
-    settled = {
+    settled: dict[str, Any] = {
         "name": "j", "pane": PANE, "windows": windows, "max_hold": 200.0,
-        "allowed_lateness": random.choice([0.0, 0.0, 5.0, 10.0, 25.0]), "tick": random.choice([1.0, PANE]),
+        "allowed_lateness": random.choice([0.0, 0.0, 5.0, 10.0, 25.0]),
+        "tick": random.choice([1.0, PANE]), "max_ahead": random.choice([20.0, 300.0]),
     }  # fmt: skip
     return JobConfig(**(settled | fields))
 
@@ -118,8 +120,9 @@ def batch(
 ) -> bytes:  # fmt: skip
     """One record of one worker; `values` are (index into names, value)."""
     record = TraceBatch(
-        job="j", worker=worker, shard=shard_of(worker, shards), shards=shards, incarnation=incarnation, sequence=sequence,
-        pane=pane, pane_length=fields.pop("pane_length", PANE), interval=fields.pop("interval", PANE),
+        job="j", worker=worker, shard=shard_of(worker, shards), shards=shards,
+        incarnation=incarnation, sequence=sequence, pane=pane,
+        pane_length=fields.pop("pane_length", PANE), interval=fields.pop("interval", PANE),
         watermark=pane + PANE if watermark is None else watermark, names=encode_names(list(names)),
         index=np.array([index for index, _ in values], "<u2").tobytes(),
         value=np.array([value for _, value in values], "<f8").tobytes(),
@@ -160,14 +163,12 @@ class Script:
         return log
 
 
-def script(random: Random, config: JobConfig, panes: int = 24) -> Script:
+def script(random: Random, config: JobConfig, panes: int = 20) -> Script:
     """Workers that all join in the first pane, are never idle, missing or behind; late points, restarts, hard facts."""
     workers = [f"w{i}" for i in range(random.randint(1, 4))]
     senders = {worker: Sender(worker, config.shards) for worker in workers}
     joins = {worker: sender.join() for worker, sender in senders.items()}
-    rounds = []
-    for k in range(panes):
-        rounds.append({worker: senders[worker].send(random, T0 + k * PANE) for worker in workers})
+    rounds = [{w: sender.send(random, T0 + k * PANE) for w, sender in senders.items()} for k in range(panes)]
     return Script(config, joins, rounds)
 
 
@@ -203,28 +204,28 @@ class Sender:
             fields["sketches"] = (_sketch(random),)
         return batch(
             self.worker, self.sequence, now - late, values, incarnation=str(self.incarnation), weights=weights,
-            watermark=now - self.lag, shards=self.shards, captured=self.sequence * 4, **fields,
+            watermark=now - self.lag if random.random() < 0.97 else now + random.choice([17, 23, 33]),
+            shards=self.shards, captured=self.sequence * 4, **fields,
         )  # fmt: skip
 
 
-LEAPS = (30, 400, 40_000)  # panes that a chaotic clock may skip; the last one is a gap and the end of the job
+LEAPS = (30, 120, 40_000)  # panes that a chaotic clock may skip; the last one is a gap and the end of the job
 
 
-def chaos(random: Random, panes: int = 24, leaps: Sequence[int] = LEAPS) -> list[bytes]:
+def chaos(random: Random, panes: int = 18, leaps: Sequence[int] = LEAPS) -> list[bytes]:
     """A log in which workers fall silent, stall, return, leave and restart; clocks jump; and some records are bad."""
     senders = [Sender(f"w{i}") for i in range(random.randint(1, 4))]
     mood = dict.fromkeys(range(len(senders)), "well")
     log: list[bytes] = []
-    now, sent = T0, 0
+    now = T0
     for k in range(panes):
         now += PANE * random.choice([1] * 16 + [2, 4, 8, random.choice(leaps)])
         for i, sender in enumerate(senders):
             if random.random() < 0.08:
                 mood[i] = random.choice(["well", "well", "silent", "stalled", "ahead"])
             log += _moody(random, sender, mood[i], now)
-        sent += 1
         if random.random() < 0.2:
-            log.append(_other(random, now, sent))
+            log.append(_other(random, now, k + 1))
         if k or random.random() < 0.7:
             log.append(tick(now + PANE))
     return log

@@ -128,6 +128,9 @@ def test_a_point_is_late_by_its_own_workers_watermark_though_the_window_is_open_
     story.send("b", 30, 1.0)
     assert story.total(30.0, worker="b") == 11.0
     assert story.total(30.0, worker="a") is None
+    story.send("a", 60)
+    story.send("b", 60)
+    assert story.counts()["late"] == 1
 
 
 def test_a_late_point_still_counts_in_a_longer_window_that_is_open() -> None:
@@ -165,8 +168,9 @@ def test_a_silent_member_stops_holding_after_three_intervals_and_is_missing_afte
     story.live(30, "a", "b")
     story.live(50, "a", since=30)
     assert max(story.windows()) == 30.0
-    story.live(60, "a", since=50)
+    story.send("a", 50, 1.0)
     assert max(story.windows()) == 60.0  # b was heard at 20: silent at 50
+    story.tick(60)
     assert present(story.windows()[60.0])["b"].state == "missing"
     story.live(610, "a", since=60)
     assert story.facts("missing") == []
@@ -204,9 +208,9 @@ def test_what_a_returner_sends_revises_the_last_three_closed_windows_with_the_ne
         story.send("a", k * PANE, 1.0)
         story.send("b", k * PANE, watermark=30.0)
         story.tick((k + 1) * PANE)
+    story.send("b", 60, 7.0, watermark=30.0)
     story.send("b", 120, 5.0, watermark=130.0)
     story.send("b", 150, 6.0, watermark=160.0)
-    story.send("b", 60, 7.0, watermark=160.0)
     assert story.windows(revision=1) == {}
     story.send("b", 210, 1.0)
     story.send("a", 230, 1.0, watermark=240.0)
@@ -320,7 +324,7 @@ def test_a_job_without_members_ends_after_an_hour_shrinks_and_begins_again_with_
     assert story.is_live()
     story.tick(600 + 3600)
     assert not story.is_live()
-    assert len(story.operator.snapshot()) < full / 2
+    assert len(story.operator.snapshot()) < full / 4
     assert [change.name for change in records(story.sent, Change)] == ["begin", "end"]
     story.send("a", 60_000, 1.0, incarnation="z")
     assert story.is_live()
@@ -393,13 +397,13 @@ def test_workers_fold_by_name_and_panes_oldest_first() -> None:
     story = Story(LONG)
     for worker in ("b", "a"):
         story.send(worker, 0, 0.0, watermark=0.0)
-    for at, value in ((20, -1e16), (0, 1e16), (10, 1.0)):
+    for at, value in ((20, 1.0), (0, 1e16), (10, -1e16)):
         story.send("a", at, value, watermark=0.0)
     story.send("b", 90, 1.0)
     story.send("a", 90, 1.0)
     report = story.windows()[30.0]
     assert [partial.worker for partial in report.partials] == ["a", "b"]
-    assert story.total(30.0) == ((0.0 + 1e16) + 1.0) - 1e16
+    assert story.total(30.0) == 1.0
 
 
 def test_bad_records_become_dead_letters_with_their_reason_and_change_nothing() -> None:
@@ -408,7 +412,8 @@ def test_bad_records_become_dead_letters_with_their_reason_and_change_nothing() 
     before = story.operator.snapshot()
     good = batch("a", 2, T0, [(0, 1.0)])
     bad = {
-        "truncated": good[:-3], "type": b"\x93\x01\x01\x05", "version": good[:3] + b"\x09" + good[4:], "job": tick(0).replace(b"j", b"k"),
+        "truncated": good[:-3], "type": b"\x93\x01\x01\x05", "version": good[:3] + b"\x09" + good[4:],
+        "job": tick(0).replace(b"j", b"k"),
         "names": batch("a", 2, T0, [(50, 1.0)]), "pane": batch("a", 2, T0, [(0, 1.0)], pane_length=20.0),
         "shard": batch("a", 2, T0, shards=2),
     }  # fmt: skip
@@ -429,7 +434,7 @@ def test_events_settings_and_feedback_take_their_place_once() -> None:
         Feedback(job="j", notification="n", verdict="expected"),
     ]
     for record in (*said, *said):
-        story.say(encode(record))  # type: ignore[type-var]
+        story.say(encode(record))  # type: ignore[arg-type]
     story.put(Setting(job="j", name="thresholds", revision=0, effective=T0, body=b"{}"))
     assert [change.name for change in records(story.sent, Change)] == ["pushed", "setting"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_window_with_a_clock_change_is_an_hour_shorter_or_longer(day: str, h
     bounds = [at(f"{day} 00:00", "America/New_York")]
     for _ in hours:
         bounds.append(calendar.after(bounds[-1]))
-    assert [to_seconds(b - a) / HOUR for a, b in zip(bounds, bounds[1:], strict=False)] == hours
+    assert [to_seconds(b - a) / HOUR for a, b in pairwise(bounds)] == hours
 
 
 def test_the_hour_that_the_clocks_leave_out_has_no_window() -> None:
