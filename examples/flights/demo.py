@@ -27,7 +27,7 @@ from examples.flights import truth as truths
 from examples.flights.data import AIRPORTS, Floats, load
 from examples.flights.fleet import Fleet, WorkerLost
 from examples.flights.job import HOUR
-from examples.flights.pipeline_process import PipelineLost, PipelineProcess
+from examples.flights.pipeline_process import LOG, PipelineLost, PipelineProcess
 from examples.flights.progress import Progress, Screen
 from pipelines.cli import UseError
 from pipelines.hosting import lock_folder
@@ -62,14 +62,16 @@ def _run(args: argparse.Namespace, truth: truths.Truth, times: dict[str, Floats]
     """One pipeline, three workers, the replay, the report; whatever happens, nothing that was started is left."""
     begin, end = truths.seconds(args.begin), truths.seconds(args.until)
     screen, cache, snapshots = Screen(), args.data / "cache", args.data / "snapshots"
-    with PipelineProcess(CONFIG, args.data, args.port, screen.say) as pipeline:
-        with Fleet(pipeline.log, cache, snapshots, begin) as fleet:
-            print(f"Live page and JSON at {pipeline.address}", flush=True)
-            fleet.ready()
-            _open_page(pipeline.address, args)
-            with Progress(begin, end, pipeline, screen) as progress:
-                _replay(fleet, pipeline, truth, begin, end, args.speed, progress)
-            fleet.close()
+    with (
+        Fleet(args.data / LOG, cache, snapshots, begin) as fleet,  # first: it takes longest until it is ready
+        PipelineProcess(CONFIG, args.data, args.port, screen.say) as pipeline,
+    ):
+        print(f"Live page and JSON at {pipeline.address}", flush=True)
+        fleet.ready()
+        _open_page(pipeline.address, args)
+        with Progress(begin, end, pipeline, screen) as progress:
+            _replay(fleet, pipeline, truth, begin, end, args.speed, progress)
+        fleet.close()
         pipeline.drain()
         pages = reports.paged(pipeline.incidents())
         result = reports.build(truth, pages, times, begin, end, pipeline.counts())

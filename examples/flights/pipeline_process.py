@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
+LOG: Final = "log.db"  # in the pipeline's folder
 _DRAIN: Final = 600.0  # seconds without any progress
 _LOOK: Final = 0.1
 
@@ -34,7 +35,7 @@ class PipelineProcess:
 
     def __init__(self, config: pathlib.Path, folder: pathlib.Path, port: int, said: Callable[[str], None]) -> None:
         """Start it and wait until it listens."""
-        self.folder, self.log = folder, folder / "log.db"
+        self.log = folder / LOG
         command = [sys.executable, "-m", "pipelines", "run", "--config", str(config), "--data", str(folder)]
         self._process = subprocess.Popen(  # a group of its own: Ctrl-C is the driver's, who ends what it started
             [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0

@@ -75,8 +75,8 @@ def build(
             for item in natural
         ],
         "notifications": [
-            {"id": page.id, "time": _local(page.time), "root": _place(page), "suppressed": page.suppressed,
-             "folded": list(page.folded), "matches": labels[page.id], "text": page.text}
+            {"id": page.id, "time": _local(page.time), "start": _local(page.start), "root": _place(page),
+             "suppressed": page.suppressed, "folded": list(page.folded), "matches": labels[page.id], "text": page.text}
             for page in pages
         ],
         "unexplained": len(unexplained),

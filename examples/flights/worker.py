@@ -1,7 +1,7 @@
 """One airport's worker process: takes orders from the driver, a JSON line each, answers when its records are sent.
 
 Orders: {"do": "hour", "start": s, "faults": [...]}, where a snapshot is due with "save": path and "model": bool; and
-{"do": "close"}. Every answer is {"at": clock, "steps": n}. The driver kills and starts workers, as an orchestrator does.
+{"do": "close"}. Every answer is {"at": clock, "steps": n}. The driver kills and starts workers as orchestrators do.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tracer.local import LocalLog
 from tracer.profiles import FeatureKind
 from tracer.selection import Collection
 from tracer.tracer import Labels, Select, Tracer
+from tracer.transport import Transport
 
 _FLUSH: Final = 30.0  # seconds
 _TRACED: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "features", "metrics")
@@ -35,11 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     clock = Clock()
     clock.now = args.begin
-    tracer = Tracer(
-        job="flights", worker=args.airport, transport=LocalLog(args.log), clock=clock, pane=HOUR, interval=HOUR,
-        features=_kinds(), labels=Labels(horizon=24 * HOUR, margin=3 * HOUR, timeout=24 * HOUR), salt=b"flights",
-        select=[Select(collection=name, every=1) for name in _TRACED],
-    )  # fmt: skip
+    tracer = traced(args.airport, LocalLog(args.log), clock)
     job = Job(load(args.airport, args.cache), Model(), tracer, clock)
     job.begin(args.begin)
     if args.restore:
@@ -58,6 +55,15 @@ def main(argv: list[str] | None = None) -> int:
             job.save(pathlib.Path(order["save"]), model=order["model"])
         _answer(job)
     return 0
+
+
+def traced(airport: str, transport: Transport, clock: Clock) -> Tracer:
+    """What one airport's worker tells: features, labels, every step's loss and tensors, in stream time."""
+    return Tracer(
+        job="flights", worker=airport, transport=transport, clock=clock, pane=HOUR, interval=HOUR,
+        features=_kinds(), labels=Labels(horizon=24 * HOUR, margin=3 * HOUR, timeout=24 * HOUR), salt=b"flights",
+        select=[Select(collection=name, every=1) for name in _TRACED],
+    )  # fmt: skip
 
 
 def _kinds() -> dict[str, FeatureKind]:

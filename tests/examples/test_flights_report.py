@@ -51,4 +51,4 @@ def test_nights_without_rows_do_not_count_as_delay() -> None:
 
 def test_the_table_says_what_was_missed() -> None:
     assert "NOT FOUND" in report.table(judged())
-    assert "after 1 window(s), 4 folded" in report.table(judged(page()))
+    assert "after 1 window, 4 folded" in report.table(judged(page()))
