@@ -118,7 +118,7 @@ def count_below_reference(x: Floats, reference: Floats, error: Floats, floor: Fl
 def information_lost(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
     """1 - excess / reference excess beyond noise: IV; nothing where the reference is below three noise floors."""
     lost = np.maximum(1.0 - _divide(np.maximum(x + SIGMAS * error - floor, 0.0), reference - floor), 0.0)
-    known: Floats = np.where(reference > 3.0 * floor, lost, np.where(np.isnan(reference), np.nan, 0.0))
+    known: Floats = np.where(reference > 3.0 * floor, lost, np.where(np.isnan(x + reference), np.nan, 0.0))
     return known
 
 

@@ -74,7 +74,8 @@ def test_a_label_gives_information_values_of_all_other_columns(frame: Any) -> No
     assert "late" not in found
     assert report["label"]["positives"] == int(frame["late"].sum())
     assert found["delay"]["iv_excess"] > 1.0
-    assert [found[name]["iv_excess"] for name in ("distance", "carrier", "tailnum")] == [0.0, 0.0, 0.0]
+    assert [found[name]["iv_excess"] for name in ("distance", "carrier")] == [0.0, 0.0]
+    assert found["tailnum"]["iv_excess"] is None  # thousands of values, none with enough rows to be a bin of its own
 
 
 def test_csv_and_parquet_of_the_same_frame_give_the_same_numbers(frame: Any, tmp_path: pathlib.Path) -> None:

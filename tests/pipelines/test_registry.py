@@ -102,7 +102,7 @@ def columns(*values):
         (forms.entropy_above_reference, 0.9, 0.8, 0.0, 0.0, 50, 0.1),
         (forms.entropy_above_reference, 1.0, 0.8, 0.0, 0.0, 50, np.inf),
         (forms.information_lost, 0.3, 0.5, 0.0, 0.1, 50, 0.5),
-        (forms.information_lost, 0.3, 0.25, 0.0, 0.1, 50, np.nan),  # the reference does not stand above its noise
+        (forms.information_lost, 0.3, 0.25, 0.0, 0.1, 50, 0.0),  # the reference does not stand above its noise
         (forms.shortfall, 0.7, 1.4, 0.0, 0.0, 50, 0.3),  # judged against one
         (forms.shortfall, 0.3, 0.4, 0.0, 0.0, 50, 0.1),  # or against what is normal with late labels
         (forms.absolute, -7.0, np.nan, 1.0, 0.0, 50, 7.0),
