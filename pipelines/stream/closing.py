@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-from pipelines.config import DAY
 from pipelines.outputs import Change, Counters
 from pipelines.pipeline import Partial, Presence, Report
-from pipelines.stream import watermark
+from pipelines.stream import retention, watermark
 from pipelines.stream.panes import Track, partial_of
-from pipelines.stream.state import KEPT_MEMBERS, RING, Closed, Job, Side, Worker
+from pipelines.stream.state import RING, Closed, Job, Side, Worker
 from pipelines.stream.watermark import COUNTS, FAR_PAST
 from pipelines.stream.windows import Window, to_micros, to_seconds
 
@@ -32,7 +31,7 @@ def pass_bound(job: Job, worker: Worker, bound: int) -> None:
     """A worker's watermark has passed `bound`: freeze its share of every window up to there."""
     _freeze_until(job, worker, bound)
     watermark.remember_passing(worker.member, bound)
-    _evict_series(job, worker, bound)
+    retention.evict_series(job, worker, bound)
 
 
 def close_stream(job: Job, stamp: int = FAR_PAST) -> None:
@@ -41,7 +40,8 @@ def close_stream(job: Job, stamp: int = FAR_PAST) -> None:
     if side is None or side.cursor == FAR_PAST:
         return
     bound = side.grid.after(side.cursor)
-    if job.laggard is not None and watermark.holds(job.laggard) and watermark.reached(job.laggard, job.lateness) < bound:
+    last = job.laggard
+    if last is not None and watermark.holds(last) and watermark.reached(last, job.lateness) < bound:
         return  # who held it the last time still does
     members = [worker.member for worker in job.workers.values()]
     job.laggard = watermark.laggard(members, job.lateness)
@@ -67,7 +67,7 @@ def close_bound(job: Job, side: Side, bound: int, stamp: int = FAR_PAST) -> None
         job.out.append(_counters(job, side, bound))
     side.cursor, side.is_fresh = bound, False
     _tidy(job, side)
-    evict_workers(job)
+    retention.evict_workers(job)
 
 
 def skip(job: Job, side: Side, limit: int, stamp: int = FAR_PAST) -> bool:
@@ -274,16 +274,6 @@ def _ring_floor(job: Job, side: Side) -> int:
     return side.grid.until(min(ends) - 1) if ends else side.cursor
 
 
-def _evict_series(job: Job, worker: Worker, bound: int) -> None:
-    """Series that were not seen for a day, and that no open window needs, leave."""
-    before = bound - to_micros(DAY)
-    names = len(worker.stream.names.names) + len(worker.wall.names.names)
-    job.series -= worker.stream.evict(before) + worker.wall.evict(before)
-    if len(worker.stream.names.names) + len(worker.wall.names.names) < names:
-        for other in job.workers.values():
-            other.mappings.clear()  # what found no room may find some now
-
-
 def close_unfinished(job: Job, side: Side, stamp: int) -> None:
     """The job has ended: close what is in progress, once for each kind of window, if there is anything in it."""
     if side.cursor == FAR_PAST or not _first_content(job, side):
@@ -291,33 +281,3 @@ def close_unfinished(job: Job, side: Side, stamp: int) -> None:
     last = max(calendar.after(side.cursor) for calendar in side.grid.calendars)
     while side.cursor < last:
         close_bound(job, side, side.grid.after(side.cursor), stamp)
-
-
-def evict_workers(job: Job) -> None:
-    """Workers gone for a day leave, unless an open window or fact still needs them."""
-    before = (job.clock or FAR_PAST) - to_micros(DAY)
-    for name, worker in job.named_workers():
-        member = worker.member
-        if member.state in ("left", "missing") and (member.heard or 0) < before and not _is_needed(worker):
-            forget_worker(job, name)
-
-
-def forget_worker(job: Job, name: str) -> None:
-    """Drop a worker; its counts stay, and for a while who it was."""
-    worker = job.workers.pop(name)
-    job.counts = [a + b for a, b in zip(job.counts, worker.member.counts, strict=True)]
-    worker.member.counts, worker.member.passings = [0] * len(COUNTS), []
-    job.gone[name] = worker.member
-    if len(job.gone) > KEPT_MEMBERS:
-        del job.gone[next(iter(job.gone))]
-    job.series -= worker.stream.names.size + worker.wall.names.size
-    for ring in job.rings.values():
-        for closed in ring:
-            closed.dirty = [dirty for dirty in closed.dirty if dirty != name]
-    for other in job.workers.values():
-        other.mappings.clear()
-
-
-def _is_needed(worker: Worker) -> bool:
-    tracks = (worker.stream, worker.wall)
-    return bool(worker.facts.open or worker.frozen) or any(track.panes or track.slices for track in tracks)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.stream import closing, facts, watermark
-from pipelines.stream.panes import Index, Mapping, Part, Table, Track, map_names, split
+from pipelines.stream.names import Index, Mapping, Part, map_names, split
+from pipelines.stream.panes import Table, Track
 from pipelines.stream.state import Job, Side, Worker
 from pipelines.stream.watermark import COUNTS, FAR_PAST, Member
 from pipelines.stream.windows import to_micros
@@ -67,7 +68,7 @@ def _admitted(job: Job, name: str) -> Worker:
     """A worker not seen before, or not for long."""
     if len(job.workers) >= job.config.max_series:
         raise Rejected("workers", f"{len(job.workers)} workers already, as many as max_series allows")
-    worker = Worker(job.gone.pop(name, None) or Member(worker=name))
+    worker = Worker(job.gone.pop(name) if name in job.gone else Member(worker=name))
     if job.stream is not None and worker.member.passed != FAR_PAST:
         worker.next_bound = job.stream.grid.after(worker.member.passed)
     job.workers[name] = worker

@@ -11,7 +11,8 @@ from pipelines.config import JobConfig, WindowSpec
 from pipelines.outputs import Change, Counters, DeadLetter
 from pipelines.pipeline import Partial, Presence, Report
 from pipelines.stream.facts import Facts
-from pipelines.stream.panes import Mapping, Track
+from pipelines.stream.names import Mapping
+from pipelines.stream.panes import Track
 from pipelines.stream.watermark import COUNTS, FAR_PAST, Member
 from pipelines.stream.windows import Grid, Window, to_micros
 from tracer.records import Feedback, Setting

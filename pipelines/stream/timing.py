@@ -8,7 +8,7 @@ import msgspec
 
 from pipelines.config import HOUR, JobConfig
 from pipelines.outputs import Change
-from pipelines.stream import closing, facts, intake, watermark
+from pipelines.stream import closing, facts, intake, retention, watermark
 from pipelines.stream.state import Job, Worker
 from pipelines.stream.watermark import FAR_PAST
 from pipelines.stream.windows import to_micros, to_seconds
@@ -143,5 +143,5 @@ def _shrink(job: Job) -> None:
             worker.member.passings = []
             job.workers[name] = Worker(worker.member, worker.facts, next_bound=worker.next_bound)
         else:
-            closing.forget_worker(job, name)
+            retention.forget_worker(job, name)
     job.series = 0

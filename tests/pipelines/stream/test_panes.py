@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.stream.panes import MAX_PENDING, Names, Table, Track, fold, map_names, merge_sketches, partial_of, split
+from pipelines.stream.names import Names, map_names, split
+from pipelines.stream.panes import MAX_PENDING, Table, Track, fold, merge_sketches, partial_of
 from tracer import summaries
 from tracer.records import Name, Points, Sketch
 
