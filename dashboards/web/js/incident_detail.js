@@ -131,7 +131,7 @@ export class IncidentDetail {
     const told = (this.full.trail ?? []).map((one) => ({ time: one.time, word: SAID[one.status] ?? one.status, text: one.reason.text }));
     const decided = (this.full.decisions ?? []).map((one) => ({ time: one.time, word: one.state, text: `${place(one.alert.node)}: ${WORDS[one.reason.decision] ?? one.reason.decision}, ${one.reason.text}` }));
     const asked = this.asked.map((one) => ({ time: one.time, word: one.word, text: one.text, isAsked: true }));
-    const all = [...told, ...decided, ...asked].sort((a, b) => a.time - b.time);
+    const all = [...decided, ...told, ...asked].sort((a, b) => a.time - b.time);
     put(this.trail, el('h3', {}, 'Trail'), el('ol', { class: 'trail' }, counted(all).map((one) => el('li', { class: one.isAsked ? 'is-asked' : '' },
       el('time', { class: 'muted' }, this.ctx.time(one.time)), el('b', {}, one.word), el('span', { class: 'muted' }, format.name(one.text, 400), one.count > 1 ? ` (${one.count} alerts)` : '')))));
   }

@@ -2,6 +2,7 @@
 
 import { chip, el, empty, put } from './dom.js';
 import * as format from './format.js';
+import { bytesPace, pace } from './plans.js';
 
 const WAIT = 250; // milliseconds without a key until the cost is asked
 const LISTED = 200; // catalogue entries that are listed
@@ -135,8 +136,8 @@ export class PlanForm {
     if (found.fault) return put(this.cost, el('p', { class: 'is-broken' }, chip('broken', 'no worker would take it'), ' ', format.name(found.fault, 300)));
     put(this.cost, el('p', {}, el('b', { class: 'matched' }, `${found.matched} of ${of} match`), el('span', { class: 'muted small matched-names' }, found.names.slice(0, 12).map((name) => el('span', {}, format.name(name, 48))), found.matched > 12 ? el('span', {}, `and ${found.matched - 12} more`) : null)),
       el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, el('th', {}, 'Worker'), el('th', { class: 'num' }, 'Matches'), el('th', { class: 'num' }, 'About'), el('th', { class: 'num hide-narrow' }, 'At'), el('th', {}, 'It would'))),
-        el('tbody', {}, found.workers.map((one) => el('tr', {}, el('td', {}, format.name(one.worker, 60)), el('td', { class: 'num' }, one.matched), el('td', { class: 'num' }, `${format.bytes(Math.round(one.bytes_s))}/s`),
-          el('td', { class: 'num muted hide-narrow' }, `${format.number(one.steps_s)} steps/s`), el('td', {}, one.fault ? [chip('broken', 'refuse'), ' ', el('span', { class: 'small' }, one.fault)] : chip('healthy', 'take it'))))))));
+        el('tbody', {}, found.workers.map((one) => el('tr', {}, el('td', {}, format.name(one.worker, 60)), el('td', { class: 'num' }, one.matched), el('td', { class: 'num' }, bytesPace(one.bytes_s)),
+          el('td', { class: 'num muted hide-narrow' }, pace(one.steps_s, (n) => `${format.number(n)} steps`)), el('td', {}, one.fault ? [chip('broken', 'refuse'), ' ', el('span', { class: 'small' }, one.fault)] : chip('healthy', 'take it'))))))));
   }
 
   async send() {

@@ -1,5 +1,7 @@
 // What the workers say of each plan: pending, applying, applied, rejected, expired, not targeted; never what was sent; pure.
 
+import { bytes } from './format.js';
+
 const LOOKS = {
   pending: ['warming', 'pending'], applying: ['warming', 'applying'], applied: ['healthy', 'applied'], rejected: ['broken', 'rejected'], expired: ['unknown', 'expired'],
   superseded: ['unknown', 'superseded'], 'not-targeted': ['unknown', 'not targeted'], tripped: ['broken', 'tripped'], unreadable: ['broken', 'unreadable report'],
@@ -33,6 +35,17 @@ export function tally(plan) {
   const targeted = plan.workers.filter((one) => one.state !== 'not-targeted');
   const applied = targeted.filter((one) => one.state === 'applied').length;
   return `${applied} of ${targeted.length} applied`;
+}
+
+/** Something a second, in the unit of time in which it can be read: `words(n)` writes the number with its unit. */
+export function pace(value, words) {
+  if (value >= 1 || !(value > 0)) return `${words(Math.max(0, value))}/s`;
+  return value >= 1 / 60 ? `${words(value * 60)}/min` : `${words(value * 3600)}/h`;
+}
+
+/** Bytes a second, in words. */
+export function bytesPace(value) {
+  return pace(value, (n) => bytes(Math.round(n)));
 }
 
 /** One select in words. */

@@ -4,7 +4,7 @@ import { icon, svg } from './dom.js';
 import { layered } from './layout.js';
 import { place, shortOf, workerOf, kindOf } from './places.js';
 
-export const BOX = { width: 188, height: 40 };
+export const BOX = { width: 204, height: 40 };
 const GAP = { x: 76, y: 10, edge: 24 };
 const ICONS = { root: 'broken', suppressed: 'stale', firing: 'watch', quiet: 'healthy' };
 
@@ -42,7 +42,7 @@ export function draw(root, { nodes, edges }, { at }, { link, chosen }) {
 
 function box(node, [x, y], href, isChosen) {
   const isGroup = Boolean(node.members);
-  const name = isGroup && node.members.length > 1 ? node.title : shortOf(node.id, 40);
+  const name = isGroup && node.members.length > 1 ? node.title : whole(node.id);
   const where = isGroup && node.members.length > 1 ? node.where : second(node);
   const said = isGroup && node.members.length > 1 ? `${node.title}, ${node.where}` : `${place(node.id)}, ${node.word}${node.text ? `: ${node.text}` : ''}`;
   return svg('a', { class: `node is-${node.state}${isChosen ? ' is-chosen' : ''}${isGroup ? ' is-group' : ''}`, href, transform: `translate(${x} ${y})`, 'data-row': '', 'data-node': node.id, 'aria-label': said.slice(0, 300) },
@@ -50,14 +50,20 @@ function box(node, [x, y], href, isChosen) {
     node.state === 'root' ? svg('rect', { class: 'ring', x: -4, y: -4, width: BOX.width + 8, height: BOX.height + 8, rx: 10 }) : null,
     svg('rect', { class: 'box', width: BOX.width, height: BOX.height, rx: 6 }),
     placed(icon(ICONS[node.state])),
-    svg('text', { class: 'name', x: 28, y: 17 }, cut(name, 24)), svg('text', { class: 'where', x: 28, y: 32 }, cut(where, 27)));
+    svg('text', { class: 'name', x: 28, y: 17 }, cut(name, 26)), svg('text', { class: 'where', x: 28, y: 32 }, cut(where, 31)));
 }
 
-/** The second line of a node: its worker or kind, and its state in words. */
+/** A node's name with its worker, without its kind. */
+function whole(id) {
+  const worker = workerOf(id);
+  return worker ? `${shortOf(id, 40)} at ${worker}` : shortOf(id, 40);
+}
+
+/** The second line of a node: what it is, and its state in words. */
 function second(node) {
-  const where = workerOf(node.id) ? `at ${workerOf(node.id)}` : kindOf(node.id) === shortOf(node.id) ? 'whole job' : kindOf(node.id);
-  if (node.state === 'quiet') return where;
-  return node.state === 'suppressed' ? node.word : `${where} \u00b7 ${node.word}`;
+  if (node.state === 'suppressed') return node.by ? `suppressed by ${whole(node.by)}` : node.word;
+  const kind = kindOf(node.id) === shortOf(node.id) ? (workerOf(node.id) ? '' : 'whole job') : kindOf(node.id);
+  return [kind, node.word].filter(Boolean).join(' \u00b7 ');
 }
 
 function placed(drawing) {

@@ -14,7 +14,7 @@ export class Viewport {
     this.size = [1, 1];
     this.isTouched = false;
     this.tools = el('div', { class: 'choice zoom', role: 'group', 'aria-label': 'Zoom' },
-      button('\u2212', 'Zoom out', () => this.zoom(1 / 1.4)), button('+', 'Zoom in', () => this.zoom(1.4)), button('Fit', 'Show all', () => this.fit()));
+      button('\u2212', 'Zoom out', () => this.zoom(1 / 1.4)), button('+', 'Zoom in', () => this.zoom(1.4)), button('Fit', 'Fit: show all', () => this.fit()));
     svg.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
     svg.addEventListener('pointerdown', (event) => this.grab(event));
     svg.addEventListener('keydown', (event) => this.key(event));

@@ -8,8 +8,8 @@ import { sparkline } from '../sparkline.js';
 export const title = 'Health';
 const AGAIN = 3000; // milliseconds between two looks at the queues
 const COUNTS = {
-  records: ['records in', ''], points: ['points', ''], late: ['late points', 'watch'], duplicate: ['duplicates', ''], superseded: ['from a past life', ''], clamped: ['clamped', 'watch'],
-  overflow: ['over the limit of series', 'degraded'], dead: ['dead letters', 'broken'], lost: ['records lost on the way', 'degraded'],
+  records: ['records in', ''], points: ['points', ''], late: ['late', 'watch'], duplicate: ['duplicates', ''], superseded: ['superseded', ''], clamped: ['clamped', 'watch'],
+  overflow: ['over the limit', 'degraded'], dead: ['dead letters', 'broken'], lost: ['lost', 'degraded'],
 };
 const HELP = {
   late: 'came after their window had closed', duplicate: 'records that came again, dropped', superseded: 'records of an incarnation that was replaced, dropped', clamped: 'times too far ahead, set to the bound',

@@ -51,6 +51,7 @@ export function mount(root, ctx) {
     const layout = arrange(drawn);
     draw(picture, drawn, layout, { chosen, link: (node) => linkOf(node, chosen, ctx) });
     view.size = layout.size;
+    picture.classList.toggle('has-impact', incidents.length > 0);
     picture.style.height = `${Math.min(640, Math.max(240, layout.size[1]))}px`;
     if (!picture.isConnected) put(body, picture, legend());
     const centre = () => {
@@ -140,7 +141,12 @@ function alerting(model, incidents, ctx) {
   return el('ul', { class: 'rows' }, found.map((node) => el('li', {}, el('a', { class: 'row place-row', data: { row: '' }, href: ctx.link({ node: node.id, ...filterOf(node.id) }) },
     chip(STATES[node.state], node.state === 'suppressed' ? 'suppressed' : node.word),
     el('span', { class: 'clip' }, el('b', {}, place(node.id)), ' ', el('span', { class: 'muted' }, format.name(node.text, 160))),
-    el('span', { class: 'muted small' }, reasons.has(node.id) && node.state === 'suppressed' ? `by ${place(node.by, 40)}, ${Math.max(0, reasons.get(node.id).path.length - 1)} hops` : '')))));
+    el('span', { class: 'muted small' }, reasons.has(node.id) && node.state === 'suppressed' ? byWhom(node, reasons.get(node.id)) : '')))));
+}
+
+function byWhom(node, reason) {
+  const hops = Math.max(0, reason.path.length - 1);
+  return `${node.by ? `by ${place(node.by, 40)}` : node.word}${hops ? `, ${hops} ${hops === 1 ? 'hop' : 'hops'}` : ''}`;
 }
 
 function about(model, id, ctx) {

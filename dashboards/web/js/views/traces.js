@@ -4,7 +4,7 @@ import { duration, nowOf } from '../clock.js';
 import { chip, el, empty, panel, put } from '../dom.js';
 import * as format from '../format.js';
 import { PlanForm } from '../plan_form.js';
-import { look, phrase, plansOf, tally } from '../plans.js';
+import { bytesPace, look, phrase, plansOf, tally } from '../plans.js';
 import { tensorPicture } from '../tensor_pictures.js';
 
 export const title = 'Traces';
@@ -89,7 +89,7 @@ function about(plan, ctx) {
 function answer(one, ctx) {
   const [state, word] = look(one.state);
   const left = one.state === 'applied' && one.until ? `until ${ctx.time(one.until)}` : '';
-  const cost = ['applied', 'applying'].includes(one.state) ? `${one.matched ?? 0} traced, about ${format.bytes(Math.round(one.bytes_s ?? 0))}/s` : '';
+  const cost = ['applied', 'applying'].includes(one.state) ? `${one.matched ?? 0} traced, about ${bytesPace(one.bytes_s ?? 0)}` : '';
   const still = one.standing ? `revision ${one.standing} stays in force` : '';
   return el('li', { class: 'answer', data: { worker: one.worker, state: one.state } }, el('span', { class: 'clip' }, format.name(one.worker, 60)), chip(state, word),
     el('span', { class: 'muted small' }, [one.reason && format.name(one.reason, 300), cost, left, still].filter(Boolean).join(', ')));

@@ -1,0 +1,101 @@
+"""Incidents on the page: the root unfolds and says why; what a person does comes back through the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.dashboards import world
+from tests.dashboards.conftest import Tab, until
+
+Tabs = Callable[..., Tab]
+pytestmark = pytest.mark.real
+LIST = f"#/incidents?job={world.SICK}&range=7d"
+OPEN = f"{LIST}&incident=n0001"
+
+
+def test_an_incident_unfolds_and_says_why(tabs: Tabs) -> None:
+    page = tabs().open(LIST)
+    head = page.locator(".incident-head")
+    assert "1 folded" in head.inner_text()
+    assert "open" in head.locator(".chip").inner_text()
+    head.click()
+    page.get_by_role("link", name="prediction missing_rate").click()
+    why = page.locator(".why")
+    assert [chip.inner_text() for chip in why.locator(".link").all()] == ["feature late", "prediction"]
+    told = why.inner_text()
+    assert "follows from feature late" in told
+    assert "2 h after the root" in told
+    assert "revision 1" in told
+    assert page.locator(".golden").inner_text().startswith("[ctr] feature late: missing_rate 80 %")
+
+
+def test_the_link_shows_the_same_to_a_colleague(tabs: Tabs) -> None:
+    tab = tabs()
+    page = tab.open(f"{OPEN}&why=pred-{world.LATE[0] + 2 * world.HOUR:.3f}")
+    page.wait_for_selector(".why .chain")
+    page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+    page.get_by_role("button", name="Copy link").first.click()
+    address = page.evaluate("window.copied")
+    assert "from=" in address
+    assert "range=" not in address
+    other = tabs(theme="light").open(address.removeprefix(tab.url))
+    other.wait_for_selector(".why .chain")
+    assert other.locator(".why").inner_text() == page.locator(".why").inner_text()
+
+
+def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
+    page = tabs().open(OPEN)
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_role("button", name="Acknowledge").click()
+    page.wait_for_selector(".standing >> text=acknowledged")
+    page.get_by_label("Comment").fill(world.HOSTILE)
+    page.get_by_role("button", name="true alarm").click()
+    page.wait_for_selector(".standing >> text=labelled true alarm")
+    page.locator(".silence summary").click()
+    assert "Holds back 1 of the 2 alerts" in page.locator(".silence-form").inner_text()
+    page.get_by_role("button", name="Silence", exact=True).click()
+    page.wait_for_selector(".standing >> text=silenced until")
+    page.reload(wait_until="domcontentloaded")
+    page.wait_for_selector(".standing >> text=silenced until")
+    standing = page.locator(".standing").inner_text()
+    assert "acknowledged" in standing
+    assert "labelled true alarm" in standing
+    assert world.HOSTILE in page.locator(".trail").inner_text()
+    assert page.get_by_role("button", name="true alarm").get_attribute("aria-pressed") == "true"
+
+
+def test_an_unsuppression_goes_out_and_is_in_the_trail(tabs: Tabs) -> None:
+    page = tabs().open(f"{OPEN}&why=pred-{world.LATE[0] + 2 * world.HOUR:.3f}")
+    page.get_by_role("button", name="Un-suppress").click()
+    page.wait_for_selector(".trail >> text=un-suppressed")
+
+
+def test_incidents_are_reached_by_keyboard_alone(tabs: Tabs) -> None:
+    page = tabs().open(LIST)
+    page.wait_for_selector(".incident-head")
+    for key in ("j", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".fold-head")
+    assert focused(page) == "incident-head"
+    for key in ("j", "j", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".why")
+    assert focused(page) == "fold-head"
+    page.keyboard.press("Escape")
+    until(lambda: page.locator(".why").count() == 0)
+    page.keyboard.press("Escape")
+    until(lambda: page.locator(".fold-head").count() == 0)
+
+
+def test_a_quiet_job_and_an_unknown_incident_are_told(tabs: Tabs) -> None:
+    tab = tabs()
+    tab.allowed = ("404",)
+    page = tab.open(f"#/incidents?job={world.LIVE}&incident=none")
+    assert "Nobody was paged about live" in page.locator("main").inner_text()
+
+
+def focused(page: Any) -> str:
+    return str(page.evaluate("document.activeElement.classList[1]"))

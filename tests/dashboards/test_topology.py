@@ -1,0 +1,111 @@
+"""Topology on the page: causes left of effects, the root ringed and named, large graphs usable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.dashboards import world
+from tests.dashboards.conftest import Tab, until
+from tests.dashboards.plant import LAYERS, MILL, ROOT, WIDE, Plant, plant
+
+__all__ = ["plant"]
+Tabs = Callable[..., Tab]
+pytestmark = pytest.mark.real
+LAYOUT = """async ([layers, wide]) => {
+  const { layered } = await import('/js/layout.js');
+  const nodes = [], edges = [];
+  for (let i = 0; i < layers; i += 1) for (let j = 0; j < wide; j += 1) {
+    nodes.push({ id: `${i}/${j}`, group: `${i}/${j}` });
+    if (i) for (const shift of [0, 3]) edges.push([`${i - 1}/${(j + shift) % wide}`, `${i}/${j}`]);
+  }
+  edges.push([`${layers - 1}/0`, `${layers - 2}/0`]);  // a cycle
+  const started = performance.now();
+  const placed = layered(nodes, edges);
+  const took = performance.now() - started;
+  const backwards = edges.filter(([a, b]) => placed.get(a).layer > placed.get(b).layer).length;
+  const cycle = [`${layers - 1}/0`, `${layers - 2}/0`].map((id) => placed.get(id).layer);
+  return { took, placed: placed.size, backwards, cycle };
+}"""
+
+
+def of_plant(tabs: Tabs, plant: Plant, fragment: str, width: int = 1440) -> Tab:
+    tab = tabs(width)
+    tab.url = plant.url
+    tab.open(fragment)
+    return tab
+
+
+def test_two_hundred_places_with_the_root_ringed_and_named(tabs: Tabs, plant: Plant) -> None:
+    page = of_plant(tabs, plant, f"#/topology?job={MILL}&places=all&range=24h").page
+    page.wait_for_selector(".node")
+    assert page.locator(".node").count() >= LAYERS * WIDE
+    root = page.locator(".node.is-root")
+    assert root.locator(".ring").count() == 1
+    assert root.locator(".name").text_content() == ROOT
+    assert "root cause" in root.text_content()
+    dimmed = page.locator(".node.is-suppressed")
+    assert [node.locator(".where").text_content() for node in dimmed.all()] == [f"suppressed by {ROOT}"] * 2
+    assert page.locator(".edge.is-impact").count() == 2
+    boxes = {node.get_attribute("data-node"): node.bounding_box() for node in [root, *dimmed.all()]}
+    assert boxes[ROOT]["x"] < boxes["stage-3-7"]["x"] < boxes["stage-4-7"]["x"]
+
+
+def test_only_what_is_near_the_incident_is_drawn_at_first(tabs: Tabs, plant: Plant) -> None:
+    page = of_plant(tabs, plant, f"#/topology?job={MILL}&range=24h").page
+    page.wait_for_selector(".node.is-root")
+    assert 4 < page.locator(".node").count() < 30
+    page.get_by_role("link", name=re.compile("^All ")).click()
+    until(lambda: page.locator(".node").count() >= LAYERS * WIDE)
+
+
+def test_a_click_filters_and_a_second_one_does_not(tabs: Tabs) -> None:
+    page = tabs().open(f"#/topology?job={world.SICK}&range=7d")
+    root = page.locator(".node.is-root")
+    root.click()
+    until(lambda: "entity=feature" in page.url and "node=" in page.url)
+    assert "May cause" in page.locator(".place-about").inner_text()
+    assert "feature:late" in page.locator(".filters").inner_text()
+    root.click()
+    until(lambda: "entity=" not in page.url and "node=" not in page.url)
+
+
+def test_zoom_by_buttons_wheel_and_keys(tabs: Tabs) -> None:
+    page = tabs().open(f"#/topology?job={world.SICK}&range=7d")
+    picture = page.locator("svg.topology")
+    picture.wait_for()
+
+    def width() -> float:
+        return float(picture.get_attribute("viewBox").split()[2])
+
+    first = width()
+    page.get_by_role("button", name="Zoom in").click()
+    second = width()
+    assert second < first
+    picture.hover()
+    page.mouse.wheel(0, -200)
+    until(lambda: width() < second)
+    picture.focus()
+    page.keyboard.press("0")
+    until(lambda: width() >= first)
+
+
+def test_places_are_walked_by_keyboard(tabs: Tabs) -> None:
+    page = tabs().open(f"#/topology?job={world.SICK}&range=7d")
+    page.wait_for_selector(".node.is-root")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    until(lambda: "node=" in page.url or "places=all" in page.url)
+    page.keyboard.press("Escape")
+    until(lambda: "node=" not in page.url and "places=" not in page.url)
+
+
+def test_two_thousand_places_with_a_cycle_are_laid_out_at_once(tabs: Tabs) -> None:
+    page = tabs().open(f"#/topology?job={world.SICK}")
+    found = page.evaluate(LAYOUT, [20, 100])
+    assert found["placed"] == 2000
+    assert found["backwards"] == 0
+    assert len(set(found["cycle"])) == 1
+    assert found["took"] < 1000
