@@ -59,7 +59,7 @@ export function chart(box, options, columns) {
     /** New columns, and changed options if given; the scales follow the range. */
     set(next, changes = null) {
       data = next;
-      const isOther = changes && (changes.lines || changes.zone !== undefined && changes.zone !== shown.zone);
+      const isOther = changes && ['lines', 'zone', 'height'].some((key) => key in changes && changes[key] !== shown[key]);
       if (changes) shown = { ...shown, ...changes };
       if (isOther) build();
       else plot.setData(data, true);
@@ -79,7 +79,7 @@ function configured(options, width, tip, now) {
   return {
     width, height: options.height ?? 200, legend: { show: false },
     tzDate: (seconds) => (now().zone === 'utc' ? window.uPlot.tzDate(new Date(seconds * 1e3), 'Etc/UTC') : new Date(seconds * 1e3)),
-    padding: [8, 8, 0, 0],
+    padding: [8, options.thresholds?.length ? 56 : 16, 0, 0],
     cursor: { sync: { key: SYNC, setSeries: false, filters: { pub: (type) => type !== 'mousedown' && type !== 'mouseup' } }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: {
       x: { time: true, range: (_, low, high) => (now().range ? [now().range.start, now().range.end] : [low, high]) },
@@ -145,7 +145,8 @@ function drawThresholds(plot, { thresholds = [] }) {
       ctx.fillStyle = colour(threshold.colour);
       ctx.font = `${10 * devicePixelRatio}px system-ui, sans-serif`;
       ctx.textAlign = 'left';
-      ctx.fillText(threshold.text, bbox.left + 4 * devicePixelRatio, y + 11 * devicePixelRatio);
+      ctx.textBaseline = 'middle';
+      ctx.fillText(threshold.text, bbox.left + bbox.width + 6 * devicePixelRatio, y);
     }
   }
   ctx.restore();

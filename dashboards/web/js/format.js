@@ -2,6 +2,7 @@
 
 const RATES = /(_rate|_share|coverage|_overdue|_expired|top_share.*|keep_up|cpu|memory|trace_loss|vanishing|exploding|auc_volatility)(@H)?$/;
 const SECONDS = /(_delay.*|_age|_lag|label_silence|step_time.*)$/;
+const SIGMAS = /^change_rate$/;
 const PER_SECOND = /^(volume|throughput|label_arrivals)$/;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
@@ -38,7 +39,8 @@ export function number(value) {
 /** A value of a metric in its unit. */
 export function measured(metric, value) {
   if (value === null || value === undefined) return 'unknown';
-  if (RATES.test(metric)) return `${trim((100 * value).toPrecision(3)).replace('-', '\u2212')} %`;
+  if (SIGMAS.test(metric)) return `${number(value)} \u03c3`;
+  if (RATES.test(metric)) return `${number(Number((100 * value).toPrecision(3)))} %`;
   if (SECONDS.test(metric)) return duration(value);
   if (PER_SECOND.test(metric)) return `${number(value)} /s`;
   return number(value);
@@ -46,6 +48,7 @@ export function measured(metric, value) {
 
 /** The unit of a metric's axis, "" for a pure number. */
 export function unit(metric) {
+  if (SIGMAS.test(metric)) return '\u03c3';
   if (RATES.test(metric)) return 'ratio';
   if (SECONDS.test(metric)) return 's';
   return PER_SECOND.test(metric) ? '1/s' : '';

@@ -35,7 +35,7 @@ function curves(labels) {
 function counts({ now, before }) {
   const share = (of, name) => (of && of.rows ? `${((100 * of[name]) / of.rows).toFixed(2)} %` : '\u2013');
   return titled('Rows', el('table', { class: 'counts-table' },
-    el('thead', {}, el('tr', {}, el('th'), el('th', { class: 'num' }, 'Now'), el('th', { class: 'num' }, 'Before'))),
+    el('thead', {}, el('tr', {}, el('th', {}, 'Share'), el('th', { class: 'num' }, 'Now'), el('th', { class: 'num' }, 'Before'))),
     el('tbody', {}, el('tr', {}, el('td', {}, 'rows'), el('td', { class: 'num' }, format.count(now.rows)), el('td', { class: 'num muted' }, before ? format.count(before.rows) : '\u2013')),
       ['missing', 'invalid', 'default', 'zero'].map((name) => el('tr', {}, el('td', {}, name), el('td', { class: 'num' }, share(now, name)), el('td', { class: 'num muted' }, share(before, name)))))));
 }

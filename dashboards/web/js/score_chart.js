@@ -62,7 +62,7 @@ export function spans(anomalies, range) {
 async function ask(ctx, signal) {
   const { start, end } = ctx.range;
   const [scores, anomalies, changes, incidents] = await Promise.all([
-    ctx.get('scores', { start, end, limit: MOST }, signal), ctx.get('anomalies', { start, end, limit: 500 }, signal),
+    ctx.get('scores', { start, end, limit: MOST }, signal), ctx.get('anomalies', { start, end, limit: 2000 }, signal),
     ctx.get('changes', { start, end }, signal), ctx.get('incidents', { start, end, limit: 50 }, signal),
   ]);
   return { scores, anomalies, changes, incidents };

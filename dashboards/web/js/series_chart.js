@@ -25,7 +25,7 @@ export function seriesChart(box, series, ctx, { height = 260, isSmall = false, m
     const mine = anomalies.filter((one) => one.metric === series.metric && one.entity === series.entity && one.worker === series.worker);
     const options = {
       label: `${series.metric} of ${series.entity || series.domain} ${series.worker}`, lines, band, height, zone: ctx.zone, range: ctx.range, markers,
-      y: { format: (value) => format.measured(series.metric, value) }, spans: told(mine, ctx.range),
+      y: { ...bounds(lines, columns), format: (value) => format.measured(series.metric, value) }, spans: told(mine, ctx.range),
       drag: (start, end) => ctx.set({ from: Math.round(start), to: Math.round(end) }),
     };
     drawn?.end();
@@ -56,6 +56,25 @@ function shapes(found, series) {
   if (known(found.floor) && found.floor.some((value) => value > 0)) add(found.floor, { label: 'noise floor', colour: '--watch', dash: [2, 3], width: 1.25 });
   add(found.value, { label: format.name(series.metric, 40), colour: `--${series.domain}`, width: 2, points: found.time.length < 40 });
   return { lines, columns, band };
+}
+
+/** A range that shows the value, and of the band as much as leaves the value readable. */
+function bounds(lines, columns) {
+  let [low, high, least, most] = [Infinity, -Infinity, Infinity, -Infinity];
+  lines.forEach((shape, i) => {
+    for (const value of columns[i + 1]) {
+      if (value === null) continue;
+      least = Math.min(least, value);
+      most = Math.max(most, value);
+      if (!shape.width) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  });
+  const room = Math.max(high - low, Math.abs(high) * 0.1, 1e-9);
+  const [min, max] = [Math.max(least, low - room), Math.min(most, high + room)];
+  const edge = (max - min) * 0.06 || Math.abs(max) * 0.1 || 1;
+  return { min: low >= 0 && min - edge < 0 ? 0 : min - edge, max: max + edge };
 }
 
 function known(values) {

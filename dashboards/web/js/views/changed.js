@@ -5,6 +5,7 @@ import { el, panel, put } from '../dom.js';
 import * as format from '../format.js';
 import { scoreChart } from '../score_chart.js';
 
+const MOST = 40; // rows that are shown; the export has all
 export const title = 'What changed';
 
 /** Mount the view; returns what follows the state. */
@@ -19,9 +20,9 @@ export function mount(root, ctx) {
     const { start, end } = ctx.range;
     put(against, `${ctx.time(start)} \u2013 ${ctx.time(end)} against the ${format.duration(Math.round(end - start))} before`);
     line.update();
-    ctx.load(ranked.body, (signal) => ctx.get('changed', { start, end, limit: 100 }, signal), (found) => {
+    ctx.load(ranked.body, (signal) => ctx.get('changed', { start, end, limit: 200 }, signal), (found) => {
       rows = found.filter((row) => (!ctx.state.worker || row.worker === ctx.state.worker) && (!ctx.state.entity || row.entity === ctx.state.entity));
-      changedList(ranked.body, rows, ctx);
+      changedList(ranked.body, rows.slice(0, MOST), ctx);
     });
   };
   ctx.exports(() => ({ name: `changed-${ctx.job}`, rows }));

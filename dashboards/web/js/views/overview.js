@@ -8,6 +8,7 @@ import { sparkline } from '../sparkline.js';
 import { domains, incidents, summary } from '../summary.js';
 import { waterfall } from '../waterfall.js';
 
+const FEW = 3; // jobs beside which there is room for the incidents
 export const title = 'Overview';
 
 /** Mount the view; returns what follows the state. */
@@ -18,13 +19,15 @@ export function mount(root, ctx) {
     keydown: (event) => { if (event.key === 'Enter') tiles.querySelector('[data-row]')?.focus(); },
   } });
   const tiles = el('div', { class: 'tiles' });
+  const beside = el('div', { class: 'beside' }, tiles);
   const open = detail(ctx);
   put(root, el('div', { class: 'overview-head' }, el('h1', { class: 'visually-hidden' }, 'Overview'), counts, search),
-    el('div', { class: 'overview' }, tiles, open.box));
+    el('div', { class: 'overview' }, beside, open.box));
 
   const refreshed = () => {
     put(counts, headline(ctx));
     drawTiles(tiles, ctx);
+    (ctx.jobs.length <= FEW ? beside : open.low).append(open.told);
     open.refreshed();
   };
   ctx.exports(() => ({ name: 'jobs', rows: shown(ctx).map(({ sparkline: _, domains: __, ...row }) => row) }));
@@ -74,11 +77,11 @@ function tile(row, ctx) {
   if (row.score === undefined) return el('a', attributes, head, el('p', { class: 'muted small tile-wait' }, 'no score yet'));
   return el('a', attributes, head,
     el('b', { class: `tile-score is-${row.state}` }, format.score(row.score)),
-    el('span', { class: 'tile-change muted small' }, `${format.signed(row.change)} in 1 h`),
+    el('span', { class: 'tile-change muted small' }, `${format.signed(row.change)} in 1 h \u00b7 ${row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`}`),
     sparkline(row.sparkline.map((point) => point.score), { colour: `--${row.state}`, label: `the last ${row.sparkline.length} scores` }),
     el('span', { class: 'tile-domains' }, row.domains.map((domain) => el('span', { title: `${domain.domain} ${format.score(domain.score)}` },
       el('i', {}, domain.domain), el('b', { class: `is-${bandOf(domain.score)}` }, Math.round(domain.score))))),
-    el('span', { class: 'tile-age muted small' }, row.open_incidents ? el('span', { class: 'is-broken' }, `${row.open_incidents} open \u00b7 `) : '', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`));
+    row.open_incidents ? el('span', { class: 'tile-open is-broken small' }, `${row.open_incidents} open`) : null);
 }
 
 function detail(ctx) {
@@ -87,7 +90,8 @@ function detail(ctx) {
   const scores = panel('Scores');
   const losses = panel('Where the points went', el('a', { class: 'more' }, 'all parts'));
   const told = panel('Incidents');
-  const box = el('div', { class: 'detail' }, el('section', { class: 'panel detail-top' }, name, top), scores.box, el('div', { class: 'two' }, losses.box, told.box));
+  const low = el('div', { class: 'two' }, losses.box);
+  const box = el('div', { class: 'detail' }, el('section', { class: 'panel detail-top' }, name, top), scores.box, low);
   const line = scoreChart(scores.body, ctx, { height: 200 });
   const refreshed = () => {
     const row = ctx.jobs.find((item) => item.job === ctx.job);
@@ -97,9 +101,9 @@ function detail(ctx) {
     if (row?.score === undefined) return;
     line.update();
     ctx.load(losses.body, (signal) => ctx.get('breakdown', {}, signal), (found) => waterfall(losses.body, found, {
-      most: 6, link: (part) => ctx.link({ view: 'series', job: ctx.job, domain: part.domain, entity: part.entity || null, worker: part.worker || null, metric: part.metric }),
+      most: 8, link: (part) => ctx.link({ view: 'series', job: ctx.job, domain: part.domain, entity: part.entity || null, worker: part.worker || null, metric: part.metric }),
     }));
     ctx.load(told.body, (signal) => ctx.get('incidents', { start: ctx.range.start, end: ctx.range.end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
   };
-  return { box, refreshed };
+  return { box, low, told: told.box, refreshed };
 }

@@ -1,0 +1,127 @@
+"""A real service over the recorded store, and a browser to look at its page."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import assembly, outputs
+from pipelines.adapters.http_security import Guard
+from pipelines.service import Service
+from tests.dashboards import world
+from tests.dashboards.cutting import Wire
+from tracer.local import LocalLog
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+WEB = Path(__file__).parents[2] / "dashboards" / "web"
+PATIENCE = 15_000.0  # milliseconds
+
+
+class Host:
+    """The running service, the wire to it, and its log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = world.config(folder)
+        world.fill(assembly.store_path(self.config))
+        parts = assembly.parts_of(self.config)._replace(now=lambda: world.NOW)
+        self.service = Service(self.config, parts)
+        address = self.service.start(Guard("127.0.0.1"), WEB)
+        self.wire = Wire(int(address.rstrip("/").rpartition(":")[2]))
+        self.url = f"http://127.0.0.1:{self.wire.port}/"
+        self.log = LocalLog(assembly.log_path(self.config))
+        self.hour = 0
+
+    def next_score(self, points: int) -> None:
+        """The live job's next window closes with this score."""
+        self.hour += 1
+        end = world.NOW + self.hour * 60.0
+        lost = 100_000_000 - points * 1_000_000
+        part = (world.Part("train", "", "", "loss", lost),)
+        domains = {"sample": 99_000_000, "train": points * 1_000_000, "system": 99_000_000}
+        scores = world.score(world.LIVE, end, domains, part)
+        self.log.send([("scores", world.LIVE, outputs.encode(one)) for one in scores])
+
+    def stop(self) -> None:
+        """Stop all of it."""
+        self.wire.close()
+        self.service.stop()
+        self.log.close()
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """One service for all tests; those that write use the job `live`."""
+    one = Host(tmp_path_factory.mktemp("page"))
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install --no-install-recommends chromium")
+    with playwright.sync_playwright() as engine:
+        one = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield one
+        one.close()
+
+
+class Tab:
+    """A page with what it complained of and where it asked."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page, self.url, self.faults, self.requests = page, url, list[str](), list[str]()
+        self.allowed: tuple[str, ...] = ()
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.faults.append(f"pageerror: {error}"))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("dialog", lambda dialog: (self.faults.append("a dialog opened: a hostile name ran"), dialog.dismiss()))
+
+    def open(self, fragment: str) -> Any:
+        """Load the page at a state."""
+        self.page.goto(f"{self.url}{fragment}", wait_until="domcontentloaded")
+        self.page.wait_for_selector("main > *:not(.empty)", timeout=PATIENCE)
+        return self.page
+
+    def _hear(self, message: Any) -> None:
+        if message.type in ("error", "warning") and not any(text in message.text for text in self.allowed):
+            self.faults.append(message.text)
+
+
+@pytest.fixture
+def tabs(host: Host, browser: Any) -> Iterator[Callable[..., Tab]]:
+    """Opens tabs; at the end none has complained, and none has asked another host."""
+    opened: list[Tab] = []
+    contexts: list[Any] = []
+
+    def make(width: int = 1440, theme: str = "dark") -> Tab:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce", timezone_id="UTC"
+        )
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        opened.append(Tab(context.new_page(), host.url))
+        return opened[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    for tab in opened:
+        assert tab.faults == []
+        assert [url for url in tab.requests if not url.startswith((tab.url, "data:", "blob:"))] == []
+
+
+def until(is_true: Callable[[], bool], patience: float = 15.0) -> None:
+    """Wait for something that the page will do."""
+    deadline = time.monotonic() + patience
+    while not is_true():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
