@@ -24,9 +24,8 @@ from typing import Any, Final, Literal
 
 from examples.flights import report as reports
 from examples.flights import truth as truths
-from examples.flights.data import AIRPORTS, Floats, load
+from examples.flights.data import AIRPORTS, HOUR, Floats, load
 from examples.flights.fleet import Fleet, WorkerLost
-from examples.flights.job import HOUR
 from examples.flights.pipeline_process import LOG, PipelineLost, PipelineProcess
 from examples.flights.progress import Progress, Screen
 from pipelines.cli import UseError

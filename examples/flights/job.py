@@ -12,12 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.flights.data import PLANE, Flights
+from examples.flights.data import HOUR, PLANE, Flights
 from examples.flights.model import BATCH, RATE, Model, encode
 from examples.flights.truth import Fault
 from tracer.tracer import Tracer
 
-HOUR: Final = 3600.0
 _SLICES: Final = 6  # labels are known to the minute; the job looks for them every ten minutes
 
 

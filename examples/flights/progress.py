@@ -65,7 +65,8 @@ class Progress:
     def __init__(self, begin: float, end: float, pipeline: Asked, screen: Screen) -> None:
         """Nothing is drawn before the first hour."""
         self._begin, self._end, self._pipeline, self._screen = begin, end, pipeline, screen
-        self._started = self._looked = time.monotonic()
+        self._first: tuple[float, float] | None = None  # wall and stream time: the first hour builds the models
+        self._looked = time.monotonic()
         self._every = _EVERY if screen.is_terminal else 10.0
 
     def __enter__(self) -> Self:
@@ -78,6 +79,7 @@ class Progress:
 
     def show(self, now: float) -> None:
         """Stream time has come to `now`."""
+        self._first = self._first or (time.monotonic(), now)
         if time.monotonic() - self._looked < self._every and now < self._end:
             return
         self._looked = time.monotonic()
@@ -85,8 +87,10 @@ class Progress:
         self._screen.draw(f"{self._bar(now)}  {_scores(jobs)}")
 
     def _bar(self, now: float) -> str:
+        assert self._first is not None
+        started, first = self._first
         share = min(1.0, (now - self._begin) / (self._end - self._begin))
-        left = (time.monotonic() - self._started) * (1 - share) / max(share, 1e-6)
+        left = (time.monotonic() - started) * (self._end - now) / max(now - first, 1.0)
         date = datetime.datetime.fromtimestamp(now, _NY).strftime("%a %d %b %H:%M")
         filled = round(share * _BAR)
         return f"{date} [{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%}, {left:3.0f} s left"

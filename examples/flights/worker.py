@@ -12,8 +12,8 @@ import pathlib
 import sys
 from typing import Final
 
-from examples.flights.data import CATEGORICAL, NUMERIC, load
-from examples.flights.job import HOUR, Clock, Job
+from examples.flights.data import CATEGORICAL, HOUR, NUMERIC, load
+from examples.flights.job import Clock, Job
 from examples.flights.model import Model
 from tracer.local import LocalLog
 from tracer.profiles import FeatureKind

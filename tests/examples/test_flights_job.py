@@ -14,8 +14,8 @@ pytest.importorskip("pandas", reason="the demo's data need pandas and nycflights
 pytest.importorskip("tensorflow", reason="the demo's model needs TensorFlow: install streamgauge[demo]")
 
 from examples.flights import schedules, truth
-from examples.flights.data import NUMERIC, PLANE, Flights, load
-from examples.flights.job import HOUR, Clock, Job
+from examples.flights.data import HOUR, NUMERIC, PLANE, Flights, load
+from examples.flights.job import Clock, Job
 from examples.flights.model import Model
 from examples.flights.worker import traced
 from tracer import records, summaries
@@ -136,7 +136,7 @@ def test_a_thousandfold_learning_rate_ends_in_a_hard_fact_and_a_snapshot_heals_i
 ) -> None:
     day = Day(flights).live(12)
     day.job.save(tmp_path / "LGA", model=True)
-    day.live(2, "learning_rate")
+    day.live(4, "learning_rate")
     assert not day.job.model.is_finite()
     assert any(fact == "nonfinite" for batch in day.batches() for fact, _, _ in batch.hard)
     kept = (tmp_path / "LGA.npz").read_bytes()
