@@ -69,14 +69,20 @@ def unsuppress(bus: Bus, job: str, episode: str, now: float, author: str = "") -
 def feedback(
     bus: Bus, job: JobConfig, notification: str, verdict: Verdict, now: float, author: str = "", comment: str = ""
 ) -> Feedback:
-    """Say what a notification was worth; it goes into the job's log."""
+    """Say what a notification was worth.
+
+    It goes into the job's log, where it is shown, and behind the notification on `alerts`, where thresholds learn.
+    """
     if verdict not in get_args(Verdict):
         raise ActionError(f"verdict must be one of {', '.join(get_args(Verdict))}, got {verdict!r}")
     made = Feedback(
         job=job.name, notification=_named(notification, "notification"), verdict=verdict, author=author,
         comment=comment, time=now,
     )  # fmt: skip
-    bus.send([("traces", records.key_of(job.name, 0, job.shards), records.encode(made))])
+    bus.send([
+        ("traces", records.key_of(job.name, 0, job.shards), records.encode(made)),
+        ("alerts", job.name, outputs.encode(made)),
+    ])  # fmt: skip
     return made
 
 

@@ -7,6 +7,7 @@ that never accepts a lasting change judges everything after it by a world that i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from anomaly import scales
 from anomaly.columns import Arrays, Column, empty, pack, pick, unpack
 from anomaly.detectors.limit import exceeds
 from anomaly.detectors.seasonal_robust import deviation, sigmas
-from anomaly.reference import Bools, Expected, Floats, Moment, Reference
+from anomaly.reference import Bools, Expected, Floats, Moment, Reference, Rows
 from anomaly.types import Anomaly, SeriesKey, Severity
 from pipelines.calendar import moment, slots
 from pipelines.closed import Closed
@@ -83,6 +84,10 @@ class Watch:
         """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
         self._multipliers, self._traits = dict(multipliers), None
 
+    def accept(self, keys: Iterable[SeriesKey]) -> None:
+        """What these series have done since they were last learnt is normal, at once; on-call says so."""
+        self._settle(np.array(sorted(self._rows[key] for key in keys if key in self._rows), dtype=np.int64))
+
     def judge(self, closed: Closed) -> Judged:
         """Reference, band and sigmas of a window: revision 0 in the order of windows, later revisions at any time."""
         at = moment(closed.start, self.spec, self.config.timezone, self.config.holidays)
@@ -128,8 +133,7 @@ class Watch:
         arrays["unlearnt"] = np.where(known, np.where(keep, np.nan, since), arrays["unlearnt"])
         self.reference.forget_excess(np.flatnonzero(known & keep))
         lasting = np.flatnonzero(known & (start - arrays["unlearnt"] >= self.config.detection.history / 4))
-        self.reference.settle(lasting)
-        arrays["unlearnt"][lasting] = np.nan
+        self._settle(lasting)
         return keep
 
     def snapshot(self) -> bytes:
@@ -148,6 +152,10 @@ class Watch:
         self.reference = Reference.restore(state.reference)
         self.episodes = {_series(key): episode for key, episode in state.episodes}
         self._multipliers = {_series(key): factor for key, factor in state.multipliers}
+
+    def _settle(self, rows: Rows) -> None:
+        self.reference.settle(rows)
+        self._arrays["unlearnt"][rows] = np.nan
 
     def _align(self, keys: tuple[SeriesKey, ...]) -> None:
         """Series come and go: state follows the keys of the window."""

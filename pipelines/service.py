@@ -1,4 +1,4 @@
-"""The `run` process: engine, combiner, pager, store writer, notifiers and HTTP as separate consumers of one bus."""
+"""The `run` process: engine, combiner, pager, verdicts, store writer, notifiers, HTTP as consumers of one bus."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
 from pipelines.hosting import Consumer, Step
 from pipelines.outbox import Outbox
 from pipelines.ports import Bus, Notifier, Query, Store
+from pipelines.verdicts import CONSUMER as VERDICTS
+from pipelines.verdicts import Verdicts
 from pipelines.writer import StoreWriter
 from tracer.records import Tick
 from tracer.transport import Message
 
 PAGER_TICK: Final = 1.0  # seconds of wall time between the pager's ticks
 _PROMPT: Final = 0.1  # the same while something waits for a decision: bounds how long an alert takes
+_SHOWN: Final = 0.5  # seconds between commits of what verdicts taught: what is shown of it is so old
 _TRIM: Final = 3600.0  # seconds of wall time between looks at what is old enough to go
 _LEAST_WAIT: Final = 10.0  # seconds in which threads must end
 _log = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ class Service:
         self._consumers: list[Consumer] = []
         self._outboxes: list[Outbox] = []
         self._http: HttpThread | None = None
+        self._add_verdicts()  # first: what it says goes into the jobs' logs
         self._add_engine()
         if any(job.shards > 1 for job in config.jobs):
             self._add_keyed(combining(config, self._own_bus(), parts.make_combiner))
@@ -128,6 +132,28 @@ class Service:
     def _add_keyed(self, keyed: KeyedConsumer, step: Step | None = None) -> None:
         self._lags[keyed.name] = lambda: self._bus.end(keyed.topic) - keyed.done
         self._add(keyed.name, keyed.bus, step or keyed.step, keyed.commit)
+
+    def _add_verdicts(self) -> None:
+        bus, jobs = self._own_bus(), {job.name: job for job in self._config.jobs}
+        states: dict[str, Verdicts] = {}
+
+        def make(key: str) -> Verdicts:
+            states[key] = Verdicts(jobs[key])
+            return states[key]
+
+        def route(message: Message) -> Route:
+            return Route(message.key if message.key in jobs else None)
+
+        keyed = KeyedConsumer(bus, VERDICTS, "alerts", route, make, every=_SHOWN)
+
+        def step() -> int:
+            now = self._now()
+            if keyed.done == bus.end("alerts"):
+                wanted = [name for name in sorted(states) if states[name].wants_tick(now)]
+                bus.send([("alerts", name, outputs.encode(Tick(job=name, time=now))) for name in wanted])
+            return keyed.step()
+
+        self._add_keyed(keyed, step)
 
     def _add_pager(self) -> None:
         bus, make = self._own_bus(), self._parts.make_pager

@@ -15,6 +15,7 @@
     GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC, calibration, drawn from them
     GET  /api/jobs/{job}/topology
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
+    GET  /api/jobs/{job}/thresholds           what on-call's verdicts have taught: multipliers and their labels
     GET  /api/jobs/{job}/tensors              limit: the last raw arrays; /tensors/{offset} is one, as numbers
     GET  /api/jobs/{job}/health               records in, late, dropped, dead; watermark lag
     GET  /api/incidents, /api/incidents/{id}  start, end, limit; one with its audit trail
@@ -93,6 +94,7 @@ READERS: Final = web.AppKey("readers", Readers)
 def application(sources: Sources, guard: Guard, static: Path | None = None) -> web.Application:
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
     from pipelines.adapters import http_actions, http_costs, http_events, http_pictures, http_routes, http_tensors
+    from pipelines.adapters import http_thresholds as thresholds
 
     app = web.Application(middlewares=[middleware(guard)], client_max_size=MAX_BODY)
     app[SOURCES], app[READERS] = sources, Readers(sources.open_query)
@@ -101,6 +103,7 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     http_costs.add(app)
     http_pictures.add(app)
     http_tensors.add(app)
+    thresholds.add(app)
     http_events.add(app)
     if static is not None:
         _add_static(app, static)

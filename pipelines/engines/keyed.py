@@ -169,6 +169,12 @@ class KeyedConsumer:
         return self.states[key]
 
 
+def committed_state(bus: Bus, name: str, key: str) -> bytes | None:
+    """What one key's state was when the consumer `name` committed last; None if it had none."""
+    state = bus.committed(name)[1]
+    return None if state is None else msgspec.msgpack.decode(state, type=_Committed).keys.get(key)
+
+
 def dead_letter(message: Message, reason: str, text: str) -> Output:
     """What is sent in place of a message that cannot be used."""
     identity = records.identity_of(message.value)

@@ -74,7 +74,7 @@ class Stage2:
         return []
 
     def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
-        """Show what on-call said; thresholds learn from it below the line and come back as a `Setting`."""
+        """Show what on-call said; what it teaches is computed below the line and comes back as a `Setting`."""
         text = f"{feedback.notification}: {feedback.verdict}" + (f" ({feedback.comment})" if feedback.comment else "")
         return [Change(job=feedback.job, name="feedback", time=feedback.time, text=text)]
 
@@ -105,6 +105,8 @@ class Stage2:
         for setting in due:
             if setting.name == "thresholds":
                 self._multiply(msgspec.json.decode(setting.body, type=Multipliers))
+            elif setting.name == "new_trend":
+                self._accept(msgspec.json.decode(setting.body, type=tuple[SeriesKey, ...]))
             else:
                 changes = msgspec.json.decode(setting.body, type=dict[str, float])
                 self._detect_with(msgspec.convert({**msgspec.to_builtins(self.config.detection), **changes}, Detection))
@@ -113,6 +115,10 @@ class Stage2:
         factors = {key: factor for key, factor in multipliers.factors if key.job == self.config.name}
         for watch in self._watches:
             watch.adjust(factors)
+
+    def _accept(self, keys: tuple[SeriesKey, ...]) -> None:
+        for watch in self._watches:
+            watch.accept(keys)
 
     def _detect_with(self, detection: Detection) -> None:
         self.config = msgspec.structs.replace(self.config, detection=detection)
@@ -157,7 +163,7 @@ def _nothing(view: View) -> Values:
     return NOTHING
 
 
-_SETTINGS: Final = ("thresholds", "detection")
+_SETTINGS: Final = ("thresholds", "new_trend", "detection")
 SCORE: Final = Metric(
     name="score", domain="system", clock="wall", compute=_nothing, unit="points", minimum=0.0, window="short",
     doc="0..100, from the losses of all metrics below it.", scope="job", direction="down", consecutive=2, pages=False,

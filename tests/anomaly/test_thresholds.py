@@ -2,57 +2,116 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly.thresholds import HALF_LIFE, Multipliers, Thresholds, Verdict, judge, setting
+from anomaly.thresholds import (
+    DAILY,
+    DAY,
+    FORGOTTEN,
+    HALF_LIFE,
+    Lesson,
+    Multipliers,
+    Threshold,
+    Verdict,
+    in_force,
+    judge,
+    learn,
+    move,
+    setting,
+)
 from anomaly.types import SeriesKey
 
 KEY = SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate")
+VERDICTS = st.sampled_from(get_args(Verdict))
+SAID = st.lists(st.tuples(st.integers(0, 40), VERDICTS, st.floats(0.0, 40 * DAY)), max_size=60)
 
 
-def after(*verdicts: Verdict, start: float = 0.0) -> Thresholds:
-    state: Thresholds = {}
+def after(*verdicts: Verdict, every: float = 0.0) -> Lesson:
+    lesson = Lesson()
     for n, verdict in enumerate(verdicts):
-        state = judge(state, KEY, verdict, f"n{n}", start)
-    return state
+        lesson = move(learn(lesson, f"n{n}", verdict, n * every), n * every)
+    return lesson
 
 
-@given(st.lists(st.sampled_from(get_args(Verdict)), max_size=60))
+@given(st.lists(VERDICTS, max_size=80))
 def test_a_multiplier_stays_within_its_bounds(verdicts: list[Verdict]) -> None:
-    for threshold in after(*verdicts).values():
-        assert 0.7 <= threshold.factor(0.0) <= 2.5
+    threshold = Threshold()
+    for verdict in verdicts:
+        threshold = judge(threshold, verdict, 0.0)
+        assert 0.7 - 1e-9 <= threshold.factor(0.0) <= 2.5 + 1e-9
 
 
-def test_two_verdicts_change_nothing_yet_and_the_third_does() -> None:
-    assert after("false_alarm", "false_alarm")[KEY].factor(0.0) == 1.0
-    assert after("false_alarm", "false_alarm", "false_alarm")[KEY].factor(0.0) > 1.3
+@given(SAID)
+def test_what_is_in_force_stays_within_its_bounds_and_moves_by_a_quarter_a_day(
+    said: list[tuple[int, Verdict, float]],
+) -> None:
+    lesson, opened = Lesson(), (0, 1.0)
+    for incident, verdict, now in sorted(said, key=lambda one: one[2]):
+        if math.floor(now / DAY) > opened[0]:
+            opened = (math.floor(now / DAY), lesson.factor)
+        lesson = move(learn(lesson, str(incident), verdict, now), now)
+        assert 0.7 <= lesson.factor <= 2.5
+        assert opened[1] / DAILY - 0.005 <= lesson.factor <= opened[1] * DAILY + 0.005
+
+
+def test_whoever_always_says_false_alarm_comes_to_the_bound_and_no_further() -> None:
+    assert after(*["false_alarm"] * 300, every=DAY / 4).factor == 2.5  # type: ignore[arg-type]
+
+
+@given(st.lists(VERDICTS, min_size=1, max_size=20), st.lists(VERDICTS, max_size=2))
+def test_fewer_than_three_incidents_move_nothing(repeats: list[Verdict], others: list[Verdict]) -> None:
+    lesson = after(*others[:1])
+    for verdict in repeats:
+        lesson = move(learn(lesson, "the same", verdict, 0.0), 0.0)
+    assert lesson.factor == 1.0
+
+
+@given(st.lists(VERDICTS, min_size=1, max_size=6), st.lists(VERDICTS, max_size=9), st.data())
+def test_the_last_word_on_an_incident_counts_once_whenever_it_is_said(
+    changed: list[Verdict], others: list[Verdict], data: st.DataObject
+) -> None:
+    place = data.draw(st.integers(0, len(others)))
+    verdicts: list[Verdict] = [*others[:place], changed[-1], *others[place:]]
+    once = after(*verdicts)
+    again = after(*others[:place], changed[0], *others[place:])
+    for verdict in changed[1:]:
+        again = learn(again, f"n{place}", verdict, 5 * DAY)
+    assert again.threshold == once.threshold
 
 
 def test_true_alarms_lower_it() -> None:
-    assert after(*["true_alarm"] * 5)[KEY].factor(0.0) < 0.8  # type: ignore[arg-type]
+    assert after(*["true_alarm"] * 4).factor == 0.81  # type: ignore[arg-type]
 
 
-def test_one_incident_counts_once() -> None:
-    state: Thresholds = {}
-    for _ in range(5):
-        state = judge(state, KEY, "false_alarm", "the same", 0.0)
-    assert state[KEY].verdicts == 1
+def test_a_day_allows_a_quarter_and_the_next_day_the_rest() -> None:
+    lesson = after(*["false_alarm"] * 4)  # type: ignore[arg-type]
+    assert lesson.factor == 1.25
+    assert move(lesson, DAY).factor == 1.45  # 1.1^4, a day old
 
 
 def test_expected_and_new_trend_say_nothing_about_the_threshold() -> None:
-    assert after("expected", "new_trend", "none") == {}
+    assert after("expected", "new_trend", "none", "none").threshold == Threshold()
 
 
-def test_what_was_taught_fades() -> None:
-    state = after(*["false_alarm"] * 5)  # type: ignore[arg-type]
-    assert 1.0 < state[KEY].factor(HALF_LIFE) < state[KEY].factor(0.0)
+def test_what_was_taught_fades_and_is_forgotten() -> None:
+    lesson = after(*["false_alarm"] * 5)  # type: ignore[arg-type]
+    assert 1.0 < move(lesson, HALF_LIFE).factor < move(lesson, DAY).factor
+    assert move(lesson, FORGOTTEN + 1.0).factor == 1.0
+
+
+def test_the_job_is_as_wide_as_its_widest_worker_and_no_narrower() -> None:
+    other, job = KEY._replace(worker="JFK"), KEY._replace(worker="")
+    lessons = {KEY: Lesson(factor=1.3), other: Lesson(factor=1.2)}
+    assert in_force(lessons) == {job: 1.3, other: 1.2, KEY: 1.3}
+    assert in_force({KEY: Lesson(factor=0.8)}) == {KEY: 0.8}
+    assert in_force({KEY: Lesson(factor=0.9), job: Lesson(factor=0.8)}) == {job: 0.8, KEY: 0.9}
 
 
 def test_the_setting_holds_what_differs_from_one() -> None:
-    state = after(*["false_alarm"] * 4)  # type: ignore[arg-type]
-    body = msgspec.json.decode(setting(state, 0.0), type=Multipliers)
-    assert [key for key, _ in body.factors] == [KEY]
+    body = setting(in_force({KEY: Lesson(factor=0.8), KEY._replace(metric="psi"): Lesson()}))
+    assert msgspec.json.decode(body, type=Multipliers).factors == ((KEY, 0.8),)

@@ -154,7 +154,7 @@ def test_health_tells_queues_dead_letters_and_consumers(running: Running) -> Non
     running.send(batch("a"), b"rubbish", batch("x"))
     running.drain()
     health = running.ask("/api/health")[1]
-    assert set(health["lags"]) == {"engine", "pager", "writer"}
+    assert set(health["lags"]) == {"verdicts", "engine", "pager", "writer"}
     assert health["dead"] == {"type": 1, "wrong key": 0} or sum(health["dead"].values()) == 2
     assert all(consumer["alive"] for consumer in health["consumers"].values())
     assert set(health["jobs"]) == {"a", "b"}
