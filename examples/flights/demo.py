@@ -45,12 +45,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the demo; 0 when it came to its end. Raises UseError for what its caller can mend."""
     args = _arguments(argv)
     _require()
-    truth = truths.load(args.truth)
+    truth = _truth(args.truth)
+    _clear(args.data)
     print("Preparing the flights, starting the pipeline and three workers ...", flush=True)
     try:
         with _told_to_end():
             flights = {airport: load(airport, args.data / "cache") for airport in AIRPORTS}
-            _clear(args.data)
             _run(args, truth, {name: item.time for name, item in flights.items()})
     except (PipelineLost, WorkerLost) as error:
         raise UseError(str(error)) from None
@@ -177,6 +177,13 @@ def _require() -> None:
     for name in _NEEDED:
         if importlib.util.find_spec(name) is None:
             raise UseError(f"the demo needs {name}: install streamgauge[demo], or run `make demo` in a clone")
+
+
+def _truth(path: pathlib.Path) -> truths.Truth:
+    try:
+        return truths.load(path)
+    except (OSError, ValueError) as error:  # no file, no TOML, or not what a truth file holds
+        raise UseError(f"--truth {path}: {error}") from None
 
 
 def _clear(folder: pathlib.Path) -> None:
