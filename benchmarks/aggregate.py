@@ -9,6 +9,7 @@ Times are the process's CPU time, the median of interleaved rounds.
 from __future__ import annotations
 
 import argparse
+import pathlib
 import resource
 import statistics
 import time
@@ -155,7 +156,7 @@ def day(*, quick: bool) -> Iterable[dict[str, object]]:
         operator.on_records(list(pane_log(pane, 1)))
         if pane * PANE % 3600 == 0:
             sizes.append(len(operator.snapshot()) / 1e6)
-            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            memory.append(_resident())
     for name, values in (("snapshot", sizes), ("memory", memory)):
         growth = values[-1] / values[1]
         yield {"name": f"aggregate {name}", "value": values[-1], "unit": "MB", "rival": "an hour in", "ratio": growth}
@@ -163,6 +164,11 @@ def day(*, quick: bool) -> Iterable[dict[str, object]]:
 
 def _names() -> bytes:
     return records.encode_names([Name("train", "gradient_norm", f"tensor:{i}") for i in range(NAMES)])
+
+
+def _resident() -> float:
+    """Resident set now, MB: a high-water mark would hide growth below what the timed part used."""
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def _cpu(work: Callable[[list[bytes]], object], log: list[bytes]) -> float:
