@@ -35,9 +35,10 @@ class ActionError(ValueError):
 
 
 def silence(
-    bus: Bus, job: str, matchers: Sequence[Matcher], start: float, end: float, author: str = "", comment: str = ""
-) -> Silence:
-    """Hold back what matches in [start, end), by the pager's clock."""
+    bus: Bus, job: str, matchers: Sequence[Matcher], start: float, end: float, author: str = "", comment: str = "",
+    name: str = "",
+) -> Silence:  # fmt: skip
+    """Hold back what matches in [start, end), by the pager's clock; `name` is the id of a silence to replace."""
     if not 0 < end - start <= MAX_SILENCE:
         raise ActionError(f"a silence lasts above 0 s and at most a year, got {end - start:g} s; give another end")
     if not 0 < len(matchers) <= _MAX_MATCHERS:
@@ -45,8 +46,8 @@ def silence(
     for matcher in matchers:
         _check_matcher(matcher)
     made = Silence(
-        id=uuid.uuid4().hex[:12], job=job, matchers=tuple(matchers), start=start, end=end, author=author,
-        comment=comment,
+        id=_named(name, "id") if name else uuid.uuid4().hex[:12], job=job, matchers=tuple(matchers), start=start,
+        end=end, author=author, comment=comment,
     )  # fmt: skip
     _tell_pager(bus, job, made)
     return made

@@ -111,6 +111,10 @@ class Query(Protocol):
         """One of them with its audit trail."""
         ...
 
+    def silenced(self, job: str, limit: int = 200) -> list[dict[str, Any]]:
+        """Alerts that a silence holds back now, newest first, each with its reason."""
+        ...
+
     def changes(self, job: str, start: float, end: float) -> list[dict[str, Any]]:
         """What belongs on a time axis beside anomalies."""
         ...

@@ -31,6 +31,7 @@ class _Silence(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     matchers: list[_Match]
     end: float
     start: float | None = None  # None: now
+    id: str = ""  # of the silence that this one replaces
     author: str = ""
     comment: str = ""
 
@@ -78,7 +79,9 @@ async def silence(request: web.Request) -> web.StreamResponse:
     matchers = [Matcher(m.label, m.value, m.is_regex) for m in asked.matchers]  # type: ignore[arg-type]
     start = now if asked.start is None else asked.start
     author, comment = asked.author[:_TEXT], asked.comment[:_TEXT]
-    return await _act(request, lambda bus: actions.silence(bus, job, matchers, start, asked.end, author, comment))
+    return await _act(
+        request, lambda bus: actions.silence(bus, job, matchers, start, asked.end, author, comment, asked.id)
+    )
 
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:

@@ -33,8 +33,8 @@ def add(app: web.Application) -> None:
     app.router.add_get("/readyz", ready)
     for name, handler in {
         "scores": scores, "breakdown": breakdown, "series": series, "points": points, "changed": changed,
-        "anomalies": anomalies, "incidents": incidents, "changes": changes, "profiles": profiles, "topology": topology,
-        "traces": traces, "health": job_health,
+        "anomalies": anomalies, "incidents": incidents, "silenced": silenced, "changes": changes, "profiles": profiles,
+        "topology": topology, "traces": traces, "health": job_health,
     }.items():  # fmt: skip
         app.router.add_get(f"{job}/{name}", handler)
 
@@ -133,6 +133,12 @@ async def incident(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise Refusal(404, f"unknown incident {name[:100]!r}", "see /api/incidents")
     return answer(found)
+
+
+async def silenced(request: web.Request) -> web.StreamResponse:
+    """Alerts that a silence holds back now, with its reason."""
+    job, limit = job_of(request), whole(request, "limit", 200, _MOST)
+    return answer(await _ask(request, lambda query: query.silenced(job, limit)))
 
 
 async def changes(request: web.Request) -> web.StreamResponse:

@@ -49,6 +49,17 @@ def incident(store: sqlite3.Connection, name: str) -> dict[str, Any] | None:
     }
 
 
+def silenced(store: sqlite3.Connection, job: str, limit: int) -> list[dict[str, Any]]:
+    """The newest `limit` alerts of a job whose last decision is that a silence holds them back."""
+    rows = store.execute(
+        "SELECT body FROM decisions AS one WHERE job = ?1 AND state = 'silenced' AND time ="
+        " (SELECT max(time) FROM decisions WHERE job = ?1 AND episode = one.episode)"
+        " ORDER BY time DESC, episode LIMIT ?2",
+        (job, limit),
+    )
+    return [_shown(_decision.decode(body)) for (body,) in rows]
+
+
 def still_open(store: sqlite3.Connection, job: str) -> tuple[int, int]:
     """(incidents not resolved, alerts suppressed under them) of a job now."""
     rows = store.execute(

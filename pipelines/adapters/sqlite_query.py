@@ -97,6 +97,11 @@ class SqliteQuery:
         with self._reader.reading() as store:
             return sqlite_incidents.incident(store, notification)
 
+    def silenced(self, job: str, limit: int = 200) -> list[dict[str, Any]]:
+        """Alerts that a silence holds back now, newest first, each with its reason."""
+        with self._reader.reading() as store:
+            return sqlite_incidents.silenced(store, job, limit)
+
     def changes(self, job: str, start: float, end: float) -> list[dict[str, Any]]:
         """What to mark on a time axis, oldest first."""
         with self._reader.reading() as store:

@@ -65,6 +65,10 @@ def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
     assert "labelled true alarm" in standing
     assert world.HOSTILE in page.locator(".trail").inner_text()
     assert page.get_by_role("button", name="true alarm").get_attribute("aria-pressed") == "true"
+    assert "entity=feature:late" in page.locator(".silences").first.inner_text()
+    page.get_by_role("button", name="End now").click()
+    until(lambda: not page.get_by_role("button", name="End now").is_visible())
+    until(lambda: "silenced" not in page.locator(".standing").inner_text())
 
 
 def test_an_unsuppression_goes_out_and_is_in_the_trail(tabs: Tabs) -> None:

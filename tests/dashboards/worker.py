@@ -21,7 +21,7 @@ def main(log: str, job: str, worker: str) -> None:
     tracer = Tracer(job, worker, LocalLog(log), pane=1.0)
     weights = {"dense/kernel": random.normal(0, 0.1, (48, 24)), "dense/bias": np.zeros(24), HOSTILE: np.eye(5)}
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=_watch, args=(ended,), daemon=True).start()
     while not ended.is_set():
         gradients = {name: random.normal(0, 0.01, weight.shape) for name, weight in weights.items()}
         for name, gradient in gradients.items():
@@ -30,6 +30,11 @@ def main(log: str, job: str, worker: str) -> None:
         tracer.step(float(random.gamma(2.0, 0.1)), features={}, rows=8, tensors=tensors)
         time.sleep(PAUSE)
     tracer.close()
+
+
+def _watch(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
 
 
 if __name__ == "__main__":

@@ -16,9 +16,16 @@ export function askedOf(changes, incident) {
   });
 }
 
+/** The silences of /changes that hold at `now`, the last word of each id, those that end first at the top. */
+export function silencesOf(changes, now) {
+  const last = new Map(changes.filter((change) => change.name === 'silence').map(read).map((one) => [one.about, one]));
+  return [...last.values()].filter((one) => one.until > now).sort((a, b) => a.until - b.until);
+}
+
 /** The silence that holds at `now`, and the label that was given last. */
 export function standing(asked, now) {
-  const silence = asked.findLast((one) => one.name === 'silence' && one.time <= now && one.until > now) ?? null;
+  const last = new Map(asked.filter((one) => one.name === 'silence').map((one) => [one.about, one]));
+  const silence = [...last.values()].findLast((one) => one.until > now) ?? null;
   const label = asked.findLast((one) => one.name === 'feedback' && one.verdict !== 'none') ?? null;
   return { silence, label, isAcknowledged: asked.some((one) => one.name === 'ack') };
 }

@@ -18,6 +18,11 @@ export function duration(seconds) {
   return format.duration(Math.max(0, seconds));
 }
 
+/** How long ago, without parts of a second. */
+export function ago(seconds) {
+  return `${format.duration(Math.max(0, Math.round(seconds)))} ago`;
+}
+
 /** How one onset lies to another. */
 export function lag(seconds) {
   if (Math.abs(seconds) < 0.5) return 'at the same time';

@@ -45,8 +45,8 @@ function box(node, [x, y], href, isChosen) {
   const name = isGroup && node.members.length > 1 ? node.title : whole(node.id);
   const where = isGroup && node.members.length > 1 ? node.where : second(node);
   const said = isGroup && node.members.length > 1 ? `${node.title}, ${node.where}` : `${place(node.id)}, ${node.word}${node.text ? `: ${node.text}` : ''}`;
-  return svg('a', { class: `node is-${node.state}${isChosen ? ' is-chosen' : ''}${isGroup ? ' is-group' : ''}`, href, transform: `translate(${x} ${y})`, 'data-row': '', 'data-node': node.id, 'aria-label': said.slice(0, 300) },
-    svg('title', {}, said.slice(0, 500)),
+  return svg('a', { class: `node is-${node.state}${isChosen ? ' is-chosen' : ''}${isGroup ? ' is-group' : ''}`, href, transform: `translate(${x} ${y})`, 'data-row': '', 'data-node': node.id },
+    svg('title', {}, said.slice(0, 300)),
     node.state === 'root' ? svg('rect', { class: 'ring', x: -4, y: -4, width: BOX.width + 8, height: BOX.height + 8, rx: 10 }) : null,
     svg('rect', { class: 'box', width: BOX.width, height: BOX.height, rx: 6 }),
     placed(icon(ICONS[node.state])),

@@ -392,3 +392,11 @@ def test_one_slow_page_is_cut_off_and_holds_up_nobody(running: Running, monkeypa
             received += line.startswith(b"event: silence")
     assert received < 100
     until(lambda: running.ask("/healthz")[0] == 200)
+
+
+def test_a_silence_with_the_id_of_another_replaces_it(running: Running) -> None:
+    asked = {"matchers": [{"label": "worker", "value": "w1"}], "start": 10.0, "end": 20.0}
+    first = running.ask("/api/jobs/a/silence", asked)[1]
+    ended = running.ask("/api/jobs/a/silence", asked | {"end": 15.0, "id": first["id"]})[1]
+    assert (ended["id"], ended["end"]) == (first["id"], 15.0)
+    assert running.ask("/api/jobs/a/silence", asked | {"id": "x" * 201})[0] == 400

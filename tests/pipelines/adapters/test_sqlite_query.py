@@ -16,7 +16,7 @@ from pipelines.adapters.sqlite_query import SqliteQuery
 from pipelines.adapters.sqlite_read import Reader
 from pipelines.adapters.sqlite_store import SqliteStore
 from pipelines.config import DAY, HOUR, Retention
-from pipelines.outputs import Change, Counters, Profiles
+from pipelines.outputs import Change, Counters, DeadLetter, Profiles
 from pipelines.ports import Query
 from tests.pipelines.adapters.sqlite_records import alert, anomaly, columns, decision, notification, score
 from tracer.records import Sketch
@@ -57,6 +57,8 @@ def test_an_empty_store_answers_everything_with_nothing(query: Query) -> None:
     assert query.changes("ctr", 0, T) == []
     assert query.profiles("ctr", "", 0, T) == []
     assert query.counters("ctr") == {}
+    assert query.silenced("ctr") == []
+    assert query.dead_letters() == []
 
 
 def test_jobs_show_the_last_score_its_change_in_an_hour_and_the_last_60(store: SqliteStore, query: Query) -> None:
@@ -283,3 +285,21 @@ def test_the_canonical_form_tells_one_bit_and_forgets_numbers(tmp_path: Path) ->
     assert dumps[0] != dumps[2]
     assert b'"0x1.999999999999ap-4"' in dumps[0]
     assert len(canonical_dump(tmp_path / "a", ("point",)).splitlines()) == 2
+
+
+def test_silenced_is_what_the_last_decision_holds_back(query: Query, store: SqliteStore) -> None:
+    held, gone, other = alert("held", T), alert("gone", T), alert("other", T)
+    said = [(1, held, "pending"), (2, held, "silenced"), (2, gone, "silenced"), (3, gone, "sent"), (4, other, "suppressed")]
+    store.write([decision(T + after, item, item, state=state) for after, item, state in said])
+    assert [row["alert"]["node"] for row in as_json(query.silenced("ctr"))] == ["held"]
+    assert query.silenced("elsewhere") == []
+
+
+def test_dead_letters_come_newest_first_with_the_begin_of_their_bytes(query: Query, store: SqliteStore) -> None:
+    letters = [
+        DeadLetter(identity=name, reason="type", text="t", topic="traces", key="k", data=name.encode() * 100)
+        for name in ("a", "b")
+    ]
+    store.write(letters)
+    found = as_json(query.dead_letters(1))
+    assert [(row["identity"], row["bytes"], row["begin"]) for row in found] == [("b", 100, "62" * 64)]

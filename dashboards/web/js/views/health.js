@@ -18,7 +18,7 @@ const HELP = {
 
 /** Mount the view; returns what follows the state. */
 export function mount(root, ctx) {
-  const state = el('span', { 'aria-live': 'polite' });
+  const state = el('span', { class: 'states', 'aria-live': 'polite' });
   const flow = panel('Records', state);
   const queues = panel('Queues and consumers');
   const lag = panel('Watermark lag by worker');
@@ -30,7 +30,8 @@ export function mount(root, ctx) {
 
   const load = () => ctx.load(flow.body, (signal) => api.get('/health', {}, signal), (found) => {
     health = found;
-    put(state, chip(found.ready ? 'healthy' : 'broken', found.ready ? 'ready' : 'not ready'));
+    const row = ctx.jobs.find((one) => one.job === ctx.job);
+    put(state, row?.state === 'stale' ? [chip('stale', `no data for ${format.duration(Math.round(row.age))}`), ' '] : null, chip(found.ready ? 'healthy' : 'broken', found.ready ? 'ready' : 'not ready'));
     drawFlow(flow.body, found, ctx);
     drawQueues(queues.body, found);
     drawDisk(disk.body, found);
@@ -92,7 +93,7 @@ async function lags(ctx, signal) {
 function drawLag(box, found, ctx) {
   if (!found.length) return put(box, empty('No worker\u2019s watermark is known yet.', 'It comes with the first closed wall-clock window.'));
   const most = Math.max(1e-9, ...found.flatMap((one) => one.line.filter((value) => value !== null)));
-  put(box, el('ul', { class: 'lags' }, found.map((one) => el('li', {}, el('span', { class: 'clip' }, format.name(one.worker, 60)),
+  put(box, el('ul', { class: 'lags' }, found.map((one) => el('li', {}, el('span', { class: 'clip', title: format.name(one.worker, 300) }, format.name(one.worker, 60)),
     sparkline(one.line, { high: most, height: 24, label: `lag of ${format.name(one.worker, 60)} over the range` }), el('b', { class: 'num' }, format.duration(one.value)),
     el('span', { class: 'muted small num' }, ctx.time(one.end))))));
 }

@@ -6,6 +6,7 @@ import { edgeOf, duration } from '../clock.js';
 import * as format from '../format.js';
 import { IncidentDetail } from '../incident_detail.js';
 import { place } from '../places.js';
+import { silencePanel } from '../silences.js';
 
 export const title = 'Incidents';
 const MOST = 200;
@@ -17,7 +18,8 @@ export function mount(root, ctx) {
   const choice = el('div', { class: 'choice', role: 'group', 'aria-label': 'Which incidents' });
   const counted = el('span', { 'aria-live': 'polite' });
   const list = panel('Incidents', counted, choice);
-  put(root, el('h1', { class: 'visually-hidden' }, `Incidents of ${format.name(ctx.job)}`), list.box);
+  const silent = silencePanel(ctx);
+  put(root, el('h1', { class: 'visually-hidden' }, `Incidents of ${format.name(ctx.job)}`), silent.box, list.box);
   let found = [];
   let detail = null;
 
@@ -39,10 +41,12 @@ export function mount(root, ctx) {
   ctx.on(EVENTS, (came) => {
     if (!came.some((event) => ctx.isMine(event))) return;
     load();
+    silent.load();
     detail?.reload();
   });
   ctx.exports(() => ({ name: `incidents-${ctx.job}`, rows: found.filter((one) => fits(one, ctx)).map(flat) }));
   load();
+  silent.load();
   return {
     refreshed: () => { if (found.length) draw(); },
     update(state, before) {

@@ -1,6 +1,6 @@
 // Traces: what each worker traces, as it says itself; a form to change it; the tensors that came.
 
-import { duration, nowOf } from '../clock.js';
+import { ago, duration, nowOf } from '../clock.js';
 import { chip, el, empty, panel, put } from '../dom.js';
 import * as format from '../format.js';
 import { PlanForm } from '../plan_form.js';
@@ -123,13 +123,13 @@ function drawWorkers(box, traced, ctx) {
       const dropped = Object.entries(one.counters ?? {}).filter(([name]) => name.startsWith('dropped')).reduce((sum, [, count]) => sum + count, 0);
       return el('tr', {}, el('td', {}, format.name(one.worker, 60)), el('td', {}, chip(state, word), one.fault ? el('span', { class: 'small is-broken' }, ` ${format.name(one.fault, 160)}`) : null),
         el('td', { class: 'small' }, held.length ? format.name(held.join(', '), 120) : el('span', { class: 'muted' }, 'as started')), el('td', { class: 'num' }, listed.has(one.worker) ? format.count(listed.get(one.worker)) : '\u2013'),
-        el('td', { class: 'num' }, format.count(one.counters?.sent)), el('td', { class: `num${dropped ? ' is-degraded' : ''}` }, format.count(dropped)), el('td', { class: 'num muted', title: ctx.time(one.time, true) }, ago(one.time, ctx)));
+        el('td', { class: 'num' }, format.count(one.counters?.sent)), el('td', { class: `num${dropped ? ' is-degraded' : ''}` }, format.count(dropped)), el('td', { class: 'num muted', title: ctx.time(one.time, true) }, since(one.time, ctx)));
     })))));
 }
 
-function ago(time, ctx) {
+function since(time, ctx) {
   if (time === undefined) return '\u2013';
-  return ctx.about.clock === 'wall' ? `${duration(nowOf(ctx) - time)} ago` : ctx.time(time);
+  return ctx.about.clock === 'wall' ? ago(nowOf(ctx) - time) : ctx.time(time);
 }
 
 function drawList(box, received, ctx) {

@@ -1,0 +1,49 @@
+// The silences that hold now, what each holds back, and their end; nothing that is silent is hidden.
+
+import { nowOf } from './clock.js';
+import { silencesOf } from './asked.js';
+import { el, panel, put } from './dom.js';
+import * as format from './format.js';
+import { place } from './places.js';
+
+/** A panel that is there while a silence holds or something is held back; `load()` asks again. */
+export function silencePanel(ctx) {
+  const list = panel('Silenced now');
+  list.box.hidden = true;
+  let answer = { silences: [], held: [] };
+  const draw = () => {
+    const { silences, held } = answer;
+    list.box.hidden = !silences.length && !held.length;
+    put(list.body, el('ul', { class: 'silences' }, silences.map((one) => el('li', { class: 'silenced' },
+      el('span', { class: 'silenced-what' }, format.name(one.text || 'everything', 300)), el('span', { class: 'muted small' }, `until ${ctx.time(one.until)}`),
+      el('button', { type: 'button', on: { click: (event) => end(one, event.currentTarget) } }, 'End now')))),
+    held.length ? el('h3', {}, `Held back: ${held.length}`) : null,
+    el('ul', { class: 'silences' }, held.map(({ alert, reason }) => el('li', { class: 'silenced' }, el('span', { class: 'silenced-what' }, el('b', {}, place(alert.node)), ' ', el('span', { class: 'muted' }, format.name(alert.text || alert.metric, 200))),
+      el('span', { class: 'muted small' }, format.name(reason.text, 200)), el('button', { type: 'button', on: { click: (event) => tell(alert, event.currentTarget) } }, 'Un-suppress')))));
+  };
+  const load = () => ctx.load(list.body, async (signal) => {
+    const [changes, held] = await Promise.all([ctx.get('changes', {}, signal), ctx.get('silenced', {}, signal)]);
+    return { silences: silencesOf(changes, nowOf(ctx)), held };
+  }, (found) => { answer = found; draw(); });
+  const end = (one, button) => {
+    const now = nowOf(ctx); // a silence of the same id that is over replaces it
+    return sent(button, ctx.post('silence', { id: one.about, matchers: [{ label: 'job', value: ctx.job }], start: now - 0.002, end: now - 0.001 }), 'The silence is ended.');
+  };
+  const tell = (alert, button) => sent(button, ctx.post('unsuppress', { episode: alert.episode }), 'Un-suppression sent.');
+  const sent = async (button, answered, text) => {
+    button.disabled = true;
+    try {
+      await answered;
+      ctx.announce(text);
+      for (const wait of [300, 1500]) ctx.atEnd(clear(setTimeout(load, wait)));
+    } catch (error) {
+      button.disabled = false;
+      put(list.body, list.body.firstChild, el('p', { class: 'is-broken', role: 'alert' }, `${error.message}. ${error.remedy}`));
+    }
+  };
+  return { box: list.box, load };
+}
+
+function clear(timer) {
+  return () => clearTimeout(timer);
+}
