@@ -50,6 +50,7 @@ class Losses(msgspec.Struct, array_like=True, frozen=True):
     expected: bytes  # bool: a value is expected, or there is one
     sure: bytes  # bool: nearly every day had one
     alive: tuple[str, ...]  # domains of which this window knows anything
+    unjudged: bytes = b""  # bool: there is a value, and nothing to judge it by (no SLO, no reference)
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -141,7 +142,7 @@ class Scorer:
         alive = tuple(sorted({closed.keys[row].domain for row in known}))
         return Losses(
             closed.window, closed.end, keys, loss[rows].tobytes(), expected[rows].tobytes(),
-            (reach >= SURE)[rows].tobytes(), alive,
+            (reach >= SURE)[rows].tobytes(), alive, (np.isfinite(closed.value) & np.isnan(loss))[rows].tobytes(),
         )
 
     def _ruled(self, closed: Closed) -> Ruled:
@@ -166,6 +167,8 @@ class Scorer:
         arrays["known"][silent], arrays["expected"][silent] = False, True
         arrays["loss"][rows[known]] = loss[known]
         arrays["missing"][rows[known]] = 0
+        unjudged = rows[np.frombuffer(losses.unjudged, dtype=bool)] if losses.unjudged else rows[:0]
+        arrays["loss"][unjudged], arrays["missing"][unjudged] = 0.0, 0  # it is there: what it lost while away is over
         sure = np.frombuffer(losses.sure, dtype=bool)
         gone = np.concatenate([rows[sure & expected & ~known], np.flatnonzero(silent)])
         arrays["missing"][gone] += 1

@@ -169,6 +169,17 @@ def test_a_metric_that_came_back_is_held_for_three_windows_again() -> None:
     assert scores == [100.0] * 7
 
 
+def test_a_metric_that_nothing_judges_costs_nothing_once_it_is_back() -> None:
+    job, quiet = Job(), {key("", domain="train", metric=name): 0.0 for name in "de"}
+    rules = (Rule("d", forms.value, 0.0, 1.0, 1.0), Rule("e", forms.ratio_to_floor, 1.0, 5.0, 9.0))
+    job.scorer = Scorer(job.config, (Pipeline("train", 1.0, (), rules),))  # without an SLO `e` has no floor
+    for _ in range(12):
+        job.close(quiet)
+    gone = {**quiet, key("", domain="train", metric="e"): np.nan}
+    assert [job.close(gone)["train"].value for _ in range(5)][-1] < 100.0
+    assert job.close(quiet)["train"].value == 100.0
+
+
 def test_coverage_falls_when_what_is_usual_is_missing_and_nights_do_not_drain_it() -> None:
     job, values = Job(), of(*([0.0] * len(KEYS)))
     for index in range(80):
