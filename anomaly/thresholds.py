@@ -77,6 +77,13 @@ class Multipliers(msgspec.Struct, frozen=True):
     factors: tuple[tuple[SeriesKey, float], ...] = ()
 
 
+class Excused(msgspec.Struct, frozen=True):
+    """The body of the setting `expected`: what these series do before `until` is no news."""
+
+    series: tuple[SeriesKey, ...]
+    until: float
+
+
 def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     """The threshold after one verdict.
 

@@ -23,6 +23,7 @@ from pipelines.calendar import moment, slots
 from pipelines.closed import Closed
 from pipelines.config import DAY, JobConfig, WindowSpec
 from pipelines.episodes import Episode, Found, anomaly, describe, localise
+from pipelines.sources import owners
 from pipelines.traits import Traits, traits
 
 FORGET: Final = 2 * DAY  # an episode whose series has been unknown for this long is over
@@ -62,6 +63,7 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     reference: bytes
     episodes: tuple[tuple[_Key, Episode], ...]
     multipliers: tuple[tuple[_Key, float], ...]
+    excused: tuple[tuple[_Key, float], ...] = ()
 
 
 class Watch:
@@ -75,6 +77,7 @@ class Watch:
         self.reference = Reference(0, slots(spec))
         self.episodes: dict[SeriesKey, Episode] = {}
         self._multipliers: dict[SeriesKey, float] = {}
+        self._excused: dict[SeriesKey, float] = {}  # until when
         self._keys: tuple[SeriesKey, ...] = ()
         self._rows: dict[SeriesKey, int] = {}
         self._arrays: Arrays = empty(_COLUMNS, 0)
@@ -86,7 +89,13 @@ class Watch:
 
     def accept(self, keys: Iterable[SeriesKey]) -> None:
         """What these series have done since they were last learnt is normal, at once; on-call says so."""
-        self._settle(np.array(sorted(self._rows[key] for key in keys if key in self._rows), dtype=np.int64))
+        rows = [self._rows[key] for key in keys if key in self._rows]
+        of_source = np.isin(owners(self._keys, self.config.features), rows)
+        self._settle(np.flatnonzero(np.isin(np.arange(len(self._keys)), rows) | of_source))
+
+    def excuse(self, keys: Iterable[SeriesKey], until: float) -> None:
+        """What these series do in windows that begin before `until` is expected: no news, and no lesson either."""
+        self._excused |= dict.fromkeys(keys, until)
 
     def judge(self, closed: Closed) -> Judged:
         """Reference, band and sigmas of a window: revision 0 in the order of windows, later revisions at any time."""
@@ -105,10 +114,11 @@ class Watch:
         """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it."""
         own = self._own(closed)
         fact = exceeds(closed.value, closed.error, own.limit) & own.watched
-        unusual = self._unusual(closed, judged, own)
-        hot = fact | unusual
+        hot = fact | (self._unusual(closed, judged, own, judged.threshold) & ~self._expected(closed.start))
         of_source = np.flatnonzero(own.owner >= 0)
-        hot[of_source] &= ~unusual[own.owner[of_source]]  # its source speaks for it
+        # Its source speaks for it, also where people have said that this is no alarm.
+        spoken = self._unusual(closed, judged, own, judged.threshold / np.maximum(own.multiplier, 1.0))
+        hot[of_source] &= ~spoken[own.owner[of_source]]
         self._count(closed, hot)
         over = self._over(closed, judged, own)
         begin = hot & (self._arrays["streak"] >= np.where(fact, 1, own.consecutive))
@@ -126,7 +136,8 @@ class Watch:
         arrays["first"] = np.where(np.isnan(arrays["first"]) & known, start, arrays["first"])
         anomalous = np.abs(np.nan_to_num(judged.z)) > judged.threshold
         anomalous[[self._rows[key] for key in self.episodes if key in self._rows]] = True
-        keep: Bools = ~(self._mature(start) & (anomalous | frozen))
+        keep: Bools = ~(self._mature(start) & (anomalous | frozen)) & ~self._expected(start)
+        self._excused = {key: until for key, until in self._excused.items() if start < until}
         self.reference.learn(judged.at, judged.level, keep, judged.level - judged.expected.center)
         arrays["known"] = np.where(known, start, arrays["known"])
         since = np.where(np.isnan(arrays["unlearnt"]), start, arrays["unlearnt"])
@@ -141,6 +152,7 @@ class Watch:
         return msgspec.msgpack.encode(_State(
             2, self._keys, pack(self._arrays), self.reference.snapshot(),
             tuple(self.episodes.items()), tuple(self._multipliers.items()),
+            tuple(self._excused.items()),
         ))
 
     def restore(self, data: bytes) -> None:
@@ -152,6 +164,7 @@ class Watch:
         self.reference = Reference.restore(state.reference)
         self.episodes = {_series(key): episode for key, episode in state.episodes}
         self._multipliers = {_series(key): factor for key, factor in state.multipliers}
+        self._excused = {_series(key): until for key, until in state.excused}
 
     def _settle(self, rows: Rows) -> None:
         self.reference.settle(rows)
@@ -193,11 +206,17 @@ class Watch:
             threshold=threshold,
         )
 
-    def _unusual(self, closed: Closed, judged: Judged, own: Traits) -> Bools:
+    def _unusual(self, closed: Closed, judged: Judged, own: Traits, threshold: Floats) -> Bools:
         z = np.nan_to_num(judged.z)
         bad = np.where(own.direction == 0, np.abs(z), own.direction * z)
-        unusual: Bools = own.watched & (bad > judged.threshold) & self._mature(closed.start)
+        unusual: Bools = own.watched & (bad > threshold) & self._mature(closed.start)
         return unusual
+
+    def _expected(self, start: float) -> Bools:
+        expected = np.zeros(len(self._keys), dtype=bool)
+        now = (key for key, until in self._excused.items() if start < until)
+        expected[[self._rows[key] for key in now if key in self._rows]] = True
+        return expected
 
     def _mature(self, start: float) -> Bools:
         mature: Bools = start - self._arrays["first"] >= self.config.detection.warm_up

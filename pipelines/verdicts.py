@@ -6,7 +6,8 @@ gives the same settings with the same revisions, so the operators drop what is s
 
     true_alarm, false_alarm   lower and raise the multiplier of the series that the notification was about
     new_trend                 the change is the new normal from now on
-    expected, none            move nothing
+    expected                  these series neither page nor teach for a day from the onset
+    none                      moves nothing
 
 A notification is about its root's series; told of the job as a whole, also about the same series of each worker beneath
 it. What else is folded beneath a root was never told and is not judged. A fact has no threshold, and nobody can raise
@@ -22,7 +23,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from anomaly import thresholds
-from anomaly.thresholds import LEAST_VERDICTS, Lesson, Verdict
+from anomaly.thresholds import LEAST_VERDICTS, Excused, Lesson, Verdict
 from anomaly.types import Alert, Domain, Notification, SeriesKey, Severity, fingerprint
 from anomaly.wording import place
 from pipelines import outputs
@@ -43,6 +44,7 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     incident: str
     series: tuple[SeriesKey, ...]  # none: a fact
     severity: Severity
+    start: float
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -115,7 +117,7 @@ class Verdicts:
 
     def _note(self, notification: Notification) -> None:
         self._told[notification.id] = Told(
-            notification.root.episode, _series(notification), notification.root.severity
+            notification.root.episode, _series(notification), notification.root.severity, notification.root.start
         )
         while len(self._told) > KNOWN:
             del self._told[next(iter(self._told))]
@@ -142,14 +144,23 @@ class Verdicts:
             return [self._change(now, f"{said}: a fact has no threshold, nothing is learnt")]
         if self._is_known(told, feedback.verdict):
             return []
+        is_taken_back = self._is_known(told, "expected")
         for key in self._judged(told):
             verdict = _allowed(feedback.verdict, told.severity)
             self._lessons[key] = thresholds.learn(self._lessons.get(key, Lesson()), told.incident, verdict, now)
         sent = self._move(now, said)
+        if is_taken_back:
+            sent += self._excuse(told, told.start, now)
         if feedback.verdict == "new_trend":
             sent += self._settings("new_trend", now, msgspec.json.encode(_with_job(told.series)))
             sent.append(self._change(now, f"{said}: {_name(told.series[0])} is normal as it is now"))
+        elif feedback.verdict == "expected" and told.severity != "page-now" and now < told.start + DAY:
+            sent += self._excuse(told, told.start + DAY, now)
+            sent.append(self._change(now, f"{said}: {_name(told.series[0])} neither pages nor teaches for a day"))
         return sent or [self._change(now, f"{said}: {self._unmoved(told, feedback.verdict)}")]
+
+    def _excuse(self, told: Told, until: float, now: float) -> list[Output]:
+        return self._settings("expected", now, msgspec.json.encode(Excused(_with_job(told.series), until)))
 
     def _is_known(self, told: Told, verdict: Verdict) -> bool:
         """Whether this was said of the incident before, and nothing else since."""
@@ -214,9 +225,9 @@ def _series(notification: Notification) -> tuple[SeriesKey, ...]:
     return tuple(sorted(keys))
 
 
-def _with_job(series: Sequence[SeriesKey]) -> list[SeriesKey]:
+def _with_job(series: Sequence[SeriesKey]) -> tuple[SeriesKey, ...]:
     """And the job's own ones, which were silent because a worker's spoke for them."""
-    return sorted({*series, *(key._replace(worker="") for key in series)})
+    return tuple(sorted({*series, *(key._replace(worker="") for key in series)}))
 
 
 def _key(alert: Alert) -> SeriesKey:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from anomaly.reference import Floats
-from anomaly.thresholds import Multipliers
+from anomaly.thresholds import Excused, Multipliers
 from anomaly.types import Anomaly, Score, SeriesKey
 from pipelines.closed import Closed, Columns
 from pipelines.config import Detection, JobConfig
@@ -106,7 +106,12 @@ class Stage2:
             if setting.name == "thresholds":
                 self._multiply(msgspec.json.decode(setting.body, type=Multipliers))
             elif setting.name == "new_trend":
-                self._accept(msgspec.json.decode(setting.body, type=tuple[SeriesKey, ...]))
+                for watch in self._watches:
+                    watch.accept(msgspec.json.decode(setting.body, type=tuple[SeriesKey, ...]))
+            elif setting.name == "expected":
+                excused = msgspec.json.decode(setting.body, type=Excused)
+                for watch in self._watches:
+                    watch.excuse(excused.series, excused.until)
             else:
                 changes = msgspec.json.decode(setting.body, type=dict[str, float])
                 self._detect_with(msgspec.convert({**msgspec.to_builtins(self.config.detection), **changes}, Detection))
@@ -115,10 +120,6 @@ class Stage2:
         factors = {key: factor for key, factor in multipliers.factors if key.job == self.config.name}
         for watch in self._watches:
             watch.adjust(factors)
-
-    def _accept(self, keys: tuple[SeriesKey, ...]) -> None:
-        for watch in self._watches:
-            watch.accept(keys)
 
     def _detect_with(self, detection: Detection) -> None:
         self.config = msgspec.structs.replace(self.config, detection=detection)
@@ -163,7 +164,7 @@ def _nothing(view: View) -> Values:
     return NOTHING
 
 
-_SETTINGS: Final = ("thresholds", "new_trend", "detection")
+_SETTINGS: Final = ("thresholds", "new_trend", "expected", "detection")
 SCORE: Final = Metric(
     name="score", domain="system", clock="wall", compute=_nothing, unit="points", minimum=0.0, window="short",
     doc="0..100, from the losses of all metrics below it.", scope="job", direction="down", consecutive=2, pages=False,

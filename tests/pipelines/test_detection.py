@@ -60,6 +60,32 @@ def test_a_natural_metric_must_fire_twice_in_a_row_nights_between_them_apart() -
     assert found[3][0].start == CALM * SPEC.slide
 
 
+def test_what_was_expected_neither_fires_nor_teaches_until_its_time_and_the_next_does() -> None:
+    one = metric()
+    watch, end = calm(config(), one, [key()]), CALM * SPEC.slide
+    watch.excuse([key(), key("feature:unknown")], end + 2 * SPEC.slide)
+    plain = calm(config(), one, [key()])
+    again = Watch(config(), SPEC)
+    again.restore(watch.snapshot())
+    for tested in (watch, again):
+        assert [step(tested, closed({key(): 1.0}, one, CALM + n)) for n in range(2)] == [[], []]
+        assert begun(step(tested, closed({key(): 1.0}, one, CALM + 2))) == [key()]
+    assert len(step(plain, closed({key(): 1.0}, one, CALM))) == 1
+    assert watch.snapshot() == again.snapshot()
+
+
+def test_what_is_accepted_is_normal_in_the_next_window_and_over() -> None:
+    one = metric()
+    watch = calm(config(), one, [key(), key("feature:b")])
+    values = {key(): 0.6, key("feature:b"): 0.05}
+    assert begun(step(watch, closed(values, one, CALM))) == [key()]
+    watch.accept([key(), key("feature:b"), key("feature:unknown")])
+    assert [(found.key, found.end) for found in step(watch, closed(values, one, CALM + 1))] == [
+        (key(), (CALM + 1) * SPEC.slide)
+    ]
+    assert begun(step(watch, closed({**values, key("feature:b"): 0.6}, one, CALM + 2))) == [key("feature:b")]
+
+
 def test_one_window_of_a_natural_metric_is_no_news() -> None:
     twice = metric(consecutive=2)
     watch = calm(config(), twice, [key()])
@@ -134,6 +160,20 @@ def test_a_source_that_vanishes_is_one_anomaly_not_one_a_column() -> None:
         assert step(watch, with_source(dict(zip(names, shares(generator, 0.02, 3), strict=True)), index)) == []
     found = [step(watch, with_source(dict.fromkeys(names, 1.0), CALM + n)) for n in (0, 1, 2)]
     assert [begun(anomalies) for anomalies in found] == [[], [key("source:weather")], []]
+
+
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_columns_stay_silent_where_their_source_is_no_alarm_or_the_new_normal(is_accepted: bool) -> None:
+    names, generator = [key(f"feature:{c.name}") for c in COLUMNS], np.random.default_rng(2)
+    watch, gone = Watch(config(features=COLUMNS), SPEC), dict.fromkeys(names, 1.0)
+    for index in range(CALM):
+        step(watch, with_source(dict(zip(names, shares(generator, 0.02, 3), strict=True)), index))
+    if is_accepted:
+        step(watch, with_source(gone, CALM))
+        watch.accept([key("source:weather")])
+    else:
+        watch.adjust({key("source:weather"): 1e6})
+    assert [step(watch, with_source(gone, CALM + n)) for n in (1, 2, 3)] == [[], [], []]
 
 
 def test_one_column_of_a_source_speaks_for_itself() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly.thresholds import Multipliers, Verdict
+from anomaly.thresholds import Excused, Multipliers, Verdict
 from anomaly.types import Alert, Notification, Reason, SeriesKey, Suppressed, fingerprint
 from pipelines import outputs
 from pipelines.config import DAY, JobConfig
@@ -127,7 +127,9 @@ def test_what_pages_at_once_is_lowered_but_never_raised() -> None:
     [
         ([said("n1")], "no such notification is known"),
         ([told("n1", alert(key(), kind="fact")), said("n1")], "a fact has no threshold"),
-        ([told("n1", alert(key())), said("n1", "expected", author="Ada")], "n1 is expected, says Ada: missing_rate of"),
+        ([told("n1", alert(key())), said("n1", "none", author="Ada")], "n1 is none, says Ada: missing_rate of"),
+        ([told("n1", alert(key())), said("n1", "expected", time=DAY)], "n1 is expected: missing_rate of feature a"),
+        ([told("n1", alert(key(), severity="page-now")), said("n1", "expected")], "stays at 1.00"),
     ],
 )
 def test_a_verdict_that_moves_nothing_says_so(messages: list[bytes], words: str) -> None:
@@ -144,6 +146,17 @@ def test_a_new_trend_is_accepted_at_once_and_takes_a_verdict_back() -> None:
     assert factors(settings) == {}
     assert msgspec.json.decode(settings[1].body, type=tuple[SeriesKey, ...]) == (key(worker=""), key())
     assert "1.25 -> 1.00" in texts[0]
+
+
+def test_what_is_expected_is_excused_for_a_day_from_its_onset_unless_that_is_taken_back() -> None:
+    state = Verdicts(JOB)
+    settings, texts = sent(state, told("n", alert(key(), 60.0)), said("n", "expected", 90.0), said("n", "none", 99.0))
+    assert [setting.name for setting in settings] == ["expected", "expected"]
+    bodies = [msgspec.json.decode(setting.body, type=Excused) for setting in settings]
+    assert [(body.series, body.until) for body in bodies] == [
+        ((key(worker=""), key()), DAY + 60.0), ((key(worker=""), key()), 60.0),
+    ]
+    assert texts == ["n is expected: missing_rate of feature a at u neither pages nor teaches for a day"]
 
 
 def test_each_change_names_the_verdict_the_series_and_both_values() -> None:
