@@ -163,14 +163,14 @@ def test_a_second_demo_on_the_same_folder_is_refused_and_ctrl_c_ends_all_of_the_
     assert first.stdout is not None
     assert "Preparing" in first.stdout.readline()
     assert "Live page" in first.stdout.readline()
-    second = subprocess.run([*COMMAND, "--data", str(tmp_path)], capture_output=True, text=True, timeout=60)
+    second = subprocess.run([*COMMAND, "--data", str(tmp_path)], capture_output=True, text=True, timeout=300)
     assert second.returncode == 2
     assert second.stderr.startswith("streamgauge: another streamgauge (process ")
     assert (tmp_path / "log.db").exists()
     time.sleep(1.0)
     assert len(running(tmp_path)) >= 5
     first.send_signal(signal.SIGINT)
-    rest = first.communicate(timeout=60)[0]
+    rest = first.communicate(timeout=120)[0]
     assert first.returncode == 130
     assert "Traceback" not in rest
     assert running(tmp_path) == []
