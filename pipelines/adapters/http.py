@@ -11,7 +11,7 @@
     GET  /api/jobs/{job}/anomalies            start, end, limit
     GET  /api/jobs/{job}/incidents            start, end, limit
     GET  /api/jobs/{job}/silenced             limit: alerts that a silence holds back now
-    GET  /api/jobs/{job}/changes              start, end
+    GET  /api/jobs/{job}/changes              start, end, names: names of changes, with commas
     GET  /api/jobs/{job}/profiles             worker, start, end
     GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC, calibration, drawn from them
     GET  /api/jobs/{job}/topology

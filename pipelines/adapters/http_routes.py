@@ -142,9 +142,11 @@ async def silenced(request: web.Request) -> web.StreamResponse:
 
 
 async def changes(request: web.Request) -> web.StreamResponse:
-    """What to mark on a time axis: events, settings, gaps, a job's begin and end."""
+    """What to mark on a time axis: events, settings, gaps, a job's begin and end; of some `names` only, if given."""
     job, (start, end) = job_of(request), span(request)
-    return answer(await _ask(request, lambda query: query.changes(job, start, end)))
+    found = await _ask(request, lambda query: query.changes(job, start, end))
+    names = request.query.get("names", "").split(",")
+    return answer(found if names == [""] else [row for row in found if row["name"] in names])
 
 
 async def profiles(request: web.Request) -> web.StreamResponse:

@@ -1,6 +1,6 @@
 // What people asked of the pager, read back from the changes on the job's axis; never from what this page has sent.
 
-const NAMES = ['ack', 'silence', 'unsuppress', 'feedback'];
+export const NAMES = ['ack', 'silence', 'unsuppress', 'feedback'];
 const VERDICTS = { true_alarm: 'true alarm', false_alarm: 'false alarm', expected: 'expected', new_trend: 'new trend', none: 'comment' };
 
 export const LABELS = Object.entries(VERDICTS).filter(([key]) => key !== 'none');

@@ -55,24 +55,26 @@ export function shown({ nodes, edges }, isAll, kept = null) {
     if (apart.has(edge.cause)) near.add(edge.effect);
   }
   const quiet = [...nodes.values()].filter((node) => !apart.has(node.id) && (!apart.size || near.has(node.id)));
-  const groups = grouped(quiet);
+  const above = new Set(edges.filter((edge) => apart.has(edge.effect)).map((edge) => edge.cause));
+  const groups = grouped(quiet, (id) => (apart.size && !above.has(id) ? 'after' : ''));
   const groupOf = new Map(groups.flatMap((group) => group.members.map((id) => [id, group.id])));
   const at = (id) => (apart.has(id) ? id : groupOf.get(id));
   const told = apart.size ? edges.filter((edge) => apart.has(edge.cause) || apart.has(edge.effect)) : edges; // between the quiet ones nothing is said
   return { nodes: [...[...apart].map((id) => nodes.get(id)), ...groups.map((group) => (group.members.length === 1 ? { ...nodes.get(group.members[0]), id: group.id } : group))], edges: unfolded(told, at) };
 }
 
-/** Quiet places by kind; where there are too many kinds, all in one. */
-function grouped(quiet) {
-  const kinds = new Map();
-  for (const node of quiet) {
-    const kind = kindOf(node.id);
-    if (!kinds.has(kind)) kinds.set(kind, []);
-    kinds.get(kind).push(node.id);
+/** Quiet places by the side of the incident (`sideOf`) and kind; where there are too many kinds, by side alone. */
+function grouped(quiet, sideOf) {
+  const isMany = new Set(quiet.map((node) => kindOf(node.id))).size > MOST_GROUPS;
+  const lists = new Map();
+  for (const { id } of quiet) {
+    const kind = isMany ? 'places' : kindOf(id);
+    const name = `\u0000${sideOf(id)} ${kind}`;
+    if (!lists.has(name)) lists.set(name, { kind, members: [] });
+    lists.get(name).members.push(id);
   }
-  const lists = kinds.size > MOST_GROUPS ? [['places', quiet.map((node) => node.id)]] : [...kinds];
-  return lists.filter(([, members]) => members.length).map(([kind, members]) => ({
-    id: members.length === 1 ? members[0] : `\u0000${kind}`, group: members.length === 1 ? baseOf(members[0]) : `\u0000${kind}`, state: 'quiet', word: 'quiet', kind, members,
+  return [...lists].map(([name, { kind, members }]) => ({
+    id: members.length === 1 ? members[0] : name, group: members.length === 1 ? baseOf(members[0]) : name, state: 'quiet', word: 'quiet', kind, members,
     title: titleOf(kind, members), where: whereOf(members),
   }));
 }

@@ -19,6 +19,12 @@ export class IncidentActions {
     this.ack = el('button', { type: 'button', class: 'primary', on: { click: () => this.act('ack', { notification: this.incident().id }, 'Acknowledgement') } }, 'Acknowledge');
     this.labels = LABELS.map(([verdict, word]) => el('button', { type: 'button', data: { verdict }, 'aria-pressed': 'false', on: { click: () => this.act('feedback', { notification: this.incident().id, verdict }, `Label \u201c${word}\u201d`) } }, word));
     this.silence = el('details', { class: 'silence' }, el('summary', {}, 'Silence\u2026'));
+    this.silence.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !this.silence.open) return;
+      event.preventDefault();
+      this.silence.open = false;
+      this.silence.firstChild.focus();
+    });
     this.silence.addEventListener('toggle', () => { if (this.silence.open) this.drawSilence(); });
     this.status = el('p', { class: 'small acted', role: 'status' });
     this.box = el('div', { class: 'incident-actions' },

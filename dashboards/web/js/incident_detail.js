@@ -1,7 +1,7 @@
 // One incident unfolded: what to do about it, what is folded beneath it and why, what was told and decided.
 
 import * as api from './api.js';
-import { askedOf, standing } from './asked.js';
+import { NAMES, askedOf, standing } from './asked.js';
 import { lag, nowOf } from './clock.js';
 import { chip, el, put } from './dom.js';
 import * as format from './format.js';
@@ -23,7 +23,7 @@ export class IncidentDetail {
     this.id = id;
     this.state = el('div', { class: 'standing', 'aria-live': 'polite' });
     this.folded = el('section', { 'aria-label': 'Folded alerts' });
-    this.which = el('span', { class: 'choice', role: 'group', 'aria-label': 'Which notification' });
+    this.which = el('span');
     this.chosen = null; // the time of the notification that is shown; null: the last
     this.text = el('pre', { class: 'golden', tabindex: 0, 'aria-label': 'Text of the notification' });
     this.trail = el('section', { 'aria-label': 'What was told, decided and done' });
@@ -54,7 +54,7 @@ export class IncidentDetail {
   reload() {
     const ask = async (signal) => {
       const full = await api.get(`/incidents/${encodeURIComponent(this.id)}`, {}, signal);
-      return [full, await this.ctx.get('changes', { start: Math.floor(full.root.start) - 1 }, signal)];
+      return [full, await this.ctx.get('changes', { start: Math.floor(full.root.start) - 1, names: NAMES.join(',') }, signal)];
     };
     return this.ctx.load(this.trail, ask, ([full, changes]) => {
       this.full = full;
@@ -81,8 +81,10 @@ export class IncidentDetail {
   drawText() {
     const told = this.incident.trail ?? [];
     const shown = told.find((one) => one.id === this.chosen) ?? told.at(-1);
-    put(this.which, told.length > 1 ? told.slice(-6).map((one) => el('button', { type: 'button', class: 'pill', 'aria-pressed': String(one === shown), on: { click: () => { this.chosen = one.id; this.drawText(); } } },
-      `${SAID[one.status] ?? one.status} ${this.ctx.time(one.time)}`)) : null);
+    if (told.length > 1 && !this.which.contains(document.activeElement)) {
+      put(this.which, el('select', { 'aria-label': 'Which notification', on: { change: (event) => { this.chosen = event.target.value; this.drawText(); } } },
+        told.map((one) => el('option', { value: one.id, selected: one === shown }, `${SAID[one.status] ?? one.status} ${this.ctx.time(one.time)}`))));
+    }
     put(this.text, shown?.text || this.incident.latest || this.incident.text);
   }
 

@@ -15,6 +15,7 @@ export class PlanForm {
     this.ctx = ctx;
     this.sent = sent;
     this.names = new Set();
+    this.catalogue = null;
     this.entries = new Map();
     this.asked = 0;
     this.fields();
@@ -51,6 +52,9 @@ export class PlanForm {
   /** What the workers say they could trace. */
   update(catalogue) {
     const readable = catalogue.filter((one) => Array.isArray(one.entries));
+    const key = JSON.stringify(readable);
+    if (key === this.catalogue) return;
+    this.catalogue = key;
     this.entries = new Map();
     for (const one of readable) for (const entry of one.entries) {
       const key = JSON.stringify([entry.collection, entry.name]);
@@ -59,7 +63,7 @@ export class PlanForm {
     this.drawWorkers(readable.map((one) => one.worker).sort());
     this.drawCollections();
     this.drawList();
-    if (!this.asked) this.changed();
+    this.changed();
   }
 
   drawWorkers(names) {

@@ -22,12 +22,12 @@ export function silencePanel(ctx) {
       el('span', { class: 'muted small' }, format.name(reason.text, 200)), el('button', { type: 'button', on: { click: (event) => tell(alert, event.currentTarget) } }, 'Un-suppress')))));
   };
   const load = () => ctx.load(list.body, async (signal) => {
-    const [changes, held] = await Promise.all([ctx.get('changes', {}, signal), ctx.get('silenced', {}, signal)]);
+    const [changes, held] = await Promise.all([ctx.get('changes', { names: 'silence' }, signal), ctx.get('silenced', {}, signal)]);
     return { silences: silencesOf(changes, nowOf(ctx)), held };
   }, (found) => { answer = found; draw(); });
   const end = (one, button) => {
-    const now = nowOf(ctx); // a silence of the same id that is over replaces it
-    return sent(button, ctx.post('silence', { id: one.about, matchers: [{ label: 'job', value: ctx.job }], start: now - 0.002, end: now - 0.001 }), 'The silence is ended.');
+    const start = Math.max(nowOf(ctx), one.time) + 0.001; // one of the same id that is over at once replaces it
+    return sent(button, ctx.post('silence', { id: one.about, matchers: [{ label: 'job', value: ctx.job }], start, end: start + 0.001 }), 'The silence is ended.');
   };
   const tell = (alert, button) => sent(button, ctx.post('unsuppress', { episode: alert.episode }), 'Un-suppression sent.');
   const sent = async (button, answered, text) => {

@@ -32,12 +32,23 @@ export function draw(root, { nodes, edges }, { at }, { link, chosen }) {
   const boxes = [...nodes].sort((a, b) => at.get(a.id)[0] - at.get(b.id)[0] || at.get(a.id)[1] - at.get(b.id)[1]);
   root.replaceChildren(
     marker(),
-    svg('path', { class: 'edge', d: quiet.filter((edge) => !edge.isWeak).map((edge) => curve(at, edge)).join('') }),
+    ...byColumn(quiet.filter((edge) => !edge.isWeak), at).map((some) => svg('path', { class: 'edge', d: some.map((edge) => curve(at, edge)).join('') })),
     svg('path', { class: 'edge is-weak', d: quiet.filter((edge) => edge.isWeak).map((edge) => curve(at, edge)).join('') }),
     svg('path', { class: 'edge is-near', d: near.map((edge) => curve(at, edge)).join('') }),
     ...edges.filter((edge) => edge.isImpact).map((edge) => svg('path', { class: 'edge is-impact', d: curve(at, edge), 'marker-end': 'url(#arrow)' },
       svg('title', {}, `${place(edge.cause)} explains ${place(edge.effect)}`))),
     ...boxes.map((node) => box(node, at.get(node.id), link(node), node.id === chosen)));
+}
+
+/** Edges by the column in which they begin: what lies outside the window is then not painted. */
+function byColumn(edges, at) {
+  const columns = new Map();
+  for (const edge of edges) {
+    const x = at.get(edge.cause)?.[0];
+    if (!columns.has(x)) columns.set(x, []);
+    columns.get(x).push(edge);
+  }
+  return [...columns.values()];
 }
 
 function box(node, [x, y], href, isChosen) {
@@ -81,7 +92,8 @@ function curve(at, { cause, effect }) {
   }
   if (a[0] === b[0]) { // within a layer: round its right side
     const out = 18 + Math.min(30, Math.abs(y2 - y1) / 12);
-    return `M${x1} ${y1}C${x1 + out} ${y1} ${x1 + out} ${y2} ${x1 + 2} ${y2}`;
+    const side = y2 > y1 ? 10 : -10; // beside the middle, where edges to other layers begin
+    return `M${x1} ${y1 + side}C${x1 + out} ${y1 + side} ${x1 + out} ${y2 - side} ${x1 + 2} ${y2 - side}`;
   }
   return `M${a[0]} ${y1}C${a[0] - 60} ${y1 - 30} ${x2 + BOX.width + 60} ${y2 - 30} ${x2 + BOX.width} ${y2}`; // back to an earlier layer
 }

@@ -400,3 +400,10 @@ def test_a_silence_with_the_id_of_another_replaces_it(running: Running) -> None:
     ended = running.ask("/api/jobs/a/silence", asked | {"end": 15.0, "id": first["id"]})[1]
     assert (ended["id"], ended["end"]) == (first["id"], 15.0)
     assert running.ask("/api/jobs/a/silence", asked | {"id": "x" * 201})[0] == 400
+
+
+def test_changes_are_told_by_their_names(running: Running) -> None:
+    running.ask("/api/jobs/a/ack", {"notification": "n1"})
+    running.ask("/api/jobs/a/unsuppress", {"episode": "e1"})
+    until(lambda: len(running.ask("/api/jobs/a/changes")[1]) == 2)
+    assert [one["text"] for one in running.ask("/api/jobs/a/changes?names=silence,ack")[1]] == ["n1"]

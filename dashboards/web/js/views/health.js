@@ -28,8 +28,13 @@ export function mount(root, ctx) {
   let health = null;
   let letters = [];
 
+  let drawn = '';
+
   const load = () => ctx.load(flow.body, (signal) => api.get('/health', {}, signal), (found) => {
     health = found;
+    const key = JSON.stringify([{ ...found, now: 0 }, ctx.state]);
+    if (key === drawn && flow.body.querySelector('.counts-of, .empty:not(.failed)')) return; // what has the focus keeps it
+    drawn = key;
     const row = ctx.jobs.find((one) => one.job === ctx.job);
     put(state, row?.state === 'stale' ? [chip('stale', `no data for ${format.duration(Math.round(row.age))}`), ' '] : null, chip(found.ready ? 'healthy' : 'broken', found.ready ? 'ready' : 'not ready'));
     drawFlow(flow.body, found, ctx);

@@ -23,7 +23,12 @@ export function mount(root, ctx) {
   let found = [];
   let detail = null;
 
+  let drawn = '';
+
   const draw = () => {
+    const key = JSON.stringify([found, ctx.state, Math.round(edgeOf(ctx) / 60)]);
+    if (key === drawn && list.body.querySelector('.incidents')) return; // what is typed and scrolled stays
+    drawn = key;
     put(choice, Object.entries(SHOWN).map(([key, word]) => el('a', { class: 'pill', href: ctx.link({ show: key === 'all' ? null : key }), 'aria-current': (ctx.state.show ?? 'all') === key ? 'true' : null }, word)));
     const shown = found.filter((one) => fits(one, ctx));
     put(counted, words(shown));
