@@ -22,6 +22,7 @@ BARS: Final = 40
 TOP: Final = 20  # values of an identifier that are drawn
 _CURVE: Final = 200  # points of a drawn curve
 _TAILS: Final = (0.005, 0.995)
+_BUCKET: Final = 1 / 60  # half a bucket's width over its midpoint, at most, and a little
 _SHOWN: Final = ("counts", "histogram", "heavy", "buckets", "label_buckets")
 Merged = dict[tuple[str, str], Summary]  # {(kind, name): summary}
 
@@ -74,7 +75,8 @@ def frequent(now: Heavy, before: Heavy | None) -> dict[str, Any]:
     rows = [value.rows for value in top]
     return {
         "values": shown, "now": rows, "before": old, "total": now.total, "total_before": before.total if before else 0,
-        "other": now.total - sum(rows), "other_before": None if before is None or old is None else before.total - sum(old),
+        "other": now.total - sum(rows),
+        "other_before": None if before is None or old is None else before.total - sum(old),
     }  # fmt: skip
 
 
@@ -113,12 +115,12 @@ def _counts(counts: Counts) -> dict[str, int]:
 
 def _edges(low: float, high: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Edges of equal width; of few whole numbers each gets a bar of its own."""
-    is_whole = len(values) <= BARS and bool(np.all(values == np.round(values)))
-    if is_whole and len(values) and values[-1] - values[0] < BARS:
-        return np.arange(values[0] - 0.5, values[-1] + 1.0)
-    if not low < high:
-        room = abs(low) * 0.05 or 0.5
-        low, high = low - room, high + room
+    nearest = np.rint(values)
+    is_whole = 0 < len(values) <= BARS and bool(np.all(np.abs(values - nearest) <= np.abs(values) * _BUCKET))
+    if is_whole and nearest[-1] - nearest[0] < BARS:
+        return np.arange(nearest[0] - 0.5, nearest[-1] + 1.0)
+    room = max((abs(low) + abs(high)) * 0.025, 1e-300)  # wide enough for edges that differ
+    low, high = (low, high) if high - low > room * 1e-3 else (low - room, high + room)
     return np.linspace(low, high, BARS + 1)
 
 

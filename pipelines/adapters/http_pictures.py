@@ -23,13 +23,14 @@ def add(app: web.Application) -> None:
 
 
 async def pictures(request: web.Request) -> web.StreamResponse:
-    """Distributions now and before, and the curves of labelled rows, of one entity at one worker or in the whole job."""
+    """Distributions now and before, and the curves of labelled rows, of one entity at a worker or in the whole job."""
     job, worker, entity = job_of(request), text_of(request, "worker"), text_of(request, "entity")
     start, end = span(request)
     sources = request.app[http.SOURCES]
     slide = min(window.slide for item in sources.config.jobs if item.name == job for window in item.windows)
     start = max(start, min(end, sources.now() + slide) - _WINDOWS * slide)
-    return answer(await request.app[http.READERS].query(lambda query: _drawn(query, job, worker, entity, start, end)))
+    found = await request.app[http.READERS].query(lambda query: _drawn(query, job, worker, entity, start, end))
+    return answer(found)
 
 
 def _drawn(query: Query, job: str, worker: str, entity: str, start: float, end: float) -> dict[str, Any]:

@@ -92,8 +92,18 @@ def test_dragging_a_range_changes_the_ranked_list_and_the_whole_page(tabs: Tabs)
     first = page.locator(".changed-row .clip").first
     until(lambda: first.count() == 1 and first.inner_text().startswith("early"))
     page.locator("nav a", has_text="Job").click()
-    page.get_by_text("window until").wait_for()
+    page.get_by_text("window until").first.wait_for()
     assert "from=" in page.url
+
+
+def test_a_range_of_the_past_shows_the_score_that_it_ended_with(tabs: Tabs) -> None:
+    page = tabs().open(f"#/job?job={world.SICK}&from={world.EARLY[0]:.0f}&to={world.EARLY[1]:.0f}")
+    page.wait_for_selector(".fall-end")
+    past = page.locator(".score b").inner_text()
+    assert past == page.locator(".fall-end .num").inner_text()
+    page.locator(".pill", has_text="24h").click()
+    until(lambda: page.locator(".score b").inner_text() != past)
+    until(lambda: page.locator(".score b").inner_text() == page.locator(".fall-end .num").inner_text())
 
 
 def test_a_stream_that_is_cut_replays_what_it_missed(tabs: Tabs, host: Host) -> None:

@@ -5,7 +5,7 @@ import * as format from './format.js';
 
 /** Draw the rows of /changed into `box`; `isShort` leaves out columns. */
 export function changedList(box, found, ctx, isShort = false) {
-  if (!found.length) return put(box, el('p', { class: 'muted' }, 'Nothing to compare: this range or the one before holds no data.'));
+  if (!found.length) return put(box, el('p', { class: 'muted' }, 'Nothing to compare: this range or the one before it holds no data. Choose a shorter range, or drag one on a chart.'));
   const most = Math.max(...found.map((row) => Math.abs(row.effect)));
   return put(box, el('ol', { class: 'rows changed' }, found.map((row, i) => el('li', {}, el('a', {
     class: `row changed-row${isShort ? ' is-short' : ''}`, data: { row: '', series: row.id },

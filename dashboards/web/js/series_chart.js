@@ -71,7 +71,7 @@ function bounds(lines, columns) {
       high = Math.max(high, value);
     }
   });
-  const room = Math.max(high - low, Math.abs(high) * 0.1, 1e-9);
+  const room = Math.max(high - low, Math.abs(high) * 0.1) || most - least;
   const [min, max] = [Math.max(least, low - room), Math.min(most, high + room)];
   const edge = (max - min) * 0.06 || Math.abs(max) * 0.1 || 1;
   return { min: low >= 0 && min - edge < 0 ? 0 : min - edge, max: max + edge };

@@ -3,6 +3,7 @@
 import { chip, el, empty, put } from './dom.js';
 import * as format from './format.js';
 import { bandOf } from './jobs.js';
+import { place } from './places.js';
 
 /** The first line about a job. */
 export function summary(row, ctx) {
@@ -12,11 +13,17 @@ export function summary(row, ctx) {
     el('div', { class: `score is-${row.state}` }, el('b', {}, format.score(row.score)), el('span', { class: 'muted small' }, 'of 100')),
     el('dl', { class: 'facts' },
       fact('State', chip(row.state, row.word)),
-      fact('Against 1 h before', format.signed(row.change)),
+      row.past ? fact('Window until', ctx.time(row.past)) : fact('Against 1 h before', format.signed(row.change)),
       fact('Coverage', `${Math.round(row.coverage * 100)} %`),
-      fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`),
+      row.past ? null : fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`),
       row.learning > 0 ? fact('Detectors', chip('warming', `warm up ${format.duration(row.learning)} more`)) : null,
       row.cap ? fact('Capped by', format.name(row.cap, 40)) : null));
+}
+
+/** A job's row as it was at a breakdown of the past. */
+export function asOf(row, found) {
+  const state = bandOf(found.score);
+  return { ...row, score: found.score, state, word: state, coverage: found.coverage, cap: found.cap, domains: found.domains, past: found.end, learning: 0 };
 }
 
 /** The domains as links that choose whose breakdown is shown. */
@@ -31,14 +38,22 @@ export function domains(row, ctx, view = 'job') {
   el('span', { class: 'muted small' }, domain.coverage < 0.995 ? `${Math.round(domain.coverage * 100)} % known` : domain.band))));
 }
 
-/** Incidents as rows that open them. */
+/** Incidents as rows that open them, open ones first, each of those with what to look at. */
 export function incidents(box, found, ctx, most = 5) {
   if (!found.length) return put(box, el('p', { class: 'muted' }, 'No incident in this range.'));
-  return put(box, el('ul', { class: 'rows' }, found.slice(0, most).map((incident) => el('li', {}, el('a', {
+  const order = [...found].sort((a, b) => (a.status === 'resolved') - (b.status === 'resolved') || b.root.start - a.root.start);
+  return put(box, el('ul', { class: 'rows' }, order.slice(0, most).map((incident) => el('li', {}, el('a', {
     class: 'row incident-row', data: { row: '' }, href: ctx.link({ view: 'incidents', incident: incident.id, job: incident.job }),
   }, chip(incident.status === 'resolved' ? 'healthy' : 'broken', incident.status === 'resolved' ? 'over' : 'open'),
-  el('span', { class: 'clip' }, format.name(incident.root.node, 60), el('span', { class: 'muted' }, ` ${format.name(incident.root.text || incident.root.metric, 90)}`)),
-  el('span', { class: 'muted small num' }, incident.suppressed.length ? `${incident.suppressed.length} folded \u00b7 ` : '', ctx.time(incident.root.start)))))));
+  el('span', { class: 'clip' }, place(incident.root.node, 60), el('span', { class: 'muted' }, ` ${format.name(incident.root.text || incident.root.metric, 90)}`)),
+  el('span', { class: 'muted small num incident-when' }, incident.suppressed.length ? `${incident.suppressed.length} folded \u00b7 ` : '', ctx.time(incident.root.start)),
+  incident.status === 'resolved' ? null : el('span', { class: 'small look' }, lookAt(incident.latest || incident.text)))))));
+}
+
+/** What a notification says to look at; its text is written by the pager, line by line. */
+function lookAt(text) {
+  const line = text.split('\n').find((one) => one.startsWith('Look at:'));
+  return line ? format.name(line, 240) : '';
 }
 
 /** A share of 100 as a thin bar. */

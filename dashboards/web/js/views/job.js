@@ -3,7 +3,7 @@
 import { el, panel, put } from '../dom.js';
 import * as format from '../format.js';
 import { scoreChart } from '../score_chart.js';
-import { domains, incidents, summary } from '../summary.js';
+import { asOf, domains, incidents, summary } from '../summary.js';
 import { changedList } from '../changed_list.js';
 import { waterfall } from '../waterfall.js';
 
@@ -24,17 +24,19 @@ export function mount(root, ctx) {
   const line = scoreChart(scores.body, ctx, { height: 280 });
   let parts = [];
 
-  const drawTop = () => {
-    const row = ctx.jobs.find((item) => item.job === ctx.job);
+  const drawTop = (past = null) => {
+    const now = ctx.jobs.find((item) => item.job === ctx.job);
+    const row = now && past ? asOf(now, past) : now;
     put(top, el('h2', { class: 'detail-name clip', title: format.name(ctx.job, 300) }, format.name(ctx.job, 120)), summary(row, ctx), row?.domains ? domains(row, ctx) : null);
-    return row?.score !== undefined;
   };
+  const isScored = () => ctx.jobs.some((item) => item.job === ctx.job && item.score !== undefined);
   const drawLosses = () => {
     const { isRelative, end } = ctx.range;
     put(by, Object.entries(BY).map(([key, word]) => el('a', { class: 'pill', href: ctx.link({ by: key === 'metric' ? null : key }), 'aria-current': (ctx.state.by ?? 'metric') === key ? 'true' : null }, word)));
     return ctx.load(losses.body, (signal) => ctx.get('breakdown', { at: isRelative ? null : end }, signal), (found) => {
       const chosen = found.domains.find((domain) => domain.domain === ctx.state.domain) ?? found;
       parts = chosen.parts;
+      drawTop(isRelative ? null : found);
       put(when, `${chosen.domain} \u00b7 window until ${ctx.time(chosen.end)}`);
       waterfall(losses.body, chosen, { by: ctx.state.by ?? 'metric', most: 24, link: (part) => target(part, ctx) });
       losses.body.append(coverage(chosen));
@@ -48,7 +50,8 @@ export function mount(root, ctx) {
     ctx.load(moved.body, (signal) => ctx.get('changed', { start, end, limit: 8 }, signal), (found) => changedList(moved.body, found, ctx, true));
   };
   const all = () => {
-    if (!drawTop()) return;
+    if (!isScored()) return drawTop();
+    if (ctx.range.isRelative) drawTop();
     drawLosses();
     drawRange();
   };
@@ -56,9 +59,9 @@ export function mount(root, ctx) {
   ctx.on(['change', 'anomaly'], (came) => { if (came.some((event) => ctx.isMine(event))) line.update(); });
   all();
   return {
-    refreshed: all,
+    refreshed: () => { if (ctx.range.isRelative || !parts.length) all(); },
     update(state, before) {
-      drawTop();
+      if (!isScored()) return;
       if (['from', 'to', 'range', 'tz'].some((key) => state[key] !== before[key])) drawRange();
       drawLosses();
     },

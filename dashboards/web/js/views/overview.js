@@ -5,7 +5,7 @@ import * as format from '../format.js';
 import { bandOf } from '../jobs.js';
 import { scoreChart } from '../score_chart.js';
 import { sparkline } from '../sparkline.js';
-import { domains, incidents, summary } from '../summary.js';
+import { asOf, domains, incidents, summary } from '../summary.js';
 import { waterfall } from '../waterfall.js';
 
 const FEW = 3; // jobs beside which there is room for the incidents
@@ -24,16 +24,19 @@ export function mount(root, ctx) {
   put(root, el('div', { class: 'overview-head' }, el('h1', { class: 'visually-hidden' }, 'Overview'), counts, search),
     el('div', { class: 'overview' }, beside, open.box));
 
-  const refreshed = () => {
+  const draw = () => {
     put(counts, headline(ctx));
     drawTiles(tiles, ctx);
     (ctx.jobs.length <= FEW ? beside : open.low).append(open.told);
-    open.refreshed();
   };
   ctx.exports(() => ({ name: 'jobs', rows: shown(ctx).map(({ sparkline: _, domains: __, ...row }) => row) }));
-  refreshed();
+  draw();
+  open.refreshed();
   return {
-    refreshed,
+    refreshed() {
+      draw();
+      if (ctx.range.isRelative) open.refreshed();
+    },
     update(state, before) {
       drawTiles(tiles, ctx);
       if (['range', 'from', 'to', 'tz'].some((key) => state[key] !== before[key])) open.refreshed();
@@ -93,16 +96,21 @@ function detail(ctx) {
   const low = el('div', { class: 'two' }, losses.box);
   const box = el('div', { class: 'detail' }, el('section', { class: 'panel detail-top' }, name, top), scores.box, low);
   const line = scoreChart(scores.body, ctx, { height: 200 });
+  const drawTop = (row) => put(top, summary(row, ctx), row?.domains ? domains(row, ctx) : null);
   const refreshed = () => {
     const row = ctx.jobs.find((item) => item.job === ctx.job);
+    const { isRelative, end } = ctx.range;
     put(name, el('a', { href: ctx.link({ view: 'job', job: ctx.job }) }, format.name(ctx.job, 120)));
-    put(top, summary(row, ctx), row?.domains ? domains(row, ctx) : null);
+    if (isRelative || row?.score === undefined) drawTop(row);
     losses.box.querySelector('.more').setAttribute('href', ctx.link({ view: 'job', job: ctx.job }));
     if (row?.score === undefined) return;
     line.update();
-    ctx.load(losses.body, (signal) => ctx.get('breakdown', {}, signal), (found) => waterfall(losses.body, found, {
-      most: 8, link: (part) => ctx.link({ view: 'series', job: ctx.job, domain: part.domain, entity: part.entity || null, worker: part.worker || null, metric: part.metric }),
-    }));
+    ctx.load(losses.body, (signal) => ctx.get('breakdown', { at: isRelative ? null : end }, signal), (found) => {
+      if (!isRelative) drawTop(asOf(row, found));
+      waterfall(losses.body, found, {
+        most: 8, link: (part) => ctx.link({ view: 'series', job: ctx.job, domain: part.domain, entity: part.entity || null, worker: part.worker || null, metric: part.metric }),
+      });
+    });
     ctx.load(told.body, (signal) => ctx.get('incidents', { start: ctx.range.start, end: ctx.range.end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
   };
   return { box, low, told: told.box, refreshed };
