@@ -151,7 +151,9 @@ def _folded(item: dict[str, Any]) -> str:
     """What an alert beneath a root shows, and how it follows: along the topology, or at the same place."""
     alert, reason = item["alert"], item["reason"]
     way = " -> ".join(reason["path"]) if len(reason["path"]) > 1 else reason["text"]
-    return f"{alert['node']} {alert['metric']} ({way})"
+    entity = alert["entity"]
+    of = "" if not entity or alert["node"].startswith(entity) else f" of {entity}"  # the node stands for many entities
+    return f"{alert['node']} {alert['metric']}{of} ({way})"
 
 
 def _explain(page: Paged, declared: Sequence[Incident], natural: Sequence[Natural]) -> str | None:
