@@ -15,12 +15,13 @@ from pipelines.closed import Closed, Columns
 from pipelines.config import Detection, JobConfig
 from pipelines.detection import Judged, Watch
 from pipelines.measures import NOTHING
-from pipelines.outputs import Change, PointColumns
+from pipelines.outputs import Change, DeadLetter, PointColumns
 from pipelines.pipeline import Metric, Report, Values, View
 from pipelines.registry import PIPELINES
 from pipelines.scoring import Scorer
 from pipelines.sources import Sources, extend, find
 from pipelines.stream.evaluate import Evaluated, Evaluator
+from tracer import records
 from tracer.records import Feedback, Setting
 
 
@@ -68,9 +69,14 @@ class Stage2:
         return outputs
 
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
-        """Keep a change until the first window that ends after it is effective."""
-        if setting.name in _SETTINGS:
-            self._waiting = (*self._waiting, setting)
+        """Keep a change until the first window that ends after it is effective; an unreadable one is a dead letter."""
+        if setting.name not in _SETTINGS:
+            return []
+        try:
+            self._read(setting)
+        except ValueError as error:
+            return [_refused(setting, str(error))]
+        self._waiting = (*self._waiting, setting)
         return []
 
     def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
@@ -103,18 +109,21 @@ class Stage2:
         due = [setting for setting in self._waiting if end > setting.effective]
         self._waiting = tuple(setting for setting in self._waiting if end <= setting.effective)
         for setting in due:
-            if setting.name == "thresholds":
-                self._multiply(msgspec.json.decode(setting.body, type=Multipliers))
-            elif setting.name == "new_trend":
-                for watch in self._watches:
-                    watch.accept(msgspec.json.decode(setting.body, type=tuple[SeriesKey, ...]))
-            elif setting.name == "expected":
-                excused = msgspec.json.decode(setting.body, type=Excused)
-                for watch in self._watches:
-                    watch.excuse(excused.series, excused.until)
+            read = self._read(setting)
+            if isinstance(read, Multipliers):
+                self._multiply(read)
+            elif isinstance(read, Detection):
+                self._detect_with(read)
             else:
-                changes = msgspec.json.decode(setting.body, type=dict[str, float])
-                self._detect_with(msgspec.convert({**msgspec.to_builtins(self.config.detection), **changes}, Detection))
+                for watch in self._watches:
+                    watch.excuse(read.series, read.until) if isinstance(read, Excused) else watch.accept(read)
+
+    def _read(self, setting: Setting) -> Multipliers | Excused | Detection | tuple[SeriesKey, ...]:
+        """What a setting says. Raises ValueError for a body that cannot be read."""
+        read = msgspec.json.decode(setting.body, type=_SETTINGS[setting.name])
+        if isinstance(read, dict):
+            return msgspec.convert({**msgspec.to_builtins(self.config.detection), **read}, Detection)
+        return read  # type: ignore[no-any-return]
 
     def _multiply(self, multipliers: Multipliers) -> None:
         factors = {key: factor for key, factor in multipliers.factors if key.job == self.config.name}
@@ -160,11 +169,19 @@ def _raw(column: Floats) -> bytes:
     return np.ascontiguousarray(column, dtype="<f8").tobytes()
 
 
+def _refused(setting: Setting, why: str) -> DeadLetter:
+    data, text = records.encode(setting), f"{setting.name} revision {setting.revision}: {why}"
+    identity = records.identity_of(data)
+    return DeadLetter(identity=identity, reason="setting", text=text, topic="traces", key=setting.job, data=data)
+
+
 def _nothing(view: View) -> Values:
     return NOTHING
 
 
-_SETTINGS: Final = ("thresholds", "new_trend", "expected", "detection")
+_SETTINGS: Final[dict[str, Any]] = {
+    "thresholds": Multipliers, "new_trend": tuple[SeriesKey, ...], "expected": Excused, "detection": dict[str, float],
+}  # fmt: skip
 SCORE: Final = Metric(
     name="score", domain="system", clock="wall", compute=_nothing, unit="points", minimum=0.0, window="short",
     doc="0..100, from the losses of all metrics below it.", scope="job", direction="down", consecutive=2, pages=False,

@@ -10,7 +10,7 @@ import pytest
 
 from anomaly.types import Anomaly, Score
 from pipelines.config import HOUR, Detection, JobConfig
-from pipelines.outputs import Change, PointColumns, decode, encode
+from pipelines.outputs import Change, DeadLetter, PointColumns, decode, encode
 from pipelines.pipeline import Report
 from pipelines.stream.stage2 import Stage2
 from tests.pipelines.reports import LONG, SHORT, WALL, WINDOWS, config, partial, presence, report, totals
@@ -148,3 +148,20 @@ def test_a_state_of_other_windows_is_refused() -> None:
     other = JobConfig(name="ctr", windows=WINDOWS[:1])
     with pytest.raises(ValueError, match="the state holds 3 windows, the configuration 1"):
         Stage2(other).restore(Stage2(SETTINGS).snapshot())
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("thresholds", b"[1,2"), ("thresholds", b"[]"), ("thresholds", b"\xff"), ("new_trend", b"{}"),
+        ("expected", b"7"), ("detection", b'{"threshhold": 7.0}'),
+        ("detection", b'{"threshold": "high"}'),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_read_is_a_dead_letter_and_windows_go_on_closing(name: str, body: bytes) -> None:
+    stage, untouched = Stage2(SETTINGS), Stage2(SETTINGS)
+    told: Any = stage.on_setting(Setting(job="j", name=name, revision=1, effective=0.0, body=body))
+    assert [type(one) for one in told] == [DeadLetter]
+    assert told[0].reason == "setting"
+    assert f"{name} revision 1" in told[0].text
+    assert [encode(one) for one in run(stage, *log(3))] == [encode(one) for one in run(untouched, *log(3))]
