@@ -141,7 +141,7 @@ class SqliteQuery:
                 (_DEAD_SHOWN, limit),
             ).fetchall()
         names = ("identity", "reason", "text", "topic", "key", "bytes")
-        return [dict(zip(names, row[:-1], strict=True)) | {"begin": bytes(row[-1]).hex()} for row in rows]
+        return [dict(zip(names, row[:-1], strict=True)) | {"begin": bytes(row[-1] or b"").hex()} for row in rows]
 
     def close(self) -> None:
         """Release the file."""

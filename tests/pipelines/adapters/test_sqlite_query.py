@@ -304,3 +304,8 @@ def test_dead_letters_come_newest_first_with_the_begin_of_their_bytes(query: Que
     store.write(letters)
     found = as_json(query.dead_letters(1))
     assert [(row["identity"], row["bytes"], row["begin"]) for row in found] == [("b", 100, "62" * 64)]
+
+
+def test_a_dead_letter_without_bytes_is_shown_too(query: Query, store: SqliteStore) -> None:
+    store.write([DeadLetter(identity="e", reason="truncated", text="t", topic="traces", key="k", data=b"")])
+    assert [(row["bytes"], row["begin"]) for row in as_json(query.dead_letters())] == [(0, "")]
