@@ -71,7 +71,6 @@ class Table:
         if len(self.pending) > MAX_PENDING:
             self.pending = list(merge_sketches(self.pending))
 
-
     def _set_apart(self, slots: Index, value: Floats, weight: Floats | None) -> tuple[Index, Floats, Floats | None]:
         """Count the points that are not finite; the others."""
         finite = np.isfinite(value) if weight is None else np.isfinite(value) & np.isfinite(weight)
@@ -88,7 +87,7 @@ class Track:
         self.names = Names()
         self.panes: dict[int, Table] = {}
         self.slices: dict[int, Table] = {}
-        self._blocks: Blocks[Table] = Blocks(fold)  # a cache
+        self._blocks = Blocks()  # a cache
 
     def pane(self, start: int) -> Table:
         """The table of a pane that is still open."""
@@ -100,27 +99,34 @@ class Track:
 
     def slice(self, end: int) -> Table:
         """The table of a slice that this worker has passed already, to add to it."""
-        self._blocks.forget()
         return _table(self.slices, end, len(self.names.names))
 
     def pass_slice(self, end: int) -> None:
         """Fold the panes before `end` into its slice: nothing on time can come for them any more."""
         starts = sorted(start for start in self.panes if start < end)
         if starts:
-            if end in self.slices:
-                self._blocks.forget()
             self.slices[end] = fold([self.panes.pop(start) for start in starts])
 
     def window(self, start: int, end: int, slice_end: Callable[[int], int], slide: int) -> Table | None:
         """The fold of everything in [start, end): slices, oldest first, those not passed yet folded for now."""
-        waiting = [at for at in sorted(self.panes) if start <= at < end]
-        if not waiting:
-            parts = self._blocks.cover(self.slices, start, end, slide)
-            return _single(parts) if parts else None
-        groups = {at: [table] for at, table in self.slices.items() if start < at <= end}
-        for at in waiting:
-            groups.setdefault(slice_end(at), []).append(self.panes[at])
-        return _single([_single(groups[at]) for at in sorted(groups)])
+        parts = {at: [table] for at, table in self.slices.items() if start < at <= end}
+        for at in sorted(self.panes):
+            if start <= at < end:
+                parts.setdefault(slice_end(at), []).append(self.panes[at])
+        tables = {at: _single(parts[at]) for at in sorted(parts)}
+        if len(tables) < 2:
+            return next(iter(tables.values()), None)
+        result = _fold_points(list(tables.values()))
+        pending = {at: table.pending for at, table in tables.items() if table.pending}
+        if pending:
+            result.pending = self._fold_sketches(pending, start, end, slide)
+        return result
+
+    def _fold_sketches(self, slices: dict[int, list[Sketch]], start: int, end: int, slide: int) -> list[Sketch]:
+        try:
+            return list(self._blocks.fold(slices, start, end, slide))
+        except RecordError:
+            return list(merge_sketches([sketch for pending in slices.values() for sketch in pending]))
 
     def forget(self, reach: int) -> None:
         """Drop what ends at or before `reach`."""
@@ -157,7 +163,6 @@ class Track:
     def _renumber(self, slots: Index, tables: Sequence[Table]) -> None:
         names, seen = self.names.names, self.names.seen
         self.names = Names()
-        self._blocks.forget()
         for slot in slots.tolist():
             self.names.add(names[slot], int(seen[slot]))
         for table in tables:
@@ -167,13 +172,16 @@ class Track:
 
 def fold(tables: Sequence[Table]) -> Table:
     """One table from several, in the given order."""
+    result = _fold_points(tables)
+    pending = [sketch for table in tables for sketch in table.pending]
+    result.pending = list(merge_sketches(pending)) if pending else []
+    return result
+
+
+def _fold_points(tables: Sequence[Table]) -> Table:
     result = Table(max(table.columns.shape[1] for table in tables))
-    pending: list[Sketch] = []
     for table in tables:
         _fold_columns(result.columns, table.columns)
-        if table.pending:
-            pending.extend(table.pending)
-    result.pending = list(merge_sketches(pending)) if pending else []
     return result
 
 

@@ -20,6 +20,7 @@ from tracer.summaries.heavy import Heavy, Top
 from tracer.summaries.histogram import Histogram
 from tracer.summaries.ids import Ids
 from tracer.summaries.labels import Buckets, LabelBuckets
+from tracer.summaries.piles import Book, Pile
 from tracer.summaries.profile import (
     CategoricalProfile,
     NumericProfile,
@@ -33,6 +34,7 @@ from tracer.summaries.units import Units
 __all__ = [
     "KINDS",
     "Bins",
+    "Book",
     "Buckets",
     "CategoricalProfile",
     "Counts",
@@ -43,6 +45,7 @@ __all__ = [
     "LabelBuckets",
     "Moments",
     "NumericProfile",
+    "Pile",
     "Summary",
     "Tally",
     "Top",
@@ -56,6 +59,7 @@ __all__ = [
     "profile_categorical",
     "profile_ids",
     "profile_numeric",
+    "sketches_of",
     "tally",
     "tally_values",
 ]
@@ -89,21 +93,25 @@ def merge_sketches(sketches: Sequence[Sketch]) -> tuple[Sketch, ...]:
 
     Sketches are trusted to have passed `decode` once. Raises RecordError("columns") for columns that do not fold.
     """
-    groups: dict[tuple[str, Clock, str, str], list[Sketch]] = {}
-    for sketch in sketches:
-        groups.setdefault((sketch.kind, sketch.clock, sketch.name, sketch.entity), []).append(sketch)
-    return tuple(_merged(group) for _, group in sorted(groups.items()))
+    if len({(sketch.kind, sketch.clock, sketch.name, sketch.entity) for sketch in sketches}) == len(sketches):
+        return tuple(sorted(sketches, key=_order))
+    return sketches_of(Pile.of(sketches, Book()))
 
 
-def _merged(group: list[Sketch]) -> Sketch:
-    first = group[0]
-    if len(group) == 1:
-        return first
-    parts: list[Columns] = [sketch.columns for sketch in group]
+def sketches_of(pile: Pile) -> tuple[Sketch, ...]:
+    """What `merge_sketches` gives of all the sketches in a pile."""
+    return tuple(sorted(pile.sketches(_fold), key=_order))
+
+
+def _fold(kind: str, parts: Sequence[Columns]) -> Columns:
     try:
-        return encode(_class(first.kind).fold(parts), first.clock, first.name, first.entity)
+        return _class(kind).fold(parts).columns()
     except (ValueError, IndexError) as error:
-        raise RecordError("columns", f"{first.kind} of {first.name} {first.entity}: {error}") from None
+        raise RecordError("columns", f"{kind}: {error}") from None
+
+
+def _order(sketch: Sketch) -> tuple[str, Clock, str, str]:
+    return sketch.kind, sketch.clock, sketch.name, sketch.entity
 
 
 def _class(kind: str) -> type[Summary]:

@@ -75,10 +75,10 @@ class Bins:
         bins, (positives, negatives) = sum_by_key(keys, here.astype(np.int64), (~here).astype(np.int64))
         absent = int(np.count_nonzero(y[~present]))
         missing = (absent, int(np.count_nonzero(~present)) - absent)
-        return cls._keep(bins, positives, negatives, (0, 0), missing, is_numeric, capacity)
+        return cls.keep(bins, positives, negatives, (0, 0), missing, is_numeric, capacity)
 
     @classmethod
-    def _keep(
+    def keep(
         cls, keys: Hashes, positives: Integers, negatives: Integers, other: tuple[int, int], missing: tuple[int, int],
         is_numeric: bool, capacity: int,
     ) -> Self:
@@ -124,7 +124,7 @@ class Bins:
         )
         numeric = bool(heads[:, 4].any())
         capacity = int(heads[:, 5].max()) if parts else CAPACITY
-        return cls._keep(keys, positives, negatives, (a, b), (c, d), numeric, capacity)
+        return cls.keep(keys, positives, negatives, (a, b), (c, d), numeric, capacity)
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:

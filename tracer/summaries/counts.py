@@ -178,12 +178,18 @@ class Moments:
     @classmethod
     def fold(cls, parts: Sequence[Columns]) -> Self:
         """Sums about the shift of the part with most values (of those, the smallest shift)."""
-        rows = [row for row in gather(parts, 0, "<f8").reshape(-1, 6).tolist() if row[0]]
-        if not rows:
+        table = gather(parts, 0, "<f8").reshape(-1, 6)
+        table = table[table[:, 0] != 0.0]
+        if not len(table):
             return cls(shift=np.frombuffer(parts[0][0], "<f8")[1].item() if parts else 0.0)
-        target = min((-row[0], row[1]) for row in rows)[1]
-        moved = [row if row[1] == target else _recentre(row, target) for row in rows]
-        count, _, s1, s2, low, high = zip(*moved, strict=True)
+        bits = table[:, 1].view(np.int64)  # 0.0 and -0.0 are equal, and not the same shift
+        if (bits == bits[0]).all():
+            count, (target, *_), s1, s2, low, high = table.T.tolist()
+        else:
+            rows = table.tolist()
+            target = min((-row[0], row[1]) for row in rows)[1]
+            moved = [row if row[1] == target else _recentre(row, target) for row in rows]
+            count, _, s1, s2, low, high = zip(*moved, strict=True)
         return cls(int(math.fsum(count)), target, _fsum(s1), _fsum(s2), min(low), max(high))
 
     @classmethod

@@ -21,7 +21,7 @@ from tracer.summaries.hashing import Tally
 PRECISION: Final = 12
 REGISTERS: Final = 1 << PRECISION
 _REST: Final = 64 - PRECISION
-_SPARSE: Final = REGISTERS // 3  # 3 bytes a register cost less than all registers up to here
+SPARSE: Final = REGISTERS // 3  # 3 bytes a register cost less than all registers up to here
 _MASK: Final = np.uint64((1 << _REST) - 1)
 
 
@@ -71,7 +71,7 @@ class Distinct:
     def columns(self) -> Columns:
         """Register numbers `<u2` and their values `u1`; no numbers and all values where that is shorter."""
         found = np.flatnonzero(self.registers)
-        if len(found) >= _SPARSE:
+        if len(found) >= SPARSE:
             return b"", self.registers.tobytes()
         return found.astype("<u2").tobytes(), self.registers[found].tobytes()
 

@@ -56,10 +56,10 @@ class Heavy:
     @classmethod
     def of_tally(cls, tally: Tally, capacity: int = CAPACITY) -> Self:
         """The summary of tallied hashes."""
-        return cls._keep(tally.hashes, tally.counts, np.zeros_like(tally.counts), int(tally.counts.sum()), 0, capacity)
+        return cls.keep(tally.hashes, tally.counts, np.zeros_like(tally.counts), int(tally.counts.sum()), 0, capacity)
 
     @classmethod
-    def _keep(
+    def keep(
         cls, hashes: Hashes, counts: Integers, errors: Integers, total: int, bound: int, capacity: int
     ) -> Self:
         """Keep the `capacity` largest counts, ties by the smaller hash; what is dropped raises the bound."""
@@ -122,7 +122,7 @@ class Heavy:
             gather(parts, 1, "<u8"), gather(parts, 2, "<i8"), errors, here
         )
         total, bound, capacity = int(heads[:, 0].sum()), int(heads[:, 1].sum()), int(heads[:, 2].max())
-        return cls._keep(hashes, counts, own + (bound - present), total, bound, capacity)
+        return cls.keep(hashes, counts, own + (bound - present), total, bound, capacity)
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:
