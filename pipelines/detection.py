@@ -121,7 +121,9 @@ class Watch:
         hot[of_source] &= ~spoken[own.owner[of_source]]
         self._count(closed, hot)
         over = self._over(closed, judged, own)
-        begin = hot & (self._arrays["streak"] >= np.where(fact, 1, own.consecutive))
+        # Windows that share panes share what is odd in them: in a row are those that do not overlap.
+        in_a_row = (own.consecutive - 1) * round(self.spec.length / self.spec.slide) + 1
+        begin = hot & (self._arrays["streak"] >= np.where(fact, 1, in_a_row))
         begun = [
             self._found(closed, judged, row, bool(fact[row]))
             for row in np.flatnonzero(begin).tolist()

@@ -60,9 +60,9 @@ Made by `python -m pipelines.registry > docs/metrics.md`; a test holds it up to 
 A value with less evidence than the least is *unknown*: never good, never bad. The least evidence can be set in the
 config (`minimum`), the anchors of a score too (`rules`). `window` is the class of windows that a metric is taken over:
 `short` and `long` close by watermark, `wall` by the job's clock. A metric pages by itself where a change against its
-reference does (`twice`: in two windows in a row), or where a declared limit is exceeded; the others are shown, and
-scored where a form is given. The loss goes from 0 at `good` to 1 at `bad` on the form's excess over noise (see
-`pipelines/forms.py`)."""
+reference does (`twice`: in two windows in a row that do not overlap), or where a declared limit is exceeded; the others
+are shown, and scored where a form is given. The loss goes from 0 at `good` to 1 at `bad` on the form's excess over
+noise (see `pipelines/forms.py`)."""
 
 
 def _row(metric: Metric, rule: Rule | None) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from anomaly.types import Anomaly, SeriesKey
 from pipelines.closed import Columns
-from pipelines.config import Detection, Feature, Holiday, JobConfig
+from pipelines.config import Detection, Feature, Holiday, JobConfig, WindowSpec
 from pipelines.detection import Watch
 from pipelines.pipeline import Metric
 from pipelines.sources import extend, find
@@ -58,6 +58,15 @@ def test_a_natural_metric_must_fire_twice_in_a_row_nights_between_them_apart() -
     found = [step(watch, closed({key(): v}, twice, CALM + n)) for n, v in enumerate([1.0, np.nan, np.nan, 1.0])]
     assert [len(anomalies) for anomalies in found] == [0, 0, 0, 1]
     assert found[3][0].start == CALM * SPEC.slide
+
+
+def test_of_sliding_windows_those_in_a_row_do_not_overlap() -> None:
+    twice, long = metric(consecutive=2), WindowSpec(name="24h", kind="long", length=4 * SPEC.slide, slide=SPEC.slide)
+    watch, generator = Watch(config(windows=(SPEC, long)), long), np.random.default_rng(1)
+    for index in range(CALM):
+        assert step(watch, closed({key(): shares(generator, 0.05, 1)[0]}, twice, index, window=long)) == []
+    found = [step(watch, closed({key(): 1.0}, twice, CALM + n, window=long)) for n in range(6)]
+    assert [len(anomalies) for anomalies in found] == [0, 0, 0, 0, 1, 0]
 
 
 def test_what_was_expected_neither_fires_nor_teaches_until_its_time_and_the_next_does() -> None:
