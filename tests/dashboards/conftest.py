@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from anomaly.types import Part
 from pipelines import assembly, outputs
 from pipelines.adapters.http_security import Guard
 from pipelines.service import Service
@@ -43,7 +44,7 @@ class Host:
         self.hour += 1
         end = world.NOW + self.hour * 60.0
         lost = 100_000_000 - points * 1_000_000
-        part = (world.Part("train", "", "", "loss", lost),)
+        part = (Part("train", "", "", "loss", lost),)
         domains = {"sample": 99_000_000, "train": points * 1_000_000, "system": 99_000_000}
         scores = world.score(world.LIVE, end, domains, part)
         self.log.send([("scores", world.LIVE, outputs.encode(one)) for one in scores])
@@ -83,13 +84,17 @@ class Tab:
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(f"pageerror: {error}"))
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("dialog", lambda dialog: (self.faults.append("a dialog opened: a hostile name ran"), dialog.dismiss()))
+        page.on("dialog", self._refuse)
 
     def open(self, fragment: str) -> Any:
         """Load the page at a state."""
         self.page.goto(f"{self.url}{fragment}", wait_until="domcontentloaded")
         self.page.wait_for_selector("main > *:not(.empty)", timeout=PATIENCE)
         return self.page
+
+    def _refuse(self, dialog: Any) -> None:
+        self.faults.append("a dialog opened: a hostile name ran")
+        dialog.dismiss()
 
     def _hear(self, message: Any) -> None:
         if message.type in ("error", "warning") and not any(text in message.text for text in self.allowed):

@@ -14,6 +14,7 @@ export class Context {
     this.ends = [];
     this.controllers = new Map();
     this.exported = null;
+    this.children = new Set();
   }
 
   get state() { return this.page.state; }
@@ -96,11 +97,20 @@ export class Context {
   /** What is exported as CSV or JSON: `rows()` returns {name, rows: [{...}, ...]}. */
   exports(rows) { this.exported = rows; }
 
+  /** A context for a part that is drawn anew: end it before the next one, or it ends with the view. */
+  child() {
+    const child = new Context(this.page);
+    this.children.add(child);
+    child.atEnd(() => this.children.delete(child));
+    return child;
+  }
+
   /** Call `f` when the view ends. */
   atEnd(f) { this.ends.push(f); }
 
   end() {
     for (const controller of this.controllers.values()) controller.abort();
+    for (const child of [...this.children]) child.end();
     for (const f of this.ends) f();
     this.ends = [];
   }

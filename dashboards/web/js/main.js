@@ -21,6 +21,8 @@ import * as traces from './views/traces.js';
 const VIEWS = { overview, job, changed: changes, series, topology, incidents, traces, health }; // in the order of the tabs
 
 const RETRY = 3000; // milliseconds until the list of jobs is asked again
+const GATHER = 250; // milliseconds over which events are gathered
+const LEAST = 1500; // milliseconds between two refreshes, however fast scores come
 
 class Page {
   constructor() {
@@ -71,7 +73,7 @@ class Page {
     this.timer ??= setTimeout(async () => {
       this.timer = null;
       await this.refresh();
-    }, 500);
+    }, Math.max(GATHER, LEAST - (performance.now() - (this.receivedAt ?? -Infinity))));
   }
 
   go(state, replace = false) {

@@ -8,6 +8,7 @@ import { changedList } from '../changed_list.js';
 import { waterfall } from '../waterfall.js';
 
 export const title = 'Job';
+const RANKED = 10_000; // milliseconds between two rankings, which read every series
 const BY = { metric: 'Metrics', entity: 'Entities', domain: 'Domains' };
 
 /** Mount the view; returns what follows the state. */
@@ -42,24 +43,27 @@ export function mount(root, ctx) {
       losses.body.append(coverage(chosen));
     });
   };
-  const drawRange = () => {
+  let movedAt = -Infinity;
+  const drawRange = (isForced = true) => {
     line.update();
     const { start, end } = ctx.range;
     moved.box.querySelector('.more').setAttribute('href', ctx.link({ view: 'changed' }));
     ctx.load(told.body, (signal) => ctx.get('incidents', { start, end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
+    if (!isForced && performance.now() - movedAt < RANKED) return;
+    movedAt = performance.now();
     ctx.load(moved.body, (signal) => ctx.get('changed', { start, end, limit: 8 }, signal), (found) => changedList(moved.body, found, ctx, true));
   };
-  const all = () => {
+  const all = (isForced = true) => {
     if (!isScored()) return drawTop();
     if (ctx.range.isRelative) drawTop();
     drawLosses();
-    drawRange();
+    drawRange(isForced);
   };
   ctx.exports(() => ({ name: `breakdown-${ctx.job}`, rows: parts }));
   ctx.on(['change', 'anomaly'], (came) => { if (came.some((event) => ctx.isMine(event))) line.update(); });
   all();
   return {
-    refreshed: () => { if (ctx.range.isRelative || !parts.length) all(); },
+    refreshed: () => { if (ctx.range.isRelative || !parts.length) all(false); },
     update(state, before) {
       if (!isScored()) return;
       if (['from', 'to', 'range', 'tz'].some((key) => state[key] !== before[key])) drawRange();

@@ -10,6 +10,7 @@ export const title = 'Series';
 const MOST = 5000; // series that are listed
 const CHARTS = 60; // small charts that are drawn
 const WHOLE = '-'; // in the address: the job or worker itself, where "" would mean that nothing was chosen
+const PAUSE = 5000; // milliseconds between two updates of all charts
 const FIRST = ['missing_rate', 'psi', 'iv', 'mean', 'distinct', 'auc', 'pcoc', 'loss', 'label_rate', 'volume'];
 
 /** Mount the view; returns what follows the state. */
@@ -19,13 +20,17 @@ export function mount(root, ctx) {
   put(root, el('h1', { class: 'visually-hidden' }, 'Series'), el('section', { class: 'panel picks-panel', 'aria-label': 'Choose a series' }, picks), body);
   let all = null;
   let rows = () => [];
+  let part = null; // the context of what is drawn now
+  let refresh = () => {};
   ctx.exports(() => ({ name: `series-${ctx.job}`, rows: rows() }));
 
   const draw = () => {
     if (!all) return;
     const chosen = choose(all, ctx.state);
     drawPicks(picks, all, chosen, ctx);
-    rows = chosen.series ? drawOne(body, all, chosen.series, ctx) : drawMany(body, chosen, ctx);
+    part?.end();
+    part = ctx.child();
+    ({ rows, refresh } = chosen.series ? drawOne(body, all, chosen.series, part) : drawMany(body, chosen, part));
   };
   const load = () => ctx.load(body, (signal) => ctx.get('series', { limit: MOST }, signal), (found) => {
     all = found;
@@ -34,7 +39,7 @@ export function mount(root, ctx) {
   });
   load();
   return {
-    refreshed: () => { if (ctx.range.isRelative) draw(); },
+    refreshed: () => { if (ctx.range.isRelative) refresh(); },
     update: draw,
     back() {
       if (ctx.state.metric || ctx.state.series) ctx.set({ metric: null, series: null });
@@ -102,14 +107,17 @@ function drawMany(box, chosen, ctx) {
   const charts = el('div', { class: 'small-charts' });
   const shapes = panel('Distribution and curves');
   put(box, charts, shapes.box);
+  const cards = [];
   ctx.load(charts, (signal) => anomaliesOf(ctx, signal), (anomalies) => {
     const sick = new Set(anomalies.filter((one) => one.entity === chosen.entity && one.worker === worker).map((one) => one.metric));
     const order = [...mine].sort((a, b) => sick.has(b.metric) - sick.has(a.metric) || place(a.metric) - place(b.metric) || (a.metric < b.metric ? -1 : 1));
-    put(charts, order.slice(0, CHARTS).map((row) => smallChart(row, row.metric, ctx, anomalies, sick.has(row.metric))));
+    cards.push(...order.slice(0, CHARTS).map((row) => smallChart(row, row.metric, ctx, anomalies, sick.has(row.metric))));
+    put(charts, cards.map((card) => card.box));
     if (order.length > CHARTS) charts.append(el('p', { class: 'muted' }, `${order.length - CHARTS} more metrics: choose one above.`));
   });
-  drawPictures(shapes.body, chosen.entity, worker, ctx);
-  return () => mine;
+  const shape = () => drawPictures(shapes.body, chosen.entity, worker, ctx);
+  shape();
+  return { rows: () => mine, refresh: refreshing(ctx, cards, shape) };
 }
 
 function place(metric) {
@@ -128,16 +136,34 @@ function drawOne(box, all, series, ctx) {
     ['By entity', all.filter((row) => row.metric === series.metric && row.worker === series.worker && row.domain === series.domain && row.entity !== series.entity && format.kind(row.entity) === format.kind(series.entity)), (row) => format.entity(row.entity)],
   ].filter(([, rows]) => rows.length).map(([name, rows, title]) => ({ box: panel(name, rows.length > 24 ? `the first 24 of ${rows.length}` : ''), rows: rows.slice(0, 24), title }));
   put(box, large.box, el('div', { class: 'two wide-left' }, shapes.box, found.box), siblings.map((item) => item.box.box));
-  const line = { rows: () => [] };
+  const line = { rows: () => [], cards: [] };
   ctx.load(found.body, async (signal) => [await anomaliesOf(ctx, signal), await ctx.get('changes', { start: ctx.range.start, end: ctx.range.end }, signal)], ([anomalies, changes]) => {
     const drawn = seriesChart(large.body, series, ctx, { markers: markers(changes) });
     line.rows = drawn.rows;
+    line.cards.push(drawn);
     drawn.update(anomalies);
     drawAnomalies(found.body, anomalies.filter((one) => one.metric === series.metric && one.entity === series.entity && one.worker === series.worker), series, ctx);
-    for (const item of siblings) put(item.box.body, el('div', { class: 'small-charts inside' }, item.rows.map((row) => smallChart(row, item.title(row), ctx, anomalies, false))));
+    for (const item of siblings) {
+      const cards = item.rows.map((row) => smallChart(row, item.title(row), ctx, anomalies, false));
+      line.cards.push(...cards);
+      put(item.box.body, el('div', { class: 'small-charts inside' }, cards.map((card) => card.box)));
+    }
   });
-  drawPictures(shapes.body, series.entity, series.worker, ctx);
-  return () => line.rows();
+  const shape = () => drawPictures(shapes.body, series.entity, series.worker, ctx);
+  shape();
+  return { rows: () => line.rows(), refresh: refreshing(ctx, line.cards, shape) };
+}
+
+/** Bring the charts that are drawn up to date, every few seconds at most. */
+function refreshing(ctx, cards, shape) {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < PAUSE) return;
+    last = performance.now();
+    const anomalies = await anomaliesOf(ctx).catch(() => null); // what is shown stays; the badge tells of a cut
+    if (anomalies) for (const card of cards) card.update(anomalies);
+    shape();
+  };
 }
 
 function anomaliesOf(ctx, signal) {
@@ -151,18 +177,20 @@ function drawPictures(box, entity, worker, ctx) {
 
 /** A small chart as a link to the large one; drawn when it comes into view. */
 function smallChart(row, name, ctx, anomalies, isSick) {
-  const box = el('div', { class: 'small-box' });
-  const card = el('article', { class: 'panel small-panel' },
+  const inner = el('div', { class: 'small-box' });
+  const box = el('article', { class: 'panel small-panel' },
     el('a', { class: 'small-head', data: { row: '' }, href: ctx.link({ metric: row.metric, entity: row.entity || null, domain: row.domain, worker: row.worker || null, series: row.id }) },
-      el('span', { class: 'clip' }, format.name(name, 60)), isSick ? chip('broken', 'anomaly') : null, el('b', { class: 'num' }, format.measured(row.metric, row.value))), box);
+      el('span', { class: 'clip' }, format.name(name, 60)), isSick ? chip('broken', 'anomaly') : null, el('b', { class: 'num' }, format.measured(row.metric, row.value))), inner);
+  let drawn = null;
   const seen = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
-    seriesChart(box, row, ctx, { height: 120, isSmall: true }).update(anomalies);
+    drawn = seriesChart(inner, row, ctx, { height: 120, isSmall: true });
+    drawn.update(anomalies);
   }, { rootMargin: '200px' });
-  seen.observe(card);
+  seen.observe(box);
   ctx.atEnd(() => seen.disconnect());
-  return card;
+  return { box, update: (found) => drawn?.update(found) };
 }
 
 function drawAnomalies(box, found, series, ctx) {
