@@ -49,3 +49,9 @@ def test_a_module_says_in_its_first_line_what_lives_in_it(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert lines[0].startswith("// ")
     assert len(lines) <= 300
+
+
+def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
+    preloaded = re.findall(r'rel="modulepreload" href="/([^"]+)"', (WEB / "index.html").read_text())
+    modules = [str(path.relative_to(WEB)) for path in OURS if path.suffix == ".js" and path.name != "main.js"]
+    assert preloaded == modules
