@@ -245,7 +245,7 @@ class Suppressed(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Notification(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """What one person is told once. Re-sent under the same id after a crash; receivers that deduplicate show it once."""
+    """What one person is told once; re-sent under the same id after a crash, so receivers can deduplicate."""
 
     version: int = VERSION
     id: str

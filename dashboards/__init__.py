@@ -1,1 +1,1 @@
-"""x."""
+"""Dashboards: the built-in live page, plain files that the pipeline serves."""

@@ -1,7 +1,4 @@
-"""The configuration as data: frozen records with defaults, read from `streamgauge.toml` and checked as a whole.
-
-    ConfigError   every fault found, each with its path, the value and a remedy
-"""
+"""The configuration as data: frozen records with defaults, read from `streamgauge.toml` by `pipelines.loading`."""
 
 from __future__ import annotations
 
@@ -17,8 +14,11 @@ DAY = 86400.0
 
 
 class WindowSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of window. Lengths of an hour and more align to local midnight; stream windows close by watermark, `wall`
-    ones by the job's clock. `length` and `slide` are multiples of the pane; `slide` of every stream window is the same."""
+    """One kind of window; slides of an hour and more align to local midnight.
+
+    Stream windows close by watermark, `wall` ones by the job's clock. `length` and `slide` are multiples of the pane;
+    `slide` is the same for every stream window.
+    """
 
     name: str
     kind: WindowClass  # metrics name the class they want
@@ -82,7 +82,7 @@ class Holiday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that a job's answers depend on; part of the job's log as a `Setting`. Seconds unless named otherwise."""
+    """Everything that a job's answers depend on, put into its log as a `Setting`. Seconds unless named otherwise."""
 
     name: str
     timezone: str = "UTC"

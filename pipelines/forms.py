@@ -44,7 +44,7 @@ def drift_ratio(x: Floats, reference: Floats, error: Floats, floor: Floats, rows
 
     On the flights the weather of one day is 5 nats away from that of the last 28, every day: that is no news.
     """
-    usual = np.fmax(np.fmax(reference, floor), LEAST_DRIFT)
+    usual: Floats = np.fmax(np.fmax(reference, floor), LEAST_DRIFT)
     return np.maximum(x / usual, 0.0)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Final, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.measures import NOTHING, highs, means, proportions, single
 from pipelines.pipeline import Floats, Stat, Values, View
 from pipelines.stream.memory import Trail
 from tracer.summaries import Units
 
+Bools = NDArray[np.bool_]
 LEAST_HISTORY: Final = 4  # windows of a tensor before it is compared with its own median
 VANISHED: Final = 1e-3  # times its own median
 EXPLODED: Final = 10.0
@@ -56,7 +58,7 @@ def _by_tensor(view: View, name: str, of: Callable[[Stat], Values]) -> Values:
     return of(stat) if stat.entities else NOTHING
 
 
-def _share_of_tensors(view: View, judge: Callable[[Floats, Floats], Floats]) -> Values:
+def _share_of_tensors(view: View, judge: Callable[[Floats, Floats], Bools]) -> Values:
     stat = view.stat("train", "gradient_norm")
     if not stat.entities:
         return NOTHING
