@@ -70,7 +70,8 @@ def below_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, 
 
 def off_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
     """abs(x - reference) beyond noise."""
-    return np.maximum(np.abs(x - reference) - SIGMAS * error, 0.0)
+    distance: Floats = np.abs(x - reference)
+    return np.maximum(distance - SIGMAS * error, 0.0)
 
 
 def entropy_above_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
