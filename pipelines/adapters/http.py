@@ -13,7 +13,7 @@
     GET  /api/jobs/{job}/silenced             limit: alerts that a silence holds back now
     GET  /api/jobs/{job}/changes              start, end, names: names of changes, with commas
     GET  /api/jobs/{job}/profiles             worker, start, end
-    GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC, calibration, drawn from them
+    GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC, calibration drawn from them
     GET  /api/jobs/{job}/topology
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
     GET  /api/jobs/{job}/thresholds           what on-call's verdicts have taught: multipliers and their labels
@@ -33,13 +33,14 @@ Errors are `{error, remedy}`. Times are seconds since the UTC epoch, by the cloc
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from pipelines.adapters.http_json import MAX_BODY
 from pipelines.adapters.http_security import Guard, middleware
@@ -114,7 +115,9 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
 
 async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, str]:
     """Listen; the runner to clean up and the address that it answers at. Raises OSError if the port is taken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    log = logging.getLogger(__name__)
+    log.addFilter(_is_no_clients_fault)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, logger=log)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -124,6 +127,11 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
     bound = runner.addresses[0][1]
     shown = f"[{host}]" if ":" in host else host
     return runner, f"http://{shown}:{bound}/"
+
+
+def _is_no_clients_fault(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP are answered with 400; nobody has to act on them."""
+    return not (record.exc_info and isinstance(record.exc_info[1], http_exceptions.HttpProcessingError))
 
 
 def _add_static(app: web.Application, static: Path) -> None:

@@ -7,6 +7,7 @@ What is not answered is raised:
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 MAX_BODY: Final = 64 * 1024
+BODY_TIMEOUT: Final = 10.0  # seconds that a body may take to come
 MAX_TEXT: Final = 4096  # the longest name or pattern that is read
 FOREVER: Final = 4e9  # a time no stream reaches, in the year 2096
 _encoder = msgspec.json.Encoder()
@@ -93,8 +95,18 @@ async def body(request: web.Request, kind: type[T]) -> T:
     """The request's JSON body as a record, checked against its type."""
     if request.content_type != "application/json":
         raise Refusal(415, f"the body is {request.content_type[:100]!r}", "send Content-Type: application/json")
-    data = await request.read()
+    data = await _read(request)
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
         raise Refusal(400, f"the body does not fit: {error}", "see docs/operating.md for what it holds") from None
+
+
+async def _read(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY:  # before a client sends it all, or waits to
+        raise Refusal(413, f"a body of {request.content_length} bytes", f"send at most {MAX_BODY} bytes")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            return await request.read()
+    except TimeoutError:
+        raise Refusal(408, f"the body did not come within {BODY_TIMEOUT:g} s", "send it at once") from None

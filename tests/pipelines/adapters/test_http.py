@@ -18,6 +18,7 @@ import pytest
 
 from anomaly.types import Ack, Silence, Topology, Unsuppress
 from pipelines import outputs
+from pipelines.adapters import http_json
 from pipelines.adapters.http_frames import TOPICS
 from pipelines.adapters.http_security import Guard
 from pipelines.adapters.sqlite_query import SqliteQuery
@@ -295,6 +296,28 @@ def test_a_body_is_bounded_and_must_be_json(running: Running) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert running.ask("/api/jobs/a/ack", raw=b"notification=n", headers=form)[0] == 415
     assert running.ask("/api/jobs", method="DELETE")[0] == 405
+
+
+@pytest.mark.parametrize(("length", "status"), [(99_999_999_999, 413), (10, 408)])
+def test_a_body_that_is_announced_and_does_not_come_is_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch, length: int, status: int
+) -> None:
+    monkeypatch.setattr(http_json, "BODY_TIMEOUT", 0.2)
+    head = f"POST /api/jobs/a/ack HTTP/1.1\r\nHost: localhost:{running.port}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as slow:
+        slow.sendall(f"{head}Content-Length: {length}\r\n\r\n{{".encode())
+        assert slow.recv(100).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01 no http\r\n\r\n", b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n"])
+def test_what_is_no_http_is_answered_and_not_logged(
+    running: Running, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as client:
+        client.sendall(sent)
+        assert b" 400 " in client.recv(100)
+    assert running.ask("/api/jobs")[0] == 200
+    assert caplog.records == []
 
 
 def test_the_stream_tells_scores_anomalies_and_status_as_they_come(running: Running) -> None:
