@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Literal
 
 import msgspec
@@ -154,14 +155,14 @@ def key_of(job: str, name: str) -> str:
 
 
 def next_revision(job: str, name: str, control: Mapping[str, bytes], status: Mapping[str, bytes]) -> int:
-    """One above the highest revision of a plan that the control or status topic knows."""
+    """One above the highest revision of a plan that the topics know; what cannot be read is passed over."""
     seen = [0]
-    current = control.get(key_of(job, name))
-    if current:
-        seen.append(decode_plan(current).revision)
+    with suppress(PlanError):
+        seen.append(decode_plan(control.get(key_of(job, name), b"")).revision)
     for key, value in status.items():
         if key.startswith(f"{job}/"):
-            seen += [state.revision for state in decode_status(value).plans if state.plan == name]
+            with suppress(PlanError):
+                seen += [state.revision for state in decode_status(value).plans if state.plan == name]
     return max(seen) + 1
 
 

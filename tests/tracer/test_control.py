@@ -198,6 +198,12 @@ def test_the_next_revision_is_above_all_that_either_topic_knows() -> None:
     assert control.next_revision("ctr", "new", {}, {}) == 1
 
 
+def test_an_unreadable_status_or_plan_does_not_stop_the_next_plan() -> None:
+    plans = (PlanState(plan="debug", revision=7, state="applied"),)
+    said = control.encode(control.Status(job="ctr", worker="LGA", incarnation="a", time=0.0, plans=plans))
+    assert control.next_revision("ctr", "debug", {"ctr/debug": b"\xc1"}, {"ctr/EWR": b"\xc1", "ctr/LGA": said}) == 8
+
+
 @given(st.binary(max_size=200))
 def test_decoders_refuse_garbage_with_one_error(data: bytes) -> None:
     for decode in (control.decode_plan, control.decode_status, control.decode_catalogue):
