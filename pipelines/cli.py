@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -91,8 +92,8 @@ def _add_files(commands: _Commands) -> None:
     check.add_argument("file", type=Path)
     detect = _add(commands, "detect", "run the detector on a CSV file with the columns timestamp and value")
     detect.add_argument("file", type=Path)
-    detect.add_argument("--threshold", type=float, default=8.0, help="sigmas (8)")
-    detect.add_argument("--limit", type=float, help="a value above this is an anomaly without any history")
+    detect.add_argument("--threshold", type=_sigmas, default=8.0, help="sigmas (8)")
+    detect.add_argument("--limit", type=_finite, help="a value above this is an anomaly without any history")
     detect.add_argument("--all", action="store_true", help="print every row with its score, not only the alerts")
     profile = _add(commands, "profile", "run the profiler on a CSV or Parquet file")
     profile.add_argument("file", type=Path)
@@ -133,6 +134,20 @@ def _seconds(text: str) -> float:
         return duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a finite number, got {text}")
+    return value
+
+
+def _sigmas(text: str) -> float:
+    value = _finite(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return value
 
 
 def _demo(arguments: list[str]) -> int:

@@ -79,7 +79,10 @@ def _read(path: Path) -> tuple[list[str], Floats]:
         missing = {"timestamp", "value"} - set(reader.fieldnames or ())
         if missing:
             raise FileFault(f"{path}: no column {' and '.join(sorted(missing))}; the first line must name both")
-        rows = [(row["timestamp"], _number(row["value"])) for row in reader]
+        try:
+            rows = [(row["timestamp"], _number(row["value"])) for row in reader]
+        except csv.Error as error:
+            raise FileFault(f"{path}: below line {reader.line_num}: {error}; mend that line") from None
     if not rows:
         raise FileFault(f"{path}: no rows below the header")
     return [stamp for stamp, _ in rows], np.array([value for _, value in rows])

@@ -18,17 +18,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.statistics import (
-    categorical_dispersion,
-    information_value,
-    numeric_dispersion,
-    top_share,
-)
+from pipelines.statistics import categorical_dispersion, information_value, numeric_dispersion, top_share
 from tracer.summaries import Bins, Counts, Distinct, Heavy, Histogram, Moments, hash_values, is_missing, tally
 
 SLICE: Final = 65_536  # rows; measured: 16,384 costs 25 % more, in numpy's cost per call
 _QUANTILES: Final = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 _SHOWN: Final = 5  # most frequent values that are named
+_WIDEST: Final = 40  # characters of a value that are shown
 _LEAST_SHARE: Final = 0.005  # rarer values are not named: they are accidents of the slice
 Kind = Literal["numeric", "categorical", "time"]
 
@@ -83,7 +79,7 @@ def read(path: str | os.PathLike[str]) -> Any:
     except ImportError as error:
         raise ProfileError(f"{name}: {error}; install streamgauge[profile]") from None
     except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
-        raise ProfileError(f"{name}: cannot be read as {suffix[1:]}: {error}") from None
+        raise ProfileError(f"{name}: cannot be read as {suffix[1:]}: {str(error).strip()}") from None
 
 
 def profile_frame(frame: Any, *, columns: Sequence[str] = (), label: str = "") -> dict[str, Any]:
@@ -114,7 +110,10 @@ def column_of(name: str, series: Any) -> Column:
         return Column(name, "time", seconds)
     if types.is_numeric_dtype(series.dtype) and not isinstance(series.dtype, _pandas().CategoricalDtype):
         return Column(name, "numeric", series.to_numpy(np.float64, na_value=np.nan))
-    codes, values = _pandas().factorize(series.astype(object))
+    try:
+        codes, values = _pandas().factorize(series.astype(object))
+    except TypeError:  # lists, maps: told apart by their text
+        codes, values = _pandas().factorize(series.map(str, na_action="ignore").astype(object))
     vocabulary = np.empty(len(values), object)
     vocabulary[:] = list(values)
     return Column(name, "categorical", _blank(codes, vocabulary), vocabulary)
@@ -249,7 +248,8 @@ def _describe(column: Column, labels: NDArray[np.bool_] | None) -> dict[str, Any
 
 
 def _numbers(moments: Moments, histogram: Histogram) -> dict[str, Any]:
-    quantiles = histogram.quantiles(list(_QUANTILES.values())).tolist()
+    # A bucket's middle may lie beyond the values in it.
+    quantiles = np.clip(histogram.quantiles(list(_QUANTILES.values())), moments.low, moments.high).tolist()
     row = {"mean": moments.mean(), "std": moments.std(), "min": moments.low, "max": moments.high}
     row |= dict(zip(_QUANTILES, quantiles, strict=True))
     row["dispersion"] = numeric_dispersion(histogram)
@@ -287,7 +287,7 @@ def _text(value: Any) -> str:
 
 
 def _top(row: dict[str, Any]) -> str:
-    return ", ".join(f"{_text(top['value'])} {top['share']:.1%}" for top in row["top"][:3]) or "-"
+    return ", ".join(f"{_text(top['value'])[:_WIDEST]} {top['share']:.1%}" for top in row["top"][:3]) or "-"
 
 
 def _line(cells: list[str], widths: list[int]) -> str:

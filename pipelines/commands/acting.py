@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from pipelines import actions, assembly, outputs
+from pipelines.adapters.sqlite_query import SqliteQuery
 from pipelines.cli import UseError
 from pipelines.commands.hosting import configured
 from pipelines.config import Config, JobConfig
@@ -54,6 +55,7 @@ def feedback(args: argparse.Namespace) -> int:
     """Say what a notification was worth."""
     config, job = _job(args)
     bus = _bus(config)
+    _check_told(config, args.notification)
     now = now_of(config, bus)
     actions.feedback(bus, job, args.notification, args.verdict, now, _author(args), args.comment)
     print(f"{args.notification} is {args.verdict.replace('_', ' ')}")
@@ -132,6 +134,18 @@ def _bus(config: Config) -> LocalLog:
     if not path.is_file():
         raise UseError(f"there is no log {path}; start `streamgauge run` first, or name its folder with --data")
     return LocalLog(path)
+
+
+def _check_told(config: Config, notification: str) -> None:
+    """Raises UseError for a notification that the store does not know; one that is not there yet knows nothing."""
+    if not assembly.store_path(config).is_file():
+        return
+    query = SqliteQuery(assembly.store_path(config))
+    try:
+        if query.incident(notification) is None:
+            raise UseError(f"unknown notification {notification[:100]!r}; copy its id from the page or /api/incidents")
+    finally:
+        query.close()
 
 
 def _collection(text: str) -> Collection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import math
 import sys
 
 from pipelines.cli import UseError
@@ -30,7 +31,9 @@ def detect(args: argparse.Namespace) -> int:
         raise UseError(f"cannot read {args.file}: {error}; name a CSV file in UTF-8") from None
     alerts = sum(row.is_alert for row in rows)
     detect_file.write(rows if args.all else [row for row in rows if row.is_alert], sys.stdout)
-    print(f"{len(rows)} rows, {alerts} alerts, detector {choice.name}", file=sys.stderr)
+    unknown = sum(math.isnan(row.value) for row in rows)
+    gaps = f", {unknown} without a number" if unknown else ""
+    print(f"{len(rows)} rows{gaps}, {alerts} alerts, detector {choice.name}", file=sys.stderr)
     return 0
 
 

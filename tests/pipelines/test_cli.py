@@ -16,7 +16,10 @@ import pytest
 
 from anomaly.types import Matcher, Silence
 from pipelines import outputs
+from pipelines.adapters.sqlite_store import SqliteStore
+from pipelines.assembly import store_path
 from pipelines.cli import _EXAMPLES, main, parser
+from pipelines.loading import load
 from tracer import control, records
 from tracer.local import LocalLog
 from tracer.plans import Plans
@@ -87,6 +90,13 @@ def test_a_fault_of_use_is_one_line_and_exit_code_2(
     assert words in line
 
 
+@pytest.mark.parametrize("arguments", [["--threshold", "nan"], ["--threshold", "-1"], ["--limit", "inf"]])
+def test_a_threshold_that_is_none_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["detect", "x.csv", *arguments])
+    assert "must be" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [
     ["silence", "--job", "ctr", "colour=red"],
     ["silence", "--job", "ctr", "worker"],
@@ -123,6 +133,16 @@ def test_silence_and_feedback_are_records_on_the_log(
     told = (feedback.notification, feedback.verdict, feedback.author, feedback.comment)
     assert told == ("n1", "false_alarm", "ann", "why")
     assert f"silence {silence.id} holds back worker=u, entity=~feature:.* for 7200 s" in capsys.readouterr().out
+    log.close()
+
+
+def test_feedback_on_a_notification_that_the_store_does_not_know_is_refused(
+    config: Path, log: LocalLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SqliteStore(store_path(load(config))).close()
+    assert main(["feedback", "n1", "false_alarm", "--job", "ctr", "--config", str(config)]) == 2
+    assert "unknown notification 'n1'; copy its id" in capsys.readouterr().err
+    assert log.end("traces") == 0
     log.close()
 
 

@@ -99,6 +99,22 @@ def test_nullable_and_categorical_pandas_types_are_profiled() -> None:
     assert (found["n"]["kind"], found["n"]["mean"], found["c"]["top"][0]["value"]) == ("numeric", 2.0, "a")
 
 
+def test_nested_values_are_categories_by_their_text() -> None:
+    (found,) = profile_frame(pandas.DataFrame({"x": [[1, 2], [1, 2], {"a": 1}, None]}))["columns"]
+    assert (found["kind"], found["distinct"], found["missing_rate"]) == ("categorical", 2, 0.25)
+    assert found["top"][0] == {"value": "[1, 2]", "share": pytest.approx(2 / 3)}
+
+
+def test_no_quantile_lies_beyond_the_values() -> None:
+    (found,) = profile_frame(pandas.DataFrame({"x": [0.0, 0.0, 1.0]}))["columns"]
+    assert (found["min"], found["p50"], found["p95"], found["max"]) == (0.0, 0.0, 1.0, 1.0)
+
+
+def test_the_table_cuts_long_values() -> None:
+    report = profile_frame(pandas.DataFrame({"x": ["y" * 1000]}))
+    assert max(len(line) for line in render(report).splitlines()) < 250
+
+
 def test_an_empty_frame_and_an_all_missing_column_are_unknown_not_an_error() -> None:
     report = profile_frame(pandas.DataFrame({"x": [np.nan, np.nan], "y": [None, None]}))
     assert [column["missing_rate"] for column in report["columns"]] == [1.0, 1.0]
