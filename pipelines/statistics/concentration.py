@@ -64,8 +64,7 @@ def top_share(heavy: Heavy, n: int) -> Estimate:
     """
     if heavy.total <= 0:
         return Estimate(math.nan)
-    top = heavy.top(n)
-    share = sum(value.rows for value in top) / heavy.total
+    share = int(np.sort(heavy.counts)[-n:].sum()) / heavy.total
     return Estimate(share, error=math.sqrt(share * (1.0 - share) / heavy.total))
 
 
@@ -73,7 +72,7 @@ def top_share_bound(heavy: Heavy, n: int) -> float:
     """How much higher than `top_share` the true share of the n most frequent values can be, by the sketch's bounds."""
     if heavy.total <= 0:
         return math.nan
-    slack = max((value.error for value in heavy.top(len(heavy.counts))), default=0)
+    slack = int(heavy.errors.max()) if len(heavy.errors) else 0
     return n * max(slack, heavy.bound) / heavy.total
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv
 
 from pipelines.statistics.binning import (
+    Integers,
     count_ids,
     count_numeric,
     count_predictions,
@@ -21,6 +23,7 @@ from pipelines.statistics.estimate import Estimate, Floats
 from tracer.summaries import Buckets, Heavy, Histogram
 
 FLOOR_LEVEL: Final = 0.999  # share of windows without drift whose PSI stays below the floor
+REFERENCES: Final = 1_024  # references whose bins are kept: they stay the same for a day
 _ADDED: Final = 0.5  # to each bin count, so that an empty bin is no infinite drift
 
 
@@ -73,22 +76,41 @@ def drift_of(current: ArrayLike, reference: ArrayLike) -> Estimate:
 
 def numeric_counts(current: Histogram, reference: Histogram) -> tuple[Floats, Floats]:
     """Counts of both in at most 20 bins that the reference fixes."""
-    cuts = numeric_cuts(reference)
-    return count_numeric(cuts, current).astype(np.float64), count_numeric(cuts, reference).astype(np.float64)
+    cuts, counts = _numeric(reference)
+    return count_numeric(cuts, current).astype(np.float64), counts
 
 
 def id_counts(current: Heavy, reference: Heavy) -> tuple[Floats, Floats]:
     """Counts of both in the reference's top 50 values and one bin for all others."""
-    vocabulary = id_vocabulary(reference)
-    return count_ids(vocabulary, current).astype(np.float64), count_ids(vocabulary, reference).astype(np.float64)
+    vocabulary, counts = _ids(reference)
+    return count_ids(vocabulary, current).astype(np.float64), counts
 
 
 def prediction_counts(current: Buckets, reference: Buckets) -> tuple[Floats, Floats]:
     """Counts of both in at most 20 bins of predictions that the reference fixes."""
+    cuts, counts = _predictions(reference)
+    return count_predictions(cuts, current).astype(np.float64), counts
+
+
+@lru_cache(REFERENCES)
+def _numeric(reference: Histogram) -> tuple[Integers, Floats]:
+    cuts = numeric_cuts(reference)
+    return cuts, count_numeric(cuts, reference).astype(np.float64)
+
+
+@lru_cache(REFERENCES)
+def _ids(reference: Heavy) -> tuple[NDArray[np.uint64], Floats]:
+    vocabulary = id_vocabulary(reference)
+    return vocabulary, count_ids(vocabulary, reference).astype(np.float64)
+
+
+@lru_cache(REFERENCES)
+def _predictions(reference: Buckets) -> tuple[Integers, Floats]:
     cuts = prediction_cuts(reference)
-    return count_predictions(cuts, current).astype(np.float64), count_predictions(cuts, reference).astype(np.float64)
+    return cuts, count_predictions(cuts, reference).astype(np.float64)
 
 
+@lru_cache(REFERENCES)
 def chi2_quantile(degrees: float, level: float) -> float:
     """Quantile of the chi-squared law, 0 for no degrees.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipelines.statistics.estimate import Floats
 from tracer.summaries import Bins
 
 LEAST: Final = 5  # rows of the rarer class that a bin must lead to expect, else its term is mostly noise
+FEATURES: Final = 256  # features whose value is kept: two metrics read it
 _SMOOTHING: Final = 0.5  # rows of the rarer class added to a bin, and of the other in proportion
 
 
@@ -32,6 +34,7 @@ class InformationValue(NamedTuple):
         return self.value if self.value != self.value else max(0.0, self.value - self.floor)
 
 
+@lru_cache(FEATURES)
 def information_value(bins: Bins) -> InformationValue:
     """IV = sum (P_i / P - N_i / N) ln((P_i / P) / (N_i / N)) over at most 20 bins, or the top 50 ids and all others.
 
@@ -103,11 +106,10 @@ def _largest(bins: Bins, least_rows: float) -> list[tuple[int, int]]:
     """The 50 ids with most rows, ties by hash, and one group of all others and of those too small."""
     rows = bins.positives + bins.negatives
     order = np.lexsort((bins.keys, -rows))
-    pos, neg = bins.other
-    groups: list[tuple[int, int]] = []
-    for place, (p, n) in enumerate(zip(bins.positives[order].tolist(), bins.negatives[order].tolist(), strict=True)):
-        if place < ID_BINS and p + n >= least_rows:
-            groups.append((p, n))
-        else:
-            pos, neg = pos + p, neg + n
+    kept = order[:ID_BINS]
+    kept = kept[rows[kept] >= least_rows]
+    positives, negatives = bins.positives[kept].tolist(), bins.negatives[kept].tolist()
+    groups: list[tuple[int, int]] = list(zip(positives, negatives, strict=True))
+    pos = bins.other[0] + int(bins.positives.sum()) - sum(positives)
+    neg = bins.other[1] + int(bins.negatives.sum()) - sum(negatives)
     return [*groups, (pos, neg)] if pos + neg else groups

@@ -24,7 +24,7 @@ from pipelines.stream.pictures import profiles_of
 from pipelines.stream.view import JobView, Layouts, WindowView, job_view
 
 STATE_VERSION: Final = 1
-LAYOUTS: Final = 16  # sets of series whose order is kept; a cache whose size changes no answer
+KEPT_KEYS: Final = 200_000  # in the sets of series whose order is kept; a cache whose size changes no answer
 Block = tuple[str, Metric, Values]  # worker, metric, values
 _EVERY: Final = np.ones(0, bool)
 
@@ -127,7 +127,7 @@ class Evaluator:
         signature = tuple((worker, metric.name, values.entities) for worker, metric, values in blocks)
         series = self._series.get(signature)
         if series is None:
-            if len(self._series) >= LAYOUTS:
+            if sum(len(kept.keys) for kept in self._series.values()) > KEPT_KEYS:
                 self._series.clear()
             series = self._series[signature] = self._arrange(blocks)
         if not blocks:

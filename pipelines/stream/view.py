@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipelines.config import JobConfig
 from pipelines.pipeline import Floats, Partial, Presence, Report, Stat, View
 from tracer.records import Clock, Sketch
-from tracer.summaries import KINDS, Summary
+from tracer.summaries import Summary, merge_sketches
 from tracer.summaries.columns import Columns
 
 T = TypeVar("T")
@@ -129,12 +129,14 @@ class WorkerView(WindowView):
         self._layout = layout
         self._table = _EMPTY.reshape(7, 0) if partial is None else np.frombuffer(partial.columns, "<f8").reshape(7, -1)
         self._columns: dict[tuple[str, str, str], dict[str, Columns]] = {}
+        self._kinds: dict[str, list[Sketch]] = {}
         for sketch in () if partial is None else read_sketches(partial.sketches):
             self._columns.setdefault((sketch.kind, sketch.clock, sketch.name), {})[sketch.entity] = sketch.columns
+            self._kinds.setdefault(sketch.kind, []).append(sketch)
 
-    def columns(self, kind: str, clock: str, name: str) -> Mapping[str, Columns]:
-        """Summaries by entity as they travel."""
-        return self._columns.get((kind, clock, name), {})
+    def of_kind(self, kind: str) -> Sequence[Sketch]:
+        """Its summaries of one kind as they travel, sorted."""
+        return self._kinds.get(kind, ())
 
     def raw(self) -> Iterator[tuple[tuple[str, str, str, str], Columns]]:
         """Every summary as (kind, clock, name, entity), columns."""
@@ -158,18 +160,16 @@ class JobView(WindowView):
 
     worker = ""
 
-    def raw(self) -> Iterator[tuple[tuple[str, str, str, str], list[Columns]]]:
-        """Every summary as (kind, clock, name, entity), the workers' columns by worker's name; sorted."""
-        parts: dict[tuple[str, str, str, str], list[Columns]] = {}
-        for view in self.views.values():
-            for key, columns in view.raw():
-                parts.setdefault(key, []).append(columns)
-        yield from sorted(parts.items())
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame)
+        self._kinds: dict[str, tuple[Sketch, ...]] = {}
 
-    def merged(self, key: tuple[str, str, str, str]) -> Summary:
-        """One summary by (kind, clock, name, entity)."""
-        kind, clock, name, entity = key
-        found: Summary = self.sketches(KINDS[kind], cast(Clock, clock), name)[entity]
+    def of_kind(self, kind: str) -> Sequence[Sketch]:
+        """All workers' summaries of one kind merged, sorted."""
+        found = self._kinds.get(kind)
+        if found is None:
+            parts = [sketch for view in self.views.values() for sketch in view.of_kind(kind)]
+            found = self._kinds[kind] = merge_sketches(parts)
         return found
 
     def _fold(self, clock: Clock, name: str) -> Stat:
@@ -191,14 +191,8 @@ class JobView(WindowView):
         )
 
     def _merge(self, kind: type[Summary], key: tuple[str, str, str]) -> dict[str, Any]:
-        parts: dict[str, list[Columns]] = {}
-        for view in self.views.values():
-            for entity, columns in view.columns(*key).items():
-                parts.setdefault(entity, []).append(columns)
-        return {
-            entity: kind.fold(parts[entity]) if len(parts[entity]) > 1 else kind.from_columns(parts[entity][0])
-            for entity in sorted(parts)
-        }
+        found = (sketch for sketch in self.of_kind(key[0]) if (sketch.clock, sketch.name) == key[1:])
+        return {sketch.entity: kind.from_columns(sketch.columns) for sketch in found}
 
 
 class Layouts:

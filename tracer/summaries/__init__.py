@@ -77,6 +77,8 @@ KINDS: Final[dict[str, type[Summary]]] = {
     "units": Units,
 }
 
+FEW: Final = 2  # series that are folded faster one by one than all at once
+
 
 def encode(summary: Summary, clock: Clock, name: str, entity: str) -> Sketch:
     """The summary as it travels."""
@@ -93,14 +95,25 @@ def merge_sketches(sketches: Sequence[Sketch]) -> tuple[Sketch, ...]:
 
     Sketches are trusted to have passed `decode` once. Raises RecordError("columns") for columns that do not fold.
     """
-    if len({(sketch.kind, sketch.clock, sketch.name, sketch.entity) for sketch in sketches}) == len(sketches):
-        return tuple(sorted(sketches, key=_order))
-    return sketches_of(Pile.of(sketches, Book()))
+    groups: dict[tuple[str, Clock, str, str], list[Sketch]] = {}
+    for sketch in sketches:
+        groups.setdefault(_order(sketch), []).append(sketch)
+    if len(groups) > FEW and len(groups) < len(sketches):
+        return sketches_of(Pile.of(sketches, Book()))
+    return tuple(_merged(group) for _, group in sorted(groups.items()))
 
 
 def sketches_of(pile: Pile) -> tuple[Sketch, ...]:
     """What `merge_sketches` gives of all the sketches in a pile."""
     return tuple(sorted(pile.sketches(_fold), key=_order))
+
+
+def _merged(group: Sequence[Sketch]) -> Sketch:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    columns = _fold(first.kind, [sketch.columns for sketch in group])
+    return Sketch(first.kind, first.clock, first.name, first.entity, columns)
 
 
 def _fold(kind: str, parts: Sequence[Columns]) -> Columns:

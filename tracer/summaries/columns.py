@@ -50,9 +50,10 @@ def expect(holds: bool, kind: str, what: str) -> None:
 
 def views(kind: str, columns: Columns, dtypes: Sequence[str]) -> tuple[NDArray[Any], ...]:
     """One read-only view a column. Raises RecordError("columns") for a wrong number of columns or a torn one."""
-    expect(len(columns) == len(dtypes), kind, f"{len(columns)} columns, expected {len(dtypes)}")
+    if len(columns) != len(dtypes):
+        raise RecordError("columns", f"{kind}: {len(columns)} columns, expected {len(dtypes)}")
     try:
-        return tuple(np.frombuffer(column, dtype) for column, dtype in zip(columns, dtypes, strict=True))
+        return tuple([np.frombuffer(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)])
     except ValueError as error:
         raise RecordError("columns", f"{kind}: {error}") from None
 
@@ -60,6 +61,15 @@ def views(kind: str, columns: Columns, dtypes: Sequence[str]) -> tuple[NDArray[A
 def gather(parts: Sequence[Columns], column: int, dtype: str) -> NDArray[Any]:
     """One column of all parts, end to end."""
     return np.frombuffer(b"".join([part[column] for part in parts]), dtype)
+
+
+def are_positive(counts: Integers) -> bool:
+    """Whether no count is 0 or less.
+
+    >>> are_positive(np.array([1, 0]))
+    False
+    """
+    return len(counts) == 0 or bool(counts.min() > 0)
 
 
 def is_increasing(keys: NDArray[Any]) -> bool:

@@ -102,10 +102,11 @@ class Counts:
     @classmethod
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") unless there are seven counts, none negative or above the rows."""
-        (counts,) = views(cls.KIND, columns, ("<i8",))
-        expect(len(counts) == 7 and bool((counts >= 0).all()), cls.KIND, f"{len(counts)} counts, or a negative one")
-        expect(int(counts.max()) == int(counts[0]), cls.KIND, "more of a kind than rows")
-        return cls(*counts.tolist())
+        (column,) = views(cls.KIND, columns, ("<i8",))
+        counts = column.tolist()
+        expect(len(counts) == 7 and min(counts) >= 0, cls.KIND, "not seven counts, or a negative one")
+        expect(max(counts) == counts[0], cls.KIND, "more of a kind than rows")
+        return cls(*counts)
 
     @classmethod
     def fold(cls, parts: Sequence[Columns]) -> Self:
@@ -169,10 +170,10 @@ class Moments:
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") unless there are six numbers, the first a count."""
         (row,) = views(cls.KIND, columns, ("<f8",))
-        expect(len(row) == 6, cls.KIND, f"{len(row)} numbers, expected 6")
+        expect(len(row) == 6, cls.KIND, "not six numbers")
         count, *rest = row.tolist()
-        expect(0 <= count < 2**53 and count == int(count), cls.KIND, f"{count} is no count")
-        expect(math.isfinite(rest[0]), cls.KIND, f"shift {rest[0]}")
+        expect(0 <= count < 2**53 and count == int(count), cls.KIND, "the first number is no count")
+        expect(math.isfinite(rest[0]), cls.KIND, "the shift is not finite")
         return cls(int(count), *rest)
 
     @classmethod

@@ -63,7 +63,7 @@ class Distinct:
         histogram = np.bincount(self.registers, minlength=_REST + 2)[: _REST + 2].tolist()
         m = float(REGISTERS)
         z = m * _tau(1.0 - histogram[_REST + 1] / m)
-        for k in range(_REST, 0, -1):
+        for k in range(min(_REST, int(self.registers.max())), 0, -1):  # above it z stays 0
             z = 0.5 * (z + histogram[k])
         z += m * _sigma(histogram[0] / m)
         return 0.0 if math.isinf(z) else m * m / (2.0 * math.log(2.0) * z)
@@ -82,7 +82,7 @@ class Distinct:
         expect(len(values) == 0 or int(values.max()) <= _REST + 1, cls.KIND, "a register above its maximum")
         if len(index) == 0 and len(values) == REGISTERS:
             return cls(values)
-        expect(len(index) == len(values), cls.KIND, f"{len(index)} numbers, {len(values)} registers")
+        expect(len(index) == len(values), cls.KIND, "columns of different lengths")
         expect(is_increasing(index) and (len(index) == 0 or int(index[-1]) < REGISTERS), cls.KIND, "bad numbers")
         registers = np.zeros(REGISTERS, np.uint8)
         registers[index] = values

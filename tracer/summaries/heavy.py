@@ -17,7 +17,17 @@ from typing import ClassVar, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import Columns, Hashes, Integers, expect, gather, is_increasing, sum_by_key, views
+from tracer.summaries.columns import (
+    Columns,
+    Hashes,
+    Integers,
+    are_positive,
+    expect,
+    gather,
+    is_increasing,
+    sum_by_key,
+    views,
+)
 from tracer.summaries.hashing import Tally, tally
 
 CAPACITY: Final = 256
@@ -104,9 +114,9 @@ class Heavy:
         """Raises RecordError("columns") where the columns do not fit together."""
         head, hashes, counts, errors = views(cls.KIND, columns, ("<i8", "<u8", "<i8", "<i8"))
         expect(len(head) == 3 and bool((head >= 0).all()), cls.KIND, "bad head")
-        expect(len(hashes) == len(counts) <= head[2], cls.KIND, f"{len(hashes)} hashes, {len(counts)} counts")
-        expect(len(errors) in (0, len(hashes)), cls.KIND, f"{len(errors)} errors")
-        expect(is_increasing(hashes) and bool((counts > 0).all()), cls.KIND, "hashes or counts out of order")
+        expect(len(hashes) == len(counts) <= head[2], cls.KIND, "columns of different lengths")
+        expect(len(errors) in (0, len(hashes)), cls.KIND, "errors of another length")
+        expect(is_increasing(hashes) and are_positive(counts), cls.KIND, "hashes or counts out of order")
         return cls(hashes, counts, errors if len(errors) else np.zeros(len(hashes), np.int64), *head.tolist())
 
     @classmethod

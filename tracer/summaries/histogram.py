@@ -20,6 +20,7 @@ from tracer.summaries.columns import (
     Floats,
     Integers,
     Values,
+    are_positive,
     expect,
     gather,
     is_increasing,
@@ -74,8 +75,9 @@ class Histogram:
         if len(self.keys) == 0:
             return np.full(len(qs), math.nan)
         cumulative = np.cumsum(self.counts)
-        ranks = np.maximum(np.ceil(np.asarray(qs) * cumulative[-1]), 1.0)
-        return np.asarray(self.midpoints()[np.searchsorted(cumulative, ranks)], np.float64)
+        total = int(cumulative[-1])
+        ranks = [max(math.ceil(q * total), 1.0) for q in qs]
+        return midpoints(self.keys[cumulative.searchsorted(ranks)])
 
     def midpoints(self) -> Floats:
         """The value in the middle of each bucket."""
@@ -94,8 +96,8 @@ class Histogram:
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") unless keys increase and belong to finite numbers and counts are positive."""
         keys, counts = views(cls.KIND, columns, ("<i4", "<i8"))
-        expect(len(keys) == len(counts), cls.KIND, f"{len(keys)} keys, {len(counts)} counts")
-        expect(is_increasing(keys) and bool((counts > 0).all()), cls.KIND, "keys not increasing or counts not positive")
+        expect(len(keys) == len(counts), cls.KIND, "columns of different lengths")
+        expect(is_increasing(keys) and are_positive(counts), cls.KIND, "keys not increasing or counts not positive")
         expect(len(keys) == 0 or -65_504 <= keys[0] <= keys[-1] <= 65_504, cls.KIND, "a key beyond the last bucket")
         return cls(keys, counts)
 

@@ -12,7 +12,17 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import Columns, Hashes, Integers, expect, gather, is_increasing, sum_by_key, views
+from tracer.summaries.columns import (
+    Columns,
+    Hashes,
+    Integers,
+    are_positive,
+    expect,
+    gather,
+    is_increasing,
+    sum_by_key,
+    views,
+)
 from tracer.summaries.hashing import Tally, tally
 
 
@@ -63,8 +73,8 @@ class Ids:
         """Raises RecordError("columns") where the columns do not fit together."""
         head, hashes, counts = views(cls.KIND, columns, ("<u8", "<u8", "<i8"))
         expect(len(head) == 1 and _is_power(int(head[0])), cls.KIND, "modulus is no power of two")
-        expect(len(hashes) == len(counts), cls.KIND, f"{len(hashes)} hashes, {len(counts)} counts")
-        expect(is_increasing(hashes) and bool((counts > 0).all()), cls.KIND, "hashes not increasing")
+        expect(len(hashes) == len(counts), cls.KIND, "columns of different lengths")
+        expect(is_increasing(hashes) and are_positive(counts), cls.KIND, "hashes not increasing")
         expect(bool(_sampled(hashes, int(head[0])).all()), cls.KIND, "a hash that is not in the sample")
         return cls(hashes, counts, int(head[0]))
 

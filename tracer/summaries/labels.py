@@ -15,7 +15,17 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracer.summaries.columns import Columns, Floats, Integers, expect, gather, is_increasing, sum_by_key, views
+from tracer.summaries.columns import (
+    Columns,
+    Floats,
+    Integers,
+    are_positive,
+    expect,
+    gather,
+    is_increasing,
+    sum_by_key,
+    views,
+)
 
 BUCKETS: Final = 4096
 LIMIT: Final = 16.0  # logits beyond it fall into the end buckets
@@ -77,7 +87,7 @@ class Buckets:
         head, sums, bucket, counts = views(cls.KIND, columns, ("<i8", "<f8", "<u2", "<i8"))
         expect(len(head) == 2 and bool((head >= 0).all()) and len(sums) == 1, cls.KIND, "bad head")
         _check(cls.KIND, bucket, counts)
-        expect(math.isfinite(sums[0]), cls.KIND, f"sum of predictions {sums[0]}")
+        expect(math.isfinite(sums[0]), cls.KIND, "the sum of predictions is not finite")
         return cls(bucket, counts, float(sums[0]), *head.tolist())
 
     @classmethod
@@ -255,8 +265,8 @@ def _loss(p: Floats, y: NDArray[np.bool_], w: Floats | None) -> float:
 
 
 def _check(kind: str, bucket: Numbers, counts: Integers) -> None:
-    expect(len(bucket) == len(counts), kind, f"{len(bucket)} bucket numbers, {len(counts)} counts")
-    expect(is_increasing(bucket) and bool((counts > 0).all()), kind, "buckets not increasing or empty")
+    expect(len(bucket) == len(counts), kind, "columns of different lengths")
+    expect(is_increasing(bucket) and are_positive(counts), kind, "buckets not increasing or empty")
     expect(len(bucket) == 0 or int(bucket[-1]) < BUCKETS, kind, "a bucket beyond the last")
 
 
