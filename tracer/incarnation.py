@@ -79,7 +79,7 @@ class Incarnation:
         self._threads: list[threading.Thread] = []
         self._usage = Usage() if settings.usage else None
         self.fold: Fold | None = None
-        self._captured = 0  # of the membership that has ended
+        self._captured, self._is_over = 0, False  # of the membership that has ended; whether goodbye is said for good
         self._begin()
 
     @property
@@ -101,6 +101,7 @@ class Incarnation:
         """Fold what was captured, cut what is due, queue the records. No I/O."""
         with self._folding:
             self._mute_or_begin()
+            self._is_over = self._is_over or final
             fold = self.fold
             events = self.intake.take()
             if fold is None:
@@ -199,7 +200,7 @@ class Incarnation:
             self.fold.panes.cut(points_only=False)
             self._queue(self.fold.panes, final=True)
             self._captured, self.fold = self.fold.panes.captured, None
-        elif self.fold is None and not self.remote.selection.off and not self._stop.is_set():
+        elif self.fold is None and not self.remote.selection.off and not self._is_over:
             self._begin()
 
     def _fold_one(self, fold: Fold, event: Event) -> None:

@@ -609,3 +609,15 @@ def test_a_forked_child_is_a_new_incarnation_that_starts_with_its_first_call() -
 def test_a_process_ends_in_time_though_the_bus_hangs() -> None:
     _, took = _run(EXIT)
     assert took < 2.0 + 8.0  # the deadline, and starting Python on a busy machine
+
+
+def test_nothing_follows_the_goodbye_while_it_is_on_its_way() -> None:
+    bus = Bus()
+    bus.delay = 0.25
+    tracer = Tracer("ctr", "w", bus, pane=0.05, interval=0.05)
+    tracer.step(loss=0.5, rows=1)
+    time.sleep(0.2)
+    assert tracer.close(timeout=5.0)
+    batches = _batches(bus.log)
+    assert len({batch.incarnation for batch in batches}) == 1
+    assert batches[-1].final
