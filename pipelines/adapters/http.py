@@ -13,7 +13,7 @@
     GET  /api/jobs/{job}/silenced             limit: alerts that a silence holds back now
     GET  /api/jobs/{job}/changes              start, end, names: names of changes, with commas
     GET  /api/jobs/{job}/profiles             worker, start, end
-    GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC, calibration drawn from them
+    GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC and calibration
     GET  /api/jobs/{job}/topology
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
     GET  /api/jobs/{job}/thresholds           what on-call's verdicts have taught: multipliers and their labels
