@@ -21,7 +21,8 @@ _RULE_KEYS = ("good", "bad", "weight", "criticality")
 
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration whose types are right."""
-    return [*_host_faults(config), *(fault for job in config.jobs for fault in _job_faults(job))]
+    jobs = (fault for job in config.jobs for fault in (*_job_faults(job), *_tick_faults(job, config.clock)))
+    return [*_host_faults(config), *jobs]
 
 
 def _host_faults(config: Config) -> Iterator[Fault]:
@@ -53,6 +54,13 @@ def _job_faults(job: JobConfig) -> Iterator[Fault]:
     yield from _repeated(f"{at}.holidays", "date", [day.date for day in job.holidays])
     for i, day in enumerate(job.holidays):
         yield from _date_faults(f"{at}.holidays[{i}].date", day.date)
+
+
+def _tick_faults(job: JobConfig, clock: str) -> Iterator[Fault]:
+    """A host's ticks come between the panes' records, so they must be finer; a driver waits for the records."""
+    if clock == "wall" and 0 < job.pane <= job.tick:
+        text = f"must be below the pane ({job.pane:g} s), got {job.tick:g} s; {job.pane / 2:g} s is"
+        yield Fault(f"jobs.{job.name}.tick", text)
 
 
 def _zone_faults(path: str, name: str) -> Iterator[Fault]:
