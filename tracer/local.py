@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -46,8 +46,10 @@ _held_for_fork: list[LocalLog] = []
 class LocalLog:
     """A log in the file `path`, created if missing. Safe to share between threads and to carry across a fork.
 
+    A file that can never be used is told here, one that is locked or full for now by the first call.
+
     Args:
-        path: the file; its folder must exist.
+        path: the file; its folder is made if that is missing (workers may start before the pipeline), not more.
         sync: `"normal"` or `"full"`, see the module.
         busy: seconds that a call waits for other processes' transactions before it raises a retryable LogError.
         max_bytes: bound on the file's size; beyond it `send` raises a retryable LogError until `trim` makes room.
@@ -67,8 +69,13 @@ class LocalLog:
         self._seen = threading.local()
         _close_before_fork()
         _open_logs.add(self)
-        with self._transaction("DEFERRED"):
-            pass  # a file that cannot be used is told here, not at the first send
+        with suppress(OSError):  # the opening says it better
+            self._path.parent.mkdir(exist_ok=True)
+        try:
+            self._connect()
+        except LogError as error:
+            if not error.retryable:
+                raise
 
     def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
         """Append (topic, key, value) in order, all or nothing, durable against `kill -9` when it returns."""
@@ -185,6 +192,10 @@ class LocalLog:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _connect(self) -> None:
+        with self._changed, self._faults():
+            self._connected()
 
     @contextmanager
     def _transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[sqlite3.Connection]:

@@ -306,9 +306,24 @@ def test_a_newer_log_is_refused(tmp_path: Path) -> None:
         LocalLog(path)
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match=r"nowhere/log\.db.*its folder must exist"):
-        LocalLog(tmp_path / "nowhere" / "log.db")
+def test_a_missing_folder_is_made_and_one_that_cannot_be_is_named(tmp_path: Path) -> None:
+    LocalLog(tmp_path / "data" / "log.db").send([("traces", "ctr", b"a")])
+    with pytest.raises(LogError, match=r"nowhere/data/log\.db.*its folder must exist"):
+        LocalLog(tmp_path / "nowhere" / "data" / "log.db")
+
+
+def test_a_worker_starts_while_the_log_is_locked(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    LocalLog(path).close()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    log = LocalLog(path, busy=0.05)
+    with pytest.raises(LogError, match="busy"):
+        log.send([("traces", "ctr", b"a")])
+    holder.close()
+    log.send([("traces", "ctr", b"a")])
+    assert [message.value for message in log.read("traces", 0, 10)] == [b"a"]
 
 
 def test_an_unknown_sync_is_refused(tmp_path: Path) -> None:
