@@ -19,6 +19,11 @@ settings.register_profile(
 settings.load_profile("default")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright keeps an event loop in the main thread, which asyncio tests cannot bear."""
+    items.sort(key=lambda item: "tests/dashboards/" in item.nodeid)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Locally a test whose real part is missing is skipped with its reason; in CI such a skip fails the run."""
