@@ -1,16 +1,18 @@
 """Consumers as threads of one process, each with its own connection to the bus and its own offsets.
 
 A consumer whose step fails waits and tries again: nothing is lost, because offsets are committed after the work, and no
-other one waits for it. What is busy or full for now is a warning once; anything else an error with its trace, and the
-process is not ready while it lasts.
+other one waits for it. What is busy or full for now is a warning, anything else an error with its trace, once a minute
+while it lasts; the process is not ready for so long.
 """
 
 from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -19,6 +21,7 @@ from pipelines.ports import Bus, StoreBusy
 from tracer.transport import LogError
 
 _PAUSE: Final = (0.05, 0.2, 1.0, 5.0)  # seconds after a failed step, the last for all later ones
+_QUIET: Final = 60.0  # seconds between two tellings of a failure
 _IDLE: Final = 0.1  # seconds between looks when nothing is appended: bounds ticks and the stop
 _log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Consumer(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.failures = 0  # in a row
         self.error = ""
+        self._quiet_until = -math.inf
         self._bus, self._step, self._stopping, self._at_end = bus, step, stopping, at_end
 
     def run(self) -> None:
@@ -70,10 +74,12 @@ class Consumer(threading.Thread):
     def _failed(self, error: Exception) -> None:
         self.failures += 1
         self.error = f"{type(error).__name__}: {error}"
+        if time.monotonic() < self._quiet_until:
+            return
+        self._quiet_until = time.monotonic() + _QUIET
         if isinstance(error, StoreBusy) or (isinstance(error, LogError) and error.retryable):
-            if self.failures == 1:
-                _log.warning("%s waits: %s", self.name, error)
-        elif self.failures in (1, 10) or self.failures % 100 == 0:
+            _log.warning("%s waits: %s", self.name, error)
+        else:
             _log.exception("%s fails and tries again (failure %d in a row)", self.name, self.failures)
 
     def _succeeded(self) -> None:

@@ -14,7 +14,8 @@ from pipelines import outputs
 from pipelines.adapters import http
 from pipelines.adapters.http_security import Guard
 from pipelines.config import Config, JobConfig
-from pipelines.engines.embedded import Engine, Hosted, combining
+from pipelines.engines.combining import combining
+from pipelines.engines.embedded import Engine, Hosted
 from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
 from pipelines.hosting import Consumer, Step
 from pipelines.outbox import Outbox

@@ -7,8 +7,9 @@ The host of a key appends its `Tick`s, the `Open`s of a sharded job and the conf
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
 
 import msgspec
 
@@ -20,23 +21,10 @@ from pipelines.outputs import Output
 from pipelines.ports import Bus
 from pipelines.stream.operators import CONFIG
 from tracer import records
-from tracer.records import Head, Kind, Open, RecordError, Setting, Tick, TraceBatch, key_of
-from tracer.transport import Message
+from tracer.records import Head, Kind, Open, Record, RecordError, Setting, Tick, TraceBatch, key_of
+from tracer.transport import LogError, Message
 
-
-class _ReportHead(msgspec.Struct, array_like=True):
-    """The first fields of a `Report`: what the host reads of one."""
-
-    version: int
-    job: str
-    shard: int
-    shards: int
-    number: int
-    window: int
-    start: float
-    end: float
-    revision: int
-    clock: float
+CATCH_UP: Final = 10.0  # seconds: twice what a tracer waits at most before it tries a log that failed again
 
 
 class Hosted(Keyed, Protocol):
@@ -66,6 +54,8 @@ class Engine:
         self._hosted: dict[str, Hosted] = {}
         self._opened: set[str] = set()
         self._ticked: dict[str, int] = {}
+        self._is_refused = False  # by the log, since the last call of `tick`
+        self._resume = -math.inf  # no tick before this
         self._make_hosted = make
         self.consumer = KeyedConsumer(bus, "engine", "traces", self._route, self._make, every=every, batch=batch)
 
@@ -90,31 +80,46 @@ class Engine:
 
     def step(self) -> int:
         """Read, feed and send one batch; how many messages that were."""
-        return self.consumer.step()
+        with self._watching():
+            return self.consumer.step()
 
     def commit(self) -> None:
         """Store the state now; for a clean stop."""
         self.consumer.commit()
 
     def tick(self, now: float) -> int:
-        """Append a tick to each live key for which `now` passed a multiple of `tick`; none with `clock = "log"`."""
-        if self._forwards_ticks:
+        """Append a tick to each live key for which `now` passed a multiple of `tick`; none with `clock = "log"`.
+
+        When the log takes nothing, the workers' records wait too: time stands still until they have come.
+        """
+        if self._is_refused:
+            self._is_refused, self._resume = False, now + CATCH_UP
+        if self._forwards_ticks or 0.0 < self._resume - now <= CATCH_UP:
             return 0
         messages = []
         for key in self.consumer.states:
             job, shard = self._keys[key]
             number = math.floor(now / job.tick)
             if number > self._ticked.get(key, 0) and self._hosted[key].is_live:
-                self._ticked[key] = number
                 record = Tick(job=job.name, shard=shard, time=number * job.tick)
                 messages.append(("traces", key, records.encode(record)))
+                self._ticked[key] = number
         if messages:
-            self._bus.send(messages)
+            with self._watching():
+                self._bus.send(messages)
         return len(messages)
 
     def now(self) -> float:
         """The time of the furthest job; 0 before the first tick. Any thread may ask."""
         return max((self._clock(key) for key in list(self._hosted)), default=0.0)
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        try:
+            yield
+        except LogError:
+            self._is_refused = True
+            raise
 
     def _clock(self, key: str) -> float:
         clock = self._hosted[key].clock if key in self._hosted else 0.0
@@ -144,53 +149,22 @@ class Engine:
         if head.kind == Kind.TRACE and job.shards > 1 and job.name not in self._opened:
             return self._opening(message, job)
         if head.kind == Kind.TICK and self._forwards_ticks and job.shards == 1:
-            return (Output("anomalies", job.name, outputs.encode(records.decode(message.value))),)
+            return tuple(Output("anomalies", job.name, outputs.encode(tick)) for tick in _readable(message))
         return ()
 
     def _opening(self, message: Message, job: JobConfig) -> tuple[Output, ...]:
-        try:
-            first = records.decode(message.value)
-        except RecordError:
+        first = next(_readable(message), None)
+        if not isinstance(first, TraceBatch):
             return ()
-        assert isinstance(first, TraceBatch)
         self._opened.add(job.name)
         opens = [Open(job=job.name, shard=shard, shards=job.shards, start=first.pane) for shard in range(job.shards)]
         return tuple(Output("traces", key_of(job.name, o.shard, o.shards), records.encode(o)) for o in opens)
 
 
-def combining(config: Config, bus: Bus, make: Callable[[JobConfig], Keyed], *, every: float = 5.0) -> KeyedConsumer:
-    """The second stage of sharded jobs, over `partials`, keyed by job."""
-    jobs: Mapping[str, JobConfig] = {job.name: job for job in config.jobs}
-    clocks: dict[str, dict[int, float]] = {}  # of the last report, by job and shard
-    told: dict[str, float] = {}
-
-    def route(message: Message) -> Route:
-        if message.key not in jobs:
-            return Route(None, (dead_letter(message, "unknown job", f"no job {message.key[:100]!r} is configured"),))
-        return Route(message.key, tick(message) if config.clock == "log" else ())
-
-    def tick(message: Message) -> tuple[Output, ...]:
-        """The pager's tick: what all shards have reported up to."""
-        head = _report_head(message.value)
-        if head is None:
-            return ()
-        shards = clocks.setdefault(message.key, {})
-        shards[head.shard] = head.clock
-        time = min(shards.values())
-        if len(shards) < head.shards or time <= told.get(message.key, -math.inf):
-            return ()
-        told[message.key] = time
-        return (Output("anomalies", message.key, outputs.encode(Tick(job=message.key, time=time))),)
-
-    return KeyedConsumer(bus, "combiner", "partials", route, lambda key: make(jobs[key]), every=every)
-
-
-def _report_head(value: bytes) -> _ReportHead | None:
-    try:
-        kind, raw = msgspec.msgpack.decode(value, type=tuple[str, msgspec.Raw])
-        return msgspec.msgpack.decode(raw, type=_ReportHead) if kind == "report" else None
-    except msgspec.DecodeError:
-        return None
+def _readable(message: Message) -> Iterator[Record]:
+    """The record, if it is one; its operator sends the others to the dead letters."""
+    with suppress(RecordError):
+        yield records.decode(message.value)
 
 
 def _last_settings(bus: Bus) -> dict[str, tuple[int, bytes]]:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from pipelines.config import Config
-from pipelines.engines.embedded import Engine, combining
+from pipelines.engines.combining import combining
+from pipelines.engines.embedded import Engine
 from pipelines.engines.keyed import KeyedConsumer, Route
 from pipelines.ports import Bus
 from pipelines.service import Parts

@@ -59,3 +59,23 @@ def test_a_stop_is_quick_though_nothing_happens() -> None:
     stopping.set()
     consumer.join(5)
     assert time.monotonic() - started < 1.0
+
+
+def test_a_failure_that_comes_and_goes_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    stopping, calls = threading.Event(), 0
+
+    def step() -> int:
+        nonlocal calls
+        calls += 1
+        if calls % 2:
+            raise StoreBusy("locked")
+        stopping.wait(0.01)
+        return 1
+
+    consumer = Consumer("c", MemoryLog(), step, stopping)
+    consumer.start()
+    while calls < 8:
+        time.sleep(0.01)
+    stopping.set()
+    consumer.join(5)
+    assert [record.getMessage() for record in caplog.records] == ["c waits: locked"]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipelines import outputs
 from pipelines.config import Config, JobConfig
-from pipelines.engines.embedded import Engine, combining
+from pipelines.engines.combining import combining
+from pipelines.engines.embedded import CATCH_UP, Engine
 from pipelines.outputs import DeadLetter, Output
 from pipelines.pipeline import Report
 from tests.pipelines.engines.tally import Tally, batch, tick
@@ -174,6 +175,31 @@ def test_wall_ticks_come_once_for_each_multiple_and_live_key_only() -> None:
     ]
     drain(engine)
     assert not any(isinstance(record, Tick) for record in read(log, "anomalies"))
+
+
+@pytest.mark.parametrize("fails_at", ["tick", "step"])
+def test_after_a_log_that_took_nothing_time_waits_for_what_the_workers_kept(fails_at: str) -> None:
+    log = Full()
+    engine = Engine(WALL, log, Tally)
+    log.send([("traces", "a", batch("a"))])
+    drain(engine)
+    assert engine.tick(100.0) == 1
+    log.send([("traces", "x", batch("x"))])  # a dead letter to be sent
+    log.room = False
+    with pytest.raises(LogError):
+        engine.tick(101.0) if fails_at == "tick" else engine.step()
+    log.room = True
+    drain(engine)
+    assert [engine.tick(now) for now in (160.0, 165.0, 160.0 + CATCH_UP)] == [0, 0, 1]
+
+
+def test_an_unreadable_tick_of_a_driver_stops_nothing() -> None:
+    log = MemoryLog()
+    log.send([("traces", "a", msgspec.msgpack.encode([1, 3, "a", "", 0, "noon"]))])
+    log.send([("traces", "a", batch("a")), ("traces", "a", tick("a", 10.0))])
+    drain(Engine(LOG, log, Tally))
+    assert [score.micropoints for score in read(log, "scores")] == [1]
+    assert len(read(log, "dead-letters")) == 1
 
 
 def test_with_the_logs_clock_no_ticks_are_written_and_the_pager_gets_them_behind_what_they_caused() -> None:
