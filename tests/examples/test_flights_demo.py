@@ -145,8 +145,12 @@ def test_nothing_happens_and_nobody_is_told(overlap: Replayed) -> None:
 
 
 def started(folder: pathlib.Path, *arguments: str) -> subprocess.Popen[str]:
+    """A demo in a process group of its own, which hears Ctrl-C even where the tests run as a background job."""
     command = [*COMMAND, "--data", str(folder), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def running(folder: pathlib.Path) -> list[str]:
