@@ -95,7 +95,7 @@ class Tracer:
             modulus=modulus, select=tuple(select), roles=tuple(roles), tags=dict(tags or {}), limit=limit, usage=usage,
         )  # fmt: skip
         self._transport = transport
-        self._clock = clock or clocks.time
+        self._clock = clocks.time if clock is None else lambda: float(clock())  # a replay's may give numpy numbers
         self._is_threaded = clock is None
         self._named = incarnation
         self._lives = 0

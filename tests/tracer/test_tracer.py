@@ -621,3 +621,13 @@ def test_nothing_follows_the_goodbye_while_it_is_on_its_way() -> None:
     batches = _batches(bus.log)
     assert len({batch.incarnation for batch in batches}) == 1
     assert batches[-1].final
+
+
+def test_a_clock_that_gives_numpy_numbers_is_a_clock() -> None:
+    one = Stream()
+    one.tracer = Tracer("ctr", "w", one.log, clock=lambda: np.float64(one.now), usage=False)
+    one.at(1.0).step(loss=0.5, rows=4)
+    one.at(11.0).idle()
+    assert one.tracer.flush()
+    assert one.total("train", "rows") == 4.0
+    assert "w" in "".join(one.log.latest("status")), "the status could be told"
