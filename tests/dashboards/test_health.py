@@ -22,7 +22,7 @@ VIEWS = {  # its fragment, and what must be there
 def test_counts_queues_and_sizes_are_told(tabs: Tabs) -> None:
     page = tabs().open(f"#/health?job={world.SICK}")
     page.wait_for_selector(".queues")
-    assert "late\n3" in page.locator(".counts-of").inner_text()
+    until(lambda: "late\n3" in page.locator(".counts-of").inner_text())
     told = page.locator("main").inner_text()
     for word in ("engine", "pager", "writer", "running", "store on disk", "ready"):
         assert word in told
@@ -37,8 +37,8 @@ def test_a_dead_letter_shows_its_reason_and_its_bytes(tabs: Tabs, host: Host) ->
     row.focus()
     page.keyboard.press("Enter")
     about = page.locator(".dead-about").first
-    assert "3c 73 63 72 69 70 74" in about.inner_text()
-    assert "type" in row.inner_text()
+    until(lambda: "3c 73 63 72 69 70 74" in about.inner_text())
+    until(lambda: "type" in row.inner_text())
 
 
 @pytest.mark.parametrize("view", VIEWS)

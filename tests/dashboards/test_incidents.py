@@ -19,8 +19,8 @@ OPEN = f"{LIST}&incident=n0001"
 def test_an_incident_unfolds_and_says_why(tabs: Tabs) -> None:
     page = tabs().open(LIST)
     head = page.locator(".incident-head")
-    assert "1 folded" in head.inner_text()
-    assert "open" in head.locator(".chip").inner_text()
+    until(lambda: "1 folded" in head.inner_text())
+    until(lambda: "open" in head.locator(".chip").inner_text())
     head.click()
     page.get_by_role("link", name="prediction missing_rate").click()
     why = page.locator(".why")
@@ -55,7 +55,7 @@ def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
     page.get_by_role("button", name="true alarm").click()
     page.wait_for_selector(".standing >> text=labelled true alarm")
     page.locator(".silence summary").click()
-    assert "Holds back 1 of the 2 alerts" in page.locator(".silence-form").inner_text()
+    until(lambda: "Holds back 1 of the 2 alerts" in page.locator(".silence-form").inner_text())
     page.get_by_role("button", name="Silence", exact=True).click()
     page.wait_for_selector(".standing >> text=silenced until")
     page.reload(wait_until="domcontentloaded")
@@ -63,9 +63,9 @@ def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
     standing = page.locator(".standing").inner_text()
     assert "acknowledged" in standing
     assert "labelled true alarm" in standing
-    assert world.HOSTILE in page.locator(".trail").inner_text()
+    until(lambda: world.HOSTILE in page.locator(".trail").inner_text())
     assert page.get_by_role("button", name="true alarm").get_attribute("aria-pressed") == "true"
-    assert "entity=feature:late" in page.locator(".silences").first.inner_text()
+    until(lambda: "entity=feature:late" in page.locator(".silences").first.inner_text())
     page.get_by_role("button", name="End now").click()
     until(lambda: not page.get_by_role("button", name="End now").is_visible())
     until(lambda: "silenced" not in page.locator(".standing").inner_text())
@@ -98,7 +98,7 @@ def test_a_quiet_job_and_an_unknown_incident_are_told(tabs: Tabs) -> None:
     tab = tabs()
     tab.allowed = ("404",)
     page = tab.open(f"#/incidents?job={world.LIVE}&incident=none")
-    assert "Nobody was paged about live" in page.locator("main").inner_text()
+    until(lambda: "Nobody was paged about live" in page.locator("main").inner_text())
 
 
 def focused(page: Any) -> str:

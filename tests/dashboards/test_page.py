@@ -29,7 +29,7 @@ def test_jobs_stand_worst_first_with_stale_and_warming_up_as_states_of_their_own
     assert states[world.EMPTY] == "warming up"
     assert states[world.HOSTILE] == "healthy"
     assert page.locator(".detail-name").inner_text() == world.SICK
-    assert "1 root cause" in page.locator(".counts").inner_text()
+    until(lambda: "1 root cause" in page.locator(".counts").inner_text())
 
 
 def test_scores_arrive_and_change_by_themselves(tabs: Tabs, host: Host) -> None:

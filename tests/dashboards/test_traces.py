@@ -39,13 +39,13 @@ def test_a_change_is_sent_from_the_form_and_comes_back_applied(tabs: Tabs, plant
     page.get_by_label("Every").fill("20")
     page.locator(f'input[value="{WORKERS[0]}"]').check()
     page.wait_for_selector(".cost >> text=1 of 3 match")
-    assert "take it" in page.locator(".cost").inner_text()
+    until(lambda: "take it" in page.locator(".cost").inner_text())
     page.get_by_role("button", name="Apply").click()
     until(lambda: answers(page, "on-call") == {WORKERS[0]: "applied", WORKERS[1]: "not-targeted"})
-    assert "1 of 1 applied" in page.locator('[data-plan="on-call"]').inner_text()
+    until(lambda: "1 of 1 applied" in page.locator('[data-plan="on-call"]').inner_text())
     page.locator(".tensor-row", has_text="dense/kernel").first.click()
     page.wait_for_selector(".tensor canvas.heat")
-    assert "48 rows, 24 columns" in page.locator(".tensor").inner_text()
+    until(lambda: "48 rows, 24 columns" in page.locator(".tensor").inner_text())
     assert page.locator(".histogram rect").count() == 40
     page.get_by_role("button", name="End now").click()
     until(lambda: answers(page, "on-call")[WORKERS[0]] == "expired")
@@ -68,11 +68,11 @@ def test_a_rejection_comes_back_with_its_reason(tabs: Tabs, plant: Plant) -> Non
     sent = "async (plan) => { const api = await import('/js/api.js'); await api.post('/jobs/line/trace', plan); }"
     page.evaluate(sent, plan)
     until(lambda: set(answers(page, "greedy").values()) == {"rejected"})
-    assert "budget.max_bytes_s is 10" in page.locator('[data-plan="greedy"]').inner_text()
+    until(lambda: "budget.max_bytes_s is 10" in page.locator('[data-plan="greedy"]').inner_text())
 
 
 def test_names_of_workers_and_tensors_are_text(tabs: Tabs, plant: Plant) -> None:
     page = working(tabs, plant)
-    assert WORKERS[1] in page.locator(".workers").inner_text()
-    assert HOSTILE in page.locator(".catalogue").inner_text()
+    until(lambda: WORKERS[1] in page.locator(".workers").inner_text())
+    until(lambda: HOSTILE in page.locator(".catalogue").inner_text())
     assert page.locator("main b:text-is('bold'), main img").count() == 0
