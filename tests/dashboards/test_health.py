@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Host, Tab
+from tests.dashboards.conftest import Host, Tab, until
 
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real
