@@ -66,7 +66,10 @@ def combiner_of(job: JobConfig) -> Keyed:
 
 
 def notifiers_of(config: Config) -> tuple[Notifier, ...]:
-    """Everybody who is told."""
+    """Everybody who is told. Raises ConfigError for a secret that cannot be read."""
+    for i, hook in enumerate(config.webhooks):
+        if hook.secret_file:
+            _read(f"webhooks[{i}].secret_file", hook.secret_file)
     console: tuple[Notifier, ...] = (Console(),) if config.console else ()
     return (*console, *(Webhook(hook) for hook in config.webhooks))
 
@@ -149,10 +152,15 @@ def _trim(log: Path, config: Config) -> None:
 
 
 def _token(path: str) -> str:
-    try:
-        token = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Fault("token_file", f"cannot read {path}: {error}; name a readable text file")]) from None
+    token = _read("token_file", path).decode(errors="replace").strip()
     if len(token) < MIN_TOKEN:
         raise ConfigError([Fault("token_file", f"{path} holds {len(token)} characters; write at least {MIN_TOKEN}")])
     return token
+
+
+def _read(setting: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        text = f"cannot read {path}: {error.strerror or error}; name a readable file"
+        raise ConfigError([Fault(setting, text)]) from None

@@ -13,9 +13,12 @@ from collections.abc import Iterable, Iterator
 from pipelines.config import DAY, HOUR, Config, JobConfig, WindowSpec
 from pipelines.faults import Fault, suggestion
 from pipelines.registry import METRICS
+from tracer.bounds import MAX_NAME, MAX_SHARDS
 
 _NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LEAST_STORE = 10_000_000  # bytes: an empty store and its largest write
+_MOST_MODULUS = 1 << 32
 _RULE_KEYS = ("good", "bad", "weight", "criticality")
 
 
@@ -36,6 +39,8 @@ def _host_faults(config: Config) -> Iterator[Fault]:
         parts = urllib.parse.urlsplit(webhook.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             yield Fault(f"webhooks[{i}].url", f"must be an http or https address, got {webhook.url!r}")
+    if 0 < config.retention.max_bytes < _LEAST_STORE:
+        yield Fault("retention.max_bytes", f"must be at least {_LEAST_STORE}, got {config.retention.max_bytes}")
     for name in ("raw", "r10", "r60", "r3600", "records", "profiles", "log", "max_bytes"):
         yield from _positive(f"retention.{name}", getattr(config.retention, name))
 
@@ -80,6 +85,11 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         "detection.threshold": job.detection.threshold, "detection.threshold_twice": job.detection.threshold_twice,
         "detection.clear": job.detection.clear, "detection.history": job.detection.history,
     }
+    for name, number, most in (
+        ("shards", job.shards, MAX_SHARDS), ("duplicate_modulus", job.duplicate_modulus, _MOST_MODULUS),
+    ):  # fmt: skip
+        if number > most:
+            yield Fault(f"{at}.{name}", f"must be at most {most}, got {number}")
     if job.max_hold is not None:
         positive["max_hold"] = job.max_hold
     for name, value in positive.items():
@@ -87,6 +97,7 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     natural = {
         "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
         "labels.silence": job.labels.silence, "detection.warm_up": job.detection.warm_up,
+        **{f"minimum.{name}": least for name, least in job.minimum.items()},
     } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__}
     for name, value in natural.items():
         if value < 0:
@@ -105,6 +116,7 @@ def _window_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     yield from _repeated(f"{at}.windows", "window", [window.name for window in job.windows])
     stream = [window.slide for window in job.windows if window.kind != "wall"]
     for i, window in enumerate(job.windows):
+        yield from _name_faults(f"{at}.windows[{i}].name", window.name)
         yield from _one_window(window, job.pane, f"{at}.windows[{i}]")
         if window.kind != "wall" and window.slide != stream[0]:
             yield Fault(
@@ -130,6 +142,9 @@ def _one_window(window: WindowSpec, pane: float, at: str) -> Iterator[Fault]:
 def _feature_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     yield from _repeated(f"{at}.features", "feature", [feature.name for feature in job.features])
     for i, feature in enumerate(job.features):
+        yield from _name_faults(f"{at}.features[{i}].name", feature.name)
+        if feature.kind == "numeric" and isinstance(feature.default, str):
+            yield Fault(f"{at}.features[{i}].default", f"must be a number for a numeric one, got {feature.default!r}")
         low, high = feature.low, feature.high
         if low is not None and high is not None and low >= high:
             yield Fault(f"{at}.features[{i}].low", f"must be below high {high:g}, got {low:g}")
@@ -179,6 +194,11 @@ def _date_faults(path: str, text: str) -> Iterator[Fault]:
         datetime.date.fromisoformat(text)
     except ValueError:
         yield Fault(path, f'must be a date such as "2013-12-25", got {text!r}')
+
+
+def _name_faults(path: str, name: str) -> Iterator[Fault]:
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        yield Fault(path, f"must have 1-{MAX_NAME} printable characters, got {name[:60]!r}")
 
 
 def _positive(path: str, value: float) -> Iterator[Fault]:

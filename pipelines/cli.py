@@ -163,6 +163,7 @@ def _guarded(command: Callable[[], int]) -> int:
     """Run a command; a fault of use is told in a line, without a traceback."""
     from pipelines.actions import ActionError
     from pipelines.hosting import FolderInUse
+    from pipelines.ports import StoreBusy
     from tracer.sqlite_file import FileError
     from tracer.transport import LogError
 
@@ -171,7 +172,7 @@ def _guarded(command: Callable[[], int]) -> int:
     except ConfigError as error:
         where = f"{error.source}: " if error.source else ""
         lines = [f"{where}{fault}" for fault in error.faults]
-    except (UseError, ActionError, FolderInUse, FileError, LogError) as error:
+    except (UseError, ActionError, FolderInUse, FileError, LogError, StoreBusy) as error:
         lines = [str(error)]
     except BrokenPipeError:
         return 1

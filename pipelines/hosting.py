@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class FolderInUse(Exception):
-    """Another process runs on the same data folder."""
+    """A data folder that this process cannot have: another one runs on it, or nobody may write to it."""
 
 
 class Step(Protocol):
@@ -100,10 +100,16 @@ def lock_folder(folder: Path) -> IO[str]:
     """Take a data folder for this process; keep the file open for as long as it runs.
 
     Raises:
-        FolderInUse: another process has it.
+        FolderInUse: another process has it, or it is no folder that this user may write to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "lock").open("a+")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("a+")
+    except (FileExistsError, NotADirectoryError):
+        raise FolderInUse(f"{folder} is no folder; name one with --data") from None
+    except OSError as error:
+        text = f"{folder} cannot be written to: {error.strerror or error}; name another folder with --data"
+        raise FolderInUse(text) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -38,7 +38,7 @@ def load(path: Path) -> Config:
         ConfigError: the file is missing, is not TOML or has faults; all of them are in it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         remedy = "name an existing file with --config FILE"
         raise ConfigError([Fault("", f"cannot read {path}: {error.strerror or error}; {remedy}")], str(path)) from None

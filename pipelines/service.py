@@ -213,7 +213,7 @@ class HttpThread(threading.Thread):
         self._ended = asyncio.Event()
         self._begun = threading.Event()
         self._address = ""
-        self._error: OSError | None = None
+        self._error: Exception | None = None
 
     def begin(self) -> str:
         """Listen; the address. Raises OSError if the port is taken."""
@@ -239,7 +239,7 @@ class HttpThread(threading.Thread):
     async def _serve(self) -> None:
         try:
             runner, self._address = await http.serve(self._app, self._host, self._port)
-        except OSError as error:
+        except Exception as error:
             self._error = error
             return
         finally:

@@ -66,7 +66,7 @@ class Webhook:
         try:
             return Path(self._config.secret_file).read_bytes().strip()
         except OSError as error:
-            raise NotifyError(f"{self.name}: secret_file: {error}", retryable=False) from error
+            raise NotifyError(f"{self.name}: secret_file: {error}", retryable=True) from error  # it may come back
 
 
 def signature(secret: bytes, body: bytes) -> str:

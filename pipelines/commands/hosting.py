@@ -14,10 +14,12 @@ from types import FrameType
 import msgspec
 
 from pipelines import assembly
+from pipelines.checks import faults_of
 from pipelines.cli import UseError
 from pipelines.config import Config
 from pipelines.engines.replay import Progress
 from pipelines.engines.replay import replay as replayed
+from pipelines.faults import ConfigError
 from pipelines.hosting import lock_folder
 from pipelines.loading import load
 from pipelines.service import Service
@@ -69,7 +71,11 @@ def configured(args: argparse.Namespace) -> Config:
     """The configuration with what the command line puts over it."""
     config = load(args.config)
     over = {name: getattr(args, name) for name in ("data", "host", "port") if getattr(args, name, None) is not None}
-    return msgspec.structs.replace(config, **over)
+    changed = msgspec.structs.replace(config, **over)
+    faults = faults_of(changed)
+    if faults:
+        raise ConfigError(faults, "command line")
+    return changed
 
 
 def _stop(service: Service, frame: FrameType | None) -> None:

@@ -75,6 +75,8 @@ def test_check_says_that_a_file_is_sound_or_names_every_fault(
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["run", "--config", "nowhere.toml"], "cannot read nowhere.toml"),
+    (["run", "--config", "CONFIG", "--port", "70000"], "port: must be in 0..65535, got 70000"),
+    (["run", "--config", "CONFIG", "--data", "CONFIG"], "is no folder; name one with --data"),
     (["replay", "--log", "nowhere.db", "--config", "CONFIG"], "there is no log nowhere.db"),
     (["silence", "--job", "ctr", "worker=u", "--config", "CONFIG"], "start `streamgauge run` first"),
     (["trace", "--job", "crt", "--config", "CONFIG"], "unknown job 'crt'"),
@@ -224,6 +226,13 @@ def test_run_names_a_port_that_is_taken_and_an_address_without_a_token(config: P
     _, error = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "can be reached from other machines without a token; set token_file" in error
+
+
+def test_run_names_a_secret_that_cannot_be_read(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(config.read_text() + '[[webhooks]]\nurl = "http://x/"\nsecret_file = "/nowhere/secret"\n')
+    assert main(["run", "--config", str(config)]) == 2
+    words = "webhooks[0].secret_file: cannot read /nowhere/secret: No such file or directory; name a readable file"
+    assert words in capsys.readouterr().err
 
 
 def test_version_and_a_demo_without_its_extras(

@@ -47,6 +47,12 @@ def test_an_empty_file_is_the_default() -> None:
     assert parse("") == Config()
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "streamgauge.toml"
+    path.write_bytes(b"\xef\xbb\xbfport = 1")
+    assert load(path).port == 1
+
+
 def test_jobs_read_the_same_as_tables_and_as_an_array() -> None:
     assert parse('[jobs.a]\npane = 5\n[jobs.b]') == parse('[[jobs]]\nname = "a"\npane = 5\n[[jobs]]\nname = "b"')
 
