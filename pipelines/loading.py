@@ -60,7 +60,7 @@ def parse(text: str, source: str = "") -> Config:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([Fault("", f"not TOML: {error}; see docs/operating.md for an example")], source) from None
+        raise ConfigError([Fault("", f"not TOML: {error}; see README.md for an example")], source) from None
     faults: list[Fault] = []
     config = _walk(_jobs_as_array(raw), inspect.type_info(Config), "", faults)
     if not faults:
