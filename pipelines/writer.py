@@ -24,7 +24,15 @@ TOPICS = ("scores", "anomalies", "alerts", "dead-letters")
 STORED: dict[str, type[Any]] = outputs.KINDS | {
     kind.__name__.lower(): kind for kind in (Decision, Notification, Ack, Silence, Unsuppress)
 }
+_UNFIT = (ValueError, TypeError, LookupError, OverflowError)  # of a record; a store's own faults are none of these
+_REMEMBERED = 4_096  # dead letters: what is sent again after a crash
 _log = logging.getLogger(__name__)
+
+
+class _Counted(msgspec.Struct, array_like=True):
+    version: int
+    dead: dict[str, int]
+    recent: list[str]  # identities
 
 
 class StoreWriter:
@@ -34,7 +42,7 @@ class StoreWriter:
         self._bus, self._store, self._name, self._batch = bus, store, name, batch
         committed, state = bus.committed(name)
         self.offsets = {topic: committed.get(topic, 0) for topic in TOPICS}
-        self.dead: dict[str, int] = msgspec.msgpack.decode(state, type=dict[str, int]) if state else {}  # by reason
+        self._counted = msgspec.msgpack.decode(state, type=_Counted) if state else _Counted(1, {}, [])
 
     def step(self) -> int:
         """Write one batch and commit; how many messages that were.
@@ -46,16 +54,45 @@ class StoreWriter:
         messages = [message for topic in batch for message in topic]
         if not messages:
             return 0
-        records, rejected = _sorted(messages)
-        self._store.write(records)
+        kept, rejected = _sorted(messages)
+        rejected += self._write(kept)
         if rejected:
             self._reject(rejected)
-        reasons = Counter(record.reason for record in records if isinstance(record, DeadLetter))
-        dead = {reason: self.dead.get(reason, 0) + reasons[reason] for reason in sorted(self.dead.keys() | reasons)}
+        letters = [record for _, record in kept if isinstance(record, DeadLetter)]
         offsets = self.offsets | {topic[-1].topic: topic[-1].offset + 1 for topic in batch if topic}
-        self._bus.commit(self._name, offsets, msgspec.msgpack.encode(dead) if reasons else None)
-        self.offsets, self.dead = offsets, dead
+        counted = self._count(letters)
+        self._bus.commit(self._name, offsets, msgspec.msgpack.encode(counted) if letters else None)
+        self.offsets, self._counted = offsets, counted
         return len(messages)
+
+    @property
+    def dead(self) -> dict[str, int]:
+        """Dead letters by reason; one that comes again within a while counts once."""
+        return self._counted.dead
+
+    def _count(self, letters: list[DeadLetter]) -> _Counted:
+        if not letters:
+            return self._counted
+        known = set(self._counted.recent)
+        new = {letter.identity: letter.reason for letter in letters if letter.identity not in known}
+        dead = Counter(self._counted.dead) + Counter(new.values())
+        return _Counted(1, dict(sorted(dead.items())), [*self._counted.recent, *new][-_REMEMBERED:])
+
+    def _write(self, kept: list[tuple[Message, Stored]]) -> list[Message]:
+        """Write all in one go; those that the store cannot take, found one by one. Raises StoreBusy."""
+        try:
+            self._store.write([record for _, record in kept])
+        except _UNFIT:
+            _log.exception("a record cannot be stored; its batch is written one by one")
+            return [message for message, record in kept if not self._fits(record)]
+        return []
+
+    def _fits(self, record: Stored) -> bool:
+        try:
+            self._store.write([record])
+        except _UNFIT:
+            return False
+        return True
 
     def _reject(self, messages: list[Message]) -> None:
         _log.error("%d messages on %s cannot be read; see the dead letters", len(messages), messages[0].topic)
@@ -73,9 +110,9 @@ def stored_of(message: Message) -> Stored | None:
     return stored
 
 
-def _sorted(messages: list[Message]) -> tuple[list[Stored], list[Message]]:
-    """What the store keeps of the messages, and those that cannot be read."""
-    records: list[Stored] = []
+def _sorted(messages: list[Message]) -> tuple[list[tuple[Message, Stored]], list[Message]]:
+    """What the store keeps of the messages, each with its record, and those that cannot be read."""
+    kept: list[tuple[Message, Stored]] = []
     rejected: list[Message] = []
     for message in messages:
         try:
@@ -84,5 +121,5 @@ def _sorted(messages: list[Message]) -> tuple[list[Stored], list[Message]]:
             rejected.append(message)
         else:
             if record is not None:
-                records.append(record)
-    return records, rejected
+                kept.append((message, record))
+    return kept, rejected

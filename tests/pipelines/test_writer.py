@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from anomaly.types import Ack, Matcher, Score, Silence, Unsuppress
 from pipelines import outputs
-from pipelines.outputs import Change
+from pipelines.adapters.sqlite_query import SqliteQuery
+from pipelines.adapters.sqlite_store import SqliteStore
+from pipelines.outputs import Change, DeadLetter, PointColumns
 from pipelines.ports import StoreBusy, Stored
 from pipelines.writer import StoreWriter
 from tracer.records import Tick
@@ -73,6 +76,31 @@ def test_what_cannot_be_read_is_a_dead_letter_counted_by_reason_over_restarts() 
         pass
     assert [type(record).__name__ for record in shelf.records] == ["Score", "DeadLetter"]
     assert writer.dead == StoreWriter(log, shelf).dead == {"unreadable output": 1}
+
+
+def test_a_dead_letter_that_is_sent_again_after_a_crash_counts_once() -> None:
+    log, shelf = MemoryLog(), Shelf()
+    letter = outputs.encode(DeadLetter(identity="i", reason="type", text="", topic="traces", key="a", data=b"x"))
+    for _ in range(2):
+        log.send([("dead-letters", "a", letter)] * 2)
+        writer = StoreWriter(log, shelf)
+        writer.step()
+    assert writer.dead == {"type": 1}
+
+
+def test_what_the_store_cannot_take_is_a_dead_letter_and_the_rest_is_written(tmp_path: Path) -> None:
+    log, store = MemoryLog(), SqliteStore(tmp_path / "store.db")
+    columns = dict.fromkeys(("value", "rows", "error", "floor", "reference", "low", "high"), b"")
+    points = PointColumns(job="a", window="w", start=0.0, end=1.0, revision=0, number=1, keys=b"\xc1", **columns)
+    log.send([("scores", "a", outputs.encode(points)), ("scores", "a", score(1))])
+    writer = StoreWriter(log, store)
+    while writer.step():
+        pass
+    assert writer.dead == {"unreadable output": 1}
+    store.close()
+    query = SqliteQuery(tmp_path / "store.db")
+    assert len(query.scores("a", 0.0, 10.0)) == 1
+    query.close()
 
 
 def test_an_unreadable_dead_letter_does_not_breed() -> None:
