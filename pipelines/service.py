@@ -220,6 +220,7 @@ class HttpThread(threading.Thread):
         self.start()
         self._begun.wait()
         if self._error is not None:
+            self.join()  # it ends by itself
             raise self._error
         return self._address
 
