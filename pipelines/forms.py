@@ -123,11 +123,6 @@ def information_lost(x: Floats, reference: Floats, error: Floats, floor: Floats,
     return known
 
 
-def excess_over_gaussian(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
-    """The excess over 0.084, the share of the L2 mass that the top 1 % of a Gaussian layer's weights hold."""
-    return np.maximum(x - 0.084, 0.0)
-
-
 def _divide(x: Floats, by: Floats) -> Floats:
     """The quotient, NaN where `by` is not positive."""
     return np.divide(x, by, out=np.full(np.shape(x), np.nan), where=np.asarray(by) > 0.0)

@@ -7,7 +7,7 @@ Raw arrays are asked for beside the statistics, never instead of them. Of severa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -160,11 +160,6 @@ class Selection:
 
 
 _PER_TENSOR: Final = frozenset({"weights", "gradients", "updates", "activations"})
-
-
-def index_of(entries: Iterable[Entry]) -> Mapping[tuple[str, str], Entry]:
-    """A catalogue by (collection, name), in order of first mention."""
-    return {(entry.collection, entry.name): entry for entry in entries}
 
 
 def _fault_of_pattern(pattern: str) -> str:

@@ -51,10 +51,6 @@ class Ids:
         kept = _sampled(tally.hashes, modulus)
         return cls(tally.hashes[kept], tally.counts[kept], modulus)
 
-    def thin(self, modulus: int) -> Self:
-        """The same sample at a larger modulus."""
-        return self if modulus == self.modulus else type(self).of_tally(Tally(self.hashes, self.counts), modulus)
-
     def distinct(self) -> int:
         """Distinct ids in the sample; times `modulus` estimates all of them."""
         return len(self.hashes)
