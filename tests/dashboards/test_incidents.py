@@ -43,7 +43,7 @@ def test_the_link_shows_the_same_to_a_colleague(tabs: Tabs) -> None:
     assert "range=" not in address
     other = tabs(theme="light").open(address.removeprefix(tab.url))
     other.wait_for_selector(".why .chain")
-    assert other.locator(".why").inner_text() == page.locator(".why").inner_text()
+    until(lambda: other.locator(".why").inner_text() == page.locator(".why").inner_text())
 
 
 def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
@@ -64,7 +64,8 @@ def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
     assert "acknowledged" in standing
     assert "labelled true alarm" in standing
     until(lambda: world.HOSTILE in page.locator(".trail").inner_text())
-    assert page.get_by_role("button", name="true alarm").get_attribute("aria-pressed") == "true"
+    pressed = page.get_by_role("button", name="true alarm")
+    until(lambda: pressed.get_attribute("aria-pressed") == "true")
     until(lambda: "entity=feature:late" in page.locator(".silences").first.inner_text())
     page.get_by_role("button", name="End now").click()
     until(lambda: not page.get_by_role("button", name="End now").is_visible())

@@ -55,7 +55,7 @@ def test_the_bars_of_the_waterfall_add_up_to_the_score_shown(tabs: Tabs, query: 
     total = page.locator(".fall-end .num").inner_text()
     assert round(100 + sum(shown), 6) == float(total)
     if not query:
-        assert total == page.locator(".score b").inner_text()
+        until(lambda: total == page.locator(".score b").inner_text())
         assert sorted(lost[:3], reverse=True) == lost[:3]
 
 
@@ -73,7 +73,7 @@ def test_a_part_leads_down_to_its_series_with_band_and_detector(tabs: Tabs) -> N
 def test_the_curves_of_labels_are_drawn_from_the_buckets_of_the_range(tabs: Tabs) -> None:
     page = tabs().open(f"#/series?job={world.SICK}&domain=train&metric=auc")
     page.get_by_text(re.compile(r"ROC, AUC 0\.\d{4}")).wait_for()
-    assert page.locator(".square").count() == 3
+    until(lambda: page.locator(".square").count() == 3)
     whole = page.locator(".squares p").inner_text()
     page.evaluate(f"location.hash += '&from={world.START}&to={world.START + 24 * 3600 + 1}'")
     until(lambda: page.locator(".squares p").count() == 1 and page.locator(".squares p").inner_text() != whole)
@@ -100,7 +100,7 @@ def test_a_range_of_the_past_shows_the_score_that_it_ended_with(tabs: Tabs) -> N
     page = tabs().open(f"#/job?job={world.SICK}&from={world.EARLY[0]:.0f}&to={world.EARLY[1]:.0f}")
     page.wait_for_selector(".fall-end")
     past = page.locator(".score b").inner_text()
-    assert past == page.locator(".fall-end .num").inner_text()
+    until(lambda: past == page.locator(".fall-end .num").inner_text())
     page.locator(".pill", has_text="24h").click()
     until(lambda: page.locator(".score b").inner_text() != past)
     until(lambda: page.locator(".score b").inner_text() == page.locator(".fall-end .num").inner_text())
@@ -163,7 +163,7 @@ def test_everything_is_reached_by_keyboard(tabs: Tabs) -> None:
     until(lambda: page.locator("nav a[aria-current]").inner_text() == "Job")
     page.wait_for_selector(".fall-row[data-row]")
     page.keyboard.press("j")
-    assert page.evaluate("document.activeElement.hasAttribute('data-row')")
+    until(lambda: page.evaluate("document.activeElement.hasAttribute('data-row')"))
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     until(lambda: "#/series" in page.url)
@@ -172,9 +172,9 @@ def test_everything_is_reached_by_keyboard(tabs: Tabs) -> None:
     page.keyboard.press("u")
     until(lambda: "tz=utc" in page.url)
     page.keyboard.press("?")
-    assert page.locator("dialog").get_by_text("next / previous row").is_visible()
+    page.locator("dialog").get_by_text("next / previous row").wait_for()
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.wait_for_selector("dialog", state="detached")
     for _ in range(4):
         page.keyboard.press("Escape")
     until(lambda: "#/overview" in page.url)
@@ -182,16 +182,17 @@ def test_everything_is_reached_by_keyboard(tabs: Tabs) -> None:
 
 def test_a_bookmarked_address_shows_the_same_to_somebody_else(tabs: Tabs) -> None:
     fragment = f"#/job?job={world.SICK}&from={world.EARLY[0]:.0f}&to={world.EARLY[1]:.0f}&by=domain&theme=light&tz=utc"
-    texts = []
+    pages = []
     for theme in ("dark", "light"):
         page = tabs(theme=theme).open(fragment)
         page.wait_for_selector(".fall-end")
         for selector in (".changed-row", ".legend", ".panel:has-text('Incidents') .panel-body > *"):
             page.wait_for_selector(selector)
-        assert page.evaluate("document.documentElement.dataset.theme") == "light"
-        texts.append(page.locator("main").inner_text())
-    assert texts[0] == texts[1]
-    assert "window until 04 Jan 00:00" in texts[0]
+        until(lambda page=page: page.evaluate("document.documentElement.dataset.theme") == "light")  # type: ignore[misc]
+        pages.append(page)
+    mine, other = (page.locator("main") for page in pages)
+    until(lambda: mine.inner_text() == other.inner_text())
+    assert "window until 04 Jan 00:00" in mine.inner_text()
 
 
 def test_what_is_shown_is_exported_as_csv_and_json(tabs: Tabs) -> None:

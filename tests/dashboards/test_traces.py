@@ -46,7 +46,7 @@ def test_a_change_is_sent_from_the_form_and_comes_back_applied(tabs: Tabs, plant
     page.locator(".tensor-row", has_text="dense/kernel").first.click()
     page.wait_for_selector(".tensor canvas.heat")
     until(lambda: "48 rows, 24 columns" in page.locator(".tensor").inner_text())
-    assert page.locator(".histogram rect").count() == 40
+    until(lambda: page.locator(".histogram rect").count() == 40)
     page.get_by_role("button", name="End now").click()
     until(lambda: answers(page, "on-call")[WORKERS[0]] == "expired")
 
@@ -55,10 +55,10 @@ def test_a_plan_that_every_worker_would_refuse_is_not_sent(tabs: Tabs, plant: Pl
     page = working(tabs, plant)
     page.get_by_label("Include").fill("no-such-tensor")
     page.wait_for_selector(".cost >> text=0 of 3 match")
-    assert page.get_by_role("button", name="Apply").is_disabled()
+    until(page.get_by_role("button", name="Apply").is_disabled)
     page.get_by_label("Include").fill("(a+)+$")
     page.wait_for_selector(".cost >> text=no worker would take it")
-    assert page.get_by_role("button", name="Apply").is_disabled()
+    until(page.get_by_role("button", name="Apply").is_disabled)
 
 
 def test_a_rejection_comes_back_with_its_reason(tabs: Tabs, plant: Plant) -> None:
