@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
+FULL := $(VENV)/.installed-full
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
+	  --python-version 3.11 pyproject.toml
 export UV_PYTHON := $(BIN)/python
 export TF_CPP_MIN_LOG_LEVEL := 3
 
@@ -23,27 +26,31 @@ $(STAMP): $(VENV)/bin/python pyproject.toml requirements.lock
 	$(UV) pip install --quiet --no-deps -e .
 	@touch $@
 
+$(FULL): $(STAMP) requirements-full.lock
+	$(UV) pip install --quiet --require-hashes -r requirements-full.lock
+	@touch $@
+
 demo: $(STAMP)  ## flights of 2013 through a real online-learning job, three months in about three minutes
 	$(BIN)/streamgauge demo $(ARGS)
 
-test: $(STAMP)  ## lint, types, layers and every test
+test: $(FULL)  ## lint, types, layers and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest $(ARGS)
 
-laws: $(STAMP)  ## the property-based laws with 2,000 examples each
+laws: $(FULL)  ## the property-based laws with 2,000 examples each
 	LAWS=2000 $(BIN)/python -m pytest tests/pipelines/stream $(ARGS)
 
-check: $(STAMP)  ## ruff, mypy and the import layers only
+check: $(FULL)  ## ruff, mypy and the import layers only
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(STAMP)  ## every benchmark, one JSON object a line
+bench: $(FULL)  ## every benchmark, one JSON object a line
 	$(BIN)/python -m benchmarks all --json $(ARGS)
 
-lock: $(VENV)/bin/python  ## resolve the dependencies anew into requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
-	  --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+lock: $(VENV)/bin/python  ## resolve the dependencies anew: for the demo, and for all of it
+	$(COMPILE) --all-extras --group dev -o requirements-full.lock
+	$(COMPILE) --extra demo --constraint requirements-full.lock -o requirements.lock
 
 clean:  ## remove what was built and the demo's data
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

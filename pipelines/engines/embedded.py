@@ -1,28 +1,27 @@
 """The embedded engine: one process, no broker; feeds the log and time to the operators, and keeps their state.
 
-The host of a key appends its `Tick`s, the `Open`s of a sharded job and the configuration as a `Setting`; with
-`clock = "log"` the ticks are in the log already (a replay, a driver) and go on to the pager behind what they caused.
+The host of a key appends its `Tick`s and the configuration as a `Setting`; with `clock = "log"` the ticks are in the
+log already (a replay, a driver).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 import msgspec
 
-from pipelines import outputs
 from pipelines.config import Config, JobConfig
-from pipelines.engines.keyed import Keyed, KeyedConsumer, Route, dead_letter
+from pipelines.engines.keyed import Keyed, KeyedConsumer
+from pipelines.engines.routing import Routing, last_tick
 from pipelines.loading import to_json
-from pipelines.outputs import Output
 from pipelines.ports import Bus
 from pipelines.stream.operators import CONFIG
 from tracer import records
-from tracer.records import Head, Kind, Open, Record, RecordError, Setting, Tick, TraceBatch, key_of
-from tracer.transport import LogError, Message
+from tracer.records import Setting, Tick
+from tracer.transport import LogError
 
 CATCH_UP: Final = 10.0  # seconds: twice what a tracer waits at most before it tries a log that failed again
 
@@ -48,16 +47,15 @@ class Engine:
         self, config: Config, bus: Bus, make: Callable[[JobConfig, int], Hosted], *, every: float = 5.0,
         batch: int = 200,
     ) -> None:  # fmt: skip
-        self._bus, self._jobs = bus, {job.name: job for job in config.jobs}
-        self._forwards_ticks = config.clock == "log"
-        self._keys = {key_of(job.name, k, job.shards): (job, k) for job in config.jobs for k in range(job.shards)}
+        routing = Routing(config)
+        self._bus, self._keys = bus, routing.keys
+        self._writes_ticks = config.clock == "wall"
         self._hosted: dict[str, Hosted] = {}
-        self._opened: set[str] = set()
-        self._ticked: dict[str, int] = {}
+        self._ticked: dict[str, float] = {}
         self._is_refused = False  # by the log, since the last call of `tick`
         self._resume = -math.inf  # no tick before this
         self._make_hosted = make
-        self.consumer = KeyedConsumer(bus, "engine", "traces", self._route, self._make, every=every, batch=batch)
+        self.consumer = KeyedConsumer(bus, "engine", "traces", routing.route, self._make, every=every, batch=batch)
 
     def begin(self) -> int:
         """Append each job's configuration where it differs from the log's; how many were appended."""
@@ -94,16 +92,15 @@ class Engine:
         """
         if self._is_refused:
             self._is_refused, self._resume = False, now + CATCH_UP
-        if self._forwards_ticks or 0.0 < self._resume - now <= CATCH_UP:
+        if not self._writes_ticks or 0.0 < self._resume - now <= CATCH_UP:
             return 0
         messages = []
         for key in self.consumer.states:
             job, shard = self._keys[key]
-            number = math.floor(now / job.tick)
-            if number > self._ticked.get(key, 0) and self._hosted[key].is_live:
-                record = Tick(job=job.name, shard=shard, time=number * job.tick)
-                messages.append(("traces", key, records.encode(record)))
-                self._ticked[key] = number
+            due = last_tick(job, now)
+            if due > self._ticked.get(key, 0.0) and self._hosted[key].is_live:
+                messages.append(("traces", key, records.encode(Tick(job=job.name, shard=shard, time=due))))
+                self._ticked[key] = due
         if messages:
             with self._watching():
                 self._bus.send(messages)
@@ -128,43 +125,6 @@ class Engine:
     def _make(self, key: str) -> Keyed:
         self._hosted[key] = self._make_hosted(*self._keys[key])
         return self._hosted[key]
-
-    def _route(self, message: Message) -> Route:
-        """The key of a message; what belongs to no configured job or came under a wrong key is a dead letter."""
-        try:
-            head = records.peek(message.value)
-        except RecordError as error:
-            return Route(None, (dead_letter(message, error.reason, str(error)),))
-        job = self._jobs.get(head.job)
-        if job is None:
-            return Route(None, (dead_letter(message, "unknown job", f"no job {head.job[:100]!r} is configured"),))
-        key = key_of(head.job, head.shard, job.shards)
-        if key != message.key or head.shard >= job.shards:
-            text = f"a record of shard {head.shard} of {job.shards} came under the key {message.key[:100]!r}"
-            return Route(None, (dead_letter(message, "wrong key", text),))
-        return Route(message.key, self._after(message, head, job))
-
-    def _after(self, message: Message, head: Head, job: JobConfig) -> tuple[Output, ...]:
-        """What the host says right behind a record: the opening of all shards; the pager's tick."""
-        if head.kind == Kind.TRACE and job.shards > 1 and job.name not in self._opened:
-            return self._opening(message, job)
-        if head.kind == Kind.TICK and self._forwards_ticks and job.shards == 1:
-            return tuple(Output("anomalies", job.name, outputs.encode(tick)) for tick in _readable(message))
-        return ()
-
-    def _opening(self, message: Message, job: JobConfig) -> tuple[Output, ...]:
-        first = next(_readable(message), None)
-        if not isinstance(first, TraceBatch):
-            return ()
-        self._opened.add(job.name)
-        opens = [Open(job=job.name, shard=shard, shards=job.shards, start=first.pane) for shard in range(job.shards)]
-        return tuple(Output("traces", key_of(job.name, o.shard, o.shards), records.encode(o)) for o in opens)
-
-
-def _readable(message: Message) -> Iterator[Record]:
-    """The record, if it is one; its operator sends the others to the dead letters."""
-    with suppress(RecordError):
-        yield records.decode(message.value)
 
 
 def _last_settings(bus: Bus) -> dict[str, tuple[int, bytes]]:

@@ -1,0 +1,73 @@
+"""Which key a record belongs to, and what its host says right behind it: the same for every engine.
+
+The host of a key appends the `Open`s of a sharded job; with `clock = "log"` the ticks are in the log already, and go on
+to the pager behind what they caused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from pipelines import outputs
+from pipelines.config import Config, JobConfig
+from pipelines.engines.keyed import Route, dead_letter
+from pipelines.outputs import Output
+from tracer import records
+from tracer.records import Head, Kind, Open, Record, RecordError, TraceBatch, key_of
+from tracer.transport import Message
+
+
+class Routing:
+    """The keys of all configured jobs, and the way of each message to one of them."""
+
+    def __init__(self, config: Config) -> None:
+        self.keys: Mapping[str, tuple[JobConfig, int]] = {
+            key_of(job.name, shard, job.shards): (job, shard) for job in config.jobs for shard in range(job.shards)
+        }
+        self._jobs = {job.name: job for job in config.jobs}
+        self._forwards_ticks = config.clock == "log"
+        self._opened: set[str] = set()
+
+    def route(self, message: Message) -> Route:
+        """The key of a message; what belongs to no configured job or came under a wrong key is a dead letter."""
+        try:
+            head = records.peek(message.value)
+        except RecordError as error:
+            return Route(None, (dead_letter(message, error.reason, str(error)),))
+        job = self._jobs.get(head.job)
+        if job is None:
+            return Route(None, (dead_letter(message, "unknown job", f"no job {head.job[:100]!r} is configured"),))
+        key = key_of(head.job, head.shard, job.shards)
+        if key != message.key or head.shard >= job.shards:
+            text = f"a record of shard {head.shard} of {job.shards} came under the key {message.key[:100]!r}"
+            return Route(None, (dead_letter(message, "wrong key", text),))
+        return Route(message.key, self._after(message, head, job))
+
+    def _after(self, message: Message, head: Head, job: JobConfig) -> tuple[Output, ...]:
+        """What the host says right behind a record: the opening of all shards; the pager's tick."""
+        if head.kind == Kind.TRACE and job.shards > 1 and job.name not in self._opened:
+            return self._opening(message, job)
+        if head.kind == Kind.TICK and self._forwards_ticks and job.shards == 1:
+            return tuple(Output("anomalies", job.name, outputs.encode(tick)) for tick in _readable(message))
+        return ()
+
+    def _opening(self, message: Message, job: JobConfig) -> tuple[Output, ...]:
+        first = next(_readable(message), None)
+        if not isinstance(first, TraceBatch):
+            return ()
+        self._opened.add(job.name)
+        opens = [Open(job=job.name, shard=shard, shards=job.shards, start=first.pane) for shard in range(job.shards)]
+        return tuple(Output("traces", key_of(job.name, o.shard, o.shards), records.encode(o)) for o in opens)
+
+
+def last_tick(job: JobConfig, now: float) -> float:
+    """The last multiple of the job's `tick` that `now` has passed, seconds."""
+    return math.floor(now / job.tick) * job.tick
+
+
+def _readable(message: Message) -> Iterator[Record]:
+    """The record, if it is one; its operator sends the others to the dead letters."""
+    with suppress(RecordError):
+        yield records.decode(message.value)
