@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.servers.kafka_fixtures import kafka, kafka3, kafka_jars  # noqa: F401
+
 settings.register_profile(
     "default",
     max_examples=int(os.environ.get("LAWS", "200")),
