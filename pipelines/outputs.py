@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -121,6 +122,8 @@ KINDS: dict[str, type[Any]] = {
     cls.__name__.lower(): cls for cls in (PointColumns, Profiles, Score, Anomaly, Change, DeadLetter, Counters)
 }
 _encoder = msgspec.msgpack.Encoder()
+_decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
+_resolving = threading.Lock()
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -133,7 +136,15 @@ def decode(data: bytes, kinds: dict[str, type[Any]] = KINDS) -> Any:
     kind, raw = msgspec.msgpack.decode(data, type=tuple[str, msgspec.Raw])
     if kind not in kinds:
         raise ValueError(f"unknown record kind {kind!r}, known are {', '.join(sorted(kinds))}")
-    return msgspec.msgpack.decode(raw, type=kinds[kind])
+    return _decoder(kinds[kind]).decode(raw)
+
+
+def _decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
+    """One a class: msgspec 0.22 reads its annotations at the first use, and two threads that do so at once crash."""
+    if kind not in _decoders:
+        with _resolving:
+            _decoders.setdefault(kind, msgspec.msgpack.Decoder(kind))
+    return _decoders[kind]
 
 
 def _known(value: float) -> float | None:
