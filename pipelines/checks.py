@@ -10,15 +10,18 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from pipelines.config import DAY, HOUR, Config, JobConfig, WindowSpec
+from pipelines.config import DAY, HOUR, Config, JobConfig, Kafka, WindowSpec
 from pipelines.faults import Fault, suggestion
 from pipelines.registry import METRICS
+from tracer import kafka_settings
 from tracer.bounds import MAX_NAME, MAX_SHARDS
 
 _NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LEAST_STORE = 10_000_000  # bytes: an empty store and its largest write
 _MOST_MODULUS = 1 << 32
+_MOST_PARTITIONS = 10_000
+_MOST_COPIES = 32
 _RULE_KEYS = ("good", "bad", "weight", "criticality")
 
 
@@ -41,8 +44,21 @@ def _host_faults(config: Config) -> Iterator[Fault]:
             yield Fault(f"webhooks[{i}].url", f"must be an http or https address, got {webhook.url!r}")
     if 0 < config.retention.max_bytes < _LEAST_STORE:
         yield Fault("retention.max_bytes", f"must be at least {_LEAST_STORE}, got {config.retention.max_bytes}")
+    yield from _positive("self.most_waiting", config.own.most_waiting)
+    if not _JOB_NAME.fullmatch(config.own.name):
+        yield Fault("self.name", f"must be 1-100 letters, digits, '.', '_', '-', got {config.own.name!r}")
     for name in ("raw", "r10", "r60", "r3600", "records", "profiles", "log", "max_bytes"):
         yield from _positive(f"retention.{name}", getattr(config.retention, name))
+    if config.kafka is not None:
+        yield from _kafka_faults(config.kafka)
+
+
+def _kafka_faults(kafka: Kafka) -> Iterator[Fault]:
+    for name, text in kafka_settings.faults_of(kafka.client):
+        yield Fault(f"kafka.{name}", text)
+    for name, most in (("partitions", _MOST_PARTITIONS), ("replication", _MOST_COPIES)):
+        if not 1 <= getattr(kafka, name) <= most:
+            yield Fault(f"kafka.{name}", f"must be in 1..{most}, got {getattr(kafka, name)}")
 
 
 def _job_faults(job: JobConfig) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ import msgspec
 
 from anomaly.types import Edge
 from pipelines.pipeline import Scope, WindowClass
+from tracer.kafka_settings import KafkaSettings
 
 HOUR = 3600.0
 DAY = 86400.0
@@ -133,6 +134,32 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_bytes: int = 2_000_000_000
 
 
+class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The job that the pipeline is itself (`[self]`); there is none with `clock = "log"`."""
+
+    enabled: bool = True
+    name: str = "streamgauge"  # a job of this name in the file has the settings for it
+    most_waiting: int = 100_000  # messages; a consumer that is further behind makes the process not ready
+
+
+class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Brokers in place of the embedded log; `docs/kafka.md`."""
+
+    bootstrap: str  # host:port, several separated by commas
+    prefix: str = ""  # of every topic's name
+    partitions: int = 12  # of a topic that `streamgauge topics --create` makes, where more than one is right
+    replication: int = 1
+    settings: dict[str, str] = {}  # librdkafka's, such as "security.protocol"; secrets as "file:PATH" or "env:NAME"
+    password_file: str = ""  # holds sasl.password
+
+    @property
+    def client(self) -> KafkaSettings:
+        """What a client is made with."""
+        return KafkaSettings(
+            bootstrap=self.bootstrap, prefix=self.prefix, settings=self.settings, password_file=self.password_file
+        )
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file: where things live and which jobs are watched."""
 
@@ -144,4 +171,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     console: bool = True
     webhooks: tuple[Webhook, ...] = ()
     retention: Retention = Retention()
+    own: Own = msgspec.field(default=Own(), name="self")
     jobs: tuple[JobConfig, ...] = ()

@@ -116,7 +116,10 @@ def _walk_struct(raw: dict[str, Any], kind: inspect.StructType, path: str, fault
     for name, field in fields.items():
         if field.required and name not in raw:
             faults.append(Fault(_join(path, name), f'missing; add {name} = "..."'))
-    values = {name: _walk(raw[name], fields[name].type, _join(path, name), faults) for name in raw if name in fields}
+    values = {
+        field.name: _walk(raw[name], field.type, _join(path, name), faults)
+        for name, field in fields.items() if name in raw
+    }
     return kind.cls(**values) if len(faults) == before else None
 
 
@@ -128,6 +131,9 @@ def _walk_union(value: Any, kind: inspect.UnionType, path: str, faults: list[Fau
         if not trial:
             return result
         best = best or trial
+    structs = [option for option in kind.types if isinstance(option, inspect.StructType)]
+    if len(structs) == 1 and isinstance(value, dict):
+        return _walk_struct(value, structs[0], path, faults)
     words = " or ".join(_KIND_WORDS[type(option)] for option in kind.types if not isinstance(option, inspect.NoneType))
     faults.extend(best if len(kind.types) == 1 else [Fault(path, f"must be {words}, got {_shown(value)}")])
     return None
