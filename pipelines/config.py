@@ -171,5 +171,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     console: bool = True
     webhooks: tuple[Webhook, ...] = ()
     retention: Retention = Retention()
+    kafka: Kafka | None = None  # None: the embedded log in `data`
     own: Own = msgspec.field(default=Own(), name="self")
     jobs: tuple[JobConfig, ...] = ()
