@@ -1,10 +1,11 @@
-"""The tables of a time-series store that speaks InfluxDB's line protocol, as literal data: tags, fields, what they mean.
+"""The tables of a time-series store that speaks InfluxDB's line protocol, as literal data: tags, fields and meanings.
 
-A row's identity is its table, its tags and its time in nanoseconds, and writing it again replaces it: so what can change
-while a record is what it is (a revision, a severity, a text) is a field, never a tag. The set of tags of a table is
-fixed; a tag that has nothing to say is NONE, because line protocol knows no empty ones. Nanoseconds tell any two
-distinct float64 times of this century apart and give each back exactly. Where two records may share tags and time, the
-time is shifted by less than a millisecond, by the hash of the record's identity, and the field `at` has the exact one.
+A row's identity is its table, its tags and its time in nanoseconds, and writing it again replaces it: so what can
+change while a record is what it is (a revision, a severity, a text) is a field, never a tag. The set of tags of a table
+is fixed; a tag that has nothing to say is NONE, because line protocol knows no empty ones, and `%`, backslash and
+control characters are written as %XX. Nanoseconds tell any two distinct float64 times of this century apart and give
+each back exactly. Where two records may share tags and time, the time is shifted by less than a millisecond, by the
+hash of the record's identity, and the field `at` has the exact one.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ _SERIES: Final = _JOB | {
     "metric": "name in the catalogue of metrics",
 }
 _START: Final = {"start": Field("float", "begin of the window, seconds since the epoch")}
-_REVISION: Final = {"revision": Field("integer", "0 at the first close, one more each time a late joiner changed it")}
+_REVISION: Final = {"revision": Field("integer", "0 at the first close, one more whenever a late joiner changed it")}
 _BODY: Final = {
-    "body": Field("string", "the whole record: MessagePack, zlib, base64; goes on in body_1, body_2, ... if it is long"),
+    "body": Field("string", "the whole record: MessagePack, zlib, base64; goes on in body_1, body_2, ..."),
     "bodies": Field("integer", "how many fields the body has"),
 }
 
