@@ -15,16 +15,14 @@ from pipelines.adapters.http_security import Guard
 from pipelines.adapters.sqlite_query import SqliteQuery
 from pipelines.adapters.sqlite_store import SqliteStore
 from pipelines.adapters.webhook import Webhook
-from pipelines.config import Config, JobConfig
+from pipelines.config import Config
 from pipelines.engines.keyed import Keyed
+from pipelines.engines.parts import combiner_of, operator_of
 from pipelines.faults import ConfigError, Fault
 from pipelines.outputs import Output
 from pipelines.pager import Pager
 from pipelines.ports import Bus, Notifier, Store
 from pipelines.service import Parts
-from pipelines.stream.operators import Operator
-from pipelines.stream.shards import Combiner
-from pipelines.stream.stage2 import Stage2
 from tracer.local import LocalLog
 
 TOKEN: Final = "STREAMGAUGE_TOKEN"  # environment variable, used where no token_file is configured
@@ -53,16 +51,6 @@ def parts_of(config: Config) -> Parts:
         make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
         notifiers=notifiers_of(config), trim=lambda: _trim(log, config), purge=_Purge(), now=time.time,
     )  # fmt: skip
-
-
-def operator_of(job: JobConfig, shard: int) -> Operator:
-    """The operator of one key; a sharded job's second stage runs in the combiner."""
-    return Operator(job, Stage2(job) if job.shards == 1 else None, shard)
-
-
-def combiner_of(job: JobConfig) -> Keyed:
-    """The second stage of a sharded job."""
-    return Combiner(job, Stage2(job))
 
 
 def notifiers_of(config: Config) -> tuple[Notifier, ...]:

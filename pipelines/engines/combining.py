@@ -33,29 +33,39 @@ class _ReportHead(msgspec.Struct, array_like=True):
 
 def combining(config: Config, bus: Bus, make: Callable[[JobConfig], Keyed], *, every: float = 5.0) -> KeyedConsumer:
     """The second stage of sharded jobs, over `partials`, keyed by job."""
-    jobs: Mapping[str, JobConfig] = {job.name: job for job in config.jobs}
-    clocks: dict[str, dict[int, float]] = {}  # of the last report, by job and shard
-    told: dict[str, float] = {}
+    routing = CombinerRouting(config)
+    return KeyedConsumer(
+        bus, "combiner", "partials", routing.route, lambda key: make(routing.jobs[key]), every=every
+    )
 
-    def route(message: Message) -> Route:
-        if message.key not in jobs:
+
+class CombinerRouting:
+    """The way of each message of `partials` to its job; with `clock = "log"` the pager's tick behind it."""
+
+    def __init__(self, config: Config) -> None:
+        self.jobs: Mapping[str, JobConfig] = {job.name: job for job in config.jobs}
+        self._forwards_ticks = config.clock == "log"
+        self._clocks: dict[str, dict[int, float]] = {}  # of the last report, by job and shard
+        self._told: dict[str, float] = {}
+
+    def route(self, message: Message) -> Route:
+        """The job of a message; what belongs to no configured job is a dead letter."""
+        if message.key not in self.jobs:
             return Route(None, (dead_letter(message, "unknown job", f"no job {message.key[:100]!r} is configured"),))
-        return Route(message.key, tick(message) if config.clock == "log" else ())
+        return Route(message.key, self._tick(message) if self._forwards_ticks else ())
 
-    def tick(message: Message) -> tuple[Output, ...]:
+    def _tick(self, message: Message) -> tuple[Output, ...]:
         """The pager's tick: what all shards have reported up to."""
         head = _report_head(message.value)
         if head is None:
             return ()
-        shards = clocks.setdefault(message.key, {})
+        shards = self._clocks.setdefault(message.key, {})
         shards[head.shard] = head.clock
         time = min(shards.values())
-        if len(shards) < head.shards or time <= told.get(message.key, -math.inf):
+        if len(shards) < head.shards or time <= self._told.get(message.key, -math.inf):
             return ()
-        told[message.key] = time
+        self._told[message.key] = time
         return (Output("anomalies", message.key, outputs.encode(Tick(job=message.key, time=time))),)
-
-    return KeyedConsumer(bus, "combiner", "partials", route, lambda key: make(jobs[key]), every=every)
 
 
 def _report_head(value: bytes) -> _ReportHead | None:
