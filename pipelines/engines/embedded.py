@@ -11,16 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-import msgspec
-
 from pipelines.config import Config, JobConfig
+from pipelines.engines.configuring import configure
 from pipelines.engines.keyed import Keyed, KeyedConsumer
 from pipelines.engines.routing import Routing, last_tick
-from pipelines.loading import to_json
 from pipelines.ports import Bus
-from pipelines.stream.operators import CONFIG
 from tracer import records
-from tracer.records import Setting, Tick
+from tracer.records import Tick
 from tracer.transport import LogError
 
 CATCH_UP: Final = 10.0  # seconds: twice what a tracer waits at most before it tries a log that failed again
@@ -48,7 +45,7 @@ class Engine:
         batch: int = 200,
     ) -> None:  # fmt: skip
         routing = Routing(config)
-        self._bus, self._keys = bus, routing.keys
+        self._config, self._bus, self._keys = config, bus, routing.keys
         self._writes_ticks = config.clock == "wall"
         self._hosted: dict[str, Hosted] = {}
         self._ticked: dict[str, float] = {}
@@ -59,22 +56,7 @@ class Engine:
 
     def begin(self) -> int:
         """Append each job's configuration where it differs from the log's; how many were appended."""
-        revisions = _last_settings(self._bus)
-        messages = []
-        for key, (job, shard) in self._keys.items():
-            revision, body = revisions.get(key, (0, b""))
-            wanted = to_json(job)
-            if body != wanted:
-                setting = Setting(
-                    job=job.name, shard=shard, name=CONFIG, revision=revision + 1, effective=self._clock(key),
-                    body=wanted,
-                )  # fmt: skip
-                messages.append(("traces", key, records.encode(setting)))
-                revisions[key] = (revision + 1, wanted)
-        self._bus.send(messages)
-        if messages:
-            self._bus.commit("settings", {}, msgspec.msgpack.encode(revisions, order="sorted"))
-        return len(messages)
+        return configure(self._config, self._bus, self._clock)
 
     def step(self) -> int:
         """Read, feed and send one batch; how many messages that were."""
@@ -125,9 +107,3 @@ class Engine:
     def _make(self, key: str) -> Keyed:
         self._hosted[key] = self._make_hosted(*self._keys[key])
         return self._hosted[key]
-
-
-def _last_settings(bus: Bus) -> dict[str, tuple[int, bytes]]:
-    """Revision and body of the configuration that was last appended to each key's log."""
-    state = bus.committed("settings")[1]
-    return {} if state is None else msgspec.msgpack.decode(state, type=dict[str, tuple[int, bytes]])
