@@ -62,7 +62,8 @@ config (`minimum`), the anchors of a score too (`rules`). `window` is the class 
 `short` and `long` close by watermark, `wall` by the job's clock. A metric pages by itself where a change against its
 reference does (`twice`: in two windows in a row that do not overlap), or where a declared limit is exceeded; the others
 are shown, and scored where a form is given. The loss goes from 0 at `good` to 1 at `bad` on the form's excess over
-noise (see `pipelines/forms.py`)."""
+noise (see `pipelines/forms.py`). `pipeline_...` is what the pipeline tells of itself, as a job of its own (see
+`docs/operating.md`)."""
 
 
 def _row(metric: Metric, rule: Rule | None) -> str:

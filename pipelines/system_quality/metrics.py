@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from pipelines.pipeline import Metric
-from pipelines.system_quality import membership, pace
+from pipelines.system_quality import membership, own, pace
 from pipelines.train_quality.progress import scalars
 
 _wall = partial(Metric, domain="system", clock="wall", window="wall")
 _quiet = partial(_wall, pages=False)
+_own = partial(_quiet, scope="job", reference="none", direction="up", minimum=0)
 
 METRICS: tuple[Metric, ...] = (
     _quiet(
@@ -69,5 +70,65 @@ METRICS: tuple[Metric, ...] = (
     _quiet(
         name="memory", compute=pace.memory, unit="ratio", minimum=1, direction="up",
         doc="Largest share of the memory limit; of the job, of its fullest worker.",
+    ),
+    _own(
+        name="pipeline_records", compute=own.mean("pipeline_records"), unit="1/s", direction="both",
+        doc="Own job: records taken by watched job, as its operators count them.",
+    ),
+    _own(
+        name="pipeline_late", compute=own.share("pipeline_late"), unit="ratio", minimum=1,
+        doc="Own job: points that came after their window had closed / points, by watched job.",
+    ),
+    _own(
+        name="pipeline_dropped", compute=own.share("pipeline_dropped"), unit="ratio", minimum=1,
+        doc="Own job: records that came twice or from a replaced incarnation / records, by watched job.",
+    ),
+    _own(
+        name="pipeline_lost", compute=own.share("pipeline_lost"), unit="ratio", minimum=1,
+        doc="Own job: gaps in the workers' numbers / records sent, by watched job.",
+    ),
+    _own(
+        name="pipeline_overflow", compute=own.share("pipeline_overflow"), unit="ratio", minimum=1,
+        doc="Own job: points of series over the limit / points, by watched job.",
+    ),
+    _own(
+        name="pipeline_dead", compute=own.total("pipeline_dead"), unit="count",
+        doc="Own job: records that could not be used, by reason.",
+    ),
+    _own(
+        name="pipeline_lag", compute=own.most("pipeline_lag"), unit="messages",
+        doc="Own job: most messages that waited for a consumer; the queues of store and notifiers among them.",
+    ),
+    _own(
+        name="pipeline_failing", compute=own.mean("pipeline_failing"), unit="ratio", pages=True, limit=0.5,
+        doc="Own job: looks at which a consumer had stopped or failed / looks.",
+    ),
+    _own(
+        name="pipeline_close_time", compute=own.close_time, unit="s",
+        doc="Own job: longest time from a window's end to its score; the floor is the job's `max_hold`.",
+    ),
+    _own(
+        name="pipeline_result_age", compute=own.most("pipeline_result_age"), unit="s",
+        doc="Own job: time since the end of a watched job's last closed window: its watermark's lag.",
+    ),
+    _own(
+        name="pipeline_state", compute=own.most("pipeline_state"), unit="bytes",
+        doc="Own job: state that a consumer committed last.",
+    ),
+    _own(
+        name="pipeline_disk", compute=own.most("pipeline_disk"), unit="bytes",
+        doc="Own job: the embedded log and the embedded store on disk.",
+    ),
+    _own(
+        name="pipeline_notified", compute=own.total("pipeline_notified"), unit="count", direction="both",
+        doc="Own job: notifications delivered, by notifier.",
+    ),
+    _own(
+        name="pipeline_untold", compute=own.total("pipeline_untold"), unit="count",
+        doc="Own job: notifications that could not be delivered, or not yet, by notifier.",
+    ),
+    _own(
+        name="pipeline_clients", compute=own.most("pipeline_clients"), unit="count", direction="both",
+        doc="Own job: pages that follow the stream of events.",
     ),
 )

@@ -14,4 +14,12 @@ RULES: tuple[Rule, ...] = (
     Rule("memory", forms.value, 0.85, 0.98, 2.0, 0.8),
     Rule("restarts", forms.value, 1.0, 6.0, 1.0, 0.6),
     Rule("trace_loss", forms.value, 0.001, 0.20, 1.0, 0.3),
+    # The pipeline's own job. A watched job that has nothing to tell is no fault of the pipeline's: nothing for unknown.
+    Rule("pipeline_failing", forms.value, 0.0, 0.50, 3.0),
+    Rule("pipeline_close_time", forms.ratio_to_floor, 1.0, 4.0, 3.0, unknown=0.0),
+    Rule("pipeline_lost", forms.value, 0.001, 0.20, 2.0, 0.8, unknown=0.0),
+    Rule("pipeline_untold", forms.value, 0.0, 5.0, 2.0, 0.8),
+    Rule("pipeline_dead", forms.value, 0.0, 100.0, 1.0, 0.5),
+    Rule("pipeline_late", forms.value, 0.005, 0.30, 1.0, 0.5, unknown=0.0),
+    Rule("pipeline_overflow", forms.value, 0.001, 0.20, 1.0, 0.5, unknown=0.0),
 )
