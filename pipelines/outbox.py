@@ -18,10 +18,12 @@ import msgspec
 from anomaly.types import Notification
 from pipelines.engines.keyed import dead_letter
 from pipelines.ports import Bus, Notifier, NotifyError
+from pipelines.reading import Reading
 from pipelines.writer import stored_of
 from tracer import records
 from tracer.transport import Message
 
+_TOPIC: Final = "alerts"
 _REMEMBERED: Final = 500  # identities of sent notifications: more than a pager re-sends after a crash
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds before the next attempt, the last for all later ones
 _log = logging.getLogger(__name__)
@@ -54,21 +56,28 @@ class Outbox:
         sent = msgspec.msgpack.decode(state, type=_Sent).identities if state else []
         self._identities = deque(sent, maxlen=_REMEMBERED)
         # A notifier that is new to an old log is told what comes from now on, not the past.
-        self.offset = offsets["alerts"] if "alerts" in offsets else bus.end("alerts")
+        start = offsets or {log: bus.end(log) for log in bus.logs(_TOPIC)}
+        self._reading = Reading(bus, (_TOPIC,), start)
         self._mark()
 
     def step(self) -> int:
         """Tell what is new; how many messages were read."""
-        messages = self._bus.read("alerts", self.offset, self._batch)
-        for message in messages:
-            if not self._tell(message):
-                return 0
-            self.offset = message.offset + 1
-        if messages:
-            self._bus.commit(self.name, {"alerts": self.offset})
-        return len(messages)
+        read = 0
+        for log, messages in self._reading.next(self._batch).items():
+            for message in messages:
+                if not self._tell(log, message):
+                    return 0
+                self._reading.advance({log: [message]})
+            read += len(messages)
+        if read:
+            self._bus.commit(self.name, self._reading.offsets)
+        return read
 
-    def _tell(self, message: Message) -> bool:
+    def lag(self, bus: Bus) -> int:
+        """Messages not yet looked at, asked of a bus of the caller's."""
+        return self._reading.lag(bus)
+
+    def _tell(self, log: str, message: Message) -> bool:
         """Deliver one message if it is a notification that was not sent; False if the process stops before it is."""
         notification = _notification_of(message)
         identity = records.identity_of(message.value)
@@ -79,7 +88,7 @@ class Outbox:
                 return False
         self.attempts = 0
         self._identities.append(identity)
-        self.offset = message.offset + 1
+        self._reading.advance({log: [message]})
         self._mark()
         return True
 
@@ -100,7 +109,7 @@ class Outbox:
 
     def _mark(self) -> None:
         state = msgspec.msgpack.encode(_Sent(1, list(self._identities)))
-        self._bus.commit(self.name, {"alerts": self.offset}, state)
+        self._bus.commit(self.name, self._reading.offsets, state)
 
 
 def _notification_of(message: Message) -> Notification | None:

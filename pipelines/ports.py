@@ -15,18 +15,33 @@ from tracer.transport import Message
 
 
 class Bus(Protocol):
-    """The log: `tracer.local.LocalLog` by default, Kafka when there are brokers."""
+    """The log: `tracer.local.LocalLog` by default, Kafka when there are brokers.
+
+    A topic is one log or several, each with an order and offsets of its own; all messages of a key lie in one of them.
+    """
+
+    def logs(self, topic: str) -> Sequence[str]:
+        """The names of a topic's logs, which `read`, `end`, `lag` and offsets are about."""
+        ...
 
     def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
-        """Append (topic, key, value) in order, all or nothing, durable against `kill -9` when it returns."""
+        """Append (topic, key, value) in order, durable against `kill -9` when it returns.
+
+        All or nothing on one machine. Brokers may have taken the first ones of each log when it raises: the sender
+        sends all again, and receivers drop what they have.
+        """
         ...
 
-    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
-        """Up to `limit` messages of a topic from `offset` on (the first one not yet read), without waiting."""
+    def read(self, log: str, offset: int, limit: int) -> list[Message]:
+        """Up to `limit` messages of a log from `offset` on (the first one not yet read), those that are there."""
         ...
 
-    def end(self, topic: str) -> int:
-        """The offset that the next message of the topic will have."""
+    def end(self, log: str) -> int:
+        """The offset that the next message of the log will have."""
+        ...
+
+    def lag(self, log: str, offset: int) -> int:
+        """How many messages lie from `offset` on: what retention has taken is no lag."""
         ...
 
     def wait(self, timeout: float) -> bool:

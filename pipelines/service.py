@@ -127,11 +127,11 @@ class Service:
 
     def _add_engine(self) -> None:
         keyed, now = self.engine.consumer, self._parts.now
-        self._lags["engine"] = lambda: self._bus.end("traces") - keyed.done
+        self._lags["engine"] = lambda: keyed.lag(self._bus)
         self._add("engine", keyed.bus, lambda: self.engine.step() or self.engine.tick(now()), self.engine.commit)
 
     def _add_keyed(self, keyed: KeyedConsumer, step: Step | None = None) -> None:
-        self._lags[keyed.name] = lambda: self._bus.end(keyed.topic) - keyed.done
+        self._lags[keyed.name] = lambda: keyed.lag(self._bus)
         self._add(keyed.name, keyed.bus, step or keyed.step, keyed.commit)
 
     def _add_verdicts(self) -> None:
@@ -149,8 +149,8 @@ class Service:
 
         def step() -> int:
             now = self._now()
-            if keyed.done == bus.end("alerts"):
-                wanted = [name for name in sorted(states) if states[name].wants_tick(now)]
+            wanted = [name for name in sorted(states) if states[name].wants_tick(now)]
+            if wanted and not keyed.lag(bus):
                 bus.send([("alerts", name, outputs.encode(Tick(job=name, time=now))) for name in wanted])
             return keyed.step()
 
@@ -180,14 +180,14 @@ class Service:
     def _add_writer(self) -> None:
         bus, store = self._own_bus(), self._parts.open_store()
         self._writer = writer = StoreWriter(bus, store)
-        self._lags["writer"] = lambda: sum(self._bus.end(topic) - at for topic, at in writer.offsets.items())
+        self._lags["writer"] = lambda: writer.lag(self._bus)
         self._add("writer", bus, lambda: writer.step() or self._parts.purge(store), store.close)
 
     def _add_outbox(self, notifier: Notifier) -> None:
         bus = self._own_bus()
         outbox = Outbox(bus, notifier, pause=self.stopping.wait)
         self._outboxes.append(outbox)
-        self._lags[outbox.name] = lambda: self._bus.end("alerts") - outbox.offset
+        self._lags[outbox.name] = lambda: outbox.lag(self._bus)
         self._add(outbox.name, bus, outbox.step)
 
     def _trim(self) -> Step:

@@ -18,6 +18,7 @@ from pipelines.asked import change_of
 from pipelines.engines.keyed import dead_letter
 from pipelines.outputs import DeadLetter
 from pipelines.ports import Bus, Store, Stored
+from pipelines.reading import Reading, after
 from tracer.transport import Message
 
 TOPICS = ("scores", "anomalies", "alerts", "dead-letters")
@@ -38,10 +39,10 @@ class _Counted(msgspec.Struct, array_like=True):
 class StoreWriter:
     """Moves what the topics say into the store. `step` is called again and again, by one thread."""
 
-    def __init__(self, bus: Bus, store: Store, *, name: str = "writer", batch: int = 500) -> None:
+    def __init__(self, bus: Bus, store: Store, *, name: str = "writer", batch: int = 2000) -> None:
         self._bus, self._store, self._name, self._batch = bus, store, name, batch
         committed, state = bus.committed(name)
-        self.offsets = {topic: committed.get(topic, 0) for topic in TOPICS}
+        self._reading = Reading(bus, TOPICS, committed)
         self._counted = msgspec.msgpack.decode(state, type=_Counted) if state else _Counted(1, {}, [])
 
     def step(self) -> int:
@@ -50,8 +51,8 @@ class StoreWriter:
         Raises:
             StoreBusy: the store is locked or full for now; the same batch is read again by the next call.
         """
-        batch = [self._bus.read(topic, self.offsets[topic], self._batch) for topic in TOPICS]
-        messages = [message for topic in batch for message in topic]
+        batches = self._reading.next(self._batch)
+        messages = [message for batch in batches.values() for message in batch]
         if not messages:
             return 0
         kept, rejected = _sorted(messages)
@@ -59,11 +60,15 @@ class StoreWriter:
         if rejected:
             self._reject(rejected)
         letters = [record for _, record in kept if isinstance(record, DeadLetter)]
-        offsets = self.offsets | {topic[-1].topic: topic[-1].offset + 1 for topic in batch if topic}
         counted = self._count(letters)
-        self._bus.commit(self._name, offsets, msgspec.msgpack.encode(counted) if letters else None)
-        self.offsets, self._counted = offsets, counted
+        self._bus.commit(self._name, after(batches), msgspec.msgpack.encode(counted) if letters else None)
+        self._reading.advance(batches)
+        self._counted = counted
         return len(messages)
+
+    def lag(self, bus: Bus) -> int:
+        """Messages not yet written, asked of a bus of the caller's."""
+        return self._reading.lag(bus)
 
     @property
     def dead(self) -> dict[str, int]:

@@ -97,10 +97,14 @@ class LocalLog:
         with self._changed:
             self._changed.notify_all()
 
-    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
-        """Up to `limit` messages of a topic from `offset` on; trimmed and compacted ones are skipped."""
+    def logs(self, topic: str) -> Sequence[str]:
+        """A topic is one log, under its own name."""
+        return (topic,)
+
+    def read(self, log: str, offset: int, limit: int) -> list[Message]:
+        """Up to `limit` messages of a log from `offset` on; trimmed and compacted ones are skipped."""
         with self._transaction("DEFERRED") as connection:
-            number = _number(connection, topic)
+            number = _number(connection, log)
             if number is None:
                 return []
             base = number * _SPAN
@@ -108,18 +112,25 @@ class LocalLog:
                 "SELECT id, key, value FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
                 (base + max(offset, 0), base + _SPAN, limit),
             ).fetchall()
-        return [Message(topic, key, value, row - base) for row, key, value in rows]
+        return [Message(log, key, value, row - base) for row, key, value in rows]
 
-    def first(self, topic: str) -> int:
+    def first(self, log: str) -> int:
         """The offset of the oldest message that is still there, `end` if there is none."""
-        oldest = self.read(topic, 0, 1)
-        return oldest[0].offset if oldest else self.end(topic)
-
-    def end(self, topic: str) -> int:
-        """The offset that the next message of the topic will have."""
         with self._transaction("DEFERRED") as connection:
-            row = connection.execute("SELECT next FROM topics WHERE name = ?", (topic,)).fetchone()
-        return int(row[0]) if row else 0
+            found = _bounds(connection, log)
+        return found[0]
+
+    def end(self, log: str) -> int:
+        """The offset that the next message of the log will have."""
+        with self._transaction("DEFERRED") as connection:
+            found = _bounds(connection, log)
+        return found[1]
+
+    def lag(self, log: str, offset: int) -> int:
+        """How many messages lie from `offset` on; of a compacted topic, at most so many."""
+        with self._transaction("DEFERRED") as connection:
+            first, end = _bounds(connection, log)
+        return max(0, end - max(offset, first))
 
     def wait(self, timeout: float) -> bool:
         """Wait until something was appended since this thread's last `wait` returned, at most `timeout` seconds.
@@ -263,6 +274,17 @@ class LocalLog:
 def _number(connection: sqlite3.Connection, topic: str) -> int | None:
     row = connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
     return int(row[0]) if row else None
+
+
+def _bounds(connection: sqlite3.Connection, topic: str) -> tuple[int, int]:
+    """(offset of the oldest message that is still there, of the next one); equal where there is none."""
+    row = connection.execute("SELECT id, next FROM topics WHERE name = ?", (topic,)).fetchone()
+    if row is None:
+        return 0, 0
+    base, end = row[0] * _SPAN, int(row[1])
+    oldest = "SELECT min(id) FROM messages WHERE id >= ? AND id < ?"
+    first = connection.execute(oldest, (base, base + _SPAN)).fetchone()[0]
+    return (end if first is None else int(first) - base), end
 
 
 def _topic(connection: sqlite3.Connection, topic: str) -> tuple[int, int]:

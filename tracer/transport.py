@@ -81,20 +81,28 @@ class MemoryLog:
             self._appended += len(copies)
             self._changed.notify_all()
 
-    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
-        """Up to `limit` messages of a topic from `offset` on; of a compacted one, the last of each key."""
+    def read(self, log: str, offset: int, limit: int) -> list[Message]:
+        """Up to `limit` messages of a log from `offset` on; of a compacted one, the last of each key."""
         start = max(offset, 0)
         with self._changed:
-            if topic not in COMPACTED:
-                return self._topics.get(topic, [])[start : start + limit]
-            last = {message.key: message for message in self._topics.get(topic, [])}
+            if log not in COMPACTED:
+                return self._topics.get(log, [])[start : start + limit]
+            last = {message.key: message for message in self._topics.get(log, [])}
         kept = sorted((message for message in last.values() if message.offset >= start), key=lambda m: m.offset)
         return kept[:limit]
 
-    def end(self, topic: str) -> int:
-        """The offset that the next message of the topic will have."""
+    def logs(self, topic: str) -> Sequence[str]:
+        """A topic is one log, under its own name."""
+        return (topic,)
+
+    def end(self, log: str) -> int:
+        """The offset that the next message of the log will have."""
         with self._changed:
-            return len(self._topics.get(topic, []))
+            return len(self._topics.get(log, []))
+
+    def lag(self, log: str, offset: int) -> int:
+        """How many messages lie from `offset` on."""
+        return max(0, self.end(log) - max(offset, 0))
 
     def wait(self, timeout: float) -> bool:
         """Wait until something was appended since this thread's last `wait` returned, at most `timeout` seconds."""

@@ -17,6 +17,7 @@ from tracer import records
 from tracer.control import Catalogue, PlanError, decode_catalogue
 from tracer.records import RecordError, TraceBatch
 from tracer.selection import Budget, Select, cost_of, fault_of, matches
+from tracer.transport import Message
 
 _TAIL: Final = 300  # of the last messages on `traces` the steps a second are read from
 _NAMED: Final = 60  # matched names that are listed
@@ -62,8 +63,7 @@ def estimate(bus: Bus, job: str, select: Sequence[Select], workers: Sequence[str
 def steps_of(bus: Bus, job: str) -> dict[str, float]:
     """Training steps a second of each worker, from its last pane on the bus; by the worker's clock."""
     panes: dict[str, tuple[float, int, int, float]] = {}
-    end = bus.end("traces")
-    for message in bus.read("traces", max(0, end - _TAIL), _TAIL):
+    for message in (message for log in bus.logs("traces") for message in _tail(bus, log)):
         batch = _batch(message.value, job)
         if batch is None or not batch.step_last:
             continue
@@ -74,6 +74,10 @@ def steps_of(bus: Bus, job: str) -> dict[str, float]:
             first, last = min(first, batch.step_first), max(last, batch.step_last)
         panes[batch.worker] = (max(pane, batch.pane), first, last, batch.pane_length)
     return {worker: (last - first + 1) / length for worker, (_, first, last, length) in sorted(panes.items())}
+
+
+def _tail(bus: Bus, log: str) -> list[Message]:
+    return bus.read(log, max(0, bus.end(log) - _TAIL), _TAIL)
 
 
 def _at(one: Catalogue, select: Sequence[Select], budget: Budget, steps_s: float) -> Mapping[str, Any]:

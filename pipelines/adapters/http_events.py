@@ -1,8 +1,8 @@
 """One multiplexed stream of server-sent events: what the topics say, as it comes, to every open page.
 
-An event's id is the position in all topics after it, so a page that reconnects with `Last-Event-ID` gets what it
+An event's id is the position in all logs after it, so a page that reconnects with `Last-Event-ID` gets what it
 missed, and nothing twice, from the bus itself. A client that cannot keep up is dropped: its browser reconnects and
-replays. One that missed more than `_REPLAY` messages of a topic gets `reset`: it should ask the JSON routes again.
+replays. One that missed more than `_REPLAY` messages of a log gets `reset`: it should ask the JSON routes again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Feed:
 
     def __init__(self, bus: Bus, readers: http.Readers) -> None:
         self._bus, self._readers = bus, readers
-        self.position = {topic: bus.end(topic) for topic in TOPICS}
+        self.position = {log: bus.end(log) for topic in TOPICS for log in bus.logs(topic)}
         self.clients: set[Client] = set()
 
     async def follow(self) -> None:
@@ -71,19 +71,19 @@ class Feed:
             except LogError as error:
                 _log.warning("the event stream waits: %s", error)
                 came = []
-            for message in came:
-                self.position[message.topic] = message.offset + 1
+            for log, message in came:
+                self.position[log] = message.offset + 1
                 self._hand_out(message)
             if not came:
                 await asyncio.sleep(_POLL)
 
-    def _read(self) -> list[Message]:
-        return [message for topic in TOPICS for message in self._bus.read(topic, self.position[topic], _BATCH)]
+    def _read(self) -> list[tuple[str, Message]]:
+        return [(log, message) for log, at in self.position.items() for message in self._bus.read(log, at, _BATCH)]
 
-    async def missed(self, topic: str, start: int, until: int) -> AsyncIterator[Message]:
-        """The messages of a topic in [start, until)."""
+    async def missed(self, log: str, start: int, until: int) -> AsyncIterator[Message]:
+        """The messages of a log in [start, until)."""
         while start < until:
-            read = functools.partial(self._bus.read, topic, start, min(_BATCH, until - start))
+            read = functools.partial(self._bus.read, log, start, min(_BATCH, until - start))
             batch = await self._readers.run(read)
             for message in batch:
                 if message.offset < until:
@@ -117,7 +117,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     feed = request.app[FEED]
     if len(feed.clients) >= MAX_CLIENTS:
         raise Refusal(503, f"{MAX_CLIENTS} pages are open already", "close one, or try again later")
-    since = position_of(request.headers.get("Last-Event-ID") or request.query.get("since", ""))
+    since = position_of(request.headers.get("Last-Event-ID") or request.query.get("since", ""), feed.position)
     client, until = Client(request.transport), dict(feed.position)
     feed.clients.add(client)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
@@ -148,16 +148,16 @@ async def _pump(response: web.StreamResponse, client: Client) -> None:
 async def _replay(
     feed: Feed, response: web.StreamResponse, since: Mapping[str, int], until: Mapping[str, int]
 ) -> None:
-    """Send what lies between two positions, topic by topic; the ids advance with it."""
-    if any(not 0 <= until[topic] - since[topic] <= _REPLAY for topic in TOPICS):
+    """Send what lies between two positions, log by log; the ids advance with it."""
+    if any(not 0 <= end - since[log] <= _REPLAY for log, end in until.items()):
         await response.write(event("reset", {}, until))
         return
     position = dict(since)
-    for topic in TOPICS:
-        async for message in feed.missed(topic, since[topic], until[topic]):
-            position[topic] = message.offset + 1
+    for log, end in until.items():
+        async for message in feed.missed(log, since[log], end):
+            position[log] = message.offset + 1
             await response.write(frame_of(message, position))
-        position[topic] = until[topic]
+        position[log] = end
     await response.write(event("replayed", {}, until))
 
 

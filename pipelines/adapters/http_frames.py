@@ -1,4 +1,4 @@
-"""Messages of the bus as server-sent events, and positions in all topics as event ids; pure.
+"""Messages of the bus as server-sent events, and positions in all logs of their topics as event ids; pure.
 
 The names of the events, by the topic that they come from:
 
@@ -10,7 +10,7 @@ The names of the events, by the topic that they come from:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -50,20 +50,20 @@ def event(name: str, data: Any, position: Mapping[str, int]) -> bytes:
 
 
 def id_of(position: Mapping[str, int]) -> str:
-    """A position in all topics as an event id."""
-    return ".".join(str(position[topic]) for topic in TOPICS)
+    """A position in all logs, in their order, as an event id."""
+    return ".".join(str(offset) for offset in position.values())
 
 
-def position_of(text: str) -> dict[str, int] | None:
-    """The position that an event id stands for, None for what is none.
+def position_of(text: str, logs: Collection[str]) -> dict[str, int] | None:
+    """The position in these logs that an event id stands for, None for what is none.
 
-    >>> position_of("1.2.3.4.5")["alerts"], position_of("x")
+    >>> position_of("1.2.3.4.5", TOPICS)["alerts"], position_of("x", TOPICS)
     (3, None)
     """
     parts = text.split(".")
-    if len(parts) != len(TOPICS) or not all(part.isascii() and part.isdigit() and len(part) < 16 for part in parts):
+    if len(parts) != len(logs) or not all(part.isascii() and part.isdigit() and len(part) < 16 for part in parts):
         return None
-    return {topic: int(part) for topic, part in zip(TOPICS, parts, strict=True)}
+    return {log: int(part) for log, part in zip(logs, parts, strict=True)}
 
 
 def _output(message: Message) -> tuple[str, Any]:

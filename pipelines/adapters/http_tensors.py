@@ -1,10 +1,11 @@
 """Raw arrays that workers sent, as a page can draw them: numbers, a histogram and a heat map of bounded size.
 
-The last arrays on the `tensors` topic are found from its end, within `_MESSAGES` messages and `_BYTES` bytes.
+The last arrays on the `tensors` topic are found from its end, within `_MESSAGES` messages and `_BYTES` bytes a log.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -31,10 +32,15 @@ Identity = tuple[str, str, int, str, str]
 
 
 class Received(NamedTuple):
-    """One array on the bus: where its parts lie, and whose it is."""
+    """One array on the bus: where its parts lie, and whose it is.
 
+    `number` is what it is called: its first part's offset; with several logs, each of them has every so many-th number.
+    """
+
+    log: str
     offsets: tuple[int, ...]
     about: Chunk
+    number: int
 
 
 def add(app: web.Application) -> None:
@@ -62,9 +68,15 @@ async def tensor(request: web.Request) -> web.StreamResponse:
 
 def received(bus: Bus, job: str) -> list[Received]:
     """The complete arrays of a job among the last messages, newest first."""
+    logs = bus.logs("tensors")
+    found = [_complete(bus, job, log, place, len(logs)) for place, log in enumerate(logs)]
+    return list(heapq.merge(*found, key=lambda one: -one.about.time))
+
+
+def _complete(bus: Bus, job: str, log: str, place: int, logs: int) -> list[Received]:
     parts: dict[Identity, dict[int, int]] = {}
     about: dict[Identity, Chunk] = {}
-    for message in _backwards(bus):
+    for message in _backwards(bus, log):
         chunk = _chunk(message)
         if chunk is None or chunk.job != job:
             continue
@@ -72,7 +84,7 @@ def received(bus: Bus, job: str) -> list[Received]:
         parts.setdefault(identity, {}).setdefault(chunk.part, message.offset)
         about[identity] = chunk
     return [
-        Received(tuple(found[part] for part in sorted(found)), about[identity])
+        Received(log, tuple(found[part] for part in sorted(found)), about[identity], found[min(found)] * logs + place)
         for identity, found in parts.items()
         if len(found) == about[identity].parts
     ]
@@ -95,11 +107,11 @@ def picture(array: NDArray[Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _drawn(bus: Bus, job: str, offset: int) -> dict[str, Any]:
-    found = next((one for one in received(bus, job) if offset in one.offsets), None)
+def _drawn(bus: Bus, job: str, number: int) -> dict[str, Any]:
+    found = next((one for one in received(bus, job) if number == one.number), None)
     if found is None:
-        raise Refusal(404, f"no tensor at {offset} any more", "newer ones took its place; ask for the list again")
-    messages = [message.value for at in found.offsets for message in bus.read("tensors", at, 1)]
+        raise Refusal(404, f"no tensor at {number} any more", "newer ones took its place; ask for the list again")
+    messages = [message.value for at in found.offsets for message in bus.read(found.log, at, 1)]
     try:
         array = arrays.assemble(messages)
     except ArrayError as error:
@@ -110,16 +122,16 @@ def _drawn(bus: Bus, job: str, offset: int) -> dict[str, Any]:
 def _shown(one: Received) -> dict[str, Any]:
     about = one.about
     return {
-        "offset": one.offsets[0], "worker": about.worker, "step": about.step, "time": about.time,
+        "offset": one.number, "worker": about.worker, "step": about.step, "time": about.time,
         "collection": about.collection, "name": about.name, "parts": about.parts,
     }  # fmt: skip
 
 
-def _backwards(bus: Bus) -> Iterator[Message]:
-    end, taken, size = bus.end("tensors"), 0, 0
+def _backwards(bus: Bus, log: str) -> Iterator[Message]:
+    end, taken, size = bus.end(log), 0, 0
     while end > 0 and taken < _MESSAGES and size < _BYTES:
         start = max(0, end - _SLICE)
-        messages = [message for message in bus.read("tensors", start, _SLICE) if message.offset < end]
+        messages = [message for message in bus.read(log, start, _SLICE) if message.offset < end]
         yield from reversed(messages)
         taken, size, end = taken + _SLICE, size + _size(messages), start
 

@@ -68,7 +68,8 @@ def now_of(config: Config, bus: Bus) -> float:
         return time.time()
     kinds = {"tick": Tick}
     newest = 0.0
-    for message in bus.read("anomalies", max(0, bus.end("anomalies") - 10_000), 10_000):
+    (log,) = bus.logs("anomalies")  # the pager's topic is one log everywhere
+    for message in bus.read(log, max(0, bus.end(log) - 10_000), 10_000):
         try:
             newest = max(newest, outputs.decode(message.value, kinds).time)
         except ValueError:

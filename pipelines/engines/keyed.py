@@ -1,6 +1,6 @@
 """One consumer of one topic that keeps one state a key: reads, feeds, sends what comes out, commits both in one go.
 
-Guarantee: the committed offset and state belong together and are never ahead of what was sent, so after `kill -9`
+Guarantee: the committed offsets and state belong together and are never ahead of what was sent, so after `kill -9`
 the same outputs are sent again (receivers drop them by number) and none is missing. A record on which an operator fails
 goes to the dead letters and its key goes on as if it had not been there.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from pipelines import outputs
 from pipelines.outputs import DeadLetter, Output
 from pipelines.ports import Bus
+from pipelines.reading import Reading, after
 from tracer import records
 from tracer.transport import Message
 
@@ -75,59 +76,70 @@ class KeyedConsumer:
         self._route, self._make = route, make
         self._every, self._most, self._batch = every, most, batch
         self._pause = every
-        self._unsent: list[Output] = []
-        self._careful_until = 0  # up to this offset records are fed one by one, after one made an operator fail
+        self._careful_until: dict[str, int] = {}  # up to these offsets records are fed one by one: an operator failed
         self.load()
 
     def load(self) -> None:
         """Go back to what was committed."""
         offsets, state = self.bus.committed(self.name)
-        self._offset = self.done = offsets.get(self.topic, 0)  # read up to; and all that it caused is sent up to
+        self._reading = Reading(self.bus, (self.topic,), offsets)  # up to here all that was caused is sent
         self.states.clear()
         if state is not None:
             for key, snapshot in msgspec.msgpack.decode(state, type=_Committed).keys.items():
                 self.states[key] = self._make(key)
                 self.states[key].restore(snapshot)
-        self._unsent = []
+        self._taken: Mapping[str, list[Message]] = {}  # fed already, but not all that they caused is sent
+        self._unsent: list[Output] = []
         self._since, self._commit_time = 0, time.monotonic()
+
+    @property
+    def done(self) -> int:
+        """Messages of all logs up to which everything that they caused is sent."""
+        return sum(self._reading.offsets.values())
+
+    def lag(self, bus: Bus) -> int:
+        """Messages not yet done, asked of a bus of the caller's."""
+        return self._reading.lag(bus)
 
     def step(self) -> int:
         """Read, feed and send one batch; how many messages. What could not be sent is kept for the next call."""
-        messages = [] if self._unsent else self.bus.read(self.topic, self._offset, self._batch)
-        if messages:
-            self._take(messages)
+        batches = self._taken or self._reading.next(self._batch)
+        if batches and not self._taken:
+            self._take(batches)
         if self._unsent:
             self.bus.send(self._unsent)
             self._unsent = []
-        self.done = self._offset
+        self._reading.advance(self._taken)
+        self._since += _count(self._taken)
+        self._taken = {}
         if self._since and (self._since >= self._most or time.monotonic() - self._commit_time >= self._pause):
             self.commit()
-        return len(messages)
+        return _count(batches)
 
     def commit(self) -> None:
-        """Store offset and state together; not while something is unsent."""
-        if self._unsent or not self._since:
+        """Store offsets and state together; not while something is unsent."""
+        if self._taken or not self._since:
             return
         started = time.monotonic()
         snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
         state = msgspec.msgpack.encode(_Committed(1, snapshots))
-        self.bus.commit(self.name, {self.topic: self._offset}, state)
+        self.bus.commit(self.name, self._reading.offsets, state)
         self._since, self._commit_time = 0, time.monotonic()
         self._pause = max(self._every, _SHARE * (self._commit_time - started))
 
-    def _take(self, messages: list[Message]) -> None:
-        careful = messages[0].offset < self._careful_until
+    def _take(self, batches: Mapping[str, list[Message]]) -> None:
+        careful = any(batch[0].offset < self._careful_until.get(log, 0) for log, batch in batches.items())
+        messages = (message for batch in batches.values() for message in batch)
         try:
             self._unsent = self._feed(messages, self._feed_one if careful else self._feed_run)
         except Exception:
             if careful:
                 raise
             _log.exception("%s: an operator failed; its last records are read again one by one", self.name)
-            self._careful_until = messages[-1].offset + 1
+            self._careful_until |= after(batches)
             self.load()
             return
-        self._offset = messages[-1].offset + 1
-        self._since += len(messages)
+        self._taken = batches
 
     def _feed(
         self, messages: Iterable[Message], feed: Callable[[str, list[Message]], list[Output]]
@@ -167,6 +179,10 @@ class KeyedConsumer:
         if key not in self.states:
             self.states[key] = self._make(key)
         return self.states[key]
+
+
+def _count(batches: Mapping[str, list[Message]]) -> int:
+    return sum(len(messages) for messages in batches.values())
 
 
 def committed_state(bus: Bus, name: str, key: str) -> bytes | None:

@@ -6,7 +6,7 @@ One thread takes turns, so a replay of one log always does the same in the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,8 @@ from pipelines.ports import Bus
 from pipelines.service import Parts
 from pipelines.writer import StoreWriter
 from tracer.transport import Message
+
+_RECORDED: Final = "traces"
 
 
 class Progress(NamedTuple):
@@ -34,17 +36,25 @@ class Recorded:
     def __init__(self, recorded: Bus, fresh: Bus) -> None:
         self._recorded, self._fresh = recorded, fresh
 
-    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
-        """From the recorded log or the fresh one."""
-        return (self._recorded if topic == "traces" else self._fresh).read(topic, offset, limit)
+    def logs(self, topic: str) -> Sequence[str]:
+        """Of the recorded bus or the fresh one."""
+        return (self._recorded if topic == _RECORDED else self._fresh).logs(topic)
 
-    def end(self, topic: str) -> int:
+    def read(self, log: str, offset: int, limit: int) -> list[Message]:
+        """From the recorded log or the fresh one."""
+        return self._of(log).read(log, offset, limit)
+
+    def end(self, log: str) -> int:
         """Of the recorded log or the fresh one."""
-        return (self._recorded if topic == "traces" else self._fresh).end(topic)
+        return self._of(log).end(log)
+
+    def lag(self, log: str, offset: int) -> int:
+        """On the recorded log or the fresh one."""
+        return self._of(log).lag(log, offset)
 
     def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
         """To the fresh one; what a host says to the jobs' log is on the recorded one already."""
-        self._fresh.send([message for message in messages if message[0] != "traces"])
+        self._fresh.send([message for message in messages if message[0] != _RECORDED])
 
     def wait(self, timeout: float) -> bool:
         """Never: a replay takes turns."""
@@ -67,6 +77,9 @@ class Recorded:
         self._recorded.close()
         self._fresh.close()
 
+    def _of(self, log: str) -> Bus:
+        return self._recorded if log in self._recorded.logs(_RECORDED) else self._fresh
+
 
 def replay(config: Config, recorded: Bus, parts: Parts) -> Iterator[Progress]:
     """Run it; yields after each batch, the last time when everything is stored."""
@@ -81,7 +94,8 @@ def replay(config: Config, recorded: Bus, parts: Parts) -> Iterator[Progress]:
         while engine.step():
             for step in rest:
                 _exhaust(step)
-            yield Progress(engine.consumer.done, bus.end("traces"), engine.now())
+            total = sum(recorded.end(log) for log in recorded.logs(_RECORDED))
+            yield Progress(engine.consumer.done, total, engine.now())
         for consumer in (engine, combiner, pager):
             consumer.commit()
     finally:
