@@ -38,7 +38,7 @@ def together() -> Log:
 
 def toml() -> str:
     """The configuration of all jobs; ticks are in their logs."""
-    head, _, job = DEMO.read_text().partition("[[jobs]]")
+    _head, _, job = DEMO.read_text().partition("[[jobs]]")
     jobs = (_job(job, name) for name in VARIANTS)
     return 'clock = "log"\nconsole = false\n' + "".join(f"\n[[jobs]]{text}" for text in jobs)
 
