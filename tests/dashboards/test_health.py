@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Host, Tab, until
+from tests.dashboards.conftest import Host, Tab, texts, until
 
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real
@@ -22,10 +22,9 @@ VIEWS = {  # its fragment, and what must be there
 def test_counts_queues_and_sizes_are_told(tabs: Tabs) -> None:
     page = tabs().open(f"#/health?job={world.SICK}")
     page.wait_for_selector(".queues")
-    until(lambda: "late\n3" in page.locator(".counts-of").inner_text())
-    told = page.locator("main").inner_text()
-    for word in ("engine", "pager", "writer", "running", "store on disk", "ready"):
-        assert word in told
+    until(lambda: "late\n3" in "".join(texts(page, ".counts-of")))
+    words = ("engine", "pager", "writer", "running", "store on disk", "ready")
+    until(lambda: all(word in texts(page, "main")[0] for word in words))
 
 
 def test_a_dead_letter_shows_its_reason_and_its_bytes(tabs: Tabs, host: Host) -> None:
@@ -36,13 +35,13 @@ def test_a_dead_letter_shows_its_reason_and_its_bytes(tabs: Tabs, host: Host) ->
     row.wait_for()
     row.focus()
     page.keyboard.press("Enter")
-    about = page.locator(".dead-about").first
-    until(lambda: "3c 73 63 72 69 70 74" in about.inner_text())
-    until(lambda: "type" in row.inner_text())
+    until(lambda: "3c 73 63 72 69 70 74" in "".join(texts(page, ".dead-about")))
+    until(lambda: "type" in "".join(texts(page, ".dead-row")))
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_hostile_names_are_text_in_these_views_too(tabs: Tabs, view: str) -> None:
     page = tabs().open(VIEWS[view][0])
     page.wait_for_selector(VIEWS[view][1])
+    page.wait_for_selector("[aria-busy]", state="detached")
     assert page.locator("main img, main script").count() == 0

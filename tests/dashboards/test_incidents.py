@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Tab, until
+from tests.dashboards.conftest import Tab, focused, texts, until
 
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real
@@ -19,17 +19,14 @@ OPEN = f"{LIST}&incident=n0001"
 def test_an_incident_unfolds_and_says_why(tabs: Tabs) -> None:
     page = tabs().open(LIST)
     head = page.locator(".incident-head")
-    until(lambda: "1 folded" in head.inner_text())
-    until(lambda: "open" in head.locator(".chip").inner_text())
+    until(lambda: "1 folded" in "".join(texts(page, ".incident-head")))
+    until(lambda: texts(page, ".incident-head .chip") == ["open"])
     head.click()
     page.get_by_role("link", name="prediction missing_rate").click()
-    why = page.locator(".why")
-    assert [chip.inner_text() for chip in why.locator(".link").all()] == ["feature late", "prediction"]
-    told = why.inner_text()
-    assert "follows from feature late" in told
-    assert "2 h after the root" in told
-    assert "revision 1" in told
-    assert page.locator(".golden").inner_text().startswith("[ctr] feature late: missing_rate 80 %")
+    until(lambda: texts(page, ".why .link") == ["feature late", "prediction"])
+    for told in ("follows from feature late", "2 h after the root", "revision 1"):
+        until(lambda told=told: told in "".join(texts(page, ".why")))  # type: ignore[misc]
+    until(lambda: "".join(texts(page, ".golden")).startswith("[ctr] feature late: missing_rate 80 %"))
 
 
 def test_the_link_shows_the_same_to_a_colleague(tabs: Tabs) -> None:
@@ -38,12 +35,13 @@ def test_the_link_shows_the_same_to_a_colleague(tabs: Tabs) -> None:
     page.wait_for_selector(".why .chain")
     page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
     page.get_by_role("button", name="Copy link").first.click()
+    until(lambda: page.evaluate("Boolean(window.copied)"))
     address = page.evaluate("window.copied")
     assert "from=" in address
     assert "range=" not in address
     other = tabs(theme="light").open(address.removeprefix(tab.url))
     other.wait_for_selector(".why .chain")
-    until(lambda: other.locator(".why").inner_text() == page.locator(".why").inner_text())
+    until(lambda: texts(other, ".why") == texts(page, ".why") != [])
 
 
 def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
@@ -55,21 +53,19 @@ def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
     page.get_by_role("button", name="true alarm").click()
     page.wait_for_selector(".standing >> text=labelled true alarm")
     page.locator(".silence summary").click()
-    until(lambda: "Holds back 1 of the 2 alerts" in page.locator(".silence-form").inner_text())
+    until(lambda: "Holds back 1 of the 2 alerts" in "".join(texts(page, ".silence-form")))
     page.get_by_role("button", name="Silence", exact=True).click()
     page.wait_for_selector(".standing >> text=silenced until")
     page.reload(wait_until="domcontentloaded")
     page.wait_for_selector(".standing >> text=silenced until")
-    standing = page.locator(".standing").inner_text()
-    assert "acknowledged" in standing
-    assert "labelled true alarm" in standing
-    until(lambda: world.HOSTILE in page.locator(".trail").inner_text())
+    until(lambda: {"acknowledged", "labelled true alarm"} < set(texts(page, ".standing .chip")))
+    until(lambda: world.HOSTILE in "".join(texts(page, ".trail")))
     pressed = page.get_by_role("button", name="true alarm")
     until(lambda: pressed.get_attribute("aria-pressed") == "true")
-    until(lambda: "entity=feature:late" in page.locator(".silences").first.inner_text())
+    until(lambda: "entity=feature:late" in "".join(texts(page, ".silences")))
     page.get_by_role("button", name="End now").click()
     until(lambda: not page.get_by_role("button", name="End now").is_visible())
-    until(lambda: "silenced" not in page.locator(".standing").inner_text())
+    until(lambda: "silenced" not in "".join(texts(page, ".standing")))
 
 
 def test_an_unsuppression_goes_out_and_is_in_the_trail(tabs: Tabs) -> None:
@@ -81,8 +77,10 @@ def test_an_unsuppression_goes_out_and_is_in_the_trail(tabs: Tabs) -> None:
 def test_incidents_are_reached_by_keyboard_alone(tabs: Tabs) -> None:
     page = tabs().open(LIST)
     page.wait_for_selector(".incident-head")
-    for key in ("j", "Enter"):
-        page.keyboard.press(key)
+    page.wait_for_selector("[aria-busy]", state="detached")
+    page.keyboard.press("j")
+    until(lambda: focused(page) == "incident-head")
+    page.keyboard.press("Enter")
     page.wait_for_selector(".fold-head")
     until(lambda: focused(page) == "incident-head")
     until(lambda: _next(page) == "fold-head")
@@ -99,7 +97,7 @@ def test_a_quiet_job_and_an_unknown_incident_are_told(tabs: Tabs) -> None:
     tab = tabs()
     tab.allowed = ("404",)
     page = tab.open(f"#/incidents?job={world.LIVE}&incident=none")
-    until(lambda: "Nobody was paged about live" in page.locator("main").inner_text())
+    until(lambda: "Nobody was paged about live" in "".join(texts(page, "main")))
 
 
 def _next(page: Any) -> str:
@@ -107,7 +105,3 @@ def _next(page: Any) -> str:
     page.keyboard.press("j")
     page.wait_for_timeout(100)
     return focused(page)
-
-
-def focused(page: Any) -> str:
-    return str(page.evaluate("document.activeElement.classList[1]"))

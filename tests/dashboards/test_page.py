@@ -11,24 +11,28 @@ from urllib.parse import quote
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Host, Tab, until
+from tests.dashboards.conftest import Host, Tab, texts, until
 
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real
+STATES = "tiles => tiles.map(tile => [tile.dataset.job, tile.querySelector('.chip').innerText])"
+FALL = """([fall]) => ({
+  score: Number(fall.dataset.score), end: fall.querySelector('.fall-end .num').innerText,
+  lost: [...fall.querySelectorAll('.fall-row[data-micropoints]')].map((row) => Number(row.dataset.micropoints)),
+  shown: [...fall.querySelectorAll('.fall-row[data-micropoints] .num')].map((cell) => cell.innerText),
+})"""
 
 
 def test_jobs_stand_worst_first_with_stale_and_warming_up_as_states_of_their_own(tabs: Tabs) -> None:
     page = tabs().open("#/overview")
     page.wait_for_selector(".fall")
-    states = {
-        tile.get_attribute("data-job"): tile.locator(".chip").inner_text() for tile in page.locator(".tile").all()
-    }
+    states = dict(page.locator(".tile").evaluate_all(STATES))
     assert next(iter(states)) == world.SICK
     assert states[world.SICK] == "broken"
     assert states[world.STALE] == "stale"
     assert states[world.EMPTY] == "warming up"
     assert states[world.HOSTILE] == "healthy"
-    assert page.locator(".detail-name").inner_text() == world.SICK
+    until(lambda: texts(page, ".detail-name") == [world.SICK])
     until(lambda: "1 root cause" in page.locator(".counts").inner_text())
 
 
@@ -45,26 +49,21 @@ def test_scores_arrive_and_change_by_themselves(tabs: Tabs, host: Host) -> None:
 def test_the_bars_of_the_waterfall_add_up_to_the_score_shown(tabs: Tabs, query: str) -> None:
     page = tabs().open(f"#/job?job={world.SICK}{query}")
     page.wait_for_selector(".fall-end")
-    score = int(page.locator(".fall").get_attribute("data-score"))
-    lost = [int(row.get_attribute("data-micropoints")) for row in page.locator(".fall-row[data-micropoints]").all()]
-    assert score + sum(lost) == 100_000_000
-    shown = [
-        float(text.replace("\u2212", "-"))
-        for text in page.locator(".fall-row[data-micropoints] .num").all_inner_texts()
-    ]
-    total = page.locator(".fall-end .num").inner_text()
-    assert round(100 + sum(shown), 6) == float(total)
+    fall = page.locator(".fall").evaluate_all(FALL)
+    assert fall["score"] + sum(fall["lost"]) == 100_000_000
+    shown = [float(text.replace("\u2212", "-")) for text in fall["shown"]]
+    assert round(100 + sum(shown), 6) == float(fall["end"])
     if not query:
-        until(lambda: total == page.locator(".score b").inner_text())
-        assert sorted(lost[:3], reverse=True) == lost[:3]
+        until(lambda: texts(page, ".score b") == [fall["end"]])
+        assert sorted(fall["lost"][:3], reverse=True) == fall["lost"][:3]
 
 
 def test_a_part_leads_down_to_its_series_with_band_and_detector(tabs: Tabs) -> None:
     page = tabs().open(f"#/job?job={world.SICK}")
     page.locator(".fall-row", has_text="late").first.click()
-    page.wait_for_selector("canvas")
-    assert "metric=missing_rate" in page.url
+    until(lambda: "metric=missing_rate" in page.url)
     assert "entity=feature%3Alate" in page.url
+    page.wait_for_selector("canvas")
     page.get_by_text("seasonal_robust").wait_for()
     page.get_by_text("reference band").first.wait_for()
     page.get_by_text("Distribution of the values").wait_for()
@@ -74,23 +73,20 @@ def test_the_curves_of_labels_are_drawn_from_the_buckets_of_the_range(tabs: Tabs
     page = tabs().open(f"#/series?job={world.SICK}&domain=train&metric=auc")
     page.get_by_text(re.compile(r"ROC, AUC 0\.\d{4}")).wait_for()
     until(lambda: page.locator(".square").count() == 3)
-    whole = page.locator(".squares p").inner_text()
+    assert not texts(page, ".squares p")[0].startswith("1\u2009600 labelled rows")
     page.evaluate(f"location.hash += '&from={world.START}&to={world.START + 24 * 3600 + 1}'")
-    until(lambda: page.locator(".squares p").count() == 1 and page.locator(".squares p").inner_text() != whole)
-    assert page.locator(".squares p").inner_text().startswith("1\u2009600 labelled rows")
+    until(lambda: "".join(texts(page, ".squares p")).startswith("1\u2009600 labelled rows"))
 
 
 def test_dragging_a_range_changes_the_ranked_list_and_the_whole_page(tabs: Tabs) -> None:
     page = tabs().open(f"#/changed?job={world.SICK}&from={world.LATE[0]:.0f}&to={world.LATE[1]:.0f}")
-    first = page.locator(".changed-row .clip").first
-    until(lambda: first.count() == 1 and first.inner_text().startswith("late"))
+    until(lambda: "".join(texts(page, ".changed-row .clip")[:1]).startswith("late"))
     page = tabs().open(f"#/changed?job={world.SICK}")
     page.get_by_text("Nothing to compare").wait_for()
     page.wait_for_selector(".u-over")
     drag(page, *_at(world.EARLY))
     until(lambda: "from=" in page.url)
-    first = page.locator(".changed-row .clip").first
-    until(lambda: first.count() == 1 and first.inner_text().startswith("early"))
+    until(lambda: "".join(texts(page, ".changed-row .clip")[:1]).startswith("early"))
     page.locator("nav a", has_text="Job").click()
     page.get_by_text("window until").first.wait_for()
     assert "from=" in page.url
@@ -99,11 +95,11 @@ def test_dragging_a_range_changes_the_ranked_list_and_the_whole_page(tabs: Tabs)
 def test_a_range_of_the_past_shows_the_score_that_it_ended_with(tabs: Tabs) -> None:
     page = tabs().open(f"#/job?job={world.SICK}&from={world.EARLY[0]:.0f}&to={world.EARLY[1]:.0f}")
     page.wait_for_selector(".fall-end")
-    past = page.locator(".score b").inner_text()
-    until(lambda: past == page.locator(".fall-end .num").inner_text())
+    past = texts(page, ".fall-end .num")
+    until(lambda: texts(page, ".score b") == past)
     page.locator(".pill", has_text="24h").click()
-    until(lambda: page.locator(".score b").inner_text() != past)
-    until(lambda: page.locator(".score b").inner_text() == page.locator(".fall-end .num").inner_text())
+    until(lambda: texts(page, ".score b") != past)
+    until(lambda: texts(page, ".score b") == texts(page, ".fall-end .num") != past)
 
 
 def test_a_stream_that_is_cut_replays_what_it_missed(tabs: Tabs, host: Host) -> None:
@@ -117,8 +113,9 @@ def test_a_stream_that_is_cut_replays_what_it_missed(tabs: Tabs, host: Host) -> 
     until(lambda: score.inner_text() == "70.0")
     host.wire.cut()
     until(lambda: "reconnecting" in badge.inner_text())
-    host.next_score(55)
-    host.next_score(51)
+    with host.streaming("score", 8):
+        host.next_score(55)
+        host.next_score(51)
     assert score.inner_text() == "70.0"
     host.wire.mend()
     until(lambda: "replayed 8" in badge.inner_text())  # two windows, four scores each
@@ -133,8 +130,9 @@ def test_a_paused_page_holds_still_and_catches_up(tabs: Tabs, host: Host) -> Non
     until(lambda: score.inner_text() == "81.0")
     page.keyboard.press("p")
     until(lambda: "paused" in page.locator(".badge").inner_text())
-    host.next_score(82)
-    page.wait_for_timeout(700)
+    with host.streaming("score", 4):
+        host.next_score(82)
+    page.wait_for_timeout(700)  # nothing is to happen in it
     assert score.inner_text() == "81.0"
     page.keyboard.press("p")
     until(lambda: score.inner_text() == "82.0")
@@ -156,11 +154,11 @@ def test_everything_is_reached_by_keyboard(tabs: Tabs) -> None:
     until(lambda: page.locator(".tile").count() == 1)
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
-    until(lambda: page.locator(".detail-name").inner_text() == world.STALE)
+    until(lambda: texts(page, ".detail-name") == [world.STALE])
     page.keyboard.press("Escape")
     until(lambda: page.locator(".tile").count() > 1)
     page.keyboard.press("2")
-    until(lambda: page.locator("nav a[aria-current]").inner_text() == "Job")
+    until(lambda: texts(page, "nav a[aria-current]") == ["Job"])
     page.wait_for_selector(".fall-row[data-row]")
     page.keyboard.press("j")
     until(lambda: page.evaluate("document.activeElement.hasAttribute('data-row')"))
@@ -175,9 +173,7 @@ def test_everything_is_reached_by_keyboard(tabs: Tabs) -> None:
     page.locator("dialog").get_by_text("next / previous row").wait_for()
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog", state="detached")
-    for _ in range(4):
-        page.keyboard.press("Escape")
-    until(lambda: "#/overview" in page.url)
+    until(lambda: page.keyboard.press("Escape") or "#/overview" in page.url)
 
 
 def test_a_bookmarked_address_shows_the_same_to_somebody_else(tabs: Tabs) -> None:
@@ -190,9 +186,9 @@ def test_a_bookmarked_address_shows_the_same_to_somebody_else(tabs: Tabs) -> Non
             page.wait_for_selector(selector)
         until(lambda page=page: page.evaluate("document.documentElement.dataset.theme") == "light")  # type: ignore[misc]
         pages.append(page)
-    mine, other = (page.locator("main") for page in pages)
-    until(lambda: mine.inner_text() == other.inner_text())
-    assert "window until 04 Jan 00:00" in mine.inner_text()
+    mine, other = pages
+    until(lambda: texts(mine, "main") == texts(other, "main"))
+    until(lambda: "window until 04 Jan 00:00" in texts(mine, "main")[0])
 
 
 def test_what_is_shown_is_exported_as_csv_and_json(tabs: Tabs) -> None:
@@ -205,7 +201,7 @@ def test_what_is_shown_is_exported_as_csv_and_json(tabs: Tabs) -> None:
             page.locator("button", has_text=f"Export {form}").click()
         found[form] = download.value.path().read_text()
     parts = json.loads(found["JSON"])
-    score = int(page.locator(".fall").get_attribute("data-score"))
+    score = page.locator(".fall").evaluate_all(FALL)["score"]
     assert score + sum(part["micropoints"] for part in parts) == 100_000_000
     assert len(found["CSV"].splitlines()) == len(parts) + 1
     assert found["CSV"].startswith("domain,entity,worker,metric")
@@ -217,7 +213,7 @@ def test_what_is_shown_is_exported_as_csv_and_json(tabs: Tabs) -> None:
 def test_hostile_names_are_shown_as_text(tabs: Tabs, view: str) -> None:
     page = tabs().open(f"#/{view}job={world.SICK}")
     page.locator("main").get_by_text("<img src=x").locator("visible=true").first.wait_for()
-    page.wait_for_timeout(200)
+    page.wait_for_selector("[aria-busy]", state="detached")
     assert page.locator("main img, main script, main a[href^=javascript]").count() == 0
     assert "\u202e" not in page.locator("body").inner_text()
 
@@ -244,6 +240,7 @@ def test_a_server_that_is_gone_is_told_and_comes_back(tabs: Tabs, host: Host) ->
 
 def drag(page: Any, start: float, end: float) -> None:
     """Drag over the plot between two shares of its width."""
+    page.wait_for_selector("[aria-busy]", state="detached")  # a chart that is drawn anew forgets a drag
     box = page.locator(".u-over").first.bounding_box()
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * start, y)

@@ -8,12 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Tab, until
+from tests.dashboards.conftest import Tab, texts, until
 from tests.dashboards.plant import LAYERS, MILL, ROOT, WIDE, Plant, plant
 
 __all__ = ["plant"]
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real
+SVG_TEXTS = "(found) => found.map((one) => one.textContent)"
+BOXES = "(nodes) => Object.fromEntries(nodes.map((node) => [node.dataset.node, node.getBoundingClientRect().x]))"
 LAYOUT = """async ([layers, wide]) => {
   const { layered } = await import('/js/layout.js');
   const nodes = [], edges = [];
@@ -43,13 +45,11 @@ def test_two_hundred_places_with_the_root_ringed_and_named(tabs: Tabs, plant: Pl
     page.wait_for_selector(".node.is-root .ring")
     until(lambda: page.locator(".node").count() >= LAYERS * WIDE)
     until(lambda: page.locator(".edge.is-impact").count() == 2)
-    root = page.locator(".node.is-root")
-    assert root.locator(".name").text_content() == ROOT
-    assert "root cause" in root.text_content()
-    dimmed = page.locator(".node.is-suppressed")
-    assert [node.locator(".where").text_content() for node in dimmed.all()] == [f"suppressed by {ROOT}"] * 2
-    boxes = {node.get_attribute("data-node"): node.bounding_box() for node in [root, *dimmed.all()]}
-    assert boxes[ROOT]["x"] < boxes["stage-3-7"]["x"] < boxes["stage-4-7"]["x"]
+    assert page.locator(".node.is-root .name").evaluate_all(SVG_TEXTS) == [ROOT]
+    assert "root cause" in page.locator(".node.is-root").evaluate_all(SVG_TEXTS)[0]
+    assert page.locator(".node.is-suppressed .where").evaluate_all(SVG_TEXTS) == [f"suppressed by {ROOT}"] * 2
+    left = page.locator(".node.is-root, .node.is-suppressed").evaluate_all(BOXES)
+    assert left[ROOT] < left["stage-3-7"] < left["stage-4-7"]
 
 
 def test_only_what_is_near_the_incident_is_drawn_at_first(tabs: Tabs, plant: Plant) -> None:
@@ -65,8 +65,8 @@ def test_a_click_filters_and_a_second_one_does_not(tabs: Tabs) -> None:
     root = page.locator(".node.is-root")
     root.click()
     until(lambda: "entity=feature" in page.url and "node=" in page.url)
-    until(lambda: "May cause" in page.locator(".place-about").inner_text())
-    until(lambda: "feature:late" in page.locator(".filters").inner_text())
+    until(lambda: "May cause" in "".join(texts(page, ".place-about")))
+    until(lambda: "feature:late" in texts(page, ".filters")[0])
     root.click()
     until(lambda: "entity=" not in page.url and "node=" not in page.url)
 
@@ -79,10 +79,11 @@ def test_zoom_by_buttons_wheel_and_keys(tabs: Tabs) -> None:
     def width() -> float:
         return float(picture.get_attribute("viewBox").split()[2])
 
+    page.wait_for_selector(".node.is-root")
     first = width()
     page.get_by_role("button", name="Zoom in").click()
+    until(lambda: width() < first)
     second = width()
-    assert second < first
     picture.hover()
     page.mouse.wheel(0, -200)
     until(lambda: width() < second)
@@ -94,7 +95,9 @@ def test_zoom_by_buttons_wheel_and_keys(tabs: Tabs) -> None:
 def test_places_are_walked_by_keyboard(tabs: Tabs) -> None:
     page = tabs().open(f"#/topology?job={world.SICK}&range=7d")
     page.wait_for_selector(".node.is-root")
+    page.wait_for_selector("[aria-busy]", state="detached")
     page.keyboard.press("j")
+    until(lambda: page.evaluate("document.activeElement.hasAttribute('data-row')"))
     page.keyboard.press("Enter")
     until(lambda: "node=" in page.url or "places=all" in page.url)
     page.keyboard.press("Escape")

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.dashboards.conftest import Tab, until
+from tests.dashboards.conftest import Tab, texts, until
 from tests.dashboards.plant import LINE, WORKERS, Plant, plant
 from tests.dashboards.worker import HOSTILE
 
 __all__ = ["plant"]
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real
+ANSWERS = "(found) => found.map((one) => [one.dataset.worker, one.dataset.state])"
 
 
 def working(tabs: Tabs, plant: Plant) -> Any:
@@ -27,8 +28,7 @@ def working(tabs: Tabs, plant: Plant) -> Any:
 
 
 def answers(page: Any, plan: str) -> dict[str, str]:
-    found = page.locator(f'[data-plan="{plan}"] .answer').all()
-    return {one.get_attribute("data-worker"): one.get_attribute("data-state") for one in found}
+    return dict(page.locator(f'[data-plan="{plan}"] .answer').evaluate_all(ANSWERS))
 
 
 def test_a_change_is_sent_from_the_form_and_comes_back_applied(tabs: Tabs, plant: Plant) -> None:
@@ -39,16 +39,16 @@ def test_a_change_is_sent_from_the_form_and_comes_back_applied(tabs: Tabs, plant
     page.get_by_label("Every").fill("20")
     page.locator(f'input[value="{WORKERS[0]}"]').check()
     page.wait_for_selector(".cost >> text=1 of 3 match")
-    until(lambda: "take it" in page.locator(".cost").inner_text())
+    until(lambda: "take it" in "".join(texts(page, ".cost")))
     page.get_by_role("button", name="Apply").click()
     until(lambda: answers(page, "on-call") == {WORKERS[0]: "applied", WORKERS[1]: "not-targeted"})
-    until(lambda: "1 of 1 applied" in page.locator('[data-plan="on-call"]').inner_text())
+    until(lambda: "1 of 1 applied" in "".join(texts(page, '[data-plan="on-call"]')))
     page.locator(".tensor-row", has_text="dense/kernel").first.click()
     page.wait_for_selector(".tensor canvas.heat")
-    until(lambda: "48 rows, 24 columns" in page.locator(".tensor").inner_text())
+    until(lambda: "48 rows, 24 columns" in "".join(texts(page, ".tensor")))
     until(lambda: page.locator(".histogram rect").count() == 40)
     page.get_by_role("button", name="End now").click()
-    until(lambda: answers(page, "on-call")[WORKERS[0]] == "expired")
+    until(lambda: answers(page, "on-call").get(WORKERS[0]) == "expired")
 
 
 def test_a_plan_that_every_worker_would_refuse_is_not_sent(tabs: Tabs, plant: Plant) -> None:
@@ -68,11 +68,11 @@ def test_a_rejection_comes_back_with_its_reason(tabs: Tabs, plant: Plant) -> Non
     sent = "async (plan) => { const api = await import('/js/api.js'); await api.post('/jobs/line/trace', plan); }"
     page.evaluate(sent, plan)
     until(lambda: set(answers(page, "greedy").values()) == {"rejected"})
-    until(lambda: "budget.max_bytes_s is 10" in page.locator('[data-plan="greedy"]').inner_text())
+    until(lambda: "budget.max_bytes_s is 10" in "".join(texts(page, '[data-plan="greedy"]')))
 
 
 def test_names_of_workers_and_tensors_are_text(tabs: Tabs, plant: Plant) -> None:
     page = working(tabs, plant)
-    until(lambda: WORKERS[1] in page.locator(".workers").inner_text())
-    until(lambda: HOSTILE in page.locator(".catalogue").inner_text())
+    until(lambda: WORKERS[1] in "".join(texts(page, ".workers")))
+    until(lambda: HOSTILE in "".join(texts(page, ".catalogue")))
     assert page.locator("main b:text-is('bold'), main img").count() == 0
