@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pipelines import outputs
-from pipelines.adapters import http
+from pipelines.adapters import http, http_events
 from pipelines.adapters.http_security import Guard
 from pipelines.config import Config, JobConfig
 from pipelines.engines.combining import combining
 from pipelines.engines.embedded import Engine, Hosted
 from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
+from pipelines.health import Health
 from pipelines.hosting import Consumer, Step
+from pipelines.observing import Observer
 from pipelines.outbox import Outbox
+from pipelines.own_job import own_job
 from pipelines.ports import Bus, Notifier, Query, Store
 from pipelines.verdicts import CONSUMER as VERDICTS
 from pipelines.verdicts import Verdicts
@@ -57,9 +60,7 @@ class Service:
         self.stopping = threading.Event()
         self.engine = Engine(config, parts.open_bus(), parts.make_operator)
         self._config, self._parts, self._bus = config, parts, parts.open_bus()
-        self._lags: dict[str, Callable[[], int]] = {}  # upstream first: all 0 in this order means that all is done
-        self._consumers: list[Consumer] = []
-        self._outboxes: list[Outbox] = []
+        self._health = Health(config, parts.now)
         self._http: HttpThread | None = None
         self._add_verdicts()  # first: what it says goes into the jobs' logs
         self._add_engine()
@@ -70,50 +71,36 @@ class Service:
         for notifier in parts.notifiers:
             self._add_outbox(notifier)
         self._add("trim", self._own_bus(), self._trim())
+        self._add_own()
 
     def start(self, guard: Guard, static: Path | None = None) -> str:
         """Start everything; the address of the HTTP surface. Raises OSError if its port is taken."""
         sources = http.Sources(
-            self._config, self._own_bus(), self._parts.open_query, self.health, self.is_ready, self._parts.topology,
-            self._now,
+            self._config, self._own_bus(), self._parts.open_query, self.health, self._health.vitals,
+            self._health.unready, self._parts.topology, self._now,
         )  # fmt: skip
-        self._http = HttpThread(http.application(sources, guard, static), self._config.host, self._config.port)
+        app = http.application(sources, guard, static)
+        self._health.clients = lambda: http_events.clients(app)
+        self._http = HttpThread(app, self._config.host, self._config.port)
         address = self._http.begin()
         self.engine.begin()
-        for consumer in self._consumers:
+        for consumer in self._health.consumers:
             consumer.start()
         return address
 
     def stop(self) -> None:
         """Stop everything; what is under way is committed."""
         self.stopping.set()
-        for consumer in self._consumers:
+        for consumer in self._health.consumers:
             if consumer.is_alive():
                 consumer.join(_LEAST_WAIT)
         if self._http is not None:
             self._http.end()
         self._bus.close()
 
-    def is_ready(self) -> bool:
-        """Whether every consumer runs and none is failing."""
-        return all(consumer.is_alive() and not consumer.failures for consumer in self._consumers)
-
     def health(self) -> dict[str, Any]:
         """Lags in messages and the state of each consumer, upstream first."""
-        return {
-            "ready": self.is_ready(),
-            "now": self._parts.now(),
-            "lags": {name: lag() for name, lag in self._lags.items()},
-            "dead": self._writer.dead,
-            "consumers": {
-                consumer.name: {"alive": consumer.is_alive(), "failures": consumer.failures, "error": consumer.error}
-                for consumer in self._consumers
-            },
-            "notifiers": {
-                outbox.name: {"sent": outbox.sent, "failed": outbox.failed, "attempts": outbox.attempts}
-                for outbox in self._outboxes
-            },
-        }
+        return self._health.told()
 
     def _now(self) -> float:
         """The time by which people act: the wall's, or in a replay the jobs' own."""
@@ -123,16 +110,20 @@ class Service:
         return self._parts.open_bus()
 
     def _add(self, name: str, bus: Bus, step: Step, at_end: Callable[[], None] | None = None) -> None:
-        self._consumers.append(Consumer(name, bus, step, self.stopping, at_end))
+        self._health.consumers.append(Consumer(name, bus, step, self.stopping, at_end))
 
     def _add_engine(self) -> None:
         keyed, now = self.engine.consumer, self._parts.now
-        self._lags["engine"] = lambda: keyed.lag(self._bus)
+        self._watch(keyed)
         self._add("engine", keyed.bus, lambda: self.engine.step() or self.engine.tick(now()), self.engine.commit)
 
     def _add_keyed(self, keyed: KeyedConsumer, step: Step | None = None) -> None:
-        self._lags[keyed.name] = lambda: keyed.lag(self._bus)
+        self._watch(keyed)
         self._add(keyed.name, keyed.bus, step or keyed.step, keyed.commit)
+
+    def _watch(self, keyed: KeyedConsumer) -> None:
+        self._health.lags[keyed.name] = lambda: keyed.lag(self._bus)
+        self._health.states[keyed.name] = lambda: keyed.state_bytes
 
     def _add_verdicts(self) -> None:
         bus, jobs = self._own_bus(), {job.name: job for job in self._config.jobs}
@@ -179,16 +170,25 @@ class Service:
 
     def _add_writer(self) -> None:
         bus, store = self._own_bus(), self._parts.open_store()
-        self._writer = writer = StoreWriter(bus, store)
-        self._lags["writer"] = lambda: writer.lag(self._bus)
+        writer = StoreWriter(bus, store, passed=self._health.passage.note)
+        self._health.lags["writer"] = lambda: writer.lag(self._bus)
+        self._health.dead = lambda: writer.dead
         self._add("writer", bus, lambda: writer.step() or self._parts.purge(store), store.close)
 
     def _add_outbox(self, notifier: Notifier) -> None:
         bus = self._own_bus()
         outbox = Outbox(bus, notifier, pause=self.stopping.wait)
-        self._outboxes.append(outbox)
-        self._lags[outbox.name] = lambda: outbox.lag(self._bus)
+        self._health.outboxes.append(outbox)
+        self._health.lags[outbox.name] = lambda: outbox.lag(self._bus)
         self._add(outbox.name, bus, outbox.step)
+
+    def _add_own(self) -> None:
+        """The pipeline's own job; there is none where the jobs' time is a driver's."""
+        job, now = own_job(self._config), self._parts.now
+        if job is not None:
+            bus = self._own_bus()
+            observer = Observer(self._config, job, bus, self._health.vitals, now, self.stopping.wait)
+            self._add("own", bus, observer.step, observer.close)
 
     def _trim(self) -> Step:
         due = -math.inf

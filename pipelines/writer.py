@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -37,10 +38,16 @@ class _Counted(msgspec.Struct, array_like=True):
 
 
 class StoreWriter:
-    """Moves what the topics say into the store. `step` is called again and again, by one thread."""
+    """Moves what the topics say into the store. `step` is called again and again, by one thread.
 
-    def __init__(self, bus: Bus, store: Store, *, name: str = "writer", batch: int = 2000) -> None:
-        self._bus, self._store, self._name, self._batch = bus, store, name, batch
+    `passed` is told every record that is in the store, once by this process.
+    """
+
+    def __init__(
+        self, bus: Bus, store: Store, *, name: str = "writer", batch: int = 2000,
+        passed: Callable[[Stored], None] = lambda record: None,
+    ) -> None:  # fmt: skip
+        self._bus, self._store, self._name, self._batch, self._passed = bus, store, name, batch, passed
         committed, state = bus.committed(name)
         self._reading = Reading(bus, TOPICS, committed)
         self._counted = msgspec.msgpack.decode(state, type=_Counted) if state else _Counted(1, {}, [])
@@ -64,6 +71,8 @@ class StoreWriter:
         self._bus.commit(self._name, after(batches), msgspec.msgpack.encode(counted) if letters else None)
         self._reading.advance(batches)
         self._counted = counted
+        for _, record in kept:
+            self._passed(record)
         return len(messages)
 
     def lag(self, bus: Bus) -> int:

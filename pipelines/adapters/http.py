@@ -25,7 +25,8 @@
     GET  /api/events                          server-sent events; Last-Event-ID replays
     POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace
     POST /api/jobs/{job}/trace/cost           what a plan would match and send at each worker; changes nothing
-    GET  /healthz, /readyz                    for probes
+    GET  /metrics                             for Prometheus
+    GET  /healthz, /readyz                    for probes; 503 with its reasons
 
 Errors are `{error, remedy}`. Times are seconds since the UTC epoch, by the clock of the job.
 """
@@ -46,6 +47,7 @@ from pipelines.adapters.http_json import MAX_BODY
 from pipelines.adapters.http_security import Guard, middleware
 from pipelines.config import Config
 from pipelines.ports import Bus, Query
+from pipelines.vitals import Vitals
 
 _READERS: Final = 4  # threads that read the store, each with its own connection
 T = TypeVar("T")
@@ -58,7 +60,8 @@ class Sources(NamedTuple):
     bus: Bus
     open_query: Callable[[], Query]
     health: Callable[[], dict[str, Any]]
-    is_ready: Callable[[], bool]
+    vitals: Callable[[], Vitals]
+    unready: Callable[[], tuple[str, ...]]
     topology: Callable[[str], Any]
     now: Callable[[], float]
 
@@ -95,7 +98,8 @@ READERS: Final = web.AppKey("readers", Readers)
 
 def application(sources: Sources, guard: Guard, static: Path | None = None) -> web.Application:
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
-    from pipelines.adapters import http_actions, http_costs, http_events, http_pictures, http_routes, http_tensors
+    from pipelines.adapters import http_actions, http_costs, http_events, http_metrics, http_pictures, http_routes
+    from pipelines.adapters import http_tensors as tensors
     from pipelines.adapters import http_thresholds as thresholds
 
     app = web.Application(middlewares=[middleware(guard)], client_max_size=MAX_BODY)
@@ -104,7 +108,8 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     http_actions.add(app)
     http_costs.add(app)
     http_pictures.add(app)
-    http_tensors.add(app)
+    http_metrics.add(app)
+    tensors.add(app)
     thresholds.add(app)
     http_events.add(app)
     if static is not None:

@@ -112,6 +112,11 @@ def add(app: web.Application) -> None:
     app.on_shutdown.append(_shutdown)
 
 
+def clients(app: web.Application) -> int:
+    """How many pages follow the stream. Any thread may ask."""
+    return len(app[FEED].clients) if FEED in app else 0
+
+
 async def events(request: web.Request) -> web.StreamResponse:
     """The stream of one page."""
     feed = request.app[FEED]

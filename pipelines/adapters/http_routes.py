@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,7 +11,7 @@ from pipelines import lineage
 from pipelines.adapters import http
 from pipelines.adapters.http_json import MAX_TEXT, Refusal, answer, as_object, number, span, whole
 from pipelines.adapters.http_traces import traced_by
-from pipelines.ports import Bus, Query
+from pipelines.ports import Query
 
 _MOST: Final = 5000  # rows of one answer
 _LABELS: Final = ("worker", "domain", "entity", "metric")
@@ -29,8 +27,6 @@ def add(app: web.Application) -> None:
     app.router.add_get("/api/incidents/{id}", incident)
     app.router.add_get("/api/health", health)
     app.router.add_get("/api/dead-letters", dead_letters)
-    app.router.add_get("/healthz", alive)
-    app.router.add_get("/readyz", ready)
     for name, handler in {
         "scores": scores, "breakdown": breakdown, "series": series, "points": points, "changed": changed,
         "anomalies": anomalies, "incidents": incidents, "silenced": silenced, "changes": changes, "profiles": profiles,
@@ -177,8 +173,6 @@ async def health(request: web.Request) -> web.StreamResponse:
     """Queues, consumers, disk and state of the pipeline, and what became of every job's records."""
     sources = request.app[http.SOURCES]
     pipeline = await request.app[http.READERS].run(sources.health)
-    pipeline["disk"] = await request.app[http.READERS].run(lambda: _disk(Path(sources.config.data)))
-    pipeline["state"] = await request.app[http.READERS].run(lambda: _state(sources.bus, pipeline["lags"]))
     names = [job.name for job in sources.config.jobs]
     by_job = await _ask(request, lambda query: {name: query.counters(name) for name in names})
     return answer(pipeline | {"jobs": by_job})
@@ -190,17 +184,6 @@ async def dead_letters(request: web.Request) -> web.StreamResponse:
     return answer(await _ask(request, lambda query: query.dead_letters(limit)))
 
 
-async def alive(request: web.Request) -> web.StreamResponse:
-    """The process answers."""
-    return answer({"status": "alive"})
-
-
-async def ready(request: web.Request) -> web.StreamResponse:
-    """Every consumer runs."""
-    is_ready = request.app[http.SOURCES].is_ready()
-    return answer({"status": "ready" if is_ready else "not ready"}, 200 if is_ready else 503)
-
-
 async def _ask(request: web.Request, ask: Any) -> Any:
     def asked(query: Query) -> Any:
         return ask(query)
@@ -210,20 +193,6 @@ async def _ask(request: web.Request, ask: Any) -> Any:
 
 def _node(row: dict[str, Any]) -> str:
     return node_of(lineage.place(row["domain"], row["entity"], row["metric"]), row["worker"])
-
-
-def _disk(folder: Path) -> dict[str, int]:
-    """Bytes of the log and of the store, each with its write-ahead file."""
-    return {
-        name: sum(file.stat().st_size for end in ("", "-wal") if (file := folder / f"{name}.db{end}").is_file())
-        for name in ("log", "store")
-    }
-
-
-def _state(bus: Bus, consumers: Iterable[str]) -> dict[str, int]:
-    """Bytes of state that each consumer committed last, of those that keep one."""
-    states = {name: bus.committed(name)[1] for name in consumers}
-    return {name: len(state) for name, state in states.items() if state is not None}
 
 
 def text_of(request: web.Request, name: str) -> str:

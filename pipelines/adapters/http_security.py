@@ -57,7 +57,7 @@ class Guard(NamedTuple):
     def _check_origin(self, request: web.Request) -> None:
         origin = request.headers.get("Origin")
         is_foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-        if is_foreign and request.path.startswith("/api/"):
+        if is_foreign and request.path.startswith(("/api/", "/metrics")):
             raise Refusal(403, "requests from other sites are refused", "open the page itself")
         if origin is None:
             return

@@ -22,6 +22,7 @@ from pipelines.engines.replay import replay as replayed
 from pipelines.faults import ConfigError
 from pipelines.hosting import lock_folder
 from pipelines.loading import load
+from pipelines.own_job import with_own_job
 from pipelines.service import Service
 from tracer.local import LocalLog
 
@@ -71,7 +72,7 @@ def configured(args: argparse.Namespace) -> Config:
     """The configuration with what the command line puts over it."""
     config = load(args.config)
     over = {name: getattr(args, name) for name in ("data", "host", "port") if getattr(args, name, None) is not None}
-    changed = msgspec.structs.replace(config, **over)
+    changed = with_own_job(msgspec.structs.replace(config, **over))
     faults = faults_of(changed)
     if faults:
         raise ConfigError(faults, "command line")

@@ -82,6 +82,7 @@ class KeyedConsumer:
     def load(self) -> None:
         """Go back to what was committed."""
         offsets, state = self.bus.committed(self.name)
+        self.state_bytes = len(state or b"")  # committed last
         self._reading = Reading(self.bus, (self.topic,), offsets)  # up to here all that was caused is sent
         self.states.clear()
         if state is not None:
@@ -124,6 +125,7 @@ class KeyedConsumer:
         snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
         state = msgspec.msgpack.encode(_Committed(1, snapshots))
         self.bus.commit(self.name, self._reading.offsets, state)
+        self.state_bytes = len(state)
         self._since, self._commit_time = 0, time.monotonic()
         self._pause = max(self._every, _SHARE * (self._commit_time - started))
 

@@ -1,0 +1,114 @@
+"""How the process is: told to people (`told`), to its own job and `/metrics` (`vitals`), and to probes (`unready`)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.config import Config
+from pipelines.hosting import Consumer
+from pipelines.outbox import Outbox
+from pipelines.vitals import Consumption, Delivery, Passage, Vitals, disk_bytes
+from tracer.transport import LogError
+
+
+class Health:
+    """What is known of the consumers of one process; its service fills the public parts in, upstream first.
+
+    Args:
+        config: the whole configuration.
+        now: wall time.
+    """
+
+    def __init__(self, config: Config, now: Callable[[], float]) -> None:
+        self.lags: dict[str, Callable[[], int]] = {}  # messages; all 0 in this order means that all is done
+        self.states: dict[str, Callable[[], int]] = {}  # bytes committed, of those that keep one
+        self.consumers: list[Consumer] = []
+        self.outboxes: list[Outbox] = []
+        self.dead: Callable[[], Mapping[str, int]] = dict
+        self.clients: Callable[[], int] = int
+        self.passage = Passage((job.name for job in config.jobs), now if config.clock == "wall" else None)
+        self._most_waiting, self._folder, self._now = config.own.most_waiting, Path(config.data), now
+
+    def is_ready(self) -> bool:
+        """Whether every consumer runs, none is failing and none is too far behind."""
+        return not self.unready()
+
+    def unready(self) -> tuple[str, ...]:
+        """Why the process is not ready; nothing if it is."""
+        try:
+            return (*self._stopped(), *self._behind(self._waiting()))
+        except LogError:
+            return (*self._stopped(), "the log cannot be read")
+
+    def told(self) -> dict[str, Any]:
+        """The state of each consumer and what waits for it, JSON-ready."""
+        lags = self._waiting()
+        return {
+            "ready": not self._stopped() and not self._behind(lags),
+            "now": self._now(),
+            "lags": lags,
+            "dead": dict(self.dead()),
+            "consumers": {
+                one.name: {"alive": one.is_alive(), "failures": one.failures, "error": one.error}
+                for one in self.consumers
+            },
+            "notifiers": {
+                outbox.name: {"sent": outbox.sent, "failed": outbox.failed, "attempts": outbox.attempts}
+                for outbox in self.outboxes
+            },
+            "disk": disk_bytes(self._folder),
+            "state": self._state(),
+        }
+
+    def vitals(self) -> Vitals:
+        """The same for machines, with what passed the store writer. Raises LogError."""
+        lags = self._waiting()
+        return Vitals(
+            time=self._now(),
+            unready=(*self._stopped(), *self._behind(lags)),
+            lags={masked(name): lag for name, lag in lags.items()},
+            consumers={masked(one.name): Consumption(one.is_alive(), one.failures) for one in self.consumers},
+            notifiers={masked(one.name): Delivery(one.sent, one.failed, one.attempts) for one in self.outboxes},
+            dead=dict(self.dead()),
+            jobs=dict(self.passage.jobs),
+            state=self._state(),
+            disk=disk_bytes(self._folder),
+            clients=self.clients(),
+        )
+
+    def _waiting(self) -> dict[str, int]:
+        return {name: lag() for name, lag in self.lags.items()}
+
+    def _state(self) -> dict[str, int]:
+        sizes = {name: size() for name, size in self.states.items()}
+        return {name: size for name, size in sizes.items() if size}
+
+    def _stopped(self) -> tuple[str, ...]:
+        stopped = [f"{masked(one.name)} does not run" for one in self.consumers if not one.is_alive()]
+        failing = [
+            f"{masked(one.name)} has failed {one.failures} times in a row; see /api/health"
+            for one in self.consumers if one.is_alive() and one.failures
+        ]
+        return (*stopped, *failing)
+
+    def _behind(self, lags: Mapping[str, int]) -> tuple[str, ...]:
+        most = self._most_waiting
+        return tuple(
+            f"{lag} messages wait for {masked(name)}, at most {most} may" for name, lag in lags.items() if lag > most
+        )
+
+
+def masked(name: str) -> str:
+    """The name of a consumer without the path of a webhook's address, which may be its secret.
+
+    >>> masked("engine"), masked("notifier/webhook hooks.example:443")
+    ('engine', 'notifier/webhook hooks.example:443')
+    >>> masked("notifier/webhook hooks.example/services/T0/secret")
+    'notifier/webhook hooks.example/39ed57bb'
+    """
+    kind, _, notifier = name.partition("/")
+    place, slash, path = notifier.partition("/")
+    return f"{kind}/{place}/{zlib.crc32(path.encode()):08x}" if slash else name
