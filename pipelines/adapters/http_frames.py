@@ -19,7 +19,7 @@ from anomaly.types import Ack, Decision, Notification, Score, Silence, Topology,
 from pipelines import outputs
 from pipelines.adapters.http_json import as_object
 from pipelines.adapters.http_traces import REPORTS, report_of
-from pipelines.adapters.sqlite_read import band
+from pipelines.adapters.shown import band
 from pipelines.outputs import PointColumns, Profiles
 from tracer.transport import Message
 

@@ -1,4 +1,4 @@
-"""Incidents: the notifications of one root episode, with what folds into it and why, from the embedded store."""
+"""Incidents from the embedded store: which there are, and the records that each is made of."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from anomaly.types import Decision, Notification, Suppressed
-from pipelines.adapters.sqlite_read import plain
+from anomaly.types import Decision, Notification
+from pipelines.adapters import incidents as shape
 
 _notification: Final = msgspec.msgpack.Decoder(Notification)
 _decision: Final = msgspec.msgpack.Decoder(Decision)
@@ -38,15 +38,10 @@ def incident(store: sqlite3.Connection, name: str) -> dict[str, Any] | None:
     told = _told(store, row[0])
     decided = store.execute(
         "SELECT body FROM decisions WHERE root = ?1 OR episode = ?1 OR notification IN"
-        " (SELECT id FROM notifications WHERE episode = ?1) ORDER BY time, episode, state, decision",
+        " (SELECT id FROM notifications WHERE episode = ?1)",
         (row[0],),
     )
-    return _incident(store, row[0]) | {
-        "trail": [
-            {"id": n.id, "time": n.time, "status": n.status, "reason": plain(n.reason), "text": n.text} for n in told
-        ],
-        "decisions": [_shown(_decision.decode(body)) for (body,) in decided],
-    }
+    return _incident(store, row[0]) | shape.trail(told, [_decision.decode(body) for (body,) in decided])
 
 
 def silenced(store: sqlite3.Connection, job: str, limit: int) -> list[dict[str, Any]]:
@@ -57,7 +52,7 @@ def silenced(store: sqlite3.Connection, job: str, limit: int) -> list[dict[str, 
         " ORDER BY time DESC, episode LIMIT ?2",
         (job, limit),
     )
-    return [_shown(_decision.decode(body)) for (body,) in rows]
+    return [shape.shown(_decision.decode(body)) for (body,) in rows]
 
 
 def still_open(store: sqlite3.Connection, job: str) -> tuple[int, int]:
@@ -65,46 +60,18 @@ def still_open(store: sqlite3.Connection, job: str) -> tuple[int, int]:
     rows = store.execute(
         f"SELECT episode FROM notifications WHERE job = ? GROUP BY episode HAVING {_OPEN} ORDER BY episode", (job,)
     ).fetchall()
-    return len(rows), sum(len(_suppressed(store, episode, _told(store, episode))) for (episode,) in rows)
+    return len(rows), sum(len(shape.suppressed(_told(store, name), _held(store, name))) for (name,) in rows)
 
 
 def _incident(store: sqlite3.Connection, episode: str) -> dict[str, Any]:
-    told = _told(store, episode)
-    first, last = told[0], told[-1]
-    grouped = {alert.episode: alert for n in told for alert in n.grouped}
-    return {
-        "id": first.id, "episode": episode, "job": first.job, "status": last.status, "time": first.time,
-        "last": last.time, "notifications": len(told), "root": plain(last.root) | {"episode": episode},
-        "reason": plain(first.reason), "text": first.text, "latest": last.text,
-        "suppressed": [_shown(item) for item in _suppressed(store, episode, told)],
-        "grouped": [plain(alert) | {"episode": name} for name, alert in sorted(grouped.items())],
-    }  # fmt: skip
+    return shape.incident(_told(store, episode), _held(store, episode))
 
 
 def _told(store: sqlite3.Connection, episode: str) -> list[Notification]:
-    order = "ORDER BY time, status = 'resolved', id"
-    rows = store.execute(f"SELECT body FROM notifications WHERE episode = ? {order}", (episode,))
-    return [_notification.decode(body) for (body,) in rows]
+    rows = store.execute("SELECT body FROM notifications WHERE episode = ?", (episode,))
+    return shape.in_order([_notification.decode(body) for (body,) in rows])
 
 
-def _suppressed(store: sqlite3.Connection, episode: str, told: list[Notification]) -> list[Suppressed]:
-    """What folds into an episode, by the notifications and the decisions; of one alert the last word counts."""
-    words = [(n.time, item) for n in told for item in n.suppressed]
+def _held(store: sqlite3.Connection, episode: str) -> list[Decision]:
     rows = store.execute("SELECT body FROM decisions WHERE root = ? AND state = 'suppressed' ORDER BY time", (episode,))
-    for (body,) in rows:
-        decision = _decision.decode(body)
-        words.append((decision.time, Suppressed(decision.alert, decision.reason)))
-    last: dict[str, Suppressed] = {}
-    for _, item in sorted(words, key=lambda word: word[0]):
-        last[item.alert.episode] = item
-    return sorted((item for item in last.values() if item.alert.episode != episode), key=_onset)
-
-
-def _onset(item: Suppressed) -> tuple[float, str]:
-    return item.alert.start, item.alert.episode
-
-
-def _shown(item: Suppressed | Decision) -> dict[str, Any]:
-    shown: dict[str, Any] = plain(item)
-    shown["alert"]["episode"] = item.alert.episode
-    return shown
+    return [_decision.decode(body) for (body,) in rows]

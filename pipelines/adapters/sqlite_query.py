@@ -12,13 +12,12 @@ from typing import Any, Final
 import msgspec
 
 from anomaly.types import Anomaly, Part
-from pipelines.adapters import sqlite_incidents, sqlite_series
-from pipelines.adapters.sqlite_read import Reader, band, plain
+from pipelines.adapters import shown, sqlite_incidents, sqlite_series
+from pipelines.adapters.sqlite_read import Reader
+from pipelines.outputs import DeadLetter
 from tracer.records import Sketch
 
-_SPARKLINE: Final = 60  # scores shown beside a job
 _HOUR: Final = 3600.0
-_DEAD_SHOWN: Final = 64  # bytes of a dead letter that are shown
 _parts: Final = msgspec.msgpack.Decoder(tuple[Part, ...])
 _anomaly: Final = msgspec.msgpack.Decoder(Anomaly)
 _sketches: Final = msgspec.msgpack.Decoder(tuple[Sketch, ...])
@@ -44,7 +43,7 @@ class SqliteQuery:
                 " ORDER BY ts DESC, domain DESC LIMIT ?",
                 (job, start, end, limit),
             ).fetchall()
-        return [_score(row) for row in reversed(rows)]
+        return [shown.score(*row) for row in reversed(rows)]
 
     def breakdown(self, job: str, at: float | None = None) -> dict[str, Any] | None:
         """The last overall score at or before `at`, its parts, largest loss first, and the domains' own."""
@@ -54,7 +53,7 @@ class SqliteQuery:
                 " (SELECT max(ts) FROM scores WHERE job = ?1 AND domain = 'overall' AND ts <= ?2) ORDER BY domain",
                 (job, float("inf") if at is None else at),
             ).fetchall()
-        found = {row[0]: _score(row) | {"parts": _parts_of(row[-1])} for row in rows}
+        found = {row[0]: shown.score(*row[:7]) | {"parts": shown.parts(_parts.decode(row[7]))} for row in rows}
         overall = found.pop("overall", None)
         return None if overall is None else {"job": job, **overall, "domains": list(found.values())}
 
@@ -83,7 +82,7 @@ class SqliteQuery:
                 anomaly = _anomaly.decode(body)
                 last = anomaly.end if anomaly.end is not None else anomaly.time if anomaly.kind == "fact" else end
                 if last >= start and len(found) < limit:
-                    found.append(plain(anomaly) | {"fingerprint": anomaly.fingerprint})
+                    found.append(shown.anomaly(anomaly))
         return found[::-1]
 
     def incidents(self, job: str | None, start: float, end: float, limit: int = 200) -> list[dict[str, Any]]:
@@ -121,7 +120,7 @@ class SqliteQuery:
             ).fetchall()
         return [
             {"job": job, "worker": worker, "window": window, "start": first, "end": ts, "revision": revision,
-             "sketches": plain(_sketches.decode(sketches))}
+             "sketches": shown.plain(_sketches.decode(sketches))}
             for window, ts, first, revision, sketches in rows
         ]  # fmt: skip
 
@@ -137,10 +136,13 @@ class SqliteQuery:
             rows = store.execute(
                 "SELECT identity, reason, text, topic, key, bytes, substr(data, 1, ?) FROM dead_letters"
                 " ORDER BY rowid DESC LIMIT ?",
-                (_DEAD_SHOWN, limit),
+                (shown.DEAD_BYTES, limit),
             ).fetchall()
-        names = ("identity", "reason", "text", "topic", "key", "bytes")
-        return [dict(zip(names, row[:-1], strict=True)) | {"begin": bytes(row[-1] or b"").hex()} for row in rows]
+        names = ("identity", "reason", "text", "topic", "key")
+        letters = [
+            (DeadLetter(**dict(zip(names, row, strict=False)), data=bytes(row[-1] or b"")), row[-2]) for row in rows
+        ]
+        return [shown.dead_letter(letter, length) for letter, length in letters]
 
     def close(self) -> None:
         """Release the file."""
@@ -148,19 +150,6 @@ class SqliteQuery:
 
 
 _SCORE: Final = "domain, start, ts, micropoints, coverage, cap, scores.revision"
-
-
-def _score(row: Any) -> dict[str, Any]:
-    domain, start, end, micropoints, coverage, cap, revision = row[:7]
-    return {
-        "domain": domain, "start": start, "end": end, "score": micropoints / 1e6, "micropoints": micropoints,
-        "band": band(micropoints), "coverage": coverage, "cap": cap, "revision": revision,
-    }  # fmt: skip
-
-
-def _parts_of(blob: bytes) -> list[dict[str, Any]]:
-    parts = sorted(_parts.decode(blob), key=lambda p: (-p.micropoints, p.domain, p.entity, p.worker, p.metric))
-    return [plain(part) | {"points": part.micropoints / 1e6} for part in parts]
 
 
 def _keys(store: Any, column: str, job: str | None = None) -> list[str]:
@@ -175,20 +164,14 @@ def _keys(store: Any, column: str, job: str | None = None) -> list[str]:
 
 def _job(store: Any, job: str) -> dict[str, Any]:
     line = f"SELECT {_SCORE} FROM scores WHERE job = ? AND domain = ? AND ts <= ? ORDER BY ts DESC LIMIT ?"
-    recent = [_score(row) for row in store.execute(line, (job, "overall", float("inf"), _SPARKLINE))]
-    last = recent[0]
-    before = store.execute(line, (job, "overall", last["end"] - _HOUR, 1)).fetchone()
+    recent = [shown.score(*row) for row in store.execute(line, (job, "overall", float("inf"), shown.SPARKLINE))]
+    end = recent[0]["end"]
+    before = store.execute(line, (job, "overall", end - _HOUR, 1)).fetchone()
     domains = [domain for domain in _keys(store, "domain", job) if domain != "overall"]
-    latest = [store.execute(line, (job, domain, last["end"], 1)).fetchone() for domain in domains]
+    latest = [store.execute(line, (job, domain, end, 1)).fetchone() for domain in domains]
     newest = store.execute("SELECT max(newest) FROM windows WHERE job = ?", (job,)).fetchone()[0]
     first = store.execute("SELECT min(ts) FROM scores WHERE job = ? AND domain = 'overall'", (job,)).fetchone()[0]
-    open_, suppressed = sqlite_incidents.still_open(store, job)
-    return {
-        "job": job, **{name: value for name, value in last.items() if name not in ("domain", "revision")},
-        "domains": [_score(row) for row in latest if row is not None],
-        "change": None if before is None else (last["micropoints"] - before[3]) / 1e6,
-        "first": first,
-        "last_data": max(last["end"], newest if newest is not None else last["end"]),
-        "sparkline": [{"end": score["end"], "score": score["score"]} for score in reversed(recent)],
-        "open_incidents": open_, "suppressed": suppressed,
-    }  # fmt: skip
+    return shown.job(
+        job, recent, [shown.score(*row) for row in latest if row is not None], None if before is None else before[3],
+        first, newest, sqlite_incidents.still_open(store, job),
+    )  # fmt: skip

@@ -1,24 +1,16 @@
-"""Reading the embedded store: connections that cannot write, one a thread, and records as JSON-ready values."""
+"""Reading the embedded store: connections that cannot write, one a thread, each reading a snapshot."""
 
 from __future__ import annotations
 
-import base64
-import math
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import quote
-
-import msgspec
 
 from pipelines.ports import StoreBusy
 from tracer.sqlite_file import explained
-
-# the lowest score of each band
-BANDS: Final = ((90_000_000, "healthy"), (75_000_000, "watch"), (60_000_000, "degraded"))
 
 
 class Reader:
@@ -66,32 +58,3 @@ class Reader:
                 self._open.append(connection)
             self._local.connection = connection
         return connection
-
-
-def band(micropoints: int) -> str:
-    """A score in a word.
-
-    >>> band(90_000_000), band(74_999_999), band(0)
-    ('healthy', 'degraded', 'broken')
-    """
-    return next((word for least, word in BANDS if micropoints >= least), "broken")
-
-
-def plain(value: Any) -> Any:
-    """A record as JSON-ready objects, keyed by the names of its fields; bytes as base64, non-finite numbers as None.
-
-    >>> from anomaly.types import Edge
-    >>> plain([Edge("a", "b", float("inf"))])
-    [{'cause': 'a', 'effect': 'b', 'delay': None, 'weight': 1.0}]
-    """
-    if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "version"}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pipelines.adapters.shown import finite
 from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, levels
 
 LABELS: Final = ("worker", "domain", "entity", "metric")
@@ -69,7 +70,7 @@ def _last(store: sqlite3.Connection, sid: int) -> dict[str, Any]:
     row = store.execute("SELECT ts, value FROM points WHERE sid = ? ORDER BY ts DESC LIMIT 1", (sid,)).fetchone()
     if row is None:  # raw points are gone, or there were none
         return {"end": None, "value": None}
-    return {"end": row[0], "value": _finite(row[1])}
+    return {"end": row[0], "value": finite(row[1])}
 
 
 def _level(store: sqlite3.Connection, sid: int, start: float, end: float, buckets: int, step: float) -> str:
@@ -109,7 +110,7 @@ def _rolled(store: sqlite3.Connection, sid: int, level: str, start: float, end: 
 
 def _columns(names: tuple[str, ...], rows: list[Any]) -> dict[str, Any]:
     columns = zip(*rows, strict=True) if rows else [() for _ in names]
-    return {name: [_finite(value) for value in column] for name, column in zip(names, columns, strict=True)}
+    return {name: [finite(value) for value in column] for name, column in zip(names, columns, strict=True)}
 
 
 def _moments(
@@ -137,7 +138,3 @@ def _difference(sid: int, before: tuple[int, float, float], after: tuple[int, fl
 def _labels(store: sqlite3.Connection, sid: int) -> dict[str, Any]:
     row = store.execute("SELECT job, worker, domain, entity, metric FROM series WHERE id = ?", (sid,)).fetchone()
     return dict(zip(("job", *LABELS), row, strict=True))
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
