@@ -1,0 +1,74 @@
+"""Overview: every job's scores, worst first."""
+
+from __future__ import annotations
+
+from dashboards.grafana.anchors import GREEN, RED, YELLOW, Step, scores
+from dashboards.grafana.boards import shared
+from dashboards.grafana.influxql import chosen, equals, newest, summary, total
+from dashboards.grafana.links import to_board, to_page
+from dashboards.grafana.panels import QUARTER, AnyPanel, Column, stat_of, table_of
+from dashboards.grafana.rendering import Board
+from dashboards.grafana.variables import jobs
+
+_DOMAINS = ("overall", "sample", "train", "system")
+_OVERALL = (equals("domain", "overall"), chosen("job"))
+
+
+def board() -> Board:
+    """The dashboard."""
+    return Board(
+        "overview", "Streamgauge: overview", "Which job needs somebody: every job's scores, worst first.",
+        variables=[jobs()], marks=shared.marks(),
+        rows={"Now": [*_numbers(), _worst_first()], "Over time": [_lines(), _states()], "What happened": [
+            shared.anomalies(
+                "Open anomalies", "Episodes that still last, the newest first.", chosen("job"), equals("state", "open"),
+            ),
+            shared.notifications("Last notifications", "What people were told, the newest first.", chosen("job")),
+        ]},
+    )  # fmt: skip
+
+
+def _numbers() -> list[AnyPanel]:
+    counted = newest("count", "score", "quality_score", *_OVERALL, by="job")
+    open_ones = total('count("score")', "anomaly", chosen("job"), equals("state", "open"))
+    told = total('count("id")', "notification", chosen("job"), equals("status", "firing"))
+    none_is_good = (Step(None, GREEN), Step(1.0, YELLOW))
+    return [
+        shared.lowest("Lowest score", "overall", width=QUARTER),
+        stat_of("Jobs with scores", "Jobs that were scored in the range.", "short", counted),
+        stat_of("Open anomalies", "Episodes that began in the range and still last.", "short", open_ones,
+                steps=none_is_good),
+        stat_of("Firing notifications", "How often somebody was told of a new incident in the range.", "short", told,
+                steps=(*none_is_good, Step(10.0, RED))),
+    ]  # fmt: skip
+
+
+def _worst_first() -> AnyPanel:
+    """A query a domain, joined by the job: each domain has its own newest score."""
+    queries = [
+        summary(f'last("score") AS "{domain}"', "quality_score", equals("domain", domain), chosen("job"), by="job",
+                ref=ref)
+        for ref, domain in zip("ABCD", _DOMAINS, strict=True)
+    ]  # fmt: skip
+    queries.append(summary('last("coverage") AS "known"', "quality_score", *_OVERALL, by="job", ref="E"))
+    score = Column(unit="none", steps=scores(), width=110)
+    known = Column("percentunit", width=110)
+    columns = {"job": Column(links=shared.JOB_LINKS), **dict.fromkeys(_DOMAINS, score), "known": known}
+    return table_of(
+        "Jobs, worst first",
+        "The newest score of each job in the range, 0..100, and the share of what it should rest on that is known.",
+        queries, columns, sort="overall", height=9, transformed=[
+            ("joinByField", {"byField": "job", "mode": "outer"}),
+            ("filterFieldsByName", {"include": {"names": ["job", *_DOMAINS, "known"]}}),
+        ],
+    )  # fmt: skip
+
+
+def _lines() -> AnyPanel:
+    line = "${__field.labels.job}"
+    links = [to_board("job", "This job", line), to_page("On the live page", line)]
+    return shared.score_lines("Scores", "The overall score of each job.", *_OVERALL, by=["job"], links=links)
+
+
+def _states() -> AnyPanel:
+    return shared.states("States", "The state of each job over time.", *_OVERALL, by="job")

@@ -1,0 +1,61 @@
+"""Samples: how many flow in, what their features look like, and when their labels come."""
+
+from __future__ import annotations
+
+from dashboards.grafana.boards import shared
+from dashboards.grafana.influxql import chosen, equals, lines
+from dashboards.grafana.measured import BY, LINKS, judged, values
+from dashboards.grafana.panels import FULL, AnyPanel, chart
+from dashboards.grafana.rendering import Board
+from dashboards.grafana.variables import entities, jobs, metric, workers
+
+_OF_JOB = ("job", "worker")
+_SAMPLE = (chosen("job"), equals("domain", "sample"))
+
+
+def board() -> Board:
+    """The dashboard."""
+    return Board(
+        "samples", "Streamgauge: samples", "Do the samples arrive, do they look as they should, do their labels come?",
+        variables=[jobs(), workers("sample", is_whole=True), entities("sample", "Feature"),
+                   metric("sample", "missing_rate")],
+        marks=shared.marks("sample"),
+        rows={
+            "Score": [shared.score_lines("Score", "The score of the samples.", *_SAMPLE, by=["job"], links=LINKS)],
+            "Flow": [
+                values("volume", by=_OF_JOB, normal=True), judged("volume", by=_OF_JOB),
+                values("produce_delay_p95", by=_OF_JOB), judged("produce_delay_p95", by=_OF_JOB),
+                values("queue_delay_p95", by=_OF_JOB), judged("queue_delay_p95", by=_OF_JOB),
+                values("late_rate", by=_OF_JOB), judged("late_rate", by=_OF_JOB),
+                values("duplicate_rate", by=_OF_JOB), values("new_id_rate", by=_OF_JOB),
+            ],
+            "Features": [
+                values("missing_rate"), judged("missing_rate"), values("invalid_rate"), judged("invalid_rate"),
+                values("default_rate"), values("zero_rate"), values("psi"), values("change_rate"),
+                values("distinct"), judged("distinct"), values("top_share"), values("iv"),
+            ],
+            "Labels": [
+                values("label_rate", by=_OF_JOB, normal=True), judged("label_rate", by=_OF_JOB),
+                values("label_coverage@H", by=_OF_JOB, normal=True), judged("label_coverage@H", by=_OF_JOB),
+                values("label_arrivals", by=_OF_JOB, normal=True), judged("label_arrivals", by=_OF_JOB),
+                values("label_delay_p50", by=_OF_JOB, normal=True), judged("label_delay_p50", by=_OF_JOB),
+                values("label_silence", by=_OF_JOB), judged("label_silence", by=_OF_JOB),
+                values("label_overdue", by=_OF_JOB), values("label_flip_rate", by=_OF_JOB),
+            ],
+            "Any metric": [any_metric("sample")],
+            "What happened": [shared.anomalies("Anomalies of the samples", "The newest episodes.", *_SAMPLE)],
+        },
+    )  # fmt: skip
+
+
+def any_metric(domain: str) -> AnyPanel:
+    """The metric chosen in the variable, with its normal band."""
+    where = (equals("domain", domain), chosen("metric"), *(chosen(tag) for tag in BY))
+    name = " ".join(f"$tag_{tag}" for tag in BY)
+    shown = {"value": "", "reference": " normal", "low": " low", "high": " high"}
+    queries = [
+        lines(f'mean("{field}")', "metric", *where, by=BY, alias=name + suffix, ref=ref)
+        for ref, (field, suffix) in zip("ABCD", shown.items(), strict=True)
+    ]
+    doc = "The metric chosen above: its mean in each interval, what is normal then, and the normal band."
+    return chart("Metric: $metric", doc, "short", queries, width=FULL, links=LINKS)

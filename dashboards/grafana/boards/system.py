@@ -1,0 +1,71 @@
+"""System: do the workers live, keep up with their input, and have room."""
+
+from __future__ import annotations
+
+from dashboards.grafana.anchors import plotted
+from dashboards.grafana.boards import shared
+from dashboards.grafana.boards.samples import any_metric
+from dashboards.grafana.influxql import chosen, equals, lines, summary
+from dashboards.grafana.measured import LINKS, judged, values
+from dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, table_of, timeline
+from dashboards.grafana.rendering import Board
+from dashboards.grafana.variables import entities, jobs, metric, workers
+from pipelines.adapters.influx_schema import NONE
+from pipelines.registry import METRICS, RULES
+
+_OF_WORKER = ("job", "worker")
+_SYSTEM = (chosen("job"), equals("domain", "system"))
+
+
+def board() -> Board:
+    """The dashboard."""
+    return Board(
+        "system", "Streamgauge: system", "Do the workers live, keep up with their input, and have room?",
+        variables=[jobs(), workers("system", is_whole=False), entities("system", "Scalar"),
+                   metric("system", "step_time_p50")],
+        marks=shared.marks("system"),
+        rows={
+            "Score": [shared.score_lines("Score", "The score of the system.", *_SYSTEM, by=["job"], links=LINKS)],
+            "Workers": [_alive(), _newest("heartbeat_age", "Silence"), _newest("memory", "Memory")],
+            "Pace": [
+                values("throughput", by=_OF_WORKER, normal=True), values("keep_up", by=_OF_WORKER),
+                values("step_time_p50", by=_OF_WORKER), judged("step_time_p50", by=_OF_WORKER),
+                values("train_delay_p95", by=_OF_WORKER), values("straggler", by=_OF_WORKER),
+            ],
+            "Membership": [
+                values("heartbeat_age", by=_OF_WORKER), judged("heartbeat_age", by=_OF_WORKER),
+                values("watermark_lag", by=_OF_WORKER), judged("watermark_lag", by=_OF_WORKER),
+                values("restarts", by=_OF_WORKER), values("trace_loss", by=_OF_WORKER),
+            ],
+            "Room": [
+                values("memory", by=_OF_WORKER), values("cpu", by=_OF_WORKER),
+                values("system_scalar", width=FULL),
+            ],
+            "Any metric": [any_metric("system")],
+            "What happened": [shared.anomalies("Anomalies of the system", "The newest episodes.", *_SYSTEM)],
+        },
+    )  # fmt: skip
+
+
+def _alive() -> AnyPanel:
+    """Silence by worker against its interval, by the rule's thresholds."""
+    how = plotted(RULES["heartbeat_age"])
+    where = (equals("metric", "heartbeat_age"), f"\"worker\" != '{NONE}'", *map(chosen, _OF_WORKER))
+    query = lines('max("value") / mean("floor")', "metric", *where, by=_OF_WORKER, alias="$tag_job $tag_worker")
+    doc = f"{METRICS['heartbeat_age'].doc} In multiples of the worker's own interval."
+    return timeline("Workers", doc, [query], steps=how.steps, unit="suffix: ×", height=7, links=LINKS)
+
+
+def _newest(name: str, title: str) -> AnyPanel:
+    """The newest value of each worker."""
+    where = (equals("metric", name), f"\"worker\" != '{NONE}'", *map(chosen, _OF_WORKER))
+    how = plotted(RULES[name])
+    unit = "s" if METRICS[name].unit == "s" else "percentunit"
+    column = Column(unit, how.steps if how.quantity == "value" else ())
+    query = summary(f'last("value") AS "{title}"', "metric", *where, by="worker")
+    return table_of(
+        f"{title} by worker", f"{METRICS[name].doc} The newest value of each worker, the worst first.", [query],
+        {"Time": Column("dateTimeFromNow"), title: column}, width=HALF, sort=title, descending=True,
+    )  # fmt: skip
+
+
