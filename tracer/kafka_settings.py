@@ -130,6 +130,8 @@ def _needs_password(given: KafkaSettings) -> bool:
 def _revealed(name: str, value: str, environment: Mapping[str, str]) -> str:
     """The value itself, or for a secret what its file or variable holds."""
     if name not in _SECRETS:
+        if name.endswith(".location") and value not in ("", "probe") and not os.access(value, os.R_OK):
+            raise SettingsError(f"settings.{name}: cannot read {value!r}; name a readable file")
         return value
     kind, _, where = value.partition(":")
     if kind == "file":

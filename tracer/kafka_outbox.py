@@ -1,0 +1,117 @@
+"""Sending to Kafka: each key's messages in order, nothing lost or sent twice while brokers are away.
+
+What the brokers have not acknowledged in time stays in the client, and is recognised by identity when the sender gives
+the same tuples again: it is waited for, not sent a second time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from tracer.kafka_client import Cluster
+from tracer.transport import LogError
+
+Outgoing = tuple[str, str, bytes]
+_SLICE: Final = 0.1
+_OVERHEAD: Final = 128  # bytes that a record's form adds to key and value at most
+
+
+@dataclass(slots=True)
+class _Letter:
+    """A message that was handed to the client, and what became of it."""
+
+    message: Outgoing
+    is_done: bool = False
+    error: KafkaError | None = None
+
+
+class Outbox:
+    """The producer of a process. One thread at a time."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.producer: Producer | None = None
+        self._cluster = cluster
+        self._letters: dict[int, _Letter] = {}  # by identity of the message, which the letter keeps alive
+
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        """Returns when every replica in sync has them all. An empty value is a tombstone. Raises LogError."""
+        self._check_sizes(messages)
+        if self.producer is None:
+            self.producer = self._cluster.producer()
+        letters = self._post(self.producer, messages)
+        deadline = time.monotonic() + self._cluster.patience
+        while not all(letter.is_done for letter in letters) and time.monotonic() < deadline:
+            self.producer.poll(_SLICE)
+        self._settle(letters)
+
+    def close(self) -> None:
+        """Wait for what was handed over, but not long, and let go of it."""
+        producer, self.producer, self._letters = self.producer, None, {}
+        if producer is not None:
+            producer.flush(self._cluster.patience)
+            producer.purge()
+
+    def _check_sizes(self, messages: Sequence[Outgoing]) -> None:
+        most = self._cluster.most_bytes
+        for topic, key, value in messages:
+            size = len(key.encode()) + len(value) + _OVERHEAD
+            if size > most:
+                remedy = "raise message.max.bytes in the settings and max.message.bytes of the topic"
+                text = f"a message for topic {topic!r} has {size} bytes, at most {most} are sent; {remedy}"
+                raise LogError(text, retryable=False)
+
+    def _post(self, producer: Producer, messages: Sequence[Outgoing]) -> list[_Letter]:
+        """Hand to the client what it does not have yet."""
+        asked = {id(message) for message in messages}
+        self._letters = {
+            number: letter for number, letter in self._letters.items() if number in asked or not letter.is_done
+        }
+        for message in messages:
+            if id(message) not in self._letters:
+                self._letters[id(message)] = self._posted(producer, message)
+        return [self._letters[id(message)] for message in messages]
+
+    def _posted(self, producer: Producer, message: Outgoing) -> _Letter:
+        topic, key, value = message
+        letter = _Letter(message)
+        try:
+            with self._cluster.told(topic):
+                producer.produce(
+                    self._cluster.topic(topic), value or None, key.encode(), on_delivery=partial(_deliver, letter)
+                )
+        except BufferError:
+            producer.poll(0)
+            text = f"{self._cluster.name}: the client's queue is full{self._cluster.why}"
+            raise LogError(text, retryable=True) from None
+        return letter
+
+    def _settle(self, letters: Sequence[_Letter]) -> None:
+        """Forget what has arrived, or raise; what arrived of a batch that did not is still remembered."""
+        failed = {letter.message[0]: letter.error for letter in letters if letter.error is not None}
+        for letter in letters:
+            if letter.error is not None:
+                del self._letters[id(letter.message)]
+        if any(error.fatal() for error in failed.values()):  # this producer will never send again, a new one does
+            self.producer = None
+            self._letters = {number: letter for number, letter in self._letters.items() if letter.is_done}
+        faults = [self._cluster.fault(topic, error) for topic, error in failed.items()]
+        if faults:
+            raise min(faults, key=lambda fault: fault.retryable)  # a final one first: the sender then leaves it out
+        waiting = sum(not letter.is_done for letter in letters)
+        if waiting:
+            text = f"{self._cluster.name} has not acknowledged {waiting} of {len(letters)} messages"
+            text += f" in {self._cluster.patience:g} s{self._cluster.why}; they wait"
+            raise LogError(text, retryable=True)
+        for letter in letters:
+            self._letters.pop(id(letter.message), None)
+        self._cluster.trouble = ""
+
+
+def _deliver(letter: _Letter, error: KafkaError | None, message: Message) -> None:
+    letter.error, letter.is_done = error, True
