@@ -21,7 +21,7 @@ class Bus(Protocol):
     """
 
     def logs(self, topic: str) -> Sequence[str]:
-        """The names of a topic's logs, which `read`, `end`, `lag` and offsets are about."""
+        """The names of a topic's logs, which `read`, `end` and offsets are about."""
         ...
 
     def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
@@ -40,12 +40,12 @@ class Bus(Protocol):
         """The offset that the next message of the log will have."""
         ...
 
-    def lag(self, log: str, offset: int) -> int:
-        """How many messages lie from `offset` on: what retention has taken is no lag."""
+    def bounds(self, topic: str) -> Mapping[str, tuple[int, int]]:
+        """By log of a topic: the offset of the oldest message that is still there, and `end`; equal if empty."""
         ...
 
     def wait(self, timeout: float) -> bool:
-        """Wait until somebody appended something, at most `timeout` seconds; False if nothing came."""
+        """Wait until somebody appended to a log that is read, at most `timeout` seconds; False if nothing came."""
         ...
 
     def latest(self, topic: str) -> Mapping[str, bytes]:

@@ -42,8 +42,9 @@ class Reading:
         self.offsets |= after(read)
 
     def lag(self, bus: Bus) -> int:
-        """Messages not yet read, asked of a bus of the caller's."""
-        return sum(bus.lag(log, self.offsets.get(log, 0)) for topic in self._topics for log in bus.logs(topic))
+        """Messages not yet read, asked of a bus of the caller's; what retention took is no lag."""
+        bounds = (found for topic in self._topics for found in bus.bounds(topic).items())
+        return sum(max(0, end - max(self.offsets.get(log, 0), first)) for log, (first, end) in bounds)
 
 
 def after(read: Mapping[str, Sequence[Message]]) -> dict[str, int]:

@@ -116,21 +116,16 @@ class LocalLog:
 
     def first(self, log: str) -> int:
         """The offset of the oldest message that is still there, `end` if there is none."""
-        with self._transaction("DEFERRED") as connection:
-            found = _bounds(connection, log)
-        return found[0]
+        return self.bounds(log)[log][0]
 
     def end(self, log: str) -> int:
         """The offset that the next message of the log will have."""
-        with self._transaction("DEFERRED") as connection:
-            found = _bounds(connection, log)
-        return found[1]
+        return self.bounds(log)[log][1]
 
-    def lag(self, log: str, offset: int) -> int:
-        """How many messages lie from `offset` on; of a compacted topic, at most so many."""
+    def bounds(self, topic: str) -> Mapping[str, tuple[int, int]]:
+        """The offset of the oldest message that is still there, and `end`; equal where there is none."""
         with self._transaction("DEFERRED") as connection:
-            first, end = _bounds(connection, log)
-        return max(0, end - max(offset, first))
+            return {topic: _bounds(connection, topic)}
 
     def wait(self, timeout: float) -> bool:
         """Wait until something was appended since this thread's last `wait` returned, at most `timeout` seconds.

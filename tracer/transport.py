@@ -100,9 +100,9 @@ class MemoryLog:
         with self._changed:
             return len(self._topics.get(log, []))
 
-    def lag(self, log: str, offset: int) -> int:
-        """How many messages lie from `offset` on."""
-        return max(0, self.end(log) - max(offset, 0))
+    def bounds(self, topic: str) -> Mapping[str, tuple[int, int]]:
+        """The offset of the oldest message, and `end`: memory forgets nothing."""
+        return {topic: (0, self.end(topic))}
 
     def wait(self, timeout: float) -> bool:
         """Wait until something was appended since this thread's last `wait` returned, at most `timeout` seconds."""

@@ -48,9 +48,9 @@ class Recorded:
         """Of the recorded log or the fresh one."""
         return self._of(log).end(log)
 
-    def lag(self, log: str, offset: int) -> int:
-        """On the recorded log or the fresh one."""
-        return self._of(log).lag(log, offset)
+    def bounds(self, topic: str) -> Mapping[str, tuple[int, int]]:
+        """Of the recorded bus or the fresh one."""
+        return (self._recorded if topic == _RECORDED else self._fresh).bounds(topic)
 
     def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
         """To the fresh one; what a host says to the jobs' log is on the recorded one already."""

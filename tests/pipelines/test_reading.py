@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pipelines.reading import Reading, after
+from tracer.local import LocalLog
 from tracer.transport import MemoryLog, Message
 
 
@@ -15,6 +17,9 @@ class Parted(MemoryLog):
 
     def logs(self, topic: str) -> Sequence[str]:
         return tuple(f"{topic}/{number}" for number in range(self.count))
+
+    def bounds(self, topic: str) -> Mapping[str, tuple[int, int]]:
+        return {log: (0, self.end(log)) for log in self.logs(topic)}
 
 
 def values(found: dict[str, list[Message]]) -> dict[str, list[bytes]]:
@@ -53,3 +58,13 @@ def test_a_log_that_a_topic_grew_is_read_from_its_beginning() -> None:
     bus.count = 4
     bus.send([("alerts/3", "a", b"new")])
     assert values(reading.next(10)) == {"alerts/3": [b"new"]}
+
+
+def test_what_retention_took_is_no_lag(tmp_path: Path) -> None:
+    log = LocalLog(tmp_path / "log.db")
+    log.send([("scores", "a", b"%d" % number) for number in range(10)])
+    log.trim("scores", 7)
+    assert [Reading(log, ("scores",), {"scores": at}).lag(log) for at in (0, 6, 8, 10)] == [3, 3, 2, 0]
+    log.trim("scores", 10)
+    assert Reading(log, ("scores",), {}).lag(log) == 0
+    log.close()
