@@ -22,6 +22,8 @@ _LEAST_STORE = 10_000_000  # bytes: an empty store and its largest write
 _MOST_MODULUS = 1 << 32
 _MOST_PARTITIONS = 10_000
 _MOST_COPIES = 32
+_MOST_SLOTS = 1024
+_LEAST_HEAP = 256
 _RULE_KEYS = ("good", "bad", "weight", "criticality")
 
 
@@ -51,6 +53,11 @@ def _host_faults(config: Config) -> Iterator[Fault]:
         yield from _positive(f"retention.{name}", getattr(config.retention, name))
     if config.kafka is not None:
         yield from _kafka_faults(config.kafka)
+    if not 1 <= config.flink.parallelism <= _MOST_SLOTS:
+        yield Fault("flink.parallelism", f"must be in 1..{_MOST_SLOTS}, got {config.flink.parallelism}")
+    if config.flink.heap < _LEAST_HEAP:
+        yield Fault("flink.heap", f"must be at least {_LEAST_HEAP} (megabytes), got {config.flink.heap}")
+    yield from _positive("flink.checkpoint_every", config.flink.checkpoint_every)
 
 
 def _kafka_faults(kafka: Kafka) -> Iterator[Fault]:

@@ -160,6 +160,47 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
+class Bridge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A job's own sample topic, read by `streamgauge bridge`; fields are named by their path, such as `user.id`."""
+
+    job: str
+    topic: str  # its whole name: no prefix is put before it
+    format: Literal["json", "msgpack", "avro", "csv"] = "json"
+    id: str = ""  # the sample's id, for duplicates
+    time: str = ""  # when the sample happened
+    time_unit: Literal["s", "ms", "us", "iso"] = "s"
+    label: str = ""
+    prediction: str = ""
+    fields: dict[str, str] = {}  # by feature of the job: its field, where that is named otherwise
+    schema_file: str = ""  # Avro
+    columns: tuple[str, ...] = ()  # CSV, in order
+    delimiter: str = ","
+    max_age: float | None = None  # samples older than this when they were written are late; seconds
+    rows: int = 8_192  # summarised at once, at most
+    salt_file: str = ""  # salts the hashes that stand for ids and categories
+
+
+class Influx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An InfluxDB (1.8 or newer, 2, 3 Core) as the time-series store."""
+
+    url: str
+    bucket: str = "streamgauge"  # of 1.x: DATABASE or DATABASE/RETENTION_POLICY
+    org: str = ""  # 2.x only
+    token_file: str = ""  # or the environment variable STREAMGAUGE_INFLUX_TOKEN
+    timeout: float = 10.0  # seconds that one request may take
+    batch: int = 5_000  # lines of one write, at most
+    spill_bytes: int = 1_000_000_000  # of the queue on disk while the store does not take what it is sent
+
+
+class Flink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the Flink engine runs; `docs/engines.md`."""
+
+    connector_jar: str = ""  # Flink's Kafka connector, where it is not in the cache of `streamgauge flink fetch`
+    parallelism: int = 1  # slots, each with a Python process of its own
+    checkpoint_every: float = 10.0  # seconds; a restart reads so much again
+    heap: int = 512  # megabytes of the JVM that `--engine flink` starts
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file: where things live and which jobs are watched."""
 
@@ -172,5 +213,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webhooks: tuple[Webhook, ...] = ()
     retention: Retention = Retention()
     kafka: Kafka | None = None  # None: the embedded log in `data`
+    store: Literal["auto", "sqlite", "influx", "both"] = "auto"  # auto: influx where there is [influx], else sqlite
+    influx: Influx | None = None
+    flink: Flink = Flink()
     own: Own = msgspec.field(default=Own(), name="self")
+    bridges: tuple[Bridge, ...] = ()
     jobs: tuple[JobConfig, ...] = ()
