@@ -146,7 +146,7 @@ class InfluxApi:
             raise StoreBusy(f"cannot read the token in influx.token_file {self._config.token_file}: {error}") from None
 
     def _silent(self, error: Exception) -> str:
-        return f"InfluxDB at {self._url} does not answer: {_words(str(error))}"
+        return f"InfluxDB at {self._url} does not answer: {_words(re.sub('<[^>]*>: ', '', str(error)))}"
 
     def _raise(self, status: int, words: str, headers: Mapping[str, str]) -> None:
         """Raises what an answer means."""

@@ -1,4 +1,4 @@
-"""The `Store` port on an InfluxDB: lines through a queue on disk, sent in order by one thread until the server has them.
+"""The `Store` port on an InfluxDB: lines through a queue on disk, sent in order by one thread till the server has them.
 
 `write` returns when the lines are on disk, so the log's offsets can be committed while the server is down: an outage
 may then outlast the log's retention, holds up no other store, and shows as a queue and not as a writer that fails. The
