@@ -71,7 +71,7 @@ class Health:
             unready=(*self._stopped(), *self._behind(lags)),
             lags={masked(name): lag for name, lag in lags.items()},
             consumers={masked(one.name): Consumption(one.is_alive(), one.failures) for one in self.consumers},
-            notifiers={masked(one.name): Delivery(one.sent, one.failed, one.attempts) for one in self.outboxes},
+            notifiers={masked(one.name).partition("/")[2]: Delivery(one.sent, one.failed, one.attempts) for one in self.outboxes},
             dead=dict(self.dead()),
             jobs=dict(self.passage.jobs),
             state=self._state(),

@@ -71,9 +71,8 @@ class Observer:
             self._say("disk", size, f"disk:{name}")
         for name, delivery in vitals.notifiers.items():
             last = before.notifiers.get(name, delivery)
-            self._say("notified", delivery.sent - last.sent, name)
-            waits = delivery.attempts > 0
-            self._say("untold", delivery.failed - last.failed + waits, name)
+            self._say("notified", delivery.sent - last.sent, f"notifier:{name}")
+            self._say("untold", delivery.failed - last.failed + (delivery.attempts > 0), f"notifier:{name}")
         self._say("clients", vitals.clients, "http")
         self._tell_dead(vitals.dead, before.dead)
         self._tell_jobs(vitals, before.jobs)
