@@ -23,7 +23,7 @@ from pipelines.adapters.http_security import seal
 from pipelines.ports import Bus
 from tracer.transport import LogError, Message
 
-KEEP_ALIVE: Final = 15.0  # seconds; proxies close what is silent for longer
+KEEP_ALIVE: Final = 15.0  # seconds; proxies close what is silent for longer, and a page takes it for cut
 MAX_CLIENTS: Final = 500
 _QUEUE: Final = 1000  # events that wait for one client
 _REPLAY: Final = 5000
@@ -144,7 +144,7 @@ async def _pump(response: web.StreamResponse, client: Client) -> None:
         try:
             frame = await asyncio.wait_for(client.queue.get(), KEEP_ALIVE)
         except TimeoutError:
-            frame = b": keep-alive\n\n"
+            frame = b"event: alive\ndata: {}\n\n"
         if frame is None:
             return
         await response.write(frame)

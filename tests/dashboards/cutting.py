@@ -1,4 +1,4 @@
-"""A wire between browser and server that a test can cut: open connections die, new ones are refused until mended."""
+"""A wire between browser and server that a test can cut, or leave open with nothing going through, until mended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ class Wire:
 
     def __init__(self, target: int) -> None:
         self._target, self._open, self._is_cut = target, set[socket.socket](), False
+        self._is_through = threading.Event()
+        self._is_through.set()
         self._lock = threading.Lock()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
@@ -25,14 +27,20 @@ class Wire:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
 
+    def hold(self) -> None:
+        """Let nothing through, and tell nobody: a lost route, a computer that slept."""
+        self._is_through.clear()
+
     def mend(self) -> None:
         """Let connections through again."""
+        self._is_through.set()
         with self._lock:
             self._is_cut = False
 
     def close(self) -> None:
         """Stop."""
         self.cut()
+        self._is_through.set()
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
@@ -53,6 +61,7 @@ class Wire:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._is_through.wait()
                 sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):

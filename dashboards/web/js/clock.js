@@ -4,8 +4,7 @@ import * as format from './format.js';
 
 /** Now, by the clock of silences and plans. */
 export function nowOf(ctx) {
-  const passed = ctx.about.clock === 'wall' ? (performance.now() - (ctx.page.receivedAt ?? performance.now())) / 1000 : 0;
-  return ctx.about.now + passed;
+  return ctx.page.now;
 }
 
 /** The newest time there is: of the data, or of the clock where it is a wall's. */

@@ -1,7 +1,7 @@
 // What a view is given: state, data of the job, requests that end with the view, events, and what is exported.
 
 import * as api from './api.js';
-import { el, empty, put } from './dom.js';
+import { el, empty, put, redrawn } from './dom.js';
 import * as format from './format.js';
 import { changed, rangeOf, write } from './state.js';
 
@@ -15,6 +15,7 @@ export class Context {
     this.controllers = new Map();
     this.exported = null;
     this.children = new Set();
+    this.unanswered = new Map(); // what to do again once the server answers, by box
   }
 
   get state() { return this.page.state; }
@@ -46,7 +47,7 @@ export class Context {
   /** A time as text, in the zone that was chosen. */
   time(seconds, full = false) { return format.time(seconds, this.zone, full); }
 
-  get zone() { return this.state.tz === 'utc' ? 'utc' : 'local'; }
+  get zone() { return this.page.zone; }
 
   /** Say a change of state to a screen reader. */
   announce(text) { this.page.announce(text); }
@@ -63,16 +64,28 @@ export class Context {
     this.controllers.get(box)?.abort();
     const controller = new AbortController();
     this.controllers.set(box, controller);
+    this.unanswered.delete(box);
     if (!box.hasChildNodes()) put(box, el('div', { class: 'skeleton', 'aria-hidden': 'true' }));
     box.setAttribute('aria-busy', 'true');
     try {
       const answer = await ask(controller.signal);
-      if (!controller.signal.aborted) draw(answer);
+      if (!controller.signal.aborted) redrawn(box, () => draw(answer));
     } catch (error) {
-      if (!controller.signal.aborted) put(box, failure(error, () => this.load(put(box), ask, draw)));
+      if (!controller.signal.aborted) this.fail(box, error, () => this.load(put(box), ask, draw));
     } finally {
       if (this.controllers.get(box) === controller) box.removeAttribute('aria-busy');
     }
+  }
+
+  fail(box, error, again) {
+    put(box, failure(error, again));
+    if (error.status === 0 || error.status >= 500) this.unanswered.set(box, again);
+  }
+
+  /** The server answers again: load what it did not answer. */
+  retry() {
+    for (const child of this.children) child.retry();
+    for (const again of [...this.unanswered.values()]) again();
   }
 
   /** Hear events of the stream by name, gathered: `hear([{name, data}, ...])`. Every name also hears "reset". */

@@ -18,6 +18,27 @@ export function put(parent, ...children) {
   return parent;
 }
 
+/** Replace those children that differ, and leave the others as they are. */
+export function renew(parent, children) {
+  const wanted = nodes([children]);
+  wanted.forEach((child, i) => {
+    const old = parent.childNodes[i];
+    if (!old) parent.append(child);
+    else if (!old.isEqualNode(child)) old.replaceWith(child);
+  });
+  while (parent.childNodes.length > wanted.length) parent.lastChild.remove();
+  return parent;
+}
+
+/** Let `draw` fill `box` anew; the focus goes back to what has the same key, or leads to the same place. */
+export function redrawn(box, draw) {
+  const active = document.activeElement;
+  const keyOf = (item) => item.dataset.key ?? item.getAttribute('href');
+  const key = box.contains(active) && active !== box ? keyOf(active) : null;
+  draw();
+  if (key && !active.isConnected) [...box.querySelectorAll('[data-key], [href]')].find((item) => keyOf(item) === key)?.focus({ preventScroll: true });
+}
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;

@@ -94,6 +94,17 @@ export function time(seconds, zone, full = false) {
   return new Intl.DateTimeFormat('en-GB', options).format(new Date(seconds * 1000)).replace(',', '').replace('Sept', 'Sep');
 }
 
+/** A time of day to the second, in the zone. */
+export function clock(seconds, zone) {
+  const options = { hourCycle: 'h23', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZone: zone === 'utc' ? 'UTC' : undefined };
+  return new Intl.DateTimeFormat('en-GB', options).format(new Date(seconds * 1000));
+}
+
+/** With a capital at its start. */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** "feature:tailnum" in words: what kind of thing, and its name. */
 export function entity(text, most = 60) {
   if (!text) return 'the whole';

@@ -5,7 +5,7 @@ import * as format from './format.js';
 import { help } from './keys.js';
 import { RANGES } from './state.js';
 
-const WORDS = { connecting: 'connecting', live: 'live', reconnecting: 'reconnecting', replayed: 'live', paused: 'paused' };
+const WORDS = { connecting: 'connecting', live: 'live', reconnecting: 'reconnecting', refused: 'no stream, asking instead', replayed: 'live', paused: 'paused' };
 
 /** Build the bar once; `update(page)` follows the state. */
 export class Header {

@@ -6,11 +6,17 @@ const KNOWN = 0.7; // coverage below which the number is shown grey
 const ORDER = { broken: 0, stale: 1, degraded: 2, watch: 3, unknown: 4, warming: 5, healthy: 6 };
 export const WORDS = { warming: 'warming up', unknown: 'partly known' };
 
-/** The rows of /api/jobs with `state`, `word`, `age` and `learning` (seconds of warm-up left), worst first. */
-export function judged(jobs, about) {
+/** The rows of /api/jobs with `state`, `word`, `age` and `learning` (seconds of warm-up left) at `now`, worst first.
+ *  Where nothing came for `cut` seconds, every job keeps its place and is stale, with the word of what it was. */
+export function judged(jobs, about, now, cut = 0) {
   const settings = new Map(about.jobs.map((row) => [row.name, row]));
-  const rows = jobs.map((job) => ({ ...job, ...stateOf(job, settings.get(job.job), about.now) }));
-  return rows.sort((a, b) => ORDER[a.state] - ORDER[b.state] || (a.score ?? 101) - (b.score ?? 101) || (a.job < b.job ? -1 : 1));
+  const rows = jobs.map((job) => ({ ...job, ...stateOf(job, settings.get(job.job), now) }));
+  rows.sort((a, b) => ORDER[a.state] - ORDER[b.state] || (a.score ?? 101) - (b.score ?? 101) || (a.job < b.job ? -1 : 1));
+  return cut ? rows.map((row) => (row.age === null ? row : { ...row, ...outdated(row) })) : rows;
+}
+
+function outdated({ state, word }) {
+  return { state: 'stale', word: state === 'stale' ? word : `stale, was ${word}` };
 }
 
 function stateOf(job, settings, now) {

@@ -7,6 +7,7 @@ import { csv, save } from './export.js';
 import { Header } from './header.js';
 import { hearKeys } from './keys.js';
 import { judged } from './jobs.js';
+import { Outage } from './outage.js';
 import { changed, parse, rangeOf, write } from './state.js';
 import { Stream } from './stream.js';
 import * as changes from './views/changed.js';
@@ -23,6 +24,7 @@ const VIEWS = { overview, job, changed: changes, series, topology, incidents, tr
 const RETRY = 3000; // milliseconds until the list of jobs is asked again
 const GATHER = 250; // milliseconds over which events are gathered
 const LEAST = 1500; // milliseconds between two refreshes, however fast scores come
+const AGE = 5000; // milliseconds between two looks at how old the data are
 
 class Page {
   constructor() {
@@ -31,8 +33,9 @@ class Page {
     this.about = { clock: 'wall', now: Date.now() / 1000, jobs: [] };
     this.view = null;
     this.main = document.querySelector('#main');
-    this.stream = new Stream((status, count) => this.header.connection(status, count));
+    this.stream = new Stream((status, count) => this.connection(status, count));
     this.header = new Header(document.querySelector('#header'), this, VIEWS);
+    this.outage = new Outage(this, document.querySelector('#banner'), (isLong) => this.outdated(isLong));
   }
 
   async start() {
@@ -48,6 +51,7 @@ class Page {
     await this.refresh();
     this.stream.on(['score', 'notification', 'change'], () => this.soon());
     this.stream.open();
+    setInterval(() => this.aged(), AGE);
   }
 
   /** Ask for the jobs; mount the view once they are known. */
@@ -55,14 +59,19 @@ class Page {
     try {
       const [about, jobs] = await Promise.all([api.get('/about'), api.get('/jobs')]);
       this.about = about;
-      this.jobs = judged(jobs, about);
-      this.receivedAt = performance.now();
+      this.found = jobs;
+      this.receivedAt = Date.now();
+      this.judge();
     } catch (error) {
       if (!this.view) put(this.main, failure(error));
-      setTimeout(() => this.refresh(), RETRY);
+      this.outage.failed(error);
+      clearTimeout(this.retry);
+      this.retry = setTimeout(() => this.refresh(), RETRY);
       return;
     }
+    this.outage.answered();
     if (this.view) {
+      this.context.retry();
       this.header.update();
       this.view.refreshed?.();
     } else this.mount();
@@ -74,6 +83,42 @@ class Page {
       this.timer = null;
       await this.refresh();
     }, Math.max(GATHER, LEAST - (performance.now() - (this.receivedAt ?? -Infinity))));
+  }
+
+  /** Now, by the clock of the server: the wall's, or in a replay the job's own, which stands between its records. */
+  get now() {
+    const passed = this.about.clock === 'wall' && this.receivedAt ? Math.max(0, Date.now() - this.receivedAt) / 1000 : 0;
+    return this.about.now + passed;
+  }
+
+  judge() { this.jobs = judged(this.found ?? [], this.about, this.now, this.outage.seconds); }
+
+  /** Time passed, though nothing came. */
+  aged() {
+    if (!this.view || document.hidden || this.stream.isPaused) return;
+    this.judge();
+    this.view.aged?.();
+  }
+
+  /** What is shown has become old, or is no longer. */
+  outdated(isLong) {
+    document.body.classList.toggle('is-old', isLong);
+    if (isLong) this.announce('No data comes: what you see is old.');
+    else if (!this.stream.isPaused) this.refresh();
+    this.aged();
+  }
+
+  /** The badge, and what a connection lost or found means for what is shown. */
+  connection(status, count) {
+    this.header?.connection(status, count);
+    this.outage?.look();
+    if (status === 'refused' || (status === 'live' && this.main.querySelector('.failed'))) this.soon();
+  }
+
+  /** Try to reach the server now. */
+  again() {
+    this.stream.resume();
+    this.refresh();
   }
 
   go(state, replace = false) {
@@ -117,6 +162,8 @@ class Page {
   edge() { return this.jobRow()?.last_data ?? this.about.now; }
 
   range() { return rangeOf(this.state, this.edge()); }
+
+  get zone() { return this.state.tz === 'utc' ? 'utc' : 'local'; }
 
   changed(patch) { return changed(this.state, patch); }
 

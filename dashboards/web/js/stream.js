@@ -5,9 +5,10 @@ const NAMES = [
   'decision', 'notification', 'status', 'catalogue',
 ];
 const MOST_WAIT = 15_000; // milliseconds between two attempts
+const SILENT = 40_000; // milliseconds after which an open stream is dead: the server says that it is alive every 15 s
 
 export class Stream {
-  /** `tell(status, count)` hears: connecting, live, reconnecting, replayed (with the number of events), paused. */
+  /** `tell(status, count)` hears: connecting, live, reconnecting, refused, replayed (with the number of events), paused. */
   constructor(tell) {
     this.tell = tell;
     this.last = '';
@@ -17,6 +18,10 @@ export class Stream {
     this.isPaused = false;
     this.hasBeenLive = false;
     this.replaying = null;
+    this.heardAt = Date.now();
+    this.isRefused = false; // there is a server, but it gives no stream
+    this.cutSince = null; // milliseconds by this computer's clock; null while events come
+    setInterval(() => this.watch(), 1000);
   }
 
   /** Hear events by name, or `reset`: everything may have changed. Returns the end of hearing. */
@@ -33,6 +38,8 @@ export class Stream {
     this.source.addEventListener('hello', (event) => this.hello(event));
     this.source.addEventListener('reset', (event) => this.reset(event));
     this.source.addEventListener('replayed', (event) => this.replayed(event));
+    this.source.addEventListener('alive', () => { this.heardAt = Date.now(); });
+    this.heardAt = Date.now();
     for (const name of NAMES) this.source.addEventListener(name, (event) => this.came(name, event));
     this.source.onerror = () => this.failed();
   }
@@ -45,6 +52,7 @@ export class Stream {
 
   pause() {
     this.isPaused = true;
+    this.cutSince = null;
     this.close();
     this.tell('paused', 0);
   }
@@ -59,25 +67,30 @@ export class Stream {
     this.replaying = this.hasBeenLive && this.last ? 0 : null;
     this.hasBeenLive = true;
     this.attempts = 0;
+    this.isRefused = false;
+    this.heardAt = Date.now();
+    if (this.replaying === null) this.cutSince = null;
     this.last = event.lastEventId;
     this.tell('live', 0);
   }
 
   reset(event) {
     this.last = event.lastEventId;
-    this.replaying = null;
+    this.replaying = this.cutSince = null;
     this.hand('reset', null);
     this.tell('replayed', null);
   }
 
   replayed(event) {
     this.last = event.lastEventId;
-    this.tell('replayed', this.replaying ?? 0);
-    this.replaying = null;
+    const count = this.replaying ?? 0;
+    this.replaying = this.cutSince = null;
+    this.tell('replayed', count);
   }
 
   came(name, event) {
     this.last = event.lastEventId;
+    this.heardAt = Date.now();
     if (this.replaying !== null) this.replaying += 1;
     let data;
     try {
@@ -94,8 +107,21 @@ export class Stream {
 
   failed() {
     if (this.isPaused || this.source === null) return;
-    this.tell('reconnecting', 0);
-    if (this.source.readyState !== EventSource.CLOSED) return; // the browser tries again itself, with Last-Event-ID
+    this.cutSince ??= Date.now();
+    this.isRefused = this.source.readyState === EventSource.CLOSED; // by a status; a cut is tried again by the browser
+    this.tell(this.isRefused ? 'refused' : 'reconnecting', 0);
+    if (this.isRefused) this.later();
+  }
+
+  /** Nothing was heard for so long that the connection must be dead, though nobody said so: a sleep, a lost route. */
+  watch() {
+    if (this.isPaused || this.source === null || Date.now() - this.heardAt < SILENT) return;
+    this.cutSince ??= this.heardAt;
+    this.open();
+  }
+
+  /** Try again in a while, more seldom each time. */
+  later() {
     this.close();
     this.attempts += 1;
     const wait = Math.min(MOST_WAIT, 500 * 2 ** Math.min(this.attempts, 8)) * (0.75 + Math.random() / 2);

@@ -63,6 +63,7 @@ export function mount(root, ctx) {
   ctx.on(['change', 'anomaly'], (came) => { if (came.some((event) => ctx.isMine(event))) line.update(); });
   all();
   return {
+    aged: () => { if (ctx.range.isRelative) drawTop(); },
     refreshed: () => { if (ctx.range.isRelative || !parts.length) all(false); },
     update(state, before) {
       if (!isScored()) return;

@@ -1,6 +1,6 @@
 // All jobs, worst first; the worst, or the chosen one, is open beside them.
 
-import { chip, el, empty, panel, put } from '../dom.js';
+import { chip, el, empty, panel, put, renew } from '../dom.js';
 import * as format from '../format.js';
 import { bandOf } from '../jobs.js';
 import { scoreChart } from '../score_chart.js';
@@ -37,6 +37,10 @@ export function mount(root, ctx) {
       draw();
       if (ctx.range.isRelative) open.refreshed();
     },
+    aged() {
+      draw();
+      open.aged();
+    },
     update(state, before) {
       drawTiles(tiles, ctx);
       if (['range', 'from', 'to', 'tz'].some((key) => state[key] !== before[key])) open.refreshed();
@@ -69,7 +73,7 @@ function drawTiles(box, ctx) {
   const held = box.contains(document.activeElement) ? document.activeElement.dataset.job : null;
   box.classList.toggle('is-many', ctx.jobs.length > 6);
   if (!rows.length) return put(box, empty(ctx.jobs.length ? 'No job matches.' : 'No job is configured.', ctx.jobs.length ? 'Esc clears the search.' : 'Add a [[jobs]] table to streamgauge.toml.'));
-  put(box, rows.map((row) => tile(row, ctx)));
+  renew(box, rows.map((row) => tile(row, ctx)));
   if (held !== null) [...box.children].find((item) => item.dataset.job === held)?.focus({ preventScroll: true });
 }
 
@@ -113,5 +117,6 @@ function detail(ctx) {
     });
     ctx.load(told.body, (signal) => ctx.get('incidents', { start: ctx.range.start, end: ctx.range.end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
   };
-  return { box, low, told: told.box, refreshed };
+  const aged = () => { if (ctx.range.isRelative) drawTop(ctx.jobs.find((item) => item.job === ctx.job)); };
+  return { box, low, told: told.box, refreshed, aged };
 }
