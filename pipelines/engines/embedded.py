@@ -9,32 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
 
 from pipelines.config import Config, JobConfig
 from pipelines.engines.configuring import configure
 from pipelines.engines.keyed import Keyed, KeyedConsumer
-from pipelines.engines.routing import Routing, last_tick
+from pipelines.engines.routing import Routing
+from pipelines.engines.ticking import CATCH_UP as CATCH_UP
+from pipelines.engines.ticking import Hosted as Hosted
+from pipelines.engines.ticking import Ticks
 from pipelines.ports import Bus
-from tracer import records
-from tracer.records import Tick
 from tracer.transport import LogError
-
-CATCH_UP: Final = 10.0  # seconds: twice what a tracer waits at most before it tries a log that failed again
-
-
-class Hosted(Keyed, Protocol):
-    """An operator as its host sees it."""
-
-    @property
-    def clock(self) -> float:
-        """The job's clock: the last tick."""
-        ...
-
-    @property
-    def is_live(self) -> bool:
-        """True from the first record of a run until the job has ended: it wants ticks."""
-        ...
 
 
 class Engine:
@@ -46,11 +30,8 @@ class Engine:
     ) -> None:  # fmt: skip
         routing = Routing(config)
         self._config, self._bus, self._keys = config, bus, routing.keys
-        self._writes_ticks = config.clock == "wall"
+        self._ticks = Ticks(config)
         self._hosted: dict[str, Hosted] = {}
-        self._ticked: dict[str, float] = {}
-        self._is_refused = False  # by the log, since the last call of `tick`
-        self._resume = -math.inf  # no tick before this
         self._make_hosted = make
         self.consumer = KeyedConsumer(bus, "engine", "traces", routing.route, self._make, every=every, batch=batch)
 
@@ -68,21 +49,8 @@ class Engine:
         self.consumer.commit()
 
     def tick(self, now: float) -> int:
-        """Append a tick to each live key for which `now` passed a multiple of `tick`; none with `clock = "log"`.
-
-        When the log takes nothing, the workers' records wait too: time stands still until they have come.
-        """
-        if self._is_refused:
-            self._is_refused, self._resume = False, now + CATCH_UP
-        if not self._writes_ticks or 0.0 < self._resume - now <= CATCH_UP:
-            return 0
-        messages = []
-        for key in self.consumer.states:
-            job, shard = self._keys[key]
-            due = last_tick(job, now)
-            if due > self._ticked.get(key, 0.0) and self._hosted[key].is_live:
-                messages.append(("traces", key, records.encode(Tick(job=job.name, shard=shard, time=due))))
-                self._ticked[key] = due
+        """Append a tick to each live key for which `now` passed a multiple of `tick`; how many."""
+        messages = self._ticks.due(now, self._keys, {key: self._hosted[key] for key in self.consumer.states})
         if messages:
             with self._watching():
                 self._bus.send(messages)
@@ -97,7 +65,7 @@ class Engine:
         try:
             yield
         except LogError:
-            self._is_refused = True
+            self._ticks.refused()
             raise
 
     def _clock(self, key: str) -> float:

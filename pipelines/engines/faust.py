@@ -1,0 +1,219 @@
+"""The Faust engine: the operators of the partitions that a consumer group gives this process, next to others like it.
+
+Faust brings the group, its rebalancing and the records of `traces`, one by one. It keeps no Table: a snapshot of all
+keys of a partition lies with its offset in one record of the compacted `state` topic, in the same partition, and is the
+truth. Faust can only seek to what the group has committed; so that is set at each assignment and behind each snapshot,
+never ahead of it. What Faust brings below the state's offset is dropped; what it leaves out (it is known to lose its
+place after a rebalance), or what must be read again, is read directly. Outputs are acknowledged before the state is
+stored, the state before the commit. A host that cannot go on ends with an error, and whoever started it starts it
+again. Rebalances are eager, as aiokafka knows no others: for a moment all partitions are given back, stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import faust
+from faust.types import TP
+
+from pipelines.config import Config, Kafka
+from pipelines.engines.faust_log import Log, message_of
+from pipelines.engines.faust_settings import broker_settings, connection
+from pipelines.engines.keyed import Keyed
+from pipelines.engines.partition import Partition
+from pipelines.engines.parts import operator_of
+from pipelines.engines.routing import Routing
+from pipelines.engines.ticking import Hosted, Ticks
+from tracer.transport import LogError, Message
+
+GROUP: Final = "faust"
+EVERY: Final = 5.0  # seconds between snapshots: what a restart reads again
+STALLED: Final = 90.0  # seconds in which a partition with waiting records must get on
+_IDLE: Final = 0.1  # seconds between looks at the clock
+_WATCH: Final = 10.0  # seconds between looks at the log's ends
+_END: Final = 10.0  # seconds in which Faust must stop
+
+
+def host(config: Config) -> None:
+    """Host operators until SIGTERM or Ctrl-C. After an error the process must end: what was under way still is.
+
+    Raises:
+        LogError: the brokers, the topics or the state are not what they must be, or records do not come any more.
+        SettingsError: settings that Faust cannot take.
+    """
+    assert config.kafka is not None
+    asyncio.new_event_loop().run_until_complete(_run(config, config.kafka))
+
+
+async def _run(config: Config, kafka: Kafka) -> None:
+    running = _Host(config, kafka)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.stop)
+    await running.run()
+
+
+class _Host:
+    def __init__(self, config: Config, kafka: Kafka) -> None:
+        self._routing, self._ticks = Routing(config), Ticks(config)
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._log = Log(kafka, self._fail)
+        self._lock = asyncio.Lock()  # who feeds, sends or stores has it
+        self._partitions: dict[int, Partition] = {}
+        self._hosted: dict[str, Hosted] = {}
+        self._app = self._made(config, kafka)
+
+    async def run(self) -> None:
+        """From the first connection to the last commit."""
+        work = [asyncio.create_task(self._guarded(one)) for one in (self._begin(), self._beat(), self._watch())]
+        await self._ended
+        await self._give_back(list(self._partitions))
+        for task in work:
+            task.cancel()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._app.stop(), _END)
+        await self._log.stop()
+
+    def stop(self) -> None:
+        """End orderly."""
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _made(self, config: Config, kafka: Kafka) -> faust.App:
+        folder = Path(config.data) / "faust"
+        folder.mkdir(parents=True, exist_ok=True)
+        app = faust.App(
+            kafka.prefix + GROUP, **broker_settings(connection(kafka.client)), datadir=folder, web_enabled=False,
+            topic_disable_leader=True, topic_allow_declare=False, stream_wait_empty=False, broker_session_timeout=10.0,
+            broker_heartbeat_interval=2.0, broker_request_timeout=40.0, key_serializer="raw", value_serializer="raw",
+        )  # fmt: skip
+        traces = app.topic(self._log.name("traces"), key_type=bytes, value_type=bytes, acks=False)
+        app.agent(traces, name="traces")(self._consume)
+        app.on_rebalance_complete.connect(lambda *_, **__: self._guarded(self._take_over()))
+        app.on_partitions_revoked.connect(lambda *given, **_: self._guarded(self._give_back(_numbers(given[-1]))))
+        return app
+
+    async def _begin(self) -> None:
+        await self._log.start()
+        await self._app.start()
+
+    async def _consume(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            await self._guarded(self._take(message_of("traces", event.message)))
+
+    async def _take(self, message: Message) -> None:
+        async with self._lock:
+            mine = self._partitions.get(message.partition)
+            if mine is None or message.offset < mine.wanted or self._ended.done():
+                return  # given back meanwhile, or in the state already
+            if message.offset > mine.wanted:
+                await self._read_again(mine, message.offset)
+            await self._feed(mine, message)
+            if mine.wanted <= message.offset:
+                await self._read_again(mine, message.offset + 1)
+
+    async def _read_again(self, mine: Partition, until: int) -> None:
+        """Feed what Faust left out; or, after an operator failed and its state went back, all since."""
+        is_back = True
+        while is_back and mine.wanted < until:
+            is_back = False
+            async for message in self._log.records(mine.number, mine.wanted, until):
+                await self._feed(mine, message)
+                is_back = mine.wanted <= message.offset
+                if is_back:
+                    break
+
+    async def _feed(self, mine: Partition, message: Message | None) -> None:
+        """One record, or none; what is due is sent, and then stored."""
+        mine.take(message)
+        unsent, mine.unsent = mine.unsent, []
+        await self._log.send(unsent)
+        await self._store(mine)
+
+    async def _store(self, mine: Partition) -> None:
+        state, mine.unstored = mine.unstored, None
+        if state is not None:
+            await self._log.store(mine.number, mine.wanted, state)
+            await self._commit([mine])
+
+    async def _take_over(self) -> None:
+        """Restore the partitions that the group gave this process."""
+        async with self._lock:
+            for number in sorted(_numbers(self._app.consumer.assignment()) - self._partitions.keys()):
+                self._log.check(number)
+                stored = await self._log.stored(number)
+                offset = await self._log.beginning(number) if stored is None else stored.offset
+                state = None if stored is None else stored.state
+                self._partitions[number] = Partition(
+                    number, offset, state, self._routing.route, self._make, every=EVERY
+                )
+            await self._commit(self._partitions.values())
+
+    async def _give_back(self, numbers: Iterable[int]) -> None:
+        """Store these partitions and forget them."""
+        async with self._lock:
+            for number in numbers:
+                mine = self._partitions.pop(number, None)
+                if mine is not None:
+                    mine.keyed.commit()
+                    await self._store(mine)
+                    for key in mine.keyed.states:
+                        del self._hosted[key]
+
+    async def _commit(self, partitions: Iterable[Partition]) -> None:
+        """Tell the group; it may have moved on, which does no harm."""
+        where = {TP(self._log.name("traces"), mine.number): mine.wanted for mine in partitions}
+        consumer: Any = self._app.consumer  # Faust's own commit takes only what its streams have acknowledged
+        await consumer._commit(where)
+
+    async def _beat(self) -> None:
+        """What is due by the clock: states, ticks, and a look at whether Faust still lives."""
+        while True:
+            await asyncio.sleep(_IDLE)
+            async with self._lock:
+                if self._app.crashed:
+                    raise LogError(f"Faust ended: {self._app.crash_reason!r}", retryable=True)
+                for mine in self._partitions.values():
+                    await self._feed(mine, None)
+                if self._log.was_refused():
+                    self._ticks.refused()
+                hosted = {key: self._hosted[key] for mine in self._partitions.values() for key in mine.keyed.states}
+                await self._log.send(self._ticks.due(time.time(), self._routing.keys, hosted))
+
+    async def _watch(self) -> None:
+        """Faust and aiokafka are known to stop fetching without a word; brokers that are away are no stall."""
+        seen: dict[int, tuple[int, float]] = {}
+        while True:
+            await asyncio.sleep(_WATCH)
+            ends = await self._log.ends_if_reachable(self._partitions, _WATCH)
+            now, before, seen = time.monotonic(), seen, {}
+            for number in ends.keys() & self._partitions.keys():
+                wanted = self._partitions[number].wanted
+                at, since = before.get(number, (-1, now))
+                seen[number] = (wanted, since if at == wanted < ends[number] else now)
+                if now - seen[number][1] > STALLED:
+                    text = f"no record of traces/{number} came for {STALLED:.0f} s, though {ends[number] - wanted} wait"
+                    raise LogError(text, retryable=True)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    def _make(self, key: str) -> Keyed:
+        self._hosted[key] = operator_of(*self._routing.keys[key])
+        return self._hosted[key]
+
+
+def _numbers(partitions: Iterable[Any]) -> set[int]:
+    return {where.partition for where in partitions}
