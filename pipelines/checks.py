@@ -10,7 +10,7 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from pipelines.config import DAY, HOUR, Config, JobConfig, Kafka, WindowSpec
+from pipelines.config import DAY, HOUR, Bridge, Config, JobConfig, Kafka, WindowSpec
 from pipelines.faults import Fault, suggestion
 from pipelines.registry import METRICS
 from tracer import kafka_settings
@@ -22,6 +22,7 @@ _LEAST_STORE = 10_000_000  # bytes: an empty store and its largest write
 _MOST_MODULUS = 1 << 32
 _MOST_PARTITIONS = 10_000
 _MOST_COPIES = 32
+_LEAST_ROWS, _MOST_ROWS = 64, 262_144
 _MOST_SLOTS = 1024
 _LEAST_HEAP = 256
 _RULE_KEYS = ("good", "bad", "weight", "criticality")
@@ -30,7 +31,8 @@ _RULE_KEYS = ("good", "bad", "weight", "criticality")
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration whose types are right."""
     jobs = (fault for job in config.jobs for fault in (*_job_faults(job), *_tick_faults(job, config.clock)))
-    return [*_host_faults(config), *jobs]
+    bridges = (fault for i, bridge in enumerate(config.bridges) for fault in _bridge_faults(config, bridge, i))
+    return [*_host_faults(config), *jobs, *bridges]
 
 
 def _host_faults(config: Config) -> Iterator[Fault]:
@@ -66,6 +68,30 @@ def _kafka_faults(kafka: Kafka) -> Iterator[Fault]:
     for name, most in (("partitions", _MOST_PARTITIONS), ("replication", _MOST_COPIES)):
         if not 1 <= getattr(kafka, name) <= most:
             yield Fault(f"kafka.{name}", f"must be in 1..{most}, got {getattr(kafka, name)}")
+
+
+def _bridge_faults(config: Config, bridge: Bridge, i: int) -> Iterator[Fault]:
+    at, jobs = f"bridges[{i}]", {job.name: job for job in config.jobs}
+    if config.kafka is None:
+        yield Fault(at, "reads from Kafka; name the brokers in [kafka]")
+    if not bridge.topic:
+        yield Fault(f"{at}.topic", "must name the job's sample topic")
+    if bridge.job not in jobs:
+        yield Fault(f"{at}.job", f"no job {bridge.job!r} is configured{suggestion(bridge.job, jobs)}")
+        return
+    features = {feature.name for feature in jobs[bridge.job].features}
+    if not features:
+        yield Fault(f"{at}.job", f"job {bridge.job!r} declares no features; add [[jobs.features]] with name and kind")
+    for name in sorted(set(bridge.fields) - features):
+        yield Fault(f"{at}.fields.{name}", f"is no feature of job {bridge.job!r}{suggestion(name, features)}")
+    if bridge.format == "avro" and not bridge.schema_file:
+        yield Fault(f"{at}.schema_file", "must name the Avro schema that the messages were written by")
+    if bridge.format == "csv" and not bridge.columns:
+        yield Fault(f"{at}.columns", "must name the CSV columns in their order")
+    if bridge.format == "csv" and len(bridge.delimiter) != 1:
+        yield Fault(f"{at}.delimiter", f"must be one character, got {bridge.delimiter!r}")
+    if not _LEAST_ROWS <= bridge.rows <= _MOST_ROWS:
+        yield Fault(f"{at}.rows", f"must be in {_LEAST_ROWS}..{_MOST_ROWS}, got {bridge.rows}")
 
 
 def _job_faults(job: JobConfig) -> Iterator[Fault]:

@@ -23,12 +23,14 @@ _EXAMPLES: Final = {
     "demo": "streamgauge demo --speed max --until 2013-02-01",
     "run": "streamgauge run --config streamgauge.toml",
     "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
+    "topics": "streamgauge topics --create --config streamgauge.toml",
     "check": "streamgauge check streamgauge.toml",
     "detect": "streamgauge detect latency.csv --threshold 6",
     "profile": "streamgauge profile samples.parquet --label clicked",
     "trace": "streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
     "silence": "streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
     "feedback": "streamgauge feedback --job flights 3f2a91bc false_alarm --comment 'holiday'",
+    "bridge": "streamgauge bridge --config streamgauge.toml",
     "version": "streamgauge version",
 }
 
@@ -56,14 +58,15 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "demo", "replay a year of flights through a real job and watch it")
-    for add in (_add_hosting, _add_files, _add_actions):
+    for add in (_add_hosting, _add_topics, _add_files, _add_actions):
         add(commands)
     _add(commands, "version", "print the version")
     return top
 
 
 _MODULES: Final = {
-    "run": "hosting", "replay": "hosting", "check": "files", "detect": "files", "profile": "files", "version": "files",
+    "run": "hosting", "replay": "hosting", "topics": "topics", "bridge": "bridge",
+    "check": "files", "detect": "files", "profile": "files", "version": "files",
     "trace": "acting", "silence": "acting", "feedback": "acting",
 }  # fmt: skip
 
@@ -82,9 +85,22 @@ def _add_hosting(commands: _Commands) -> None:
     _config(run)
     run.add_argument("--host", help="address to listen on, instead of the configured one")
     run.add_argument("--port", type=int, help="port to listen on, instead of the configured one; 0: any")
+    bridge = _add(commands, "bridge", "read a job's own sample topic where the job embeds no tracer")
+    bridge.add_argument("--topic", default="", help="only the bridge of this topic")
+    bridge.add_argument("--once", action="store_true", help="end where the topic ends")
+    _config(bridge)
     replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
     replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
     _config(replay)
+
+
+def _add_topics(commands: _Commands) -> None:
+    topics = _add(commands, "topics", "show the topics on Kafka, and what is not as it must be")
+    topics.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="(streamgauge.toml)")
+    what = topics.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="exit with 1 if something differs")
+    what.add_argument("--create", action="store_true", help="make those that are missing")
+    what.add_argument("--alter", action="store_true", help="set settings that differ; a shorter retention deletes")
 
 
 def _add_files(commands: _Commands) -> None:

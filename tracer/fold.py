@@ -221,10 +221,13 @@ class Fold:
         self._part(self._observed, observed)
         labels = numbers_of(event.labels, event.rows)
         times = times_of(event.event_time, event.rows)
+        known = np.zeros(event.rows, bool) if labels is None else ~np.isnan(labels)
+        if event.ids is not None and not known.all():
+            self._gather_ids(self._keys(event.ids, event.rows)[~known])
         if labels is not None:
-            self._arrived(labels)
+            self._arrived(labels[known])
             if times is not None:
-                self._delays(labels, self.panes.now - times)
+                self._delays(labels[known], self.panes.now - times[known])
             codes = {
                 name: self._profiles.codes(self._profiles.feature(name, column), column)
                 for name, column in (event.features or {}).items()
@@ -285,9 +288,11 @@ class Fold:
         if keys is None and event.ids is not None:
             keys = self._keys(event.ids, event.rows)
         if keys is not None:
-            pairs = combine(keys[known], labels[known])
-            self.panes.gather("train", "sample_id", "", profiles.ids(self._rules.modulus), pairs)
+            self._gather_ids(combine(keys[known], labels[known]))
         self._binned(labels, codes)
+
+    def _gather_ids(self, hashes: Array) -> None:
+        self.panes.gather("train", "sample_id", "", profiles.ids(self._rules.modulus), hashes)
 
     def _binned(self, labels: Floats, codes: dict[str, Array]) -> None:
         known = ~np.isnan(labels)
