@@ -24,6 +24,7 @@ _EXAMPLES: Final = {
     "run": "streamgauge run --config streamgauge.toml",
     "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
     "topics": "streamgauge topics --create --config streamgauge.toml",
+    "topics": "streamgauge topics --create --config streamgauge.toml",
     "check": "streamgauge check streamgauge.toml",
     "detect": "streamgauge detect latency.csv --threshold 6",
     "profile": "streamgauge profile samples.parquet --label clicked",
@@ -92,6 +93,15 @@ def _add_hosting(commands: _Commands) -> None:
     replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
     replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
     _config(replay)
+
+
+def _add_topics(commands: _Commands) -> None:
+    topics = _add(commands, "topics", "show the topics on Kafka, and what is not as it must be")
+    topics.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="(streamgauge.toml)")
+    what = topics.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="exit with 1 if something differs")
+    what.add_argument("--create", action="store_true", help="make those that are missing")
+    what.add_argument("--alter", action="store_true", help="set settings that differ; a shorter retention deletes")
 
 
 def _add_topics(commands: _Commands) -> None:

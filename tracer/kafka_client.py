@@ -127,10 +127,11 @@ class Cluster:
         return LogError(text, retryable=code not in _FINAL and not is_left_out)
 
     def _named(self) -> dict[str, Any]:
-        return {**QUIET, "error_cb": self._on_error}
+        return {**QUIET, "error_cb": self.complain}
 
     def _settings(self, under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         return {**under, **client_settings(self.given), **over}
 
-    def _on_error(self, error: KafkaError) -> None:
+    def complain(self, error: KafkaError) -> None:
+        """Remember what a client complains of: its error callback."""
         self.trouble = error.str()

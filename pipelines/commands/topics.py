@@ -1,0 +1,78 @@
+"""The command `topics`: what the topics on Kafka are and should be, and the making of those that are missing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipelines.cli import UseError
+from pipelines.config import Config, Kafka
+from pipelines.loading import load
+from pipelines.topics import Difference, Topic, differences, wanted
+
+if TYPE_CHECKING:
+    from pipelines.adapters.kafka_topics import KafkaTopics
+
+
+def topics(args: argparse.Namespace) -> int:
+    """Show all topics and what differs; 1 if something does and --check, --create or --alter was given."""
+    config = load(args.config)
+    if config.kafka is None:
+        raise UseError(f'{args.config} has no [kafka] section; add one with bootstrap = "HOST:9092"')
+    client = _client(config.kafka)
+    asked, found = _look(client, config, config.kafka)
+    told = differences(asked, found)
+    if (args.create and any(one.is_missing for one in told)) or (args.alter and any(one.settings for one in told)):
+        _change(client, asked, told, create=args.create)
+        asked, found = _look(client, config, config.kafka)
+        told = differences(asked, found)
+    print("\n".join(_table(asked, found)))
+    for one in told:
+        print(f"{one.topic}: {one.text}")
+    return int(bool(told) and (args.check or args.create or args.alter))
+
+
+def _client(kafka: Kafka) -> KafkaTopics:
+    try:
+        from pipelines.adapters.kafka_topics import KafkaTopics
+    except ImportError as error:
+        raise UseError(str(error)) from None
+    return KafkaTopics(kafka)
+
+
+def _look(client: KafkaTopics, config: Config, kafka: Kafka) -> tuple[list[Topic], dict[str, Topic]]:
+    asked = wanted(kafka, config.retention.log, {})
+    found = client.found([topic.name for topic in asked], {name for topic in asked for name in topic.settings})
+    return wanted(kafka, config.retention.log, found), found
+
+
+def _change(client: KafkaTopics, asked: Sequence[Topic], told: Iterable[Difference], *, create: bool) -> None:
+    if create:
+        missing = {one.topic for one in told if one.is_missing}
+        client.create([topic for topic in asked if topic.name in missing])
+        print(f"made {', '.join(sorted(missing))}")
+        return
+    for one in told:
+        if one.settings:
+            client.alter(one.topic, one.settings)
+            print(f"{one.topic}: set {', '.join(f'{name}={value}' for name, value in one.settings.items())}")
+
+
+def _table(asked: Iterable[Topic], found: Mapping[str, Topic]) -> list[str]:
+    rows = [("TOPIC", "PARTITIONS", "COPIES", "CLEANUP", "RETENTION", "LARGEST")]
+    rows += [_row(topic.name, found.get(topic.name)) for topic in asked]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(name: str, found: Topic | None) -> tuple[str, str, str, str, str, str]:
+    if found is None:
+        return name, "missing", "", "", "", ""
+    cleanup, largest = found.settings["cleanup.policy"], found.settings.get("max.message.bytes", "")
+    kept = "last of each key" if cleanup == "compact" else _days(found.settings["retention.ms"])
+    return name, str(found.partitions), str(found.copies), cleanup, kept, largest
+
+
+def _days(milliseconds: str) -> str:
+    return "for ever" if int(milliseconds) < 0 else f"{int(milliseconds) / 86_400_000:g} d"
