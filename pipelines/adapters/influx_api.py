@@ -93,9 +93,13 @@ class InfluxApi:
         asked = {"db": database, "q": query, "epoch": "ns"} | ({"rp": policy} if policy else {})
         headers = {"Authorization": f"Token {token}"} if (token := self._read_token()) else {}
         try:
-            answer = self._pool.request("GET", f"{self._url}/query", fields=asked, headers=headers)
+            answer = self._pool.request(
+                "POST", f"{self._url}/query", fields=asked, headers=headers, encode_multipart=False
+            )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise StoreBusy(self._silent(error)) from None
+        if answer.status in REFUSED:
+            raise StoreBusy(f"InfluxDB at {self._url} cannot answer {query[:_SHOWN]}: {_words(answer.data)}")
         if answer.status != 200:
             self._raise(answer.status, _words(answer.data), answer.headers)
         return self._series(answer.data, query)

@@ -5,23 +5,16 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from pipelines.adapters.series import LABELS, LONG, MOST_POINTS, Moments, check_match, difference, rank
 from pipelines.adapters.shown import finite
 from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, levels
-
-LABELS: Final = ("worker", "domain", "entity", "metric")
-_MOST: Final = 100_000  # points of one answer
-# A spread is taken as at least this share of the level, so that a series that never moved does not rank by its last bit
-_LEAST_SPREAD: Final = 1e-3
-_LONG: Final = 48 * 3600.0  # ranges from here on are compared by hourly means where a series has them
 
 
 def series(store: sqlite3.Connection, job: str, match: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
     """The series whose labels equal those in `match`, by name, each with its last point."""
-    unknown = sorted(set(match) - set(LABELS))
-    if unknown:
-        raise ValueError(f"series are matched by {', '.join(LABELS)}, got {', '.join(unknown)} (pipelines.adapters)")
+    check_match(match)
     where = "".join(f" AND s.{label} = ?" for label in LABELS if label in match)
     rows = store.execute(
         "SELECT s.id, s.worker, s.domain, s.entity, s.metric, s.window, w.step FROM series s JOIN windows w"
@@ -55,15 +48,15 @@ def changed(store: sqlite3.Connection, job: str, start: float, end: float, limit
     found: list[dict[str, Any]] = []
     windows = store.execute("SELECT window, step FROM windows WHERE job = ? ORDER BY window", (job,)).fetchall()
     for window, step in windows:
-        hourly = end - start >= _LONG and "r3600" in levels(step)
+        hourly = end - start >= LONG and "r3600" in levels(step)
         table, value = ("r3600", "p.sum / p.n") if hourly else ("points", "p.value")
         ranges = [(2 * start - end, start), (start, end)]
         before, after = (_moments(store, table, value, job, window, low, high) for low, high in ranges)
         found += [
-            _difference(sid, before[sid], after[sid]) for sid in after if sid in before and before[sid][0] >= 2
-        ]
-    found.sort(key=lambda item: (-abs(item["effect"]), item["id"]))
-    return [item | _labels(store, item["id"]) for item in found[:limit]]
+            {"id": sid} | difference(before[sid], after[sid])
+            for sid in after if sid in before and before[sid].n >= 2
+        ]  # fmt: skip
+    return [item | _labels(store, item["id"]) for item in rank(found, limit)]
 
 
 def _last(store: sqlite3.Connection, sid: int) -> dict[str, Any]:
@@ -94,7 +87,7 @@ def _raw(store: sqlite3.Connection, sid: int, start: float, end: float) -> dict[
     rows = store.execute(
         f"SELECT ts, {', '.join(FIELDS)}, revision FROM points WHERE sid = ? AND ts >= ? AND ts < ?"
         " ORDER BY ts LIMIT ?",
-        (sid, start, end, _MOST),
+        (sid, start, end, MOST_POINTS),
     ).fetchall()
     columns = _columns(("time", *FIELDS, "revision"), rows)
     return columns | {"min": columns["value"], "max": columns["value"]}
@@ -103,7 +96,7 @@ def _raw(store: sqlite3.Connection, sid: int, start: float, end: float) -> dict[
 def _rolled(store: sqlite3.Connection, sid: int, level: str, start: float, end: float) -> dict[str, Any]:
     rows = store.execute(
         f"SELECT ts, sum / n, min, max, n FROM {level} WHERE sid = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT ?",
-        (sid, start, end + ROLLUPS[level], _MOST),  # the bucket that holds the range's end belongs to it
+        (sid, start, end + ROLLUPS[level], MOST_POINTS),  # the bucket that holds the range's end belongs to it
     ).fetchall()
     return _columns(("time", "value", "min", "max", "count"), rows)
 
@@ -115,8 +108,8 @@ def _columns(names: tuple[str, ...], rows: list[Any]) -> dict[str, Any]:
 
 def _moments(
     store: sqlite3.Connection, table: str, value: str, job: str, window: str, start: float, end: float
-) -> dict[int, tuple[int, float, float]]:
-    """{series: (n, mean, sum of squared deviations)} of the known values, in two passes, as one loses digits."""
+) -> dict[int, Moments]:
+    """Of each series' known values, in two passes, as one loses digits."""
     rows = store.execute(
         f"WITH p AS MATERIALIZED (SELECT p.sid, {value} AS v FROM series s JOIN {table} p ON p.sid = s.id"
         f" AND p.ts >= ?1 AND p.ts < ?2 WHERE s.job = ?3 AND s.window = ?4 AND abs({value}) < 1e300),"  # finite
@@ -124,15 +117,7 @@ def _moments(
         " SELECT m.sid, m.n, m.mean, sum((v - mean) * (v - mean)) FROM p JOIN m USING (sid) GROUP BY m.sid",
         (start, end, job, window),
     )
-    return {sid: (n, mean, squares) for sid, n, mean, squares in rows}
-
-
-def _difference(sid: int, before: tuple[int, float, float], after: tuple[int, float, float]) -> dict[str, Any]:
-    (n0, mean0, squares0), (n1, mean1, squares1) = before, after
-    pooled = math.sqrt((squares0 + squares1) / (n0 + n1 - 2))
-    spread = max(pooled, _LEAST_SPREAD * max(abs(mean0), abs(mean1)))
-    effect = (mean1 - mean0) / spread if spread > 0 else 0.0
-    return {"id": sid, "before": mean0, "after": mean1, "spread": spread, "effect": effect}
+    return {sid: Moments(n, mean, squares) for sid, n, mean, squares in rows}
 
 
 def _labels(store: sqlite3.Connection, sid: int) -> dict[str, Any]:
