@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipelines import lineage
 from pipelines.adapters.console import Console
@@ -15,7 +16,7 @@ from pipelines.adapters.http_security import Guard
 from pipelines.adapters.sqlite_query import SqliteQuery
 from pipelines.adapters.sqlite_store import SqliteStore
 from pipelines.adapters.webhook import Webhook
-from pipelines.config import Config
+from pipelines.config import Config, Kafka
 from pipelines.engines.keyed import Keyed
 from pipelines.engines.parts import combiner_of, operator_of
 from pipelines.faults import ConfigError, Fault
@@ -24,6 +25,10 @@ from pipelines.pager import Pager
 from pipelines.ports import Bus, Notifier, Store
 from pipelines.service import Parts
 from tracer.local import LocalLog
+from tracer.transport import LogError, MemoryLog
+
+if TYPE_CHECKING:
+    from pipelines.adapters.kafka import KafkaBuses
 
 TOKEN: Final = "STREAMGAUGE_TOKEN"  # environment variable, used where no token_file is configured
 MIN_TOKEN: Final = 16  # characters
@@ -42,15 +47,25 @@ def store_path(config: Config) -> Path:
 
 def parts_of(config: Config) -> Parts:
     """The parts of a `run` process. Its data folder must exist."""
-    log, store = log_path(config), store_path(config)
-    paging = Paging(config, LocalLog(log))
+    log, store = _log_of(config), store_path(config)
+    paging = Paging(config, log.open())
     return Parts(
-        open_bus=lambda: LocalLog(log),
+        open_bus=log.open,
         open_store=lambda: SqliteStore(store, retention=config.retention),
         open_query=lambda: SqliteQuery(store),
         make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
-        notifiers=notifiers_of(config), trim=lambda: _trim(log, config), purge=_Purge(), now=time.time,
+        notifiers=notifiers_of(config), trim=log.trim, purge=_Purge(), now=time.time, close=log.close,
     )  # fmt: skip
+
+
+def bus_of(config: Config) -> Bus:
+    """The bus as a command uses it that acts on a running pipeline. Raises LogError."""
+    if config.kafka is None:
+        return LocalLog(log_path(config))
+    state = MemoryLog()  # a command commits nothing
+    buses = _kafka(config.kafka, lambda: state)
+    buses.check()
+    return buses.open()
 
 
 def notifiers_of(config: Config) -> tuple[Notifier, ...]:
@@ -129,6 +144,33 @@ class _Purge:
         has_more = store.purge()
         self._due = time.monotonic() + (0.0 if has_more else _PURGE_EVERY)
         return int(has_more)
+
+
+class _Log(NamedTuple):
+    """The log of a `run` process."""
+
+    open: Callable[[], Bus]
+    trim: Callable[[], None]
+    close: Callable[[], None]
+
+
+def _log_of(config: Config) -> _Log:
+    """The embedded log, or Kafka: waits for its brokers, and raises LogError if another process hosts them."""
+    if config.kafka is None:
+        path = log_path(config)
+        return _Log(lambda: LocalLog(path), lambda: _trim(path, config), lambda: None)
+    folder = Path(config.data)
+    buses = _kafka(config.kafka, lambda: LocalLog(folder / "kafka.db"))
+    buses.take(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
+    return _Log(buses.open, lambda: None, buses.close)  # what is old there goes by the topics' retention
+
+
+def _kafka(kafka: Kafka, open_state: Callable[[], Bus]) -> KafkaBuses:
+    try:
+        from pipelines.adapters.kafka import KafkaBuses
+    except ImportError as missing:
+        raise LogError(str(missing), retryable=False) from None
+    return KafkaBuses(kafka, open_state)
 
 
 def _trim(log: Path, config: Config) -> None:

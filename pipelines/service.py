@@ -51,6 +51,7 @@ class Parts(NamedTuple):
     trim: Callable[[], None]
     purge: Callable[[Store], int]
     now: Callable[[], float]
+    close: Callable[[], None] = lambda: None
 
 
 class Service:
@@ -97,6 +98,7 @@ class Service:
         if self._http is not None:
             self._http.end()
         self._bus.close()
+        self._parts.close()
 
     def health(self) -> dict[str, Any]:
         """Lags in messages and the state of each consumer, upstream first."""

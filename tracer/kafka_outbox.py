@@ -50,6 +50,16 @@ class Outbox:
             self.producer.poll(_SLICE)
         self._settle(letters)
 
+    def drop(self) -> None:
+        """Let go of what is not acknowledged, so that none of it arrives later; what has arrived is remembered."""
+        producer, self.producer = self.producer, None
+        self._letters = {
+            number: letter for number, letter in self._letters.items() if letter.is_done and letter.error is None
+        }
+        if producer is not None:
+            producer.purge()
+            producer.flush(0)
+
     def close(self) -> None:
         """Wait for what was handed over, but not long, and let go of it."""
         producer, self.producer, self._letters = self.producer, None, {}

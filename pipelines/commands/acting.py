@@ -15,7 +15,6 @@ from pipelines.config import Config, JobConfig
 from pipelines.faults import suggestion
 from pipelines.ports import Bus
 from tracer.control import Plan, PlanError, PlanState, decode_status
-from tracer.local import LocalLog
 from tracer.records import Tick
 from tracer.selection import Collection, Select
 
@@ -130,11 +129,11 @@ def _job(args: argparse.Namespace) -> tuple[Config, JobConfig]:
     return config, jobs[args.job]
 
 
-def _bus(config: Config) -> LocalLog:
+def _bus(config: Config) -> Bus:
     path = assembly.log_path(config)
-    if not path.is_file():
+    if config.kafka is None and not path.is_file():
         raise UseError(f"there is no log {path}; start `streamgauge run` first, or name its folder with --data")
-    return LocalLog(path)
+    return assembly.bus_of(config)
 
 
 def _check_told(config: Config, notification: str) -> None:

@@ -59,7 +59,7 @@ def replay(args: argparse.Namespace) -> int:
     if assembly.log_path(config).exists() or assembly.store_path(config).exists():
         raise UseError(f"{folder} holds a log or a store already; name a fresh folder with --data")
     with lock_folder(folder):
-        parts = assembly.parts_of(msgspec.structs.replace(config, console=False, webhooks=()))
+        parts = assembly.parts_of(msgspec.structs.replace(config, kafka=None, console=False, webhooks=()))
         started, progress = time.monotonic(), Progress(0, 0, 0.0)
         for progress in replayed(config, LocalLog(args.log), parts):
             _draw(progress)

@@ -1,0 +1,152 @@
+"""One host: of all `streamgauge run` on the same brokers and prefix, the one whose group gives it the pager's topic.
+
+The group `<prefix>streamgauge-host` has `anomalies` to give, which has one partition. A member is known by its data
+folder, so after a crash the same folder goes on at once; another one waits until the broker has missed the last holder
+for `SESSION` seconds, and is refused while that one lives. The host also tells the brokers what was committed, in a
+group a consumer, so that ordinary tools show the lag: what counts is in the data folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+
+from pipelines.adapters.kafka_logs import KafkaLogs
+from tracer.kafka_client import QUIET, Cluster
+from tracer.kafka_settings import client_settings
+from tracer.transport import LogError
+
+SESSION: Final = 6.0  # seconds: the least that brokers allow by default
+_TOPIC: Final = "anomalies"
+_TELL: Final = 2.0  # seconds between two tellings of one consumer's offsets
+_POLL: Final = 0.2
+_log = logging.getLogger(__name__)
+
+
+class KafkaHost(threading.Thread):
+    """This process's right to be the host; `take`, then every `check` raises LogError as long as another one has it.
+
+    Args:
+        cluster: the brokers.
+        logs: to tell offsets.
+        identity: of the data folder, the same after a restart.
+        where: how other processes are told who holds it.
+    """
+
+    def __init__(self, cluster: Cluster, logs: KafkaLogs, identity: str, where: str) -> None:
+        super().__init__(name="kafka-host", daemon=True)
+        self._cluster, self._logs = cluster, logs
+        self._group = f"{cluster.given.prefix}streamgauge-host"
+        self._changed = threading.Condition()
+        self._is_held, self._fault = False, ""
+        self._stopping = threading.Event()
+        self._offsets: dict[str, dict[TopicPartition, int]] = {}
+        self._told: dict[str, float] = {}
+        self._consumer = Consumer({
+            **QUIET, **client_settings(cluster.given), "client.id": where, "group.id": self._group,
+            "group.instance.id": identity, "session.timeout.ms": round(SESSION * 1000), "heartbeat.interval.ms": 1000,
+            "partition.assignment.strategy": "cooperative-sticky", "enable.auto.commit": False,
+            "auto.offset.reset": "latest", "error_cb": cluster.complain,
+        })  # fmt: skip
+        assigned = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._revoked}
+        self._consumer.subscribe([cluster.topic(_TOPIC)], **assigned)
+
+    def take(self) -> None:
+        """Become the host. Raises LogError if another process is, or nobody answers."""
+        self.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_held or self._fault, SESSION + self._cluster.patience)
+        if not self._is_held:
+            self.close()
+            raise LogError(self._fault or self._refusal(), retryable=False)
+
+    def check(self) -> None:
+        """Raises LogError if this process is not, or no more, the host."""
+        if self._fault:
+            raise LogError(self._fault, retryable=False)
+        if not self._is_held:
+            text = f"{self._cluster.name} has not renewed this host's place in group {self._group}{self._cluster.why}"
+            raise LogError(text, retryable=True)
+
+    def tell(self, consumer: str, offsets: Mapping[str, int]) -> None:
+        """Let ordinary tools know how far a consumer is; soon, and only as long as it matters to nobody else."""
+        for log, offset in offsets.items():
+            place = self._logs.place(log)
+            if place is not None:
+                name = TopicPartition(self._cluster.topic(place.topic), place.partition)
+                self._offsets.setdefault(consumer, {})[name] = offset
+
+    def close(self) -> None:
+        """Leave. The place stays this folder's for `SESSION` seconds."""
+        self._stopping.set()
+        if self.is_alive():
+            self.join(SESSION)
+
+    def run(self) -> None:
+        """The thread's life: heartbeats, and what is to be told."""
+        while not self._stopping.is_set():
+            message = self._consumer.poll(_POLL)
+            error = message.error() if message is not None else None
+            if error is not None and error.fatal():
+                self._set(False, f"another streamgauge runs with a copy of this data folder: {error.str()}")
+            self._tell_due(_TELL)
+        self._tell_due(0.0)
+        self._consumer.close()
+
+    def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if places:
+            consumer.incremental_assign(places)
+            consumer.pause(places)  # nothing is read: whose it is counts
+            self._set(True)
+
+    def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if places:
+            self._set(False)
+
+    def _set(self, is_held: bool, fault: str = "") -> None:
+        with self._changed:
+            self._is_held, self._fault = is_held, fault
+            self._changed.notify_all()
+
+    def _refusal(self) -> str:
+        """Who holds it, as far as the brokers know."""
+        try:
+            answer = self._logs.admin.describe_consumer_groups(
+                [self._group], request_timeout=self._cluster.patience
+            )[self._group].result()
+        except KafkaException as error:
+            return f"{self._cluster.name} gives no place in group {self._group}: {error.args[0].str()}"
+        holders = [f"{one.client_id} at {one.host}" for one in answer.members if one.assignment.topic_partitions]
+        if not holders:
+            return f"{self._cluster.name} has given no place in group {self._group} in time{self._cluster.why}"
+        remedy = "stop it, or give this one another prefix"
+        return f"another streamgauge runs on {self._cluster.name}: {', '.join(holders)}; {remedy}"
+
+    def _tell_due(self, pause: float) -> None:
+        now = time.monotonic()
+        for consumer in [name for name in list(self._offsets) if now >= self._told.get(name, 0.0) + pause]:
+            self._told[consumer] = now
+            self._publish(consumer, self._offsets.pop(consumer))
+
+    def _publish(self, consumer: str, offsets: Mapping[TopicPartition, int]) -> None:
+        group = f"{self._cluster.given.prefix}streamgauge-{consumer}"
+        places = [TopicPartition(place.topic, place.partition, offset) for place, offset in offsets.items()]
+        answers: Mapping[str, Any] = self._logs.admin.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, places)], request_timeout=self._cluster.patience
+        )
+        for answer in answers.values():
+            answer.add_done_callback(_note(group))
+
+
+def _note(group: str) -> Callable[[Any], None]:
+    def done(answer: Any) -> None:
+        error = answer.exception()
+        if error is not None:
+            _log.debug("the offsets of group %s were not told: %s", group, error)
+
+    return done

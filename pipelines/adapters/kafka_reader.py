@@ -1,0 +1,178 @@
+"""Reading logs of Kafka ahead of their reader: one client, a buffer a log, and a jump where another offset is asked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Message as Raw
+
+from pipelines.adapters.kafka_logs import KafkaLogs, Place
+from tracer.kafka_client import CONSUMER, QUIET, Cluster
+from tracer.kafka_follow import message_of
+from tracer.kafka_settings import client_settings
+from tracer.transport import LogError, Message
+
+SETTINGS: Final[dict[str, Any]] = {
+    "fetch.wait.max.ms": 100,  # a new message ends the wait; a jump to another offset waits this long at most
+    "fetch.error.backoff.ms": 100,
+    "queued.min.messages": 5_000,
+    "queued.max.messages.kbytes": 16_384,
+}
+_AT_ONCE: Final = 2_000
+_FULL: Final = 8 * 1024 * 1024  # bytes of one log that wait while others are read
+_SLICE: Final = 0.1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _View:
+    """One log as it is read."""
+
+    log: str
+    place: Place
+    asked: int  # the offset that was asked for last
+    next: int  # the one of the next message that the reader gets
+    buffer: deque[Message] = field(default_factory=deque)
+    size: int = 0
+    seen_end: int = 0  # where the broker said that nothing more comes
+    fault: KafkaError | None = None
+    is_paused: bool = False
+
+
+class KafkaReader:
+    """Reads any number of logs; one thread at a time. Every fault is a LogError."""
+
+    def __init__(self, cluster: Cluster, logs: KafkaLogs) -> None:
+        self.skipped = 0  # messages that retention took before they were read
+        self._cluster, self._logs = cluster, logs
+        self._consumer: Consumer | None = None
+        self._views: dict[Place, _View] = {}
+        self._came = self._told = 0  # messages that came so far; and when `wait` last returned
+
+    def read(self, log: str, offset: int, limit: int) -> list[Message]:
+        """Up to `limit` messages from `offset` on; it waits only for what `end` or `bounds` said to be there."""
+        place = self._logs.place(log)
+        if place is None:
+            return []  # of a topic that is no more
+        view = self._view(log, place, max(offset, 0))
+        if not view.buffer:
+            self._take(0.0)
+        self._await(view)
+        found = [view.buffer.popleft() for _ in range(min(limit, len(view.buffer)))]
+        if found:
+            view.size -= sum(len(message.value) for message in found)
+            view.next = view.asked = found[-1].offset + 1
+            self._resume(view)
+        return found
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until something came for a log that was read, since the last `wait` returned."""
+        if self._consumer is None:
+            time.sleep(timeout)
+            return False
+        if self._came == self._told:
+            self._take(timeout)
+        came, self._told = self._came > self._told, self._came
+        return came
+
+    def close(self) -> None:
+        """Let go of the client; it is made again when something is read."""
+        consumer, self._consumer = self._consumer, None
+        self._views.clear()
+        if consumer is not None:
+            consumer.close()
+
+    def _view(self, log: str, place: Place, offset: int) -> _View:
+        view = self._views.get(place)
+        if view is None or view.log != log or offset not in (view.asked, view.next):
+            view = self._open(log, place, offset)
+        view.asked = offset
+        return view
+
+    def _open(self, log: str, place: Place, offset: int) -> _View:
+        first, _ = self._logs.bounds(place.topic).get(log, (0, 0))
+        if offset < first:
+            self._skip(log, offset, first)
+        return self._stand(_View(log, place, offset, max(offset, first)))
+
+    def _stand(self, view: _View) -> _View:
+        name = self._cluster.topic(view.place.topic)
+        with self._cluster.told(view.place.topic):
+            if self._consumer is None:
+                settings = {**QUIET, **client_settings(self._cluster.given), **CONSUMER, **SETTINGS}
+                self._consumer = Consumer({**settings, "error_cb": self._cluster.complain})
+            if self._views.pop(view.place, None) is not None:
+                self._consumer.incremental_unassign([TopicPartition(name, view.place.partition)])
+            self._consumer.incremental_assign([TopicPartition(name, view.place.partition, view.next)])
+        self._views[view.place] = view
+        return view
+
+    def _await(self, view: _View) -> None:
+        deadline = time.monotonic() + self._cluster.patience
+        while not view.buffer and max(view.next, view.seen_end) < self._logs.reached(view.log):
+            if view.fault is not None:
+                del self._views[view.place]  # the next read begins anew
+                raise self._cluster.fault(view.place.topic, view.fault)
+            if time.monotonic() > deadline:
+                text = f"{self._cluster.name} does not send {view.log} from {view.next} on{self._cluster.why}"
+                raise LogError(text, retryable=True)
+            self._take(_SLICE)
+
+    def _take(self, timeout: float) -> None:
+        """Put what has come into its buffers; `consume` alone would wait for the whole number."""
+        if self._consumer is None or (first := self._consumer.poll(timeout)) is None:
+            return
+        prefix = len(self._cluster.given.prefix)
+        for raw in (first, *self._consumer.consume(_AT_ONCE, 0.0)):
+            place = Place((raw.topic() or "")[prefix:], raw.partition() or 0)
+            if place in self._views:
+                self._keep(self._views[place], raw)
+
+    def _keep(self, view: _View, raw: Raw) -> None:
+        error, offset = raw.error(), raw.offset() or 0
+        if error is None and offset >= view.next:
+            message = message_of(view.place.topic, raw)
+            view.buffer.append(message)
+            view.size += len(message.value)
+            self._came += 1
+            self._pause(view)
+        elif error is not None and error.code() == KafkaError._PARTITION_EOF:
+            view.seen_end = offset
+        elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._out_of_range(view)
+        elif error is not None:
+            view.fault = error
+
+    def _out_of_range(self, view: _View) -> None:
+        """Go on from the oldest message that retention has left, or behind a log that has lost its end."""
+        first, end = self._logs.bounds(view.place.topic).get(view.log, (0, 0))
+        if view.next < first:
+            self._skip(view.log, view.next, first)
+        else:
+            _log.error("%s ends at %d and was read up to %d: it lost its end on the brokers", view.log, end, view.next)
+        at = first if view.next < first else end
+        self._stand(_View(view.log, view.place, view.asked, at))
+
+    def _skip(self, log: str, offset: int, first: int) -> None:
+        if offset > 0:  # who begins at 0 begins with what there is
+            self.skipped += first - offset
+            _log.error("%s begins at %d: %d messages went by the brokers' retention before they were read",
+                       log, first, first - offset)  # fmt: skip
+
+    def _pause(self, view: _View) -> None:
+        if view.size > _FULL and not view.is_paused and self._consumer is not None:
+            self._consumer.pause([self._partition(view)])
+            view.is_paused = True
+
+    def _resume(self, view: _View) -> None:
+        if view.is_paused and not view.buffer and self._consumer is not None:
+            self._consumer.resume([self._partition(view)])
+            view.is_paused = False
+
+    def _partition(self, view: _View) -> TopicPartition:
+        return TopicPartition(self._cluster.topic(view.place.topic), view.place.partition)
