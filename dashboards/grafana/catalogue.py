@@ -31,8 +31,8 @@ def write(folder: Path, page_url: str = PAGE) -> list[Path]:
     """Write a JSON file for each dashboard; the files."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
-    for name, body in dashboards(page_url).items():
-        path = folder / f"{name}.json"
+    for identity, body in dashboards(page_url).items():
+        path = folder / f"{identity}.json"
         path.write_text(text_of(body), encoding="utf-8")
         made.append(path)
     return made

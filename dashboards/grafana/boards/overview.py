@@ -21,7 +21,7 @@ def board() -> Board:
         variables=[jobs()], marks=shared.marks(),
         rows={"Now": [*_numbers(), _worst_first()], "Over time": [_lines(), _states()], "What happened": [
             shared.anomalies(
-                "Open anomalies", "Episodes that still last, the newest first.", chosen("job"), equals("state", "open"),
+                "Anomalies that last", "Episodes that are not over, the newest first.", chosen("job"), equals("state", "open"),
             ),
             shared.notifications("Last notifications", "What people were told, the newest first.", chosen("job")),
         ]},

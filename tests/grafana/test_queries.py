@@ -1,0 +1,162 @@
+"""Every panel, variable and annotation query runs on a real InfluxDB, for all and for a choice of jobs and workers."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.parse
+import urllib.request
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed")
+
+from dashboards.grafana.catalogue import dashboards
+from pipelines.adapters.influx_lines import stored_name
+from pipelines.adapters.influx_schema import NONE, TABLES
+from pipelines.adapters.influx_store import InfluxStore
+from pipelines.config import Influx
+from tests.grafana.interpolation import ALL, Chosen, interpolated
+from tests.grafana.records import END, ENTITIES, HOSTILE, JOBS, START, WORKERS, records
+from tests.grafana.test_boards import panels
+from tests.servers.influx import InfluxServer
+
+pytestmark = pytest.mark.real
+BUCKET: Final = "grafana"
+BOARDS: Final = dashboards()
+PATIENCE: Final = 120.0
+# dead letters are filed under the time of their arrival, which is after the story
+UNTIL: Final = time.time() + 3600.0
+each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+
+
+class Choice(NamedTuple):
+    """What is chosen in each variable that offers it."""
+
+    name: str
+    values: Mapping[str, Chosen]
+
+
+WORST: Final = stored_name(HOSTILE)
+ONE: Final = {"metric": "missing_rate", "page": "", "datasource": ""}
+CHOICES: Final = (
+    Choice("all", {**ONE, "job": ALL, "worker": ALL, "entity": ALL}),
+    Choice("some", {
+        **ONE, "job": [WORST], "worker": [NONE, WORST], "entity": [NONE, f"feature:{WORST}"],
+    }),
+)  # fmt: skip
+each_choice = pytest.mark.parametrize("choice", CHOICES, ids=[choice.name for choice in CHOICES])
+
+
+@pytest.fixture(scope="module")
+def stored(influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """The server with all records in it, written by the real store."""
+    influx.create(BUCKET)
+    store = InfluxStore(Influx(url=influx.url, bucket=BUCKET, batch=1000), tmp_path_factory.mktemp("spill"))
+    store.write(records())
+    deadline = time.monotonic() + PATIENCE
+    while store.health()["waiting"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    health = store.health()
+    store.close()
+    assert (health["waiting"], health["rejected"]) == (0, 0), health
+    yield influx
+    influx.drop(BUCKET)
+
+
+@each_choice
+@each_board
+def test_every_panel_has_an_answer(board: dict[str, Any], choice: Choice, stored: InfluxServer) -> None:
+    chosen = choice.values | single(board)
+    asked = [(panel["title"], target) for panel in panels(board) for target in panel["targets"]]
+    answers = ask(stored, [target["query"] for _, target in asked], chosen)
+    found = zip(asked, answers, strict=True)
+    assert not [f"{title} {target['refId']}: {target['query']}" for (title, target), rows in found if not rows]
+
+
+@each_choice
+@each_board
+def test_every_annotation_has_an_answer_with_its_columns(
+    board: dict[str, Any], choice: Choice, stored: InfluxServer
+) -> None:
+    marks = [mark["target"] for mark in board["annotations"]["list"]]
+    answers = ask(stored, [mark["query"] for mark in marks], choice.values | single(board))
+    for mark, series in zip(marks, answers, strict=True):
+        assert series, mark["query"]
+        named = {mark["textColumn"], mark["timeEndColumn"], *mark["tagsColumn"].split(",")} - {""}
+        assert named <= set(series[0]["columns"])
+
+
+@each_choice
+@each_board
+def test_every_variable_offers_what_is_stored_name_by_name(
+    board: dict[str, Any], choice: Choice, stored: InfluxServer
+) -> None:
+    stored_names = {"job": JOBS, "worker": WORKERS, "entity": ENTITIES}
+    asked = [one for one in board["templating"]["list"] if one["type"] == "query"]
+    answers = ask(stored, [one["query"] for one in asked], choice.values | single(board))
+    for variable, series in zip(asked, answers, strict=True):
+        offered = {value for one in series for _, value in one["values"]}
+        assert offered, variable["query"]
+        if variable["name"] in stored_names:
+            assert offered == set(map(stored_name, stored_names[variable["name"]]))
+
+
+@each_board
+def test_what_is_chosen_is_all_that_is_shown(board: dict[str, Any], stored: InfluxServer) -> None:
+    choice = CHOICES[1].values
+    asked = [target["query"] for panel in panels(board) for target in panel["targets"]]
+    for query, series in zip(asked, ask(stored, asked, choice | single(board)), strict=True):
+        for tag, wanted in (("job", choice["job"]), ("worker", choice["worker"]), ("entity", choice["entity"])):
+            if f"${{{tag}:" in query:
+                assert values(series, tag) <= set(wanted), query
+
+
+@each_board
+def test_a_job_of_no_name_shows_nothing_and_breaks_nothing(board: dict[str, Any], stored: InfluxServer) -> None:
+    nobody = {"job": ["nobody(", "/"], "worker": ["no.body"], "entity": [".*"]}
+    asked = [target["query"] for panel in panels(board) for target in panel["targets"] if "${job:" in target["query"]]
+    assert not any(ask(stored, asked, CHOICES[0].values | nobody))
+
+
+def test_every_table_of_the_schema_but_the_pictures_is_shown() -> None:
+    shown = {table for board in BOARDS.values() for panel in panels(board) for target in panel["targets"]
+             for table in re.findall(r'FROM "(\w+)"', target["query"])}  # fmt: skip
+    assert shown == set(TABLES) - {"profile"}
+
+
+def test_anomalies_end_where_their_band_ends(stored: InfluxServer) -> None:
+    panel = next(panel for panel in panels(BOARDS["streamgauge-job"]) if panel["title"] == "Anomalies over time")
+    (series,) = ask(stored, [panel["targets"][0]["query"]], CHOICES[0].values)[0]
+    begin, end = series["columns"].index("time"), series["columns"].index("until_ms")
+    lengths = {row[end] - row[begin] for row in series["values"]}
+    assert lengths == {0, 120_000}  # an open one ends where it begins, and Grafana draws it to the end of the range
+
+
+def single(board: dict[str, Any]) -> dict[str, Chosen]:
+    """One value for each variable of the board that takes one only."""
+    of_domain = {"samples": "missing_rate", "training": "loss", "system": "step_time_p50"}
+    found: dict[str, Chosen] = {"metric": of_domain.get(board["uid"].removeprefix("streamgauge-"), "missing_rate")}
+    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
+    return found | ({} if variables["job"]["multi"] else {"job": WORST})
+
+
+def ask(server: InfluxServer, queries: list[str], chosen: Mapping[str, Chosen]) -> list[list[dict[str, Any]]]:
+    """The series of each query, times in milliseconds, as Grafana asks for them: all in one request."""
+    text = ";".join(interpolated(query, chosen, START, UNTIL if "dead_letter" in query else END) for query in queries)
+    body = urllib.parse.urlencode({"db": BUCKET, "q": text, "epoch": "ms"}).encode()
+    with urllib.request.urlopen(f"{server.native}/query", body, timeout=PATIENCE) as answer:
+        results = json.load(answer)["results"]
+    for query, result in zip(queries, results, strict=True):
+        assert "error" not in result, f"{query}: {result['error']}"
+    return [result.get("series", []) for result in results]
+
+
+def values(series: list[dict[str, Any]], tag: str) -> set[str]:
+    """All values of a tag, wherever the answer has them."""
+    grouped = {one["tags"][tag] for one in series if tag in one.get("tags", {})}
+    columns = {row[one["columns"].index(tag)] for one in series if tag in one["columns"] for row in one["values"]}
+    return grouped | columns
