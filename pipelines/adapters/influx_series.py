@@ -146,7 +146,7 @@ def _labels(series: Series) -> Labels:
 
 
 def _buckets(start: float, end: float, length: float, also: str = "") -> str:
-    """The condition and grouping of the buckets (e - length, e], start <= e < end; their times are e - length + 1 ns."""
+    """The condition and grouping of the buckets (e - length, e], start <= e < end; their time is e - length + 1 ns."""
     first, last = bucket_end(start, length) - length, bucket_end(end, length) - length
     begin = f"time > {bound(first)} AND time <= {bound(last)}"
     return f"{begin} GROUP BY time({round(length)}s, 1ns){also} fill(none)"

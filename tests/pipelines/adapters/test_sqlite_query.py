@@ -1,13 +1,11 @@
-"""Reading the embedded store: every answer is JSON-ready, bounded, and says what is unknown."""
+"""What is the embedded store's own: levels that outlive others, readers that cannot write, one canonical form."""
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,11 +13,9 @@ from pipelines.adapters.sqlite_canonical import canonical_dump
 from pipelines.adapters.sqlite_query import SqliteQuery
 from pipelines.adapters.sqlite_read import Reader
 from pipelines.adapters.sqlite_store import SqliteStore
-from pipelines.config import DAY, HOUR, Retention
-from pipelines.outputs import Change, Counters, DeadLetter, Profiles
+from pipelines.config import HOUR, Retention
 from pipelines.ports import Query
-from tests.pipelines.adapters.sqlite_records import alert, anomaly, columns, decision, notification, score
-from tracer.records import Sketch
+from tests.pipelines.adapters.sqlite_records import anomaly, columns, score
 from tracer.sqlite_file import FileError
 
 T = 1_360_000_800.0
@@ -39,97 +35,6 @@ def query(store: SqliteStore, tmp_path: Path) -> Iterator[Query]:
     opened.close()
 
 
-def as_json(value: Any) -> Any:
-    """The value after a way through strict JSON: what is not JSON-ready fails."""
-    return json.loads(json.dumps(value, allow_nan=False))
-
-
-def test_an_empty_store_answers_everything_with_nothing(query: Query) -> None:
-    assert query.jobs() == []
-    assert query.scores("ctr", 0, T) == []
-    assert query.breakdown("ctr") is None
-    assert query.series("ctr", {}) == []
-    assert query.points(1, 0, T) == {}
-    assert query.changed("ctr", 0, T) == []
-    assert query.anomalies("ctr", 0, T) == []
-    assert query.incidents(None, 0, T) == []
-    assert query.incident("n1") is None
-    assert query.changes("ctr", 0, T) == []
-    assert query.profiles("ctr", "", 0, T) == []
-    assert query.counters("ctr") == {}
-    assert query.silenced("ctr") == []
-    assert query.dead_letters() == []
-
-
-def test_jobs_show_the_last_score_its_change_in_an_hour_and_the_last_60(store: SqliteStore, query: Query) -> None:
-    store.write([score(T + 60 * i, 95 if i < 70 else 61) for i in range(100)])
-    store.write([score(T + 60 * 99, 40, domain="sample"), score(T + 60 * 98, 100, domain="train")])
-    store.write([columns(T + 6000, [1, 2])])
-    [job] = as_json(query.jobs())
-    assert (job["job"], job["score"], job["band"], job["coverage"]) == ("ctr", 61.0, "degraded", 0.5)
-    assert job["change"] == -34.0
-    assert [(domain["domain"], domain["score"], domain["band"]) for domain in job["domains"]] == [
-        ("sample", 40.0, "broken"), ("train", 100.0, "healthy"),
-    ]  # fmt: skip
-    assert [point["score"] for point in job["sparkline"]] == [95.0] * 30 + [61.0] * 30
-    assert (job["end"], job["last_data"]) == (T + 60 * 99, T + 6000)
-
-
-def test_a_jobs_first_hour_has_no_change(store: SqliteStore, query: Query) -> None:
-    store.write([score(T, 95), score(T + 1800, 91)])
-    assert query.jobs()[0]["change"] is None
-
-
-def test_scores_are_the_newest_of_the_range_oldest_first(store: SqliteStore, query: Query) -> None:
-    store.write([score(T + 60 * i, i) for i in range(10)])
-    assert [line["score"] for line in as_json(query.scores("ctr", T + 60, T + 60 * 8, 3))] == [5.0, 6.0, 7.0]
-
-
-def test_a_breakdown_adds_up_exactly_and_is_of_the_time_asked_for(store: SqliteStore, query: Query) -> None:
-    store.write([score(T, 80), score(T, 70, domain="sample"), score(T + 60, 90)])
-    found = as_json(query.breakdown("ctr", T + 59))
-    assert (found["score"], found["end"]) == (80.0, T)
-    assert sum(part["micropoints"] for part in found["parts"]) == 100_000_000 - found["micropoints"]
-    part = {"domain": "sample", "entity": "feature:tailnum", "worker": "LGA", "metric": "missing_rate", "why": ""}
-    assert found["parts"] == [part | {"micropoints": 20_000_000, "points": 20.0}]
-    assert [domain["domain"] for domain in found["domains"]] == ["sample"]
-    assert query.breakdown("ctr")["score"] == 90.0  # type: ignore[index]
-    assert query.breakdown("ctr", T - 1) is None
-
-
-def test_series_are_matched_by_equal_labels(store: SqliteStore, query: Query) -> None:
-    store.write([columns(T, [1.0, math.nan]), columns(T + 60, [3.0, math.nan])])
-    both = as_json(query.series("ctr", {}))
-    assert [(row["domain"], row["metric"], row["value"], row["end"]) for row in both] == [
-        ("sample", "missing_rate", 3.0, T + 60), ("train", "auc", None, T + 60),
-    ]  # fmt: skip
-    assert [row["worker"] for row in query.series("ctr", {"entity": "feature:tailnum"})] == ["LGA"]
-    assert len(query.series("ctr", {}, limit=1)) == 1
-    with pytest.raises(ValueError, match="matched by worker, domain, entity, metric, got colour"):
-        query.series("ctr", {"colour": "red"})
-
-
-def test_raw_points_come_with_their_band_and_null_for_unknown(store: SqliteStore, query: Query) -> None:
-    store.write([columns(T, [0.5, 1.0], rows=[100, 5], low=[0.1, 0], high=[0.2, 1], reference=[0.15, math.inf])])
-    store.write([columns(T + 60, [math.nan, 1.0])])
-    shown = as_json(query.points(1, T, T + HOUR))
-    assert shown["series"]["metric"] == "missing_rate"
-    assert (shown["level"], shown["step"]) == ("raw", 60.0)
-    assert (shown["time"], shown["value"]) == ([T, T + 60], [0.5, None])
-    assert (shown["rows"], shown["low"], shown["high"]) == ([100.0, 0.0], [0.1, None], [0.2, None])
-    assert shown["reference"] == [0.15, None]
-
-
-def test_a_chart_takes_the_coarsest_level_with_enough_buckets(store: SqliteStore, query: Query) -> None:
-    store.write([columns(T + i, [float(i % 5), 0.0], step=1.0) for i in range(1, 3601)])
-    levels = {buckets: query.points(1, T, T + HOUR, buckets) for buckets in (1, 2, 60, 61, 360, 361)}
-    assert [(n, shown["level"]) for n, shown in levels.items()] == [
-        (1, "r3600"), (2, "r60"), (60, "r60"), (61, "r10"), (360, "r10"), (361, "raw"),
-    ]  # fmt: skip
-    assert len(levels[60]["time"]) == 60
-    assert (levels[60]["value"][0], levels[60]["min"][0], levels[60]["max"][0], levels[60]["count"][0]) == (2, 0, 4, 60)
-
-
 def test_a_chart_of_long_ago_takes_what_is_left(store: SqliteStore, query: Query) -> None:
     for i in range(10):
         store.write([columns(T + HOUR * i + 60 * j, [1.0, 1.0], step=60.0) for j in range(1, 61)])
@@ -138,22 +43,6 @@ def test_a_chart_of_long_ago_takes_what_is_left(store: SqliteStore, query: Query
     assert query.points(1, T + 9 * HOUR, T + 10 * HOUR)["level"] == "raw"
     old = query.points(1, T, T + 2 * HOUR)
     assert (old["level"], old["time"]) == ("r3600", [T + HOUR, T + 2 * HOUR])
-
-
-def test_changed_ranks_by_distance_in_units_of_the_spread(store: SqliteStore, query: Query) -> None:
-    keys = [("", "sample", f"feature:{name}", "mean") for name in ("still", "noisy", "moved", "new")]
-    for i in range(40):
-        after = i >= 20
-        wobble = (-1.0) ** i
-        new = 5.0 if after else math.nan
-        values = [1.0, 10.0 + 5 * wobble + after, 3.0 + 0.1 * wobble + 2.0 * after, new]
-        store.write([columns(T + 60 * i, values, keys=keys)])
-    ranked = as_json(query.changed("ctr", T + 60 * 20, T + 60 * 40))
-    assert [row["entity"] for row in ranked] == ["feature:moved", "feature:noisy", "feature:still"]
-    assert ranked[0]["effect"] == pytest.approx(2.0 / 0.1 / math.sqrt(20 / 19), rel=1e-9)
-    assert (ranked[0]["before"], ranked[0]["after"]) == (pytest.approx(3.0), pytest.approx(5.0))
-    assert ranked[2]["effect"] == 0.0
-    assert len(query.changed("ctr", T + 60 * 20, T + 60 * 40, limit=1)) == 1
 
 
 def test_changed_over_days_compares_hourly_means(store: SqliteStore, query: Query) -> None:
@@ -165,77 +54,6 @@ def test_changed_over_days_compares_hourly_means(store: SqliteStore, query: Quer
     [moved, still] = query.changed("ctr", T + 48 * HOUR + 60, T + 96 * HOUR + 60)
     assert (moved["metric"], moved["before"], moved["after"]) == ("missing_rate", 1.5, 2.5)
     assert still["effect"] == 0.0
-
-
-def test_anomalies_are_episodes_that_overlap_the_range(store: SqliteStore, query: Query) -> None:
-    store.write([anomaly(T, number=1, end=T + 600), anomaly(T + 1000, number=2)])
-    store.write([anomaly(T + 5000, number=3, kind="fact")])
-    starts = [
-        [row["start"] - T for row in as_json(query.anomalies("ctr", T + low, T + high))]
-        for low, high in ((0, 1), (600, 700), (601, 999), (2000, 3000), (5000, 9000), (6000, 9000))
-    ]
-    assert starts == [[0], [0], [], [1000], [1000, 5000], [1000]]
-    assert query.anomalies("ctr", T, T + 9000, limit=1)[0]["start"] == T + 5000
-
-
-def test_an_incident_holds_what_folds_into_its_root_and_why(store: SqliteStore, query: Query) -> None:
-    root, first, second = alert("feature:tailnum@LGA", T), alert("model", T + 60), alert("serving", T + 120)
-    store.write([
-        notification("firing", T + 100, root, folded=[first], text="tail numbers are missing"),
-        decision(T + 200, second, root),
-        decision(T + 50, root, root, state="sent"),
-        notification("resolved", T + 900, root, folded=[first], text="over"),
-        notification("firing", T + 5000, alert("worker@JFK", T + 5000), id="n2"),
-    ])  # fmt: skip
-    newest, oldest = as_json(query.incidents("ctr", 0, 4e9))
-    assert (newest["id"], newest["status"], newest["suppressed"]) == ("n2", "firing", [])
-    assert (oldest["id"], oldest["status"], oldest["time"], oldest["last"]) == ("n1", "resolved", T + 100, T + 900)
-    assert (oldest["text"], oldest["latest"], oldest["notifications"]) == ("tail numbers are missing", "over", 2)
-    assert oldest["root"]["node"] == "feature:tailnum@LGA"
-    assert [item["alert"]["node"] for item in oldest["suppressed"]] == ["model", "serving"]
-    assert {item["reason"]["root"] for item in oldest["suppressed"]} == {root.episode}
-    whole = as_json(query.incident("n1"))
-    assert [step["status"] for step in whole["trail"]] == ["firing", "resolved"]
-    assert [item["state"] for item in whole["decisions"]] == ["sent", "suppressed"]
-    assert query.incident(root.episode) == query.incident("n1")
-    assert query.incident("nobody") is None
-
-
-def test_incidents_of_a_range_are_those_told_or_open_in_it(store: SqliteStore, query: Query) -> None:
-    closed, lasting = alert("a", T), alert("b", T)
-    store.write([notification("firing", T, closed), notification("resolved", T + 100, closed)])
-    store.write([notification("firing", T + 10, lasting, id="n2")])
-    ranges = ((0, 5), (50, 60), (200, 300))
-    ids = [[item["id"] for item in query.incidents(None, T + low, T + high)] for low, high in ranges]
-    assert ids == [["n1"], ["n2", "n1"], ["n2"]]
-    assert query.incidents("other", 0, 4e9) == []
-    assert len(query.incidents(None, 0, 4e9, limit=1)) == 1
-
-
-def test_jobs_count_open_incidents_and_what_they_suppress(store: SqliteStore, query: Query) -> None:
-    closed, lasting = alert("a", T), alert("b", T)
-    store.write([score(T, 50), notification("firing", T, closed, folded=[alert("c", T)])])
-    store.write([notification("firing", T, lasting, folded=[alert("d", T), alert("e", T)], id="n2")])
-    store.write([notification("resolved", T + 100, closed)])
-    [job] = query.jobs()
-    assert (job["open_incidents"], job["suppressed"]) == (1, 2)
-
-
-def test_changes_counters_and_profiles_come_back(store: SqliteStore, query: Query) -> None:
-    sketch = Sketch("counts", "sample", "profile", "feature:tailnum", (b"\x01\x02",))
-    store.write([
-        Change(job="ctr", name="gap", time=T, text="1,200 windows"),
-        Counters(job="ctr", number=1, time=T, counts={"records": 7, "late": 0}),
-        Profiles(
-            job="ctr", worker="LGA", window="long", start=T - DAY, end=T, revision=0, number=1, sketches=(sketch,)
-        ),
-    ])  # fmt: skip
-    gap = {"job": "ctr", "worker": "", "name": "gap", "time": T, "text": "1,200 windows"}
-    assert query.changes("ctr", T, T + 1) == [gap]
-    assert query.counters("ctr") == {"time": T, "records": 7, "late": 0}
-    [profile] = as_json(query.profiles("ctr", "LGA", T, T + 1))
-    assert profile["sketches"][0] | {"columns": ["AQI="]} == profile["sketches"][0]
-    assert (profile["window"], profile["sketches"][0]["entity"]) == ("long", "feature:tailnum")
 
 
 def test_readers_cannot_write(store: SqliteStore, tmp_path: Path) -> None:
@@ -285,27 +103,3 @@ def test_the_canonical_form_tells_one_bit_and_forgets_numbers(tmp_path: Path) ->
     assert dumps[0] != dumps[2]
     assert b'"0x1.999999999999ap-4"' in dumps[0]
     assert len(canonical_dump(tmp_path / "a", ("point",)).splitlines()) == 2
-
-
-def test_silenced_is_what_the_last_decision_holds_back(query: Query, store: SqliteStore) -> None:
-    held, gone, other = alert("held", T), alert("gone", T), alert("other", T)
-    said = [(1, held, "pending"), (2, held, "silenced"), (2, gone, "silenced"), (3, gone, "sent")]
-    said.append((4, other, "suppressed"))
-    store.write([decision(T + after, item, item, state=state) for after, item, state in said])
-    assert [row["alert"]["node"] for row in as_json(query.silenced("ctr"))] == ["held"]
-    assert query.silenced("elsewhere") == []
-
-
-def test_dead_letters_come_newest_first_with_the_begin_of_their_bytes(query: Query, store: SqliteStore) -> None:
-    letters = [
-        DeadLetter(identity=name, reason="type", text="t", topic="traces", key="k", data=name.encode() * 100)
-        for name in ("a", "b")
-    ]
-    store.write(letters)
-    found = as_json(query.dead_letters(1))
-    assert [(row["identity"], row["bytes"], row["begin"]) for row in found] == [("b", 100, "62" * 64)]
-
-
-def test_a_dead_letter_without_bytes_is_shown_too(query: Query, store: SqliteStore) -> None:
-    store.write([DeadLetter(identity="e", reason="truncated", text="t", topic="traces", key="k", data=b"")])
-    assert [(row["bytes"], row["begin"]) for row in as_json(query.dead_letters())] == [(0, "")]
