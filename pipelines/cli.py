@@ -24,7 +24,7 @@ _EXAMPLES: Final = {
     "run": "streamgauge run --config streamgauge.toml",
     "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
     "topics": "streamgauge topics --create --config streamgauge.toml",
-    "topics": "streamgauge topics --create --config streamgauge.toml",
+    "flink": "streamgauge flink submit --jobmanager 127.0.0.1:8081 --parallelism 2 --config streamgauge.toml",
     "check": "streamgauge check streamgauge.toml",
     "detect": "streamgauge detect latency.csv --threshold 6",
     "profile": "streamgauge profile samples.parquet --label clicked",
@@ -59,14 +59,14 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "demo", "replay a year of flights through a real job and watch it")
-    for add in (_add_hosting, _add_topics, _add_files, _add_actions):
+    for add in (_add_hosting, _add_topics, _add_flink, _add_files, _add_actions):
         add(commands)
     _add(commands, "version", "print the version")
     return top
 
 
 _MODULES: Final = {
-    "run": "hosting", "replay": "hosting", "topics": "topics", "bridge": "bridge",
+    "run": "hosting", "replay": "hosting", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "check": "files", "detect": "files", "profile": "files", "version": "files",
     "trace": "acting", "silence": "acting", "feedback": "acting",
 }  # fmt: skip
@@ -104,13 +104,27 @@ def _add_topics(commands: _Commands) -> None:
     what.add_argument("--alter", action="store_true", help="set settings that differ; a shorter retention deletes")
 
 
-def _add_topics(commands: _Commands) -> None:
-    topics = _add(commands, "topics", "show the topics on Kafka, and what is not as it must be")
-    topics.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="(streamgauge.toml)")
-    what = topics.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="exit with 1 if something differs")
-    what.add_argument("--create", action="store_true", help="make those that are missing")
-    what.add_argument("--alter", action="store_true", help="set settings that differ; a shorter retention deletes")
+def _add_flink(commands: _Commands) -> None:
+    flink = _add(commands, "flink", "run the job on a Flink cluster; `engine flink` needs none")
+    actions = flink.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("fetch", help="get Flink's Kafka connector with Maven")
+    submit = actions.add_parser("submit", help="start the job on a cluster")
+    submit.add_argument("--parallelism", type=int, help="slots, instead of the configured number")
+    submit.add_argument("--savepoint", default="", help="path or URI to go on from")
+    submit.add_argument("--checkpoints", default="", help="path or URI where checkpoints go (the cluster's setting)")
+    submit.add_argument("--python", default="python3", help="interpreter on the TaskManagers (python3)")
+    submit.add_argument("--connector-jar", help="Flink's Kafka connector, instead of the configured one")
+    for name, text in (("savepoint", "save the state of the running job"), ("stop", "save it and end the job")):
+        save = actions.add_parser(name, help=text)
+        save.add_argument("--to", required=True, metavar="FOLDER", help="path or URI that all of Flink reaches")
+        save.add_argument("--job", default="", help="its id, where several run")
+        _cluster(save)
+    _cluster(submit)
+
+
+def _cluster(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobmanager", required=True, metavar="HOST:PORT", help="its REST address")
+    _config(command)
 
 
 def _add_files(commands: _Commands) -> None:
@@ -188,8 +202,11 @@ def _demo(arguments: list[str]) -> int:
 def _guarded(command: Callable[[], int]) -> int:
     """Run a command; a fault of use is told in a line, without a traceback."""
     from pipelines.actions import ActionError
+    from pipelines.engines.flink_connector import ConnectorError
+    from pipelines.engines.flink_rest import FlinkError
     from pipelines.hosting import FolderInUse
     from pipelines.ports import StoreBusy
+    from tracer.kafka_settings import SettingsError
     from tracer.sqlite_file import FileError
     from tracer.transport import LogError
 
@@ -198,7 +215,9 @@ def _guarded(command: Callable[[], int]) -> int:
     except ConfigError as error:
         where = f"{error.source}: " if error.source else ""
         lines = [f"{where}{fault}" for fault in error.faults]
-    except (UseError, ActionError, FolderInUse, FileError, LogError, StoreBusy) as error:
+    except (
+        UseError, ActionError, FolderInUse, FileError, LogError, StoreBusy, FlinkError, ConnectorError, SettingsError,
+    ) as error:  # fmt: skip
         lines = [str(error)]
     except BrokenPipeError:
         return 1

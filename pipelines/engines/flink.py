@@ -7,11 +7,9 @@ one. Brokers that are down are waited for. Needs `pip install 'streamgauge[flink
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -21,32 +19,14 @@ from typing import Any, Final
 
 from pipelines.config import Config
 from pipelines.engines import flink_connector
-from pipelines.engines.flink_kafka import java_properties
+from pipelines.engines.flink_jvm import prepare, reap
+from pipelines.engines.flink_kafka import java_properties, kafka_of
 from pipelines.engines.flink_rest import FlinkError, JobManager
 from pipelines.hosting import lock_folder
 
 _POLL: Final = 0.5  # seconds between looks at the job
 _QUIET: Final = 60.0  # seconds between two tellings of a failure
 _END_S: Final = 20.0
-_LOGGING: Final = """\
-rootLogger.level = INFO
-rootLogger.appenderRef.file.ref = file
-appender.file.name = file
-appender.file.type = RollingFile
-appender.file.fileName = ${sys:log.file}
-appender.file.filePattern = ${sys:log.file}.%i
-appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d %-5p %c{1} %m%n
-appender.file.policies.type = Policies
-appender.file.policies.size.type = SizeBasedTriggeringPolicy
-appender.file.policies.size.size = 10MB
-appender.file.strategy.type = DefaultRolloverStrategy
-appender.file.strategy.max = 3
-logger.metrics.name = org.apache.flink.metrics
-logger.metrics.level = ERROR
-logger.kafka.name = org.apache.flink.kafka.shaded.org.apache.kafka
-logger.kafka.level = WARN
-"""
 _log = logging.getLogger(__name__)
 
 
@@ -57,15 +37,13 @@ def host(config: Config) -> None:
         FlinkError: something that Flink needs is missing, or the job ended by itself.
         ConnectorError: the connector is missing or of another version.
     """
-    if config.kafka is None:
-        raise FlinkError("the flink engine reads Kafka; add [kafka] with bootstrap to the configuration")
-    properties = java_properties(config.kafka.client)
+    properties = java_properties(kafka_of(config).client)
     jar = flink_connector.find(config.flink.connector_jar)
     folder = Path(config.data).absolute() / "flink"
     stopping = threading.Event()
     with lock_folder(folder), _stops(stopping):
         reap(folder)
-        _prepare(folder, config)
+        prepare(folder, config.flink.heap)
         port = _free_port()
         client = _start(config, properties, jar, folder, port)
         try:
@@ -78,24 +56,6 @@ def newest(checkpoints: Path) -> Path | None:
     """The newest complete checkpoint of any run: a folder without `_metadata` was cut off by a crash."""
     complete = sorted(checkpoints.glob("*/chk-*/_metadata"), key=lambda file: (file.stat().st_mtime_ns, str(file)))
     return complete[-1].parent if complete else None
-
-
-def reap(folder: Path) -> None:
-    """End what an earlier host on this folder left behind: its JVM and Python workers, known by their environment."""
-    marker = f"{_MARKER}={folder}".encode()
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        pid = int(environ.parent.name)
-        try:
-            is_left = pid != os.getpid() and marker in environ.read_bytes().split(b"\0")
-            if is_left:
-                os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue  # gone meanwhile, or another user's
-        if is_left:
-            _log.warning("ended process %d, left by an earlier flink engine on %s", pid, folder)
-
-
-_MARKER: Final = "STREAMGAUGE_FLINK_FOLDER"
 
 
 def _start(config: Config, properties: Mapping[str, str], jar: Path, folder: Path, port: int) -> Any:
@@ -139,29 +99,6 @@ def _watch(manager: JobManager, client: Any, stopping: threading.Event) -> None:
         if failure and (failure != told or (status != "RUNNING" and time.monotonic() > quiet_until)):
             told, quiet_until = failure, time.monotonic() + _QUIET
             _log.warning("the flink job restarts from its last checkpoint: %s", failure)
-
-
-def _prepare(folder: Path, config: Config) -> None:
-    """What the JVM and its workers find in their environment."""
-    _check_java()
-    for name in ("log", "tmp", "checkpoints"):
-        (folder / name).mkdir(exist_ok=True)
-    logging_file = folder / "log4j.properties"
-    logging_file.write_text(_LOGGING)
-    os.environ[_MARKER] = str(folder)
-    os.environ["_python_worker_execution_mode"] = "process"  # else the operators run in this process, behind one GIL
-    os.environ["FLINK_LOG_DIR"] = str(folder / "log")
-    os.environ["LOG4J_PROPERTIES"] = str(logging_file)
-    os.environ.setdefault("JVM_ARGS", f"-Xms64m -Xmx{config.flink.heap}m -XX:+UseSerialGC")
-
-
-def _check_java() -> None:
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else "java"
-    try:
-        subprocess.run([java, "-version"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        raise FlinkError(f"no Java at {java}: install OpenJDK 17, or set JAVA_HOME to it") from None
 
 
 @contextmanager

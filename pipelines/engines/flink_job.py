@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration, Types
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
@@ -20,6 +21,8 @@ from pyflink.table import StreamTableEnvironment
 
 from pipelines.config import Config
 from pipelines.engines.flink_function import OUT, PARTIALS, TRACES, Hosts, state_key
+from pipelines.engines.flink_kafka import kafka_of
+from pipelines.engines.flink_rest import FlinkError, cause_of
 
 READ: Final = (TRACES, PARTIALS)
 WRITTEN: Final = (TRACES, PARTIALS, "scores", "anomalies", "dead-letters")
@@ -73,7 +76,15 @@ def start(job: Job, cluster: Cluster | None = None, shipped: Sequence[Path] = ()
     statements = tables.create_statement_set()
     statements.add_insert("log_out", tables.from_data_stream(said))
     statements.attach_as_datastream()
-    return environment.execute_async(f"streamgauge {_prefix(job.config)}".strip())._j_job_client
+    try:
+        return environment.execute_async(name_of(job.config))._j_job_client
+    except Py4JJavaError as error:
+        raise FlinkError(f"Flink does not take the job: {cause_of(str(error))}") from None
+
+
+def name_of(config: Config) -> str:
+    """The job's name: one a prefix of topics."""
+    return f"streamgauge {_prefix(config)}".strip()
 
 
 def settings_of(job: Job) -> dict[str, str]:
@@ -140,8 +151,7 @@ def _literal(text: str) -> str:
 
 
 def _prefix(config: Config) -> str:
-    assert config.kafka is not None
-    return config.kafka.prefix
+    return kafka_of(config).prefix
 
 
 def _core(config: Config) -> Config:

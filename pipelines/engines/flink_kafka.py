@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from pipelines.config import Config, Kafka
+from pipelines.engines.flink_rest import FlinkError
 from tracer.kafka_settings import KafkaSettings, SettingsError, client_settings
 
 _SHADED: Final = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
@@ -30,6 +32,13 @@ _MODULES: Final = {
     "PLAIN": f"{_SHADED}.plain.PlainLoginModule", "SCRAM-SHA-256": f"{_SHADED}.scram.ScramLoginModule",
     "SCRAM-SHA-512": f"{_SHADED}.scram.ScramLoginModule",
 }  # fmt: skip
+
+
+def kafka_of(config: Config) -> Kafka:
+    """The brokers of a configuration. Raises FlinkError where there are none."""
+    if config.kafka is None:
+        raise FlinkError("the flink engine reads Kafka; add [kafka] with bootstrap to the configuration")
+    return config.kafka
 
 
 def java_properties(given: KafkaSettings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:

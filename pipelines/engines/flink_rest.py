@@ -36,6 +36,11 @@ class JobManager:
         """Flink's version."""
         return str(self._ask("/config")["flink-version"])
 
+    def setting(self, name: str) -> str:
+        """What the cluster's own configuration says; empty for nothing."""
+        found = {entry["key"]: entry["value"] for entry in self._ask("/jobmanager/config")}
+        return str(found.get(name, ""))
+
     def jobs(self) -> dict[str, str]:
         """Names of the jobs that are not over, by id."""
         found = self._ask("/jobs/overview")["jobs"]
@@ -109,9 +114,9 @@ class JobManager:
 
 
 def cause_of(trace: str) -> str:
-    """The root cause of a Java stack trace, a line.
+    r"""The root cause of a Java stack trace, a line.
 
-    >>> cause_of("java.lang.RuntimeException: no\\n\\tat a.b\\nCaused by: java.io.IOException: disk full\\n\\tat c.d")
+    >>> cause_of("java.lang.RuntimeException: no\n\tat a.b\nCaused by: java.io.IOException: disk full\n\tat c.d")
     'java.io.IOException: disk full'
     """
     lines = [line for line in trace.replace("\\n", "\n").splitlines() if line.strip()]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 from pipelines.config import JobConfig
-from pipelines.engines.ticking import CATCH_UP
 from pipelines.engines.routing import last_tick
+from pipelines.engines.ticking import CATCH_UP
 from tracer import records
 from tracer.records import Tick
 

@@ -1,0 +1,58 @@
+"""The command `flink`: the connector fetched, the job on a cluster submitted, saved and stopped."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from pipelines.checks import faults_of
+from pipelines.commands.hosting import configured
+from pipelines.config import Config
+from pipelines.engines import flink_cluster, flink_connector
+from pipelines.engines.flink_rest import JobManager
+from pipelines.faults import ConfigError
+
+
+def flink(args: argparse.Namespace) -> int:
+    """Do one of them."""
+    return {"fetch": _fetch, "submit": _submit, "savepoint": _savepoint, "stop": _stop}[args.action](args)
+
+
+def with_flink(args: argparse.Namespace, config: Config) -> Config:
+    """The configuration with the command line's `--parallelism` and `--connector-jar` over it."""
+    over = {name: value for name in ("parallelism", "connector_jar") if (value := getattr(args, name)) is not None}
+    changed = msgspec.structs.replace(config, flink=msgspec.structs.replace(config.flink, **over))
+    faults = faults_of(changed)
+    if faults:
+        raise ConfigError(faults, "command line")
+    return changed
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    print(flink_connector.fetch())
+    return 0
+
+
+def _submit(args: argparse.Namespace) -> int:
+    job = flink_cluster.submit(
+        with_flink(args, configured(args)), JobManager(args.jobmanager),
+        savepoint=args.savepoint, checkpoints=args.checkpoints, python=args.python,
+    )  # fmt: skip
+    print(f"streamgauge: job {job} runs on {args.jobmanager}")
+    return 0
+
+
+def _savepoint(args: argparse.Namespace) -> int:
+    return _save(args, stop=False)
+
+
+def _stop(args: argparse.Namespace) -> int:
+    return _save(args, stop=True)
+
+
+def _save(args: argparse.Namespace, *, stop: bool) -> int:
+    manager = JobManager(args.jobmanager)
+    job = manager.job(flink_cluster.name_of(configured(args)), args.job)
+    print(manager.savepoint(job, flink_cluster.uri(args.to), stop=stop))
+    return 0
