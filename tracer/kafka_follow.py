@@ -10,9 +10,10 @@ from typing import Final
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Raw
 
-from tracer.kafka_client import Cluster
+from tracer.kafka_client import MISSING, Cluster
 from tracer.transport import LogError, Message
 
+VERIFY: Final = 30.0  # seconds between looks whether the topic was deleted or made again
 _BATCH: Final = 1000
 _SLICE: Final = 0.1
 
@@ -28,34 +29,55 @@ class Followed:
         self.asked = 0.0  # when, by the monotonic clock
         self.consumer = cluster.consumer()
         self._cluster, self._topic = cluster, topic
-        self._is_assigned = False
+        self._next: dict[int, int] = {}  # the offset behind the last one seen, by partition; empty: not assigned yet
         self._unread: dict[int, int] = {}  # the end of each partition that has not been read to it
+        self._verified = 0.0
 
     def catch_up(self) -> None:
         """Take what has come; waits only until everything was read once."""
         deadline = time.monotonic() + self._cluster.patience
         with self._cluster.told(self._topic):
-            if not self._is_assigned:
-                self._assign()
-            while self._take(_SLICE if self._unread else 0.0) or self._unread:
-                if time.monotonic() > deadline:
-                    text = f"{self._cluster.name} did not send topic {self._cluster.topic(self._topic)!r} whole in"
-                    raise LogError(f"{text} {self._cluster.patience:g} s{self._cluster.why}", retryable=True)
+            if not self._next or not self._is_the_same():
+                self._begin()
+            while (self._take(_SLICE if self._unread else 0.0) or self._unread) and time.monotonic() < deadline:
+                pass
+        if self._unread:
+            text = f"{self._cluster.name} did not send topic {self._cluster.topic(self._topic)!r} whole in"
+            raise LogError(f"{text} {self._cluster.patience:g} s{self._cluster.why}", retryable=True)
 
     def close(self) -> None:
         """Let go of it."""
         self.consumer.close()
 
-    def _assign(self) -> None:
+    def _begin(self) -> None:
+        bounds = self._bounds()
         name = self._cluster.topic(self._topic)
-        places = [
-            TopicPartition(name, number, OFFSET_BEGINNING)
-            for number in self._cluster.partitions(self.consumer, self._topic)
-        ]
-        bounds = [self.consumer.get_watermark_offsets(place, timeout=self._cluster.patience) for place in places]
-        self.consumer.assign(places)
-        self._is_assigned = True
-        self._unread = {place.partition: end for place, (first, end) in zip(places, bounds, strict=True) if first < end}
+        self.values.clear()
+        self.consumer.assign([TopicPartition(name, number, OFFSET_BEGINNING) for number in bounds])
+        self._next = {number: first for number, (first, _) in bounds.items()}
+        self._unread = {number: end for number, (first, end) in bounds.items() if first < end}
+        self._verified = time.monotonic()
+
+    def _bounds(self) -> dict[int, tuple[int, int]]:
+        name, numbers = self._cluster.topic(self._topic), self._cluster.partitions(self.consumer, self._topic)
+        places = [TopicPartition(name, number) for number in numbers]
+        return {
+            place.partition: self.consumer.get_watermark_offsets(place, timeout=self._cluster.patience)
+            for place in places
+        }
+
+    def _is_the_same(self) -> bool:
+        """Whether the topic is still the one that was read, which an assigned client does not notice by itself."""
+        if time.monotonic() - self._verified < VERIFY:
+            return True
+        self._verified = time.monotonic()
+        try:
+            bounds = self._bounds()
+        except KafkaException as error:
+            if error.args[0].code() in MISSING:
+                raise
+            return True  # brokers are away
+        return bounds.keys() == self._next.keys() and all(self._next[number] <= bounds[number][1] for number in bounds)
 
     def _take(self, timeout: float) -> int:
         taken = self.consumer.consume(_BATCH, timeout)
@@ -70,6 +92,7 @@ class Followed:
         return len(taken)
 
     def _keep(self, message: Message) -> None:
+        self._next[message.partition] = message.offset + 1
         if message.offset + 1 >= self._unread.get(message.partition, math.inf):
             del self._unread[message.partition]
         if message.value:

@@ -53,9 +53,7 @@ class Outbox:
     def drop(self) -> None:
         """Let go of what is not acknowledged, so that none of it arrives later; what has arrived is remembered."""
         producer, self.producer = self.producer, None
-        self._letters = {
-            number: letter for number, letter in self._letters.items() if letter.is_done and letter.error is None
-        }
+        self._forget_failed()
         if producer is not None:
             producer.purge()
             producer.flush(0)
@@ -78,12 +76,11 @@ class Outbox:
 
     def _post(self, producer: Producer, messages: Sequence[Outgoing]) -> list[_Letter]:
         """Hand to the client what it does not have yet."""
-        asked = {id(message) for message in messages}
-        self._letters = {
-            number: letter for number, letter in self._letters.items() if number in asked or not letter.is_done
-        }
+        if not any(id(message) in self._letters for message in messages):  # a new batch: nobody asks for the last one
+            self._letters = {number: letter for number, letter in self._letters.items() if not letter.is_done}
         for message in messages:
-            if id(message) not in self._letters:
+            letter = self._letters.get(id(message))
+            if letter is None or letter.error is not None:
                 self._letters[id(message)] = self._posted(producer, message)
         return [self._letters[id(message)] for message in messages]
 
@@ -104,12 +101,9 @@ class Outbox:
     def _settle(self, letters: Sequence[_Letter]) -> None:
         """Forget what has arrived, or raise; what arrived of a batch that did not is still remembered."""
         failed = {letter.message[0]: letter.error for letter in letters if letter.error is not None}
-        for letter in letters:
-            if letter.error is not None:
-                del self._letters[id(letter.message)]
         if any(error.fatal() for error in failed.values()):  # this producer will never send again, a new one does
             self.producer = None
-            self._letters = {number: letter for number, letter in self._letters.items() if letter.is_done}
+            self._forget_failed()
         faults = [self._cluster.fault(topic, error) for topic, error in failed.items()]
         if faults:
             raise min(faults, key=lambda fault: fault.retryable)  # a final one first: the sender then leaves it out
@@ -121,6 +115,11 @@ class Outbox:
         for letter in letters:
             self._letters.pop(id(letter.message), None)
         self._cluster.trouble = ""
+
+    def _forget_failed(self) -> None:
+        """Remember only what has arrived."""
+        arrived = {number: letter for number, letter in self._letters.items() if letter.is_done and not letter.error}
+        self._letters = arrived
 
 
 def _deliver(letter: _Letter, error: KafkaError | None, message: Message) -> None:

@@ -20,6 +20,7 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tests.servers.jars import fetch
 
@@ -88,6 +89,20 @@ class KafkaServers:
     def internal(self) -> str:
         """The brokers' own PLAINTEXT addresses, for administration beside a secured listener."""
         return ",".join(f"127.0.0.1:{internal}" for _, internal, _ in self._ports)
+
+    def create(self, *topics: str, partitions: int = 1, copies: int = 1, **settings: str) -> None:
+        """Make topics; settings are Kafka's with _ for each dot, such as cleanup_policy="compact"."""
+        admin = AdminClient({"bootstrap.servers": self.internal, "log_level": 0})
+        config = {name.replace("_", "."): value for name, value in settings.items()}
+        made = admin.create_topics([NewTopic(topic, partitions, copies, config=config) for topic in topics])
+        for answer in made.values():
+            answer.result(READY_S)
+
+    def delete(self, *topics: str) -> None:
+        """Delete topics."""
+        admin = AdminClient({"bootstrap.servers": self.internal, "log_level": 0})
+        for answer in admin.delete_topics(list(topics)).values():
+            answer.result(READY_S)
 
     def kill(self, node: int = 0) -> None:
         """SIGKILL one broker, and wait until it is gone."""
