@@ -10,11 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pipelines import lineage
+from pipelines import lineage, storing
 from pipelines.adapters.console import Console
 from pipelines.adapters.http_security import Guard
-from pipelines.adapters.sqlite_query import SqliteQuery
-from pipelines.adapters.sqlite_store import SqliteStore
 from pipelines.adapters.webhook import Webhook
 from pipelines.config import Config, Kafka
 from pipelines.engines.keyed import Keyed
@@ -22,8 +20,9 @@ from pipelines.engines.parts import combiner_of, operator_of
 from pipelines.faults import ConfigError, Fault
 from pipelines.outputs import Output
 from pipelines.pager import Pager
-from pipelines.ports import Bus, Notifier, Store
+from pipelines.ports import Bus, Notifier
 from pipelines.service import Parts
+from pipelines.supervising import Command
 from tracer.local import LocalLog
 from tracer.transport import LogError, MemoryLog
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "STREAMGAUGE_TOKEN"  # environment variable, used where no token_file is configured
 MIN_TOKEN: Final = 16  # characters
-_PURGE_EVERY: Final = 1.0
+_GROUPS: Final = {"faust": "streamgauge-faust", "flink": "engine"}  # under which brokers know how far an engine is
 
 
 def log_path(config: Config) -> Path:
@@ -40,21 +39,16 @@ def log_path(config: Config) -> Path:
     return Path(config.data) / "log.db"
 
 
-def store_path(config: Config) -> Path:
-    """The embedded store."""
-    return Path(config.data) / "store.db"
-
-
-def parts_of(config: Config) -> Parts:
-    """The parts of a `run` process. Its data folder must exist."""
-    log, store = _log_of(config), store_path(config)
+def parts_of(config: Config, engine: tuple[str, ...] = ()) -> Parts:
+    """The parts of a `run` process; `engine` is the command of one that runs elsewhere. Its data folder must exist."""
+    log = _log_of(config)
     paging = Paging(config, log.open())
     return Parts(
         open_bus=log.open,
-        open_store=lambda: SqliteStore(store, retention=config.retention),
-        open_query=lambda: SqliteQuery(store),
+        open_store=lambda: storing.open_store(config), open_query=storing.query_of(config),
         make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
-        notifiers=notifiers_of(config), trim=log.trim, purge=_Purge(), now=time.time, close=log.close,
+        notifiers=notifiers_of(config), trim=log.trim, purge=storing.Purge(), now=time.time, close=log.close,
+        engine=_engine_of(config, engine) if engine else None,
     )  # fmt: skip
 
 
@@ -132,20 +126,6 @@ class Locked:
             self.pager.restore(state)
 
 
-class _Purge:
-    """Lets the store forget, in short slices, when the writer has nothing to write."""
-
-    def __init__(self) -> None:
-        self._due = 0.0
-
-    def __call__(self, store: Store) -> int:
-        if not isinstance(store, SqliteStore) or time.monotonic() < self._due:
-            return 0
-        has_more = store.purge()
-        self._due = time.monotonic() + (0.0 if has_more else _PURGE_EVERY)
-        return int(has_more)
-
-
 class _Log(NamedTuple):
     """The log of a `run` process."""
 
@@ -171,6 +151,13 @@ def _kafka(kafka: Kafka, open_state: Callable[[], Bus]) -> KafkaBuses:
     except ImportError as missing:
         raise LogError(str(missing), retryable=False) from None
     return KafkaBuses(kafka, open_state)
+
+
+def _engine_of(config: Config, command: tuple[str, ...]) -> Command:
+    from pipelines.adapters.kafka_group import GroupOffsets
+
+    assert config.kafka is not None
+    return Command(config.engine, command, GroupOffsets(config.kafka, _GROUPS[config.engine]))
 
 
 def _trim(log: Path, config: Config) -> None:

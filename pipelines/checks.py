@@ -10,7 +10,7 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from pipelines.config import DAY, HOUR, Bridge, Config, JobConfig, Kafka, WindowSpec
+from pipelines.config import DAY, HOUR, Bridge, Config, Influx, JobConfig, Kafka, WindowSpec
 from pipelines.faults import Fault, suggestion
 from pipelines.registry import METRICS
 from tracer import kafka_settings
@@ -24,6 +24,7 @@ _MOST_PARTITIONS = 10_000
 _MOST_COPIES = 32
 _LEAST_ROWS, _MOST_ROWS = 64, 262_144
 _MOST_SLOTS = 1024
+_MOST_LINES = 100_000
 _LEAST_HEAP = 256
 _RULE_KEYS = ("good", "bad", "weight", "criticality")
 
@@ -38,6 +39,8 @@ def faults_of(config: Config) -> list[Fault]:
 def _host_faults(config: Config) -> Iterator[Fault]:
     if not 0 <= config.port <= 65535:
         yield Fault("port", f"must be in 0..65535, got {config.port}")
+    if config.engine != "embedded" and config.kafka is None:
+        yield Fault("engine", f'{config.engine} needs Kafka; add [kafka] with bootstrap = "HOST:PORT"')
     if not config.data:
         yield Fault("data", 'must name a folder, got ""; write data = "./streamgauge-data"')
     yield from _repeated("jobs", "job", [job.name for job in config.jobs])
@@ -55,11 +58,28 @@ def _host_faults(config: Config) -> Iterator[Fault]:
         yield from _positive(f"retention.{name}", getattr(config.retention, name))
     if config.kafka is not None:
         yield from _kafka_faults(config.kafka)
+    if config.influx is not None:
+        yield from _influx_faults(config.influx)
+    elif config.store in ("influx", "both"):
+        yield Fault("store", f'is "{config.store}", so the table [influx] with its url must be there')
     if not 1 <= config.flink.parallelism <= _MOST_SLOTS:
         yield Fault("flink.parallelism", f"must be in 1..{_MOST_SLOTS}, got {config.flink.parallelism}")
     if config.flink.heap < _LEAST_HEAP:
         yield Fault("flink.heap", f"must be at least {_LEAST_HEAP} (megabytes), got {config.flink.heap}")
     yield from _positive("flink.checkpoint_every", config.flink.checkpoint_every)
+
+
+def _influx_faults(influx: Influx) -> Iterator[Fault]:
+    parts = urllib.parse.urlsplit(influx.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        yield Fault("influx.url", f"must be an http or https address, got {influx.url!r}")
+    if not influx.bucket.strip("/"):
+        yield Fault("influx.bucket", f"must name a bucket, or DATABASE/RETENTION_POLICY, got {influx.bucket!r}")
+    yield from _positive("influx.timeout", influx.timeout)
+    if not 1 <= influx.batch <= _MOST_LINES:
+        yield Fault("influx.batch", f"must be in 1..{_MOST_LINES}, got {influx.batch}")
+    if influx.spill_bytes < _LEAST_STORE:
+        yield Fault("influx.spill_bytes", f"must be at least {_LEAST_STORE}, got {influx.spill_bytes}")
 
 
 def _kafka_faults(kafka: Kafka) -> Iterator[Fault]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _EXAMPLES: Final = {
     "demo": "streamgauge demo --speed max --until 2013-02-01",
     "run": "streamgauge run --config streamgauge.toml",
+    "engine": "streamgauge engine faust --config streamgauge.toml",
     "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
     "topics": "streamgauge topics --create --config streamgauge.toml",
     "flink": "streamgauge flink submit --jobmanager 127.0.0.1:8081 --parallelism 2 --config streamgauge.toml",
@@ -66,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 _MODULES: Final = {
-    "run": "hosting", "replay": "hosting", "topics": "topics", "bridge": "bridge", "flink": "flink",
+    "run": "hosting", "engine": "engine", "replay": "hosting", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "check": "files", "detect": "files", "profile": "files", "version": "files",
     "trace": "acting", "silence": "acting", "feedback": "acting",
 }  # fmt: skip
@@ -90,6 +91,11 @@ def _add_hosting(commands: _Commands) -> None:
     bridge.add_argument("--topic", default="", help="only the bridge of this topic")
     bridge.add_argument("--once", action="store_true", help="end where the topic ends")
     _config(bridge)
+    run.add_argument("--engine", choices=["embedded", "faust", "flink"], help="instead of the configured one")
+    engine = _add(commands, "engine", "host only the operators, beside a run of the same configuration")
+    engine.add_argument("engine", choices=["faust", "flink"], help="of Faust, any number share the work")
+    _config(engine)
+    engine.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
     replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
     replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
     _config(replay)

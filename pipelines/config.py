@@ -206,6 +206,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     data: str = "./streamgauge-data"  # folder of the embedded log, the state and the store
     clock: Literal["wall", "log"] = "wall"  # log: ticks come from a driver (a replay), `run` writes none
+    engine: Literal["embedded", "faust", "flink"] = "embedded"  # where the operators run; docs/engines.md
     host: str = "127.0.0.1"
     port: int = 8470
     token_file: str = ""

@@ -23,6 +23,7 @@ from pipelines.observing import Observer
 from pipelines.outbox import Outbox
 from pipelines.own_job import own_job
 from pipelines.ports import Bus, Notifier, Query, Store
+from pipelines.supervising import Command, Supervised
 from pipelines.verdicts import CONSUMER as VERDICTS
 from pipelines.verdicts import Verdicts
 from pipelines.writer import StoreWriter
@@ -52,6 +53,7 @@ class Parts(NamedTuple):
     purge: Callable[[Store], int]
     now: Callable[[], float]
     close: Callable[[], None] = lambda: None
+    engine: Command | None = None  # None: embedded, in this process
 
 
 class Service:
@@ -59,7 +61,10 @@ class Service:
 
     def __init__(self, config: Config, parts: Parts) -> None:
         self.stopping = threading.Event()
-        self.engine = Engine(config, parts.open_bus(), parts.make_operator)
+        self.engine = (
+            Engine(config, parts.open_bus(), parts.make_operator) if parts.engine is None
+            else Supervised(config, parts.open_bus, parts.engine)
+        )  # fmt: skip
         self._config, self._parts, self._bus = config, parts, parts.open_bus()
         self._health = Health(config, parts.now)
         self._http: HttpThread | None = None
@@ -115,9 +120,13 @@ class Service:
         self._health.consumers.append(Consumer(name, bus, step, self.stopping, at_end))
 
     def _add_engine(self) -> None:
-        keyed, now = self.engine.consumer, self._parts.now
-        self._watch(keyed)
-        self._add("engine", keyed.bus, lambda: self.engine.step() or self.engine.tick(now()), self.engine.commit)
+        engine, now = self.engine, self._parts.now
+        if isinstance(engine, Supervised):
+            self._health.lags["engine"] = lambda: engine.lag(self._bus)
+            self._add("engine", engine.bus, engine.step, engine.stop)
+            return
+        self._watch(engine.consumer)
+        self._add("engine", engine.consumer.bus, lambda: engine.step() or engine.tick(now()), engine.commit)
 
     def _add_keyed(self, keyed: KeyedConsumer, step: Step | None = None) -> None:
         self._watch(keyed)
@@ -174,7 +183,9 @@ class Service:
         bus, store = self._own_bus(), self._parts.open_store()
         writer = StoreWriter(bus, store, passed=self._health.passage.note)
         self._health.lags["writer"] = lambda: writer.lag(self._bus)
-        self._health.dead = lambda: writer.dead
+        self._health.dead, self._health.store = lambda: writer.dead, store.health
+        if store.health():
+            self._health.lags["store"] = lambda: int(store.health()["waiting"])
         self._add("writer", bus, lambda: writer.step() or self._parts.purge(store), store.close)
 
     def _add_outbox(self, notifier: Notifier) -> None:

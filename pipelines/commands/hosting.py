@@ -13,7 +13,7 @@ from types import FrameType
 
 import msgspec
 
-from pipelines import assembly
+from pipelines import assembly, storing
 from pipelines.checks import faults_of
 from pipelines.cli import UseError
 from pipelines.config import Config
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     config = configured(args)
     guard = assembly.guard_of(config)
     with lock_folder(Path(config.data)):
-        service = Service(config, assembly.parts_of(config))
+        service = Service(config, assembly.parts_of(config, _engine_command(config, args)))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, frame: _stop(service, frame))
         try:
@@ -56,7 +56,7 @@ def replay(args: argparse.Namespace) -> int:
     if not args.log.is_file():
         raise UseError(f"there is no log {args.log}; name the log.db of a data folder with --log")
     folder = Path(config.data)
-    if assembly.log_path(config).exists() or assembly.store_path(config).exists():
+    if assembly.log_path(config).exists() or storing.store_path(config).exists():
         raise UseError(f"{folder} holds a log or a store already; name a fresh folder with --data")
     with lock_folder(folder):
         parts = assembly.parts_of(msgspec.structs.replace(config, kafka=None, console=False, webhooks=()))
@@ -64,19 +64,28 @@ def replay(args: argparse.Namespace) -> int:
         for progress in replayed(config, LocalLog(args.log), parts):
             _draw(progress)
     seconds = time.monotonic() - started
-    print(f"replayed {progress.done} records in {seconds:.1f} s; the store is {assembly.store_path(config)}")
+    print(f"replayed {progress.done} records in {seconds:.1f} s; the store is {storing.place(config)}")
     return 0
 
 
 def configured(args: argparse.Namespace) -> Config:
     """The configuration with what the command line puts over it."""
     config = load(args.config)
-    over = {name: getattr(args, name) for name in ("data", "host", "port") if getattr(args, name, None) is not None}
+    given = {name: getattr(args, name, None) for name in ("data", "host", "port", "engine")}
+    over = {name: value for name, value in given.items() if value is not None}
     changed = with_own_job(msgspec.structs.replace(config, **over))
     faults = faults_of(changed)
     if faults:
         raise ConfigError(faults, "command line")
     return changed
+
+
+def _engine_command(config: Config, args: argparse.Namespace) -> tuple[str, ...]:
+    """What starts the engine in a process of its own; nothing for the embedded one."""
+    if config.engine == "embedded":
+        return ()
+    places = ("--config", str(args.config), "--data", config.data)
+    return (sys.executable, "-m", "pipelines", "engine", config.engine, *places, "--supervised")
 
 
 def _stop(service: Service, frame: FrameType | None) -> None:

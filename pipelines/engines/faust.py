@@ -32,7 +32,7 @@ from pipelines.engines.routing import Routing
 from pipelines.engines.ticking import Hosted, Ticks
 from tracer.transport import LogError, Message
 
-GROUP: Final = "faust"
+GROUP: Final = "streamgauge-faust"  # behind the prefix; its offsets show the lag
 EVERY: Final = 5.0  # seconds between snapshots: what a restart reads again
 STALLED: Final = 90.0  # seconds in which a partition with waiting records must get on
 _IDLE: Final = 0.1  # seconds between looks at the clock

@@ -174,7 +174,7 @@ def _is_slow(since: float | None) -> bool:
 
 def message_of(topic: str, record: Any) -> Message:
     """A record of aiokafka or Faust as ours."""
-    key = (record.key or b"").decode(errors="replace")
+    key = (record.key or b"").decode(errors="backslashreplace")
     return Message(topic, key, record.value or b"", record.offset, record.partition)
 
 

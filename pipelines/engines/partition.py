@@ -70,9 +70,9 @@ class Partition:
         """Behind the record that was given."""
         return self.wanted if self._given is None else self._given.offset + 1
 
-    def lag(self, log: str, offset: int) -> int:
-        """None but what was given: the host knows the log's real end."""
-        return max(0, self.end(log) - offset)
+    def bounds(self, topic: str) -> Mapping[str, tuple[int, int]]:
+        """Nothing but what was given: the host knows the log's real end."""
+        return {self._log: (self.wanted, self.end(self._log))}
 
     def wait(self, timeout: float) -> bool:
         """Never: records are handed over."""

@@ -1,0 +1,45 @@
+"""The command `engine`: a process that hosts only the operators, beside a `run` that hosts all else."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+
+from pipelines.cli import UseError
+from pipelines.commands.hosting import configured
+from pipelines.supervising import end_with_parent
+from tracer.kafka_settings import SettingsError
+from tracer.transport import LogError
+
+
+def engine(args: argparse.Namespace) -> int:
+    """Host the operators until SIGTERM or Ctrl-C; after a fault the process ends with what was under way."""
+    config = configured(args)
+    if config.kafka is None:
+        raise UseError(f'engine {args.engine} needs Kafka; add [kafka] with bootstrap = "HOST:PORT" to {args.config}')
+    try:
+        host = importlib.import_module(f"pipelines.engines.{args.engine}").host
+    except ModuleNotFoundError as error:
+        extra = f"pip install 'streamgauge[{args.engine}]'"
+        raise UseError(f"engine {args.engine} needs {error.name}: {extra}") from None
+    if args.supervised:
+        end_with_parent()
+    try:
+        host(config)
+    except (LogError, SettingsError) as error:
+        _end(f"streamgauge: engine {args.engine}: {error}", 2)
+    except Exception:
+        logging.getLogger(__name__).exception("engine %s ends", args.engine)
+        _end("", 1)
+    return 0
+
+
+def _end(text: str, code: int) -> None:
+    """End without the goodbyes of threads and clients: nothing more may be sent after a failure."""
+    if text:
+        print(text, file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(code)
