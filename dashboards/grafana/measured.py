@@ -13,8 +13,10 @@ from pipelines.pipeline import Metric
 from pipelines.registry import METRICS, RULES
 
 _UNITS: Final = {
-    "s": "s", "rows/s": "rowsps", "count": "short", "1/h": "suffix:/h", "nats": "suffix: nats", "sigmas": "suffix: σ",
+    "s": "s", "rows/s": "rowsps", "1/s": "suffix:/s", "1/h": "suffix:/h", "count": "short", "messages": "short",
+    "bytes": "bytes", "nats": "suffix: nats", "sigmas": "suffix: σ",
 }  # fmt: skip
+_SHARES: Final = frozenset({"cpu", "memory", "vanishing", "exploding", "dead_units"})  # judged on their own scale
 _SELECTS: Final[dict[Quantity, str]] = {
     "value": '{0}("value")',
     "difference": 'mean("value") - mean("reference")',
@@ -46,7 +48,8 @@ def values(name: str, *, by: Sequence[str] = BY, width: int = HALF, normal: bool
     if normal:
         queries.append(_query(metric, 'mean("reference")', by, "B", " normal"))
     doc = f"{metric.doc} The {_worst_word(metric)} of each interval."
-    return chart(_title(name), doc, unit_of(metric), queries, steps=steps, width=width, links=LINKS, low=_low(metric))
+    links = LINKS if "job" in by else ()
+    return chart(_title(name), doc, unit_of(metric), queries, steps=steps, width=width, links=links, low=_low(metric))
 
 
 def judged(name: str, *, by: Sequence[str] = BY, width: int = HALF) -> AnyPanel:
@@ -58,7 +61,8 @@ def judged(name: str, *, by: Sequence[str] = BY, width: int = HALF) -> AnyPanel:
     query = _query(metric, _SELECTS[how.quantity], by, "A", "")
     title = f"{_title(name)}, {'against normal' if how.quantity != 'to floor' else 'against its scale'}"
     doc = f"{_WORDS[how.quantity]} The loss begins at yellow and is whole at red. {metric.doc}"
-    return chart(title, doc, _unit_judged(metric, how), [query], steps=how.steps, width=width, links=LINKS)
+    links = LINKS if "job" in by else ()
+    return chart(title, doc, _unit_judged(metric, how), [query], steps=how.steps, width=width, links=links)
 
 
 def unit_of(metric: Metric) -> str:
@@ -68,7 +72,8 @@ def unit_of(metric: Metric) -> str:
     ('percentunit', 'none', 'rowsps')
     """
     if metric.unit == "ratio":
-        return "percentunit" if metric.transform == "asin" or metric.name in ("cpu", "memory") else "none"
+        is_share = metric.transform == "asin" or metric.name in _SHARES or metric.name.startswith("pipeline_")
+        return "percentunit" if is_share else "none"
     return _UNITS.get(metric.unit, "none")
 
 

@@ -15,6 +15,7 @@ from pipelines.config import Config
 
 Variable = Builder[VariableModel]
 PAGE: Final = f"http://{Config().host}:{Config().port}"  # where `streamgauge run` serves the live page by default
+OWN: Final = "pipeline_"  # what the names of the pipeline's own metrics begin with
 _ALL: Final = VariableOption(text=["All"], value=["$__all"])
 
 
@@ -55,6 +56,12 @@ def entities(domain: str, label: str) -> Variable:
     query = tag_values("entity", "metric", equals("domain", domain), chosen("job"))
     doc = f"What the values are about; {NONE} is the job or the worker itself"
     return _of("entity", label, doc, query).current(_ALL)
+
+
+def own_entities() -> Variable:
+    """Consumers, watched jobs, disks and so on of the pipeline's own job."""
+    query = tag_values("entity", "metric", f'"metric" =~ /^{OWN}/')
+    return _of("entity", "Part of the pipeline", "What the pipeline's own values are about", query).current(_ALL)
 
 
 def metric(domain: str, first: str) -> Variable:

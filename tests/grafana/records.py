@@ -1,4 +1,4 @@
-"""Records for the tests of the dashboards: every metric of two jobs, one of them with the worst of names, and a story."""
+"""Records for the tests of the dashboards: every metric of two jobs, one with the worst of names, and a story."""
 
 from __future__ import annotations
 

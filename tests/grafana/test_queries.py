@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import urllib.parse
 import urllib.request
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 

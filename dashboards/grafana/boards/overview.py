@@ -20,9 +20,8 @@ def board() -> Board:
         "overview", "Streamgauge: overview", "Which job needs somebody: every job's scores, worst first.",
         variables=[jobs()], marks=shared.marks(),
         rows={"Now": [*_numbers(), _worst_first()], "Over time": [_lines(), _states()], "What happened": [
-            shared.anomalies(
-                "Anomalies that last", "Episodes that are not over, the newest first.", chosen("job"), equals("state", "open"),
-            ),
+            shared.anomalies("Anomalies that last", "Episodes that are not over, the newest first.",
+                             chosen("job"), equals("state", "open")),
             shared.notifications("Last notifications", "What people were told, the newest first.", chosen("job")),
         ]},
     )  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dashboards.grafana.anchors import GREEN, RED, Step
 from dashboards.grafana.boards import shared
 from dashboards.grafana.influxql import chosen, lines, rows, summary
-from dashboards.grafana.measured import values
-from dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, chart, table_of
+from dashboards.grafana.measured import judged, values
+from dashboards.grafana.panels import FULL, HALF, THIRD, AnyPanel, Column, chart, table_of
 from dashboards.grafana.rendering import Board
-from dashboards.grafana.variables import entities, jobs, workers
+from dashboards.grafana.variables import OWN, jobs, own_entities
 from pipelines.adapters.influx_schema import TABLES
+from pipelines.registry import METRICS
 
 _JOB = chosen("job")
 _TAKEN = ("records", "points")
@@ -20,15 +21,21 @@ def board() -> Board:
     """The dashboard."""
     return Board(
         "pipeline", "Streamgauge: the pipeline itself", "Is what watches the jobs itself well?",
-        variables=[jobs(), workers("system", is_whole=False), entities("system", "Scalar")], marks=shared.marks(),
+        variables=[jobs(), own_entities()], marks=shared.marks(),
         rows={
             "Taken in": [_rate("records", "recps"), _rate("points", "suffix: points/s")],
             "Not taken in": [_lost(), _totals()],
             "Windows": [_windows(), _share_known(), _coverage(), _newest_windows()],
             "What could not be used": [_dead()],
-            "Measured by the pipeline of itself": [values("system_scalar", width=FULL)],
+            "Measured by the pipeline of itself": [_measured(name) for name in METRICS if name.startswith(OWN)],
+            "What the score judges of it": [judged("pipeline_close_time", by=["entity"], width=FULL)],
         },
     )  # fmt: skip
+
+
+def _measured(name: str) -> AnyPanel:
+    """A metric of the pipeline's own job, by consumer, watched job, disk and so on."""
+    return values(name, by=["entity"], width=THIRD)
 
 
 def _rate(field: str, unit: str) -> AnyPanel:
