@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 LABELS: Final = ("worker", "domain", "entity", "metric")
 MOST_POINTS: Final = 100_000  # of one answer
 LONG: Final = 48 * 3600.0  # ranges from here on are compared by hourly means where a series has them
-# A spread is taken as at least this share of the level, so that a series that never moved does not rank by its last bit
-_LEAST_SPREAD: Final = 1e-3
+# A spread is taken as at least this share of the level, so that a series that hardly moved ranks below one that broke
+_LEAST_SPREAD: Final = 0.05
+_FEW: Final = 4  # values from which a spread is believed
 
 
 class Labels(NamedTuple):
@@ -39,13 +40,17 @@ def check_match(match: Mapping[str, str]) -> None:
 
 
 def difference(before: Moments, after: Moments) -> dict[str, Any]:
-    """How far the mean moved, in units of the pooled spread; `before` has two values at least.
+    """How far the mean moved, in units of the spread before (Glass's delta); `before` has two values at least.
 
-    >>> difference(Moments(2, 1.0, 1.0), Moments(2, 3.0, 1.0))["effect"]
-    2.0
+    The spread of both ranges together would hide what broke within the range: an explosion spreads it beyond measure.
+    It is used only where there were few values before.
+
+    >>> difference(Moments(5, 1.0, 1.0), Moments(5, 3.0, 4e9))["effect"]
+    4.0
     """
-    pooled = math.sqrt((before.squares + after.squares) / (before.n + after.n - 2))
-    spread = max(pooled, _LEAST_SPREAD * max(abs(before.mean), abs(after.mean)))
+    both = math.sqrt((before.squares + after.squares) / (before.n + after.n - 2))
+    own = math.sqrt(before.squares / (before.n - 1)) if before.n >= _FEW else both
+    spread = max(own, _LEAST_SPREAD * max(abs(before.mean), abs(after.mean)))
     effect = (after.mean - before.mean) / spread if spread > 0 else 0.0
     return {"before": before.mean, "after": after.mean, "spread": spread, "effect": effect}
 

@@ -176,19 +176,21 @@ def test_a_chart_takes_the_coarsest_level_with_enough_buckets(store: Store, quer
     assert (levels[60]["value"][0], levels[60]["min"][0], levels[60]["max"][0], levels[60]["count"][0]) == (2, 0, 4, 60)
 
 
-def test_changed_ranks_by_distance_in_units_of_the_spread(store: Store, query: Query) -> None:
-    keys = [("", "sample", f"feature:{name}", "mean") for name in ("still", "noisy", "moved", "new")]
+def test_changed_ranks_by_distance_in_units_of_the_spread_before(store: Store, query: Query) -> None:
+    keys = [("", "sample", f"feature:{name}", "mean") for name in ("still", "noisy", "moved", "broke", "new")]
     for i in range(40):
         after = i >= 20
         wobble = (-1.0) ** i
         new = 5.0 if after else math.nan
-        values = [1.0, 10.0 + 5 * wobble + after, 3.0 + 0.1 * wobble + 2.0 * after, new]
+        broke = 1e9 * (1 + wobble) if after else 1.0 + 0.1 * wobble
+        values = [1.0, 10.0 + 5 * wobble + after, 3.0 + 0.5 * wobble + 4.0 * after, broke, new]
         store.write([columns(T + 60 * i, values, keys=keys)])
     ranked = as_json(query.changed("ctr", T + 60 * 20, T + 60 * 40))
-    assert [row["entity"] for row in ranked] == ["feature:moved", "feature:noisy", "feature:still"]
-    assert ranked[0]["effect"] == pytest.approx(2.0 / 0.1 / math.sqrt(20 / 19), rel=1e-9)
-    assert (ranked[0]["before"], ranked[0]["after"]) == (pytest.approx(3.0), pytest.approx(5.0))
-    assert ranked[2]["effect"] == 0.0
+    assert [row["entity"] for row in ranked] == [f"feature:{name}" for name in ("broke", "moved", "noisy", "still")]
+    assert ranked[0]["effect"] == pytest.approx(20.0)  # the level that it broke to is twenty times its least spread
+    assert ranked[1]["effect"] == pytest.approx(4.0 / 0.5 / math.sqrt(20 / 19), rel=1e-9)
+    assert (ranked[1]["before"], ranked[1]["after"]) == (pytest.approx(3.0), pytest.approx(7.0))
+    assert ranked[3]["effect"] == 0.0
     assert len(query.changed("ctr", T + 60 * 20, T + 60 * 40, limit=1)) == 1
 
 
