@@ -7,6 +7,7 @@ the same tuples again: it is waited for, not sent a second time.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from tracer.kafka_client import Cluster
 from tracer.transport import LogError
 
 Outgoing = tuple[str, str, bytes]
+_Number = tuple[int, int]  # a message's identity, which its letter keeps alive, and how often it was there before
 _SLICE: Final = 0.1
 _OVERHEAD: Final = 128  # bytes that a record's form adds to key and value at most
 
@@ -37,7 +39,7 @@ class Outbox:
     def __init__(self, cluster: Cluster) -> None:
         self.producer: Producer | None = None
         self._cluster = cluster
-        self._letters: dict[int, _Letter] = {}  # by identity of the message, which the letter keeps alive
+        self._letters: dict[_Number, _Letter] = {}
 
     def send(self, messages: Sequence[Outgoing]) -> None:
         """Returns when every replica in sync has them all. An empty value is a tombstone. Raises LogError."""
@@ -76,13 +78,14 @@ class Outbox:
 
     def _post(self, producer: Producer, messages: Sequence[Outgoing]) -> list[_Letter]:
         """Hand to the client what it does not have yet."""
-        if not any(id(message) in self._letters for message in messages):  # a new batch: nobody asks for the last one
+        numbers = _numbers(messages)
+        if not any(number in self._letters for number in numbers):  # a new batch: nobody asks for the last one
             self._letters = {number: letter for number, letter in self._letters.items() if not letter.is_done}
-        for message in messages:
-            letter = self._letters.get(id(message))
+        for number, message in zip(numbers, messages, strict=True):
+            letter = self._letters.get(number)
             if letter is None or letter.error is not None:
-                self._letters[id(message)] = self._posted(producer, message)
-        return [self._letters[id(message)] for message in messages]
+                self._letters[number] = self._posted(producer, message)
+        return [self._letters[number] for number in numbers]
 
     def _posted(self, producer: Producer, message: Outgoing) -> _Letter:
         topic, key, value = message
@@ -112,14 +115,23 @@ class Outbox:
             text = f"{self._cluster.name} has not acknowledged {waiting} of {len(letters)} messages"
             text += f" in {self._cluster.patience:g} s{self._cluster.why}; they wait"
             raise LogError(text, retryable=True)
-        for letter in letters:
-            self._letters.pop(id(letter.message), None)
+        for number in _numbers([letter.message for letter in letters]):
+            self._letters.pop(number, None)
         self._cluster.trouble = ""
 
     def _forget_failed(self) -> None:
         """Remember only what has arrived."""
         arrived = {number: letter for number, letter in self._letters.items() if letter.is_done and not letter.error}
         self._letters = arrived
+
+
+def _numbers(messages: Sequence[Outgoing]) -> list[_Number]:
+    counts: Counter[int] = Counter()
+    numbers = []
+    for message in messages:
+        numbers.append((id(message), counts[id(message)]))
+        counts[id(message)] += 1
+    return numbers
 
 
 def _deliver(letter: _Letter, error: KafkaError | None, message: Message) -> None:
