@@ -27,6 +27,7 @@ class Health:
         self.states: dict[str, Callable[[], int]] = {}  # bytes committed, of those that keep one
         self.consumers: list[Consumer] = []
         self.outboxes: list[Outbox] = []
+        self.store: Callable[[], dict[str, Any]] = dict  # what the store sends on, if it does
         self.dead: Callable[[], Mapping[str, int]] = dict
         self.clients: Callable[[], int] = int
         self.passage = Passage((job.name for job in config.jobs), now if config.clock == "wall" else None)
@@ -51,6 +52,7 @@ class Health:
             "now": self._now(),
             "lags": lags,
             "dead": dict(self.dead()),
+            "store": self.store(),
             "consumers": {
                 one.name: {"alive": one.is_alive(), "failures": one.failures, "error": one.error}
                 for one in self.consumers
@@ -71,7 +73,10 @@ class Health:
             unready=(*self._stopped(), *self._behind(lags)),
             lags={masked(name): lag for name, lag in lags.items()},
             consumers={masked(one.name): Consumption(one.is_alive(), one.failures) for one in self.consumers},
-            notifiers={masked(one.name).partition("/")[2]: Delivery(one.sent, one.failed, one.attempts) for one in self.outboxes},
+            notifiers={
+                masked(one.name).partition("/")[2]: Delivery(one.sent, one.failed, one.attempts)
+                for one in self.outboxes
+            },
             dead=dict(self.dead()),
             jobs=dict(self.passage.jobs),
             state=self._state(),

@@ -82,6 +82,10 @@ class Store(Protocol):
         """Write all, in one transaction. Raises StoreBusy when the caller should keep them and try again."""
         ...
 
+    def health(self) -> dict[str, Any]:
+        """What `waiting` lines it still has to send on, and what it refused: JSON-ready; {} if it sends nothing on."""
+        ...
+
     def close(self) -> None:
         """Release everything."""
         ...
@@ -144,6 +148,10 @@ class Query(Protocol):
 
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """The last records that could not be used, newest first."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
         ...
 
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from pipelines.adapters.http_json import Refusal, refused
+from pipelines.ports import StoreBusy
 
 COOKIE: Final = "streamgauge_token"
 PROBES: Final = frozenset({"/healthz", "/readyz"})
@@ -81,6 +82,8 @@ def middleware(guard: Guard) -> Middleware:
             response = _signed_in(request, guard) or await handler(request)
         except Refusal as refusal:
             response = refused(refusal)
+        except StoreBusy as busy:
+            response = refused(Refusal(503, str(busy), "ask again; nothing is lost meanwhile"))
         except web.HTTPException as error:
             response = refused(_explained(error))
         if not response.prepared:

@@ -7,8 +7,7 @@ import getpass
 import time
 from collections.abc import Mapping
 
-from pipelines import actions, assembly, outputs
-from pipelines.adapters.sqlite_query import SqliteQuery
+from pipelines import actions, assembly, outputs, storing
 from pipelines.cli import UseError
 from pipelines.commands.hosting import configured
 from pipelines.config import Config, JobConfig
@@ -138,9 +137,9 @@ def _bus(config: Config) -> Bus:
 
 def _check_told(config: Config, notification: str) -> None:
     """Raises UseError for a notification that the store does not know; one that is not there yet knows nothing."""
-    if not assembly.store_path(config).is_file():
+    if storing.is_embedded(config) and not storing.store_path(config).is_file():
         return
-    query = SqliteQuery(assembly.store_path(config))
+    query = storing.query_of(config)()
     try:
         if query.incident(notification) is None:
             raise UseError(f"unknown notification {notification[:100]!r}; copy its id from the page or /api/incidents")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from anomaly.types import Part
-from pipelines import assembly, outputs
+from pipelines import assembly, outputs, storing
 from pipelines.adapters.http_security import Guard
 from pipelines.service import Service
 from tests.dashboards import world
@@ -33,7 +33,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.config = world.config(folder)
-        world.fill(assembly.store_path(self.config))
+        world.fill(storing.store_path(self.config))
         parts = assembly.parts_of(self.config)._replace(now=lambda: world.NOW)
         self.service = Service(self.config, parts)
         self.address = self.service.start(Guard("127.0.0.1"), WEB).rstrip("/")

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from anomaly.types import Alert, Edge, Notification, Reason, Suppressed
-from pipelines import assembly
+from pipelines import assembly, storing
 from pipelines.adapters.http_security import Guard
 from pipelines.adapters.sqlite_store import SqliteStore
 from pipelines.config import Config, JobConfig
@@ -33,7 +33,7 @@ class Plant:
     def __init__(self, folder: Path) -> None:
         mill = JobConfig(name=MILL, topology=_edges(LAYERS, WIDE))
         config = Config(data=str(folder), port=0, console=False, jobs=(mill, JobConfig(name=LINE)))
-        store = SqliteStore(assembly.store_path(config))
+        store = SqliteStore(storing.store_path(config))
         now = time.time()
         store.write([*world.healthy(MILL, now), *world.healthy(LINE, now), _incident(now)])
         store.close()

@@ -17,9 +17,9 @@ import pytest
 from anomaly.types import Matcher, Silence
 from pipelines import outputs
 from pipelines.adapters.sqlite_store import SqliteStore
-from pipelines.assembly import store_path
 from pipelines.cli import _EXAMPLES, main, parser
 from pipelines.loading import load
+from pipelines.storing import store_path
 from tracer import control, records
 from tracer.local import LocalLog
 from tracer.plans import Plans

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -44,6 +45,9 @@ class Moody:
         if self.is_busy:
             raise StoreBusy("busy")
         self._store.write(records)
+
+    def health(self) -> dict[str, Any]:
+        return self._store.health()
 
     def close(self) -> None:
         self._store.close()
