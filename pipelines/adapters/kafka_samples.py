@@ -20,6 +20,8 @@ _SETTINGS: Final = {
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
     "enable.partition.eof": True,
+    "session.timeout.ms": 10_000,  # after which the partitions of one that was killed go to another
+    "heartbeat.interval.ms": 3_000,
     "queued.max.messages.kbytes": 65_536,
     "log_level": 3,
 }
