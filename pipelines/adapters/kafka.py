@@ -31,6 +31,7 @@ from tracer.transport import LogError, Message, check_compacted
 
 PATIENCE: Final = 5.0  # seconds that a call waits for brokers
 MOST_BYTES: Final = MAX_BYTES + 65_536  # of a message, as topics allow it; a window of 20,000 series has 3 MB
+_SPREAD: Final = 1.0  # seconds until every broker knows of a topic that was just made
 _RETRY: Final = 1.0
 _QUIET: Final = 60.0  # seconds between two tellings that brokers are awaited
 _FOLDER: Final = "folder"
@@ -71,9 +72,11 @@ class KafkaBuses:
 
     def check(self) -> None:
         """Raises LogError if brokers do not answer, or topics are missing."""
-        absent = [topic for topic in self._logs.refresh() if topic not in _LEFT_OUT]
-        if absent:
-            raise missing(absent, self._cluster)
+        deadline = time.monotonic() + _SPREAD
+        while absent := [topic for topic in self._logs.refresh() if topic not in _LEFT_OUT]:
+            if time.monotonic() > deadline:
+                raise missing(absent, self._cluster)
+            time.sleep(0.05)
 
     def take(self, name: str) -> None:
         """Wait for the brokers and become their one host; `name` tells others who it is. Raises LogError."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple, get_args
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipelines.outputs import Topic
@@ -25,6 +25,13 @@ TOPICS: Final[tuple[str, ...]] = get_args(Topic)
 KEYED: Final = "traces"  # the topic whose keys have state, so that none may move to another partition
 _ID: Final = 6  # characters of a topic's id that tell one making of it from another
 _REFRESH: Final = 10.0  # seconds
+_AGAIN: Final = 0.05
+_MOVED: Final = frozenset(  # a partition has just been made, or has another leader
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.OFFSET_NOT_AVAILABLE, KafkaError.REQUEST_TIMED_OUT,
+    }
+)  # fmt: skip
 _FIRST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _END: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _log = logging.getLogger(__name__)
@@ -119,9 +126,16 @@ class KafkaLogs:
 
     def _offsets(self, topic: str, places: Mapping[TopicPartition, str], spec: OffsetSpec) -> dict[str, int]:
         asked = dict.fromkeys(places, spec)
+        deadline = time.monotonic() + self._cluster.patience
         with self._cluster.told(topic):
-            answers = self.admin.list_offsets(asked, request_timeout=self._cluster.patience)
-            return {places[place]: answer.result().offset for place, answer in answers.items()}
+            while True:
+                answers = self.admin.list_offsets(asked, request_timeout=self._cluster.patience)
+                try:
+                    return {places[place]: answer.result().offset for place, answer in answers.items()}
+                except KafkaException as error:
+                    if error.args[0].code() not in _MOVED or time.monotonic() > deadline:
+                        raise
+                time.sleep(_AGAIN)
 
     def _refresh_if_due(self) -> None:
         if time.monotonic() < self._due or self._lock.locked():

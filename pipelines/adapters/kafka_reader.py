@@ -75,8 +75,9 @@ class KafkaReader:
         if self._consumer is None:
             time.sleep(timeout)
             return False
-        if self._came == self._told:
-            self._take(timeout)
+        deadline = time.monotonic() + timeout
+        while self._came == self._told and (left := deadline - time.monotonic()) >= 0:
+            self._take(left)
         came, self._told = self._came > self._told, self._came
         return came
 

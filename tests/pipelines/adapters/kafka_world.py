@@ -1,0 +1,57 @@
+"""Topics of its own for each test on a shared broker, and buses on them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.adapters.kafka import KafkaBus, KafkaBuses
+from pipelines.adapters.kafka_topics import KafkaTopics
+from pipelines.config import Kafka
+from pipelines.topics import wanted
+from tests.servers.kafka import KafkaServers
+from tracer.local import LocalLog
+
+PATIENCE_S = 60.0
+_numbers = itertools.count()
+
+
+def topics(servers: KafkaServers, partitions: int = 3) -> Kafka:
+    """All topics, made anew under a prefix that nobody has."""
+    prefix = f"t{os.getpid()}-{next(_numbers)}."
+    kafka = Kafka(bootstrap=servers.bootstrap, prefix=prefix, partitions=partitions)
+    make(kafka)
+    return kafka
+
+
+def make(kafka: Kafka, *names: str) -> None:
+    """Make these topics, or all."""
+    KafkaTopics(kafka).create([topic for topic in wanted(kafka, 86_400.0, {}) if not names or topic.name in names])
+
+
+@contextmanager
+def buses(kafka: Kafka, folder: Path, *, takes: bool = False) -> Iterator[KafkaBuses]:
+    """The buses of one process, as its host or as a command that only looks on."""
+    made = KafkaBuses(kafka, lambda: LocalLog(folder / "kafka.db"))
+    if takes:
+        made.take(f"test in {folder}")
+    else:
+        made.check()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def bus(kafka: Kafka, folder: Path) -> Iterator[KafkaBus]:
+    """One bus."""
+    with buses(kafka, folder) as several:
+        one = several.open()
+        try:
+            yield one
+        finally:
+            one.close()
