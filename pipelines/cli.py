@@ -26,6 +26,7 @@ _EXAMPLES: Final = {
     "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
     "topics": "streamgauge topics --create --config streamgauge.toml",
     "flink": "streamgauge flink submit --jobmanager 127.0.0.1:8081 --parallelism 2 --config streamgauge.toml",
+    "grafana": "streamgauge grafana publish --url http://127.0.0.1:3000 --token-file grafana.token",
     "check": "streamgauge check streamgauge.toml",
     "detect": "streamgauge detect latency.csv --threshold 6",
     "profile": "streamgauge profile samples.parquet --label clicked",
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "demo", "replay a year of flights through a real job and watch it")
-    for add in (_add_hosting, _add_topics, _add_flink, _add_files, _add_actions):
+    for add in (_add_hosting, _add_topics, _add_flink, _add_grafana, _add_files, _add_actions):
         add(commands)
     _add(commands, "version", "print the version")
     return top
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 
 _MODULES: Final = {
     "run": "hosting", "engine": "engine", "replay": "hosting", "topics": "topics", "bridge": "bridge", "flink": "flink",
-    "check": "files", "detect": "files", "profile": "files", "version": "files",
+    "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
     "trace": "acting", "silence": "acting", "feedback": "acting",
 }  # fmt: skip
 
@@ -92,6 +93,7 @@ def _add_hosting(commands: _Commands) -> None:
     bridge.add_argument("--once", action="store_true", help="end where the topic ends")
     _config(bridge)
     run.add_argument("--engine", choices=["embedded", "faust", "flink"], help="instead of the configured one")
+    run.add_argument("--elsewhere", action="store_true", help="the engine runs by itself: on a cluster, or as `engine`")
     engine = _add(commands, "engine", "host only the operators, beside a run of the same configuration")
     engine.add_argument("engine", choices=["faust", "flink"], help="of Faust, any number share the work")
     _config(engine)
@@ -131,6 +133,22 @@ def _add_flink(commands: _Commands) -> None:
 def _cluster(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobmanager", required=True, metavar="HOST:PORT", help="its REST address")
     _config(command)
+
+
+def _add_grafana(commands: _Commands) -> None:
+    grafana = _add(commands, "grafana", "write the Grafana dashboards as files, or publish them")
+    actions = grafana.add_subparsers(dest="action", required=True, metavar="ACTION")
+    write = actions.add_parser("write", help="write the files that Grafana is provisioned with")
+    write.add_argument("folder", type=Path, help="gets provisioning/ and json/")
+    publish = actions.add_parser("publish", help="bring a running Grafana up to date; again and again if need be")
+    publish.add_argument("--url", required=True, help="address of Grafana, with its path if it has one")
+    publish.add_argument("--token-file", type=Path, help="its token (environment: STREAMGAUGE_GRAFANA_TOKEN)")
+    publish.add_argument("--influx", default="http://127.0.0.1:8086", help="InfluxDB as Grafana sees it (%(default)s)")
+    publish.add_argument("--bucket", default="streamgauge", help="bucket, or database of InfluxDB 1 (streamgauge)")
+    publish.add_argument("--influx-token-file", type=Path, help="its token (environment: STREAMGAUGE_INFLUX_TOKEN)")
+    publish.add_argument("--wait", type=_seconds, default=0.0, help="try again for so long, such as 60s (0)")
+    for action in (write, publish):
+        action.add_argument("--page", default="", help="address of the live page, for the links to it")
 
 
 def _add_files(commands: _Commands) -> None:

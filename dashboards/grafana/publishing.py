@@ -66,11 +66,9 @@ class Grafana:
         return "" if answer.get("status") == "OK" else str(answer.get("message", answer))
 
     def _check_version(self) -> None:
-        version = str((self._ask("version", self._api.health.check) or {}).get("version", ""))
+        version = str(self._ask("version", lambda: self._api.health.check()["version"]))
         major = version.split(".")[0]
-        if not major.isdigit():
-            raise PublishError(f"{self._url} does not answer like Grafana: no version in /api/frontend/settings")
-        if int(major) < OLDEST:
+        if major.isdigit() and int(major) < OLDEST:
             raise PublishError(f"Grafana {version} is too old: {OLDEST} or newer shows these dashboards")
 
     def _folder(self) -> Published:
@@ -132,11 +130,12 @@ class Grafana:
             return f"{what}: Grafana answers {status}{f', {said}' if said else ''}; {_REMEDIES.get(status, _ELSE)}"
         if isinstance(error, niquests.exceptions.TooManyRedirects):
             return f"{self._url} redirects: give the address that it redirects to"
-        if isinstance(error, niquests.exceptions.JSONDecodeError):
+        if isinstance(error, _OTHER):
             return f"{what}: {self._url} does not answer like Grafana: give its address, with its path if it has one"
         return f"no answer from {self._url} ({type(error).__name__}): does Grafana run there, and is it http or https?"
 
 
+_OTHER: Final = (ValueError, AttributeError, TypeError)  # an answer that is no JSON, or another one than Grafana's
 _ELSE: Final = "its log says more"
 _REMEDIES: Final = {
     401: "make a new token (Administration, Service accounts) and put it into the token file",
@@ -167,7 +166,7 @@ def _may_pass(error: Exception, status: int | None) -> bool:
 
     if status:
         return status == 429 or status >= 500
-    return not isinstance(error, (niquests.exceptions.TooManyRedirects, niquests.exceptions.JSONDecodeError))
+    return not isinstance(error, (niquests.exceptions.TooManyRedirects, *_OTHER))
 
 
 def _said(error: Exception) -> str:
