@@ -39,8 +39,11 @@ def log_path(config: Config) -> Path:
     return Path(config.data) / "log.db"
 
 
-def parts_of(config: Config, engine: tuple[str, ...] = ()) -> Parts:
-    """The parts of a `run` process; `engine` is the command of one that runs elsewhere. Its data folder must exist."""
+def parts_of(config: Config, engine: tuple[str, ...] | None = None) -> Parts:
+    """The parts of a `run` process. Its data folder must exist.
+
+    `engine` is the command that starts the engine in a process of its own: () if it runs elsewhere, None if it is ours.
+    """
     log = _log_of(config)
     paging = Paging(config, log.open())
     return Parts(
@@ -48,7 +51,7 @@ def parts_of(config: Config, engine: tuple[str, ...] = ()) -> Parts:
         open_store=lambda: storing.open_store(config), open_query=storing.query_of(config),
         make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
         notifiers=notifiers_of(config), trim=log.trim, purge=storing.Purge(), now=time.time, close=log.close,
-        engine=_engine_of(config, engine) if engine else None,
+        engine=None if engine is None else _engine_of(config, engine),
     )  # fmt: skip
 
 

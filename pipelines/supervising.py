@@ -34,7 +34,7 @@ class Command(NamedTuple):
     """How an engine is started, and how far it is."""
 
     name: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...]  # none: it is started elsewhere
     offsets: Callable[[], Mapping[int, int]]  # the next one that it takes, by partition of `traces`, as far as is known
 
 
@@ -65,6 +65,8 @@ class Supervised:
 
     def step(self) -> int:
         """Start the process when it is due; raises EngineEnded while it is not running."""
+        if not self.command.arguments:
+            return 0
         if self._process is None:
             if time.monotonic() < self._due:
                 raise EngineEnded(self._error)

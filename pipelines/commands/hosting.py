@@ -80,9 +80,13 @@ def configured(args: argparse.Namespace) -> Config:
     return changed
 
 
-def _engine_command(config: Config, args: argparse.Namespace) -> tuple[str, ...]:
-    """What starts the engine in a process of its own; nothing for the embedded one."""
+def _engine_command(config: Config, args: argparse.Namespace) -> tuple[str, ...] | None:
+    """What starts the engine in a process of its own; () for one that runs elsewhere, None for the embedded one."""
+    if args.elsewhere and config.engine == "embedded":
+        raise UseError("the embedded engine runs in this process; give --engine faust or flink with --elsewhere")
     if config.engine == "embedded":
+        return None
+    if args.elsewhere:
         return ()
     places = ("--config", str(args.config), "--data", config.data)
     return (sys.executable, "-m", "pipelines", "engine", config.engine, *places, "--supervised")
