@@ -8,7 +8,7 @@ from typing import Final
 from dashboards.grafana.anchors import Plotted, Quantity, plotted
 from dashboards.grafana.influxql import Query, chosen, equals, lines
 from dashboards.grafana.links import Link, to_board, to_page
-from dashboards.grafana.panels import HALF, AnyPanel, chart
+from dashboards.grafana.panels import FULL, HALF, AnyPanel, chart
 from pipelines.pipeline import Metric
 from pipelines.registry import METRICS, RULES
 
@@ -63,6 +63,19 @@ def judged(name: str, *, by: Sequence[str] = BY, width: int = HALF) -> AnyPanel:
     doc = f"{_WORDS[how.quantity]} The loss begins at yellow and is whole at red. {metric.doc}"
     links = LINKS if "job" in by else ()
     return chart(title, doc, _unit_judged(metric, how), [query], steps=how.steps, width=width, links=links)
+
+
+def any_of(domain: str) -> AnyPanel:
+    """The metric chosen in the variable, with its normal band."""
+    where = (equals("domain", domain), chosen("metric"), *(chosen(tag) for tag in BY))
+    name = " ".join(f"$tag_{tag}" for tag in BY)
+    shown = {"value": "", "reference": " normal", "low": " low", "high": " high"}
+    queries = [
+        lines(f'mean("{field}")', "metric", *where, by=BY, alias=name + suffix, ref=ref)
+        for ref, (field, suffix) in zip("ABCD", shown.items(), strict=True)
+    ]
+    doc = "The metric chosen above: its mean in each interval, what is normal then, and the normal band."
+    return chart("Metric: $metric", doc, "short", queries, width=FULL, links=LINKS)
 
 
 def unit_of(metric: Metric) -> str:

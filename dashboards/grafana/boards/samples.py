@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, equals, lines
-from dashboards.grafana.measured import BY, LINKS, judged, values
-from dashboards.grafana.panels import FULL, AnyPanel, chart
+from dashboards.grafana.influxql import chosen, equals
+from dashboards.grafana.measured import LINKS, any_of, judged, values
 from dashboards.grafana.rendering import Board
 from dashboards.grafana.variables import entities, jobs, metric, workers
 
@@ -42,20 +41,7 @@ def board() -> Board:
                 values("label_silence", by=_OF_JOB), judged("label_silence", by=_OF_JOB),
                 values("label_overdue", by=_OF_JOB), values("label_flip_rate", by=_OF_JOB),
             ],
-            "Any metric": [any_metric("sample")],
+            "Any metric": [any_of("sample")],
             "What happened": [shared.anomalies("Anomalies of the samples", "The newest episodes.", *_SAMPLE)],
         },
     )  # fmt: skip
-
-
-def any_metric(domain: str) -> AnyPanel:
-    """The metric chosen in the variable, with its normal band."""
-    where = (equals("domain", domain), chosen("metric"), *(chosen(tag) for tag in BY))
-    name = " ".join(f"$tag_{tag}" for tag in BY)
-    shown = {"value": "", "reference": " normal", "low": " low", "high": " high"}
-    queries = [
-        lines(f'mean("{field}")', "metric", *where, by=BY, alias=name + suffix, ref=ref)
-        for ref, (field, suffix) in zip("ABCD", shown.items(), strict=True)
-    ]
-    doc = "The metric chosen above: its mean in each interval, what is normal then, and the normal band."
-    return chart("Metric: $metric", doc, "short", queries, width=FULL, links=LINKS)

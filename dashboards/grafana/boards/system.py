@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dashboards.grafana.anchors import plotted
 from dashboards.grafana.boards import shared
-from dashboards.grafana.boards.samples import any_metric
 from dashboards.grafana.influxql import chosen, equals, lines, summary
-from dashboards.grafana.measured import LINKS, judged, values
+from dashboards.grafana.measured import LINKS, any_of, judged, values
 from dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, table_of, timeline
 from dashboards.grafana.rendering import Board
 from dashboards.grafana.variables import entities, jobs, metric, workers
@@ -41,7 +40,7 @@ def board() -> Board:
                 values("memory", by=_OF_WORKER), values("cpu", by=_OF_WORKER),
                 values("system_scalar", width=FULL),
             ],
-            "Any metric": [any_metric("system")],
+            "Any metric": [any_of("system")],
             "What happened": [shared.anomalies("Anomalies of the system", "The newest episodes.", *_SYSTEM)],
         },
     )  # fmt: skip

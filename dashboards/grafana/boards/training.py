@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dashboards.grafana.boards import shared
-from dashboards.grafana.boards.samples import any_metric
 from dashboards.grafana.influxql import chosen, equals
-from dashboards.grafana.measured import LINKS, judged, values
+from dashboards.grafana.measured import LINKS, any_of, judged, values
 from dashboards.grafana.rendering import Board
 from dashboards.grafana.variables import entities, jobs, metric, workers
 
@@ -36,7 +35,7 @@ def board() -> Board:
                 values("gradient_norm"), judged("gradient_norm"), values("weight_norm"), judged("update_ratio"),
                 values("vanishing"), values("exploding"), values("dead_units"), judged("dead_units"),
             ],
-            "Any metric": [any_metric("train")],
+            "Any metric": [any_of("train")],
             "What happened": [shared.anomalies("Anomalies of training", "The newest episodes.", *_TRAIN)],
         },
     )  # fmt: skip
