@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -96,7 +97,8 @@ class Blocks:
         self._bridge, self._job, self._worker, self._read, self._salt = bridge, job, worker, read, salt
         self._fault = fault
         self.offset = offset
-        self._waiting: list[Sample] = []
+        self._waiting: list[Sample] = []  # the open block
+        self._pane_end = math.inf  # of it
         self.place = place
 
     @property
@@ -117,10 +119,12 @@ class Blocks:
                 self.place = _begun(self._worker, sample)
             if self.place.silent is not None and sample.offset >= self.place.silent[0]:
                 done.append(self.pass_silence(self.place.silent[1]))
-            if self._waiting and self._pane(sample) > self._pane(self._waiting[-1]):
+            if self._waiting and sample.stamp >= self._pane_end:
                 done.append(self._end())
-            clock = self._waiting[-1].stamp if self._waiting else self.place.clock
-            self._waiting.append(sample._replace(stamp=max(sample.stamp, clock)))
+            if not self._waiting:
+                pane = math.floor(max(sample.stamp, self.place.clock) / self._job.pane)
+                self._pane_end = (pane + 1) * self._job.pane
+            self._waiting.append(sample)
             if len(self._waiting) >= self._bridge.rows:
                 done.append(self._end())
         return done
@@ -139,9 +143,6 @@ class Blocks:
         """The block of what waits and of the silence behind it."""
         return self._end(until)
 
-    def _pane(self, sample: Sample) -> float:
-        return float(np.floor(sample.stamp / self._job.pane))
-
     def _end(self, until: float | None = None) -> Block:
         """End the block: with its last message, or later where the topic is silent."""
         assert self.place is not None
@@ -151,10 +152,11 @@ class Blocks:
         identity = Identity(job.name, self._worker, place.incarnation, job.shards, job.pane, job.pane, "live")
         panes = Panes(identity, place.watermark)
         panes.sequence, panes.captured = place.sequence, place.captured
-        clock, outputs = waiting[-1].stamp if waiting else place.clock, list[Output]()
+        stamps = np.maximum.accumulate([place.clock, *(sample.stamp for sample in waiting)])
+        clock, outputs = float(stamps[-1]), list[Output]()
         if waiting:
             panes.end(panes.floor(clock))
-            outputs += self._fold(panes, waiting, place.blocks + 1)
+            outputs += self._fold(panes, waiting, stamps[1:], place.blocks + 1)
         clock = clock if until is None else max(clock, until)
         self._new_fold(panes).fold(Idled(clock))
         panes.cut(points_only=False)
@@ -164,14 +166,13 @@ class Blocks:
         )
         return Block(self.offset, self.place, [*outputs, *map(self._sent, batches)])
 
-    def _fold(self, panes: Panes, waiting: list[Sample], step: int) -> list[Output]:
+    def _fold(self, panes: Panes, waiting: list[Sample], stamps: Array, step: int) -> list[Output]:
         """Fold the rows; the messages that are none, as dead letters."""
         found, bad = rows.decode(self._read, [sample.value for sample in waiting])
         if found:
-            skipped = {one.place for one in bad}
-            stamps = np.array([sample.stamp for i, sample in enumerate(waiting) if i not in skipped])
+            kept = np.delete(stamps, [one.place for one in bad])
             fold = self._new_fold(panes)
-            fold.fold(self._event(fold, found, stamps, waiting[-1].stamp, step))
+            fold.fold(self._event(fold, found, kept, float(stamps[-1]), step))
         return [self._buried(waiting[one.place], one.text) for one in bad]
 
     def _event(self, fold: Fold, found: list[rows.Row], stamps: Array, now: float, step: int) -> Stepped:

@@ -6,6 +6,7 @@ through BLAKE2b, once a distinct value. Equal ids hash alike whatever array type
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,7 @@ _GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2: Final = np.uint64(0x94D049BB133111EB)
 _BIG: Final = 2.0**63
+_TEXT: Final = {str, type(None)}
 
 
 class Tally(NamedTuple):
@@ -80,7 +82,10 @@ def is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
         return np.asarray(np.isnat(values), bool)
     if kind in "US":
         return np.asarray(values == values.dtype.type(), bool)
-    return np.array([_is_absent(value) for value in values.tolist()], bool)
+    found = values.tolist()
+    if set(map(type, found)) <= _TEXT:  # most columns: no look at each value's type
+        return np.array([not value for value in found], bool)
+    return np.array([_is_absent(value) for value in found], bool)
 
 
 def _is_absent(value: Any) -> bool:
@@ -125,15 +130,30 @@ def _hash_objects(values: list[Any], salt: bytes) -> Hashes:
 
 
 def _hash_distinct(values: list[Any], salt: bytes) -> list[int]:
-    root = hashlib.blake2b(digest_size=8, key=salt[:64])
-    return [_hash_one(value, root, salt) for value in values]
+    if set(map(type, values)) <= {str}:
+        return [_hash_text(value, salt) for value in values]
+    return [_hash_one(value, salt) for value in values]
 
 
-def _hash_one(value: Any, root: Any, salt: bytes) -> int:
+def _hash_one(value: Any, salt: bytes) -> int:
     if isinstance(value, (bool, int, float, np.integer, np.floating, np.bool_)):
         number = np.array([value]) if not isinstance(value, int) or -(2**63) <= value < 2**64 else None
         if number is not None and number.dtype.kind in "iubf":
             return int(hash_values(number, salt)[0])
-    state = root.copy()
-    state.update(value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass"))
+    return _hash_bytes(value, salt) if isinstance(value, bytes) else _hash_text(str(value), salt)
+
+
+@functools.lru_cache(maxsize=65_536)  # one column is hashed for its profile, its ids and its label counts
+def _hash_text(value: str, salt: bytes) -> int:
+    return _hash_bytes(value.encode("utf-8", "surrogatepass"), salt)
+
+
+def _hash_bytes(value: bytes, salt: bytes) -> int:
+    state = _root(salt).copy()
+    state.update(value)
     return int.from_bytes(state.digest(), "little")
+
+
+@functools.lru_cache(maxsize=16)
+def _root(salt: bytes) -> Any:
+    return hashlib.blake2b(digest_size=8, key=salt[:64])
