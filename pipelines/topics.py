@@ -13,7 +13,7 @@ from tracer.transport import COMPACTED
 SPREAD: Final = ("traces", "tensors", "partials", "scores", "state")  # over the configured partitions, by key
 SINGLE: Final = ("control", "status", "catalogue", "anomalies", "alerts", "dead-letters")
 _OF_PIPELINE: Final = frozenset({"partials", "scores", "state", "anomalies", "alerts", "dead-letters"})
-_LARGEST: Final = MAX_BYTES + 65_536  # a record as a dead letter, with its reason
+LARGEST: Final = MAX_BYTES + 65_536  # a record as a dead letter, with its reason
 _SEGMENT: Final = 67_108_864  # bytes after which a compacted log's values can go; the brokers' default is 1 GiB
 
 
@@ -79,7 +79,7 @@ def differences(wanted: Sequence[Topic], found: Mapping[str, Topic]) -> list[Dif
 def _settings(name: str, copies: int, retention: float) -> dict[str, str]:
     kept = {"min.insync.replicas": "2" if copies >= 3 else "1"}
     if name in _OF_PIPELINE:
-        kept["max.message.bytes"] = str(_LARGEST)
+        kept["max.message.bytes"] = str(LARGEST)
     if name in COMPACTED:
         return {"cleanup.policy": "compact", "segment.bytes": str(_SEGMENT), **kept}
     return {"cleanup.policy": "delete", "retention.ms": str(int(retention * 1000)), **kept}

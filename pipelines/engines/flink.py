@@ -21,12 +21,13 @@ from pipelines.config import Config
 from pipelines.engines import flink_connector
 from pipelines.engines.flink_jvm import prepare, reap
 from pipelines.engines.flink_kafka import java_properties, kafka_of
+from pipelines.engines.flink_log import TracesLog
 from pipelines.engines.flink_rest import FlinkError, JobManager
 from pipelines.hosting import lock_folder
 
 _POLL: Final = 0.5  # seconds between looks at the job
 _QUIET: Final = 60.0  # seconds between two tellings of a failure
-_END_S: Final = 20.0
+_END_S: Final = 5  # seconds: a service waits 8
 _log = logging.getLogger(__name__)
 
 
@@ -36,20 +37,32 @@ def host(config: Config) -> None:
     Raises:
         FlinkError: something that Flink needs is missing, or the job ended by itself.
         ConnectorError: the connector is missing or of another version.
+        LogError: the topics are missing, or keys of `traces` have moved.
+        SettingsError: brokers cannot be spoken to as configured.
     """
+    stopping = threading.Event()
+    with _stops(stopping):
+        serve(config, stopping)
+    _let_go()
+
+
+def serve(config: Config, stopping: threading.Event) -> None:
+    """The same until `stopping` is set; the JVM stays, for another call."""
     properties = java_properties(kafka_of(config).client)
     jar = flink_connector.find(config.flink.connector_jar)
     folder = Path(config.data).absolute() / "flink"
-    stopping = threading.Event()
-    with lock_folder(folder), _stops(stopping):
+    with lock_folder(folder):
         reap(folder)
         prepare(folder, config.flink.heap)
-        port = _free_port()
-        client = _start(config, properties, jar, folder, port)
-        try:
-            _watch(JobManager(f"127.0.0.1:{port}"), client, stopping)
-        finally:
-            _end(client)
+        log = TracesLog(kafka_of(config), folder / "traces.json")
+        while (known := log.settle(stopping)) is not None:
+            manager = JobManager(f"127.0.0.1:{_free_port()}")
+            client = _start(config, properties, jar, folder, manager, known.times)
+            log.keep(known)
+            try:
+                _watch(manager, client, log, stopping)
+            finally:
+                _cancel(client)
 
 
 def newest(checkpoints: Path) -> Path | None:
@@ -58,38 +71,56 @@ def newest(checkpoints: Path) -> Path | None:
     return complete[-1].parent if complete else None
 
 
-def _start(config: Config, properties: Mapping[str, str], jar: Path, folder: Path, port: int) -> Any:
+def _start(
+    config: Config, properties: Mapping[str, str], jar: Path, folder: Path, manager: JobManager, times: int
+) -> Any:  # fmt: skip
     try:
         from pipelines.engines import flink_job
     except ImportError as error:
         raise FlinkError(f"the flink engine needs {error.name}: pip install 'streamgauge[flink]'") from None
-    restore = newest(folder / "checkpoints")
-    for old in (folder / "checkpoints").glob("*"):
-        if restore is None or old != restore.parent:
-            shutil.rmtree(old, ignore_errors=True)
+    restore = _tidied(folder / "checkpoints")
     settings = {
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": (folder / "checkpoints").as_uri(),
+        # A topic that was made again has a source of its own: that one's offsets go, the operators' states stay.
+        **({"table.exec.uid.format": f"<id>_<transformation>_{times}"} if times else {}),
+        "execution.state-recovery.ignore-unclaimed-state": str(times > 0).lower(),
         "taskmanager.numberOfTaskSlots": str(config.flink.parallelism),
         "taskmanager.memory.managed.size": f"{64 * config.flink.parallelism}m",
         "taskmanager.memory.network.min": "64m", "taskmanager.memory.network.max": "64m",
-        "rest.address": "127.0.0.1", "rest.bind-address": "127.0.0.1", "rest.port": str(port),
+        "rest.address": manager.host, "rest.bind-address": manager.host, "rest.port": str(manager.port),
         "web.submit.enable": "false", "io.tmp.dirs": str(folder / "tmp"),
     }  # fmt: skip
     job = flink_job.Job(
-        config, properties, jar, config.flink.parallelism, settings=settings,
+        config, properties, [jar], config.flink.parallelism, settings=settings,
         restore=restore.as_uri() if restore else "",
     )  # fmt: skip
     client = flink_job.start(job)
     where = f"from {restore}" if restore else "from the beginning of the log"
-    print(f"streamgauge: flink runs on 127.0.0.1:{port}, {config.flink.parallelism} slots, {where}", flush=True)
+    slots = config.flink.parallelism
+    print(f"streamgauge: flink runs on {manager.host}:{manager.port}, {slots} slots, {where}", flush=True)
     return client
 
 
-def _watch(manager: JobManager, client: Any, stopping: threading.Event) -> None:
-    """Tell of restarts; return when told to stop. Raises FlinkError when the job is over."""
+def _tidied(checkpoints: Path) -> Path | None:
+    """Remove what earlier runs left, but the newest checkpoint; where that lies."""
+    kept = newest(checkpoints)
+    for old in checkpoints.glob("*"):
+        if kept is None or old != kept.parent:
+            shutil.rmtree(old, ignore_errors=True)
+    return kept
+
+
+def _watch(manager: JobManager, client: Any, log: TracesLog, stopping: threading.Event) -> None:
+    """Tell of restarts; return when told to stop, or when the topic was made again.
+
+    Raises FlinkError when the job is over, LogError when it must not go on.
+    """
     job, told, quiet_until = client.getJobID().toString(), "", 0.0
     while not stopping.wait(_POLL):
+        if not log.is_same():
+            _log.warning("traces was made again; it is read from its beginning, with what was learnt")
+            return
         try:
             status, failure = manager.status(job), manager.failure(job)
         except FlinkError:
@@ -116,14 +147,20 @@ def _stops(stopping: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end(client: Any) -> None:
-    """Cancel the job, whose checkpoints stay, and let the JVM go."""
+def _cancel(client: Any) -> None:
+    """End the job; its checkpoints stay."""
     from pyflink.java_gateway import get_gateway
 
     try:
-        client.cancel().get(int(_END_S), get_gateway().jvm.java.util.concurrent.TimeUnit.SECONDS)
+        client.cancel().get(_END_S, get_gateway().jvm.java.util.concurrent.TimeUnit.SECONDS)
     except Exception as error:
         _log.info("the flink job was over before it was cancelled: %s", error)
+
+
+def _let_go() -> None:
+    """End the JVM."""
+    from pyflink.java_gateway import get_gateway
+
     get_gateway().shutdown()
 
 

@@ -47,7 +47,7 @@ def submit(
         from pipelines.engines import flink_job
 
         job = flink_job.Job(
-            config, properties, jar, config.flink.parallelism, python=python, settings=settings,
+            config, properties, [jar, *_python_jars()], config.flink.parallelism, python=python, settings=settings,
             restore=uri(savepoint) if savepoint else "",
         )  # fmt: skip
         client = flink_job.start(job, flink_job.Cluster(manager.host, manager.port), [packed(Path(folder))])
@@ -75,6 +75,14 @@ def packed(folder: Path) -> Path:
 def uri(path: str) -> str:
     """A path as a URI; a URI as it is."""
     return path if "://" in path or path.startswith("file:") else Path(path).absolute().as_uri()
+
+
+def _python_jars() -> list[Path]:
+    """Flink's own support of Python, which clusters keep apart from what they load."""
+    spec = importlib.util.find_spec("pyflink")
+    if spec is None or spec.origin is None:
+        raise FlinkError("submitting to Flink needs pyflink: pip install 'streamgauge[flink]'")
+    return sorted((Path(spec.origin).parent / "opt").glob("flink-python*.jar"))
 
 
 def _check(manager: JobManager, name: str, checkpoints: str) -> None:

@@ -121,7 +121,7 @@ def state_key(row: Row) -> str:
 
 def key_of(key: bytes | None) -> str:
     """The key of a message as text; other producers' keys may be anything."""
-    return (key or b"").decode("utf-8", errors="replace")
+    return (key or b"").decode("utf-8", errors="backslashreplace")
 
 
 def leave_with_parent() -> None:

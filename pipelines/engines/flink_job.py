@@ -23,6 +23,7 @@ from pipelines.config import Config
 from pipelines.engines.flink_function import OUT, PARTIALS, TRACES, Hosts, state_key
 from pipelines.engines.flink_kafka import kafka_of
 from pipelines.engines.flink_rest import FlinkError, cause_of
+from pipelines.topics import LARGEST
 
 READ: Final = (TRACES, PARTIALS)
 WRITTEN: Final = (TRACES, PARTIALS, "scores", "anomalies", "dead-letters")
@@ -38,7 +39,7 @@ class Job(NamedTuple):
 
     config: Config
     client: Mapping[str, str]  # properties of Kafka's Java client
-    jar: Path  # the connector
+    jars: Sequence[Path]  # the connector, and what a cluster lacks
     parallelism: int
     python: str = sys.executable  # of the workers
     settings: Mapping[str, str] = {}  # Flink's own, over ours
@@ -102,7 +103,7 @@ def settings_of(job: Job) -> dict[str, str]:
         "restart-strategy.exponential-delay.max-backoff": "10 s",
         "parallelism.default": str(job.parallelism),
         "pipeline.max-parallelism": str(SLOTS),
-        "pipeline.jars": job.jar.as_uri(),
+        "pipeline.jars": ";".join(jar.as_uri() for jar in job.jars),
         "table.exec.uid.generation": "ALWAYS",
         **({"execution.state-recovery.path": job.restore} if job.restore else {}),
     }
@@ -116,8 +117,7 @@ def _environment(job: Job, cluster: Cluster | None) -> StreamExecutionEnvironmen
     if cluster is None:
         return StreamExecutionEnvironment.get_execution_environment(configuration)
     gateway = get_gateway()
-    jars = gateway.new_array(gateway.jvm.java.lang.String, 1)
-    jars[0] = str(job.jar)
+    jars = gateway.new_array(gateway.jvm.java.lang.String, 0)  # they are in the configuration
     environments = gateway.jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
     remote = environments.createRemoteEnvironment(cluster.host, cluster.port, configuration._j_configuration, jars)
     return StreamExecutionEnvironment(remote)
@@ -136,6 +136,7 @@ def _connect(tables: StreamTableEnvironment, job: Job) -> None:
     tables.execute_sql(_table("log_out", "topic STRING METADATA", {
         **_RAW, **properties,
         "topic": ";".join(prefix + topic for topic in WRITTEN),
+        "properties.max.request.size": str(LARGEST),
         "sink.delivery-guarantee": "at-least-once",
     }))  # fmt: skip
 
