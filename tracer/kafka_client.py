@@ -133,5 +133,9 @@ class Cluster:
         return {**under, **client_settings(self.given), **over}
 
     def complain(self, error: KafkaError) -> None:
-        """Remember what a client complains of: its error callback."""
-        self.trouble = error.str()
+        """Remember what a client complains of: its error callback. That all are down says less than why."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self.trouble = error.str()
+        elif not self.trouble:  # also where each of them hangs up on us, which the client does not tell
+            protocol = self.given.settings.get("security.protocol", "PLAINTEXT")
+            self.trouble = f"{error.str()}, or speak another security.protocol than {protocol}"

@@ -23,10 +23,10 @@ PATIENCE: Final = 15.0
 class KafkaTopics:
     """The topics under the configured prefix. Raises LogError for settings that no client can be made with."""
 
-    def __init__(self, kafka: Kafka, *, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, kafka: Kafka) -> None:
+        self._patience = PATIENCE
         try:
-            self._cluster = Cluster(kafka.client, patience)
+            self._cluster = Cluster(kafka.client, PATIENCE)
             settings: dict[str, Any] = {**QUIET, **client_settings(kafka.client), "error_cb": self._cluster.complain}
             self._admin = AdminClient(settings)
         except SettingsError as error:

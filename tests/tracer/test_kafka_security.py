@@ -1,0 +1,128 @@
+"""TLS and SASL against a real broker with certificates that openssl made; secrets that never show."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.kafka import KafkaServers
+from tracer.kafka import KafkaTransport
+from tracer.kafka_settings import KafkaSettings, SettingsError, client_settings
+from tracer.transport import LogError
+
+pytestmark = pytest.mark.real
+PATIENCE_S = 60.0
+PASSWORD = "correct-horse"
+PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+SASL = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "streamgauge"}
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ca.pem, a key and certificate for 127.0.0.1 in broker.pem, and other.pem, an authority that signed none."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("certificates")
+    new = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj"
+    openssl(folder, f"{new} /CN=authority -keyout ca.key -out ca.pem")
+    openssl(folder, f"{new} /CN=another -keyout other.key -out other.pem")
+    openssl(folder, "req -newkey rsa:2048 -nodes -subj /CN=broker -keyout broker.key -out broker.csr")
+    (folder / "names").write_text("subjectAltName = IP:127.0.0.1\n")
+    sign = "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out broker.crt"
+    openssl(folder, sign)
+    (folder / "broker.pem").write_text((folder / "broker.key").read_text() + (folder / "broker.crt").read_text())
+    (folder / "password").write_text(PASSWORD + "\n")
+    (folder / "wrong").write_text("battery-staple")
+    return folder
+
+
+def openssl(folder: Path, arguments: str) -> None:
+    subprocess.run(["openssl", *arguments.split()], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def secured(kafka_jars: None, certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServers]:
+    listener = "listener.name.client"
+    properties = {
+        f"{listener}.ssl.keystore.type": "PEM",
+        f"{listener}.ssl.keystore.location": str(certificates / "broker.pem"),
+        f"{listener}.sasl.enabled.mechanisms": "PLAIN",
+        f"{listener}.plain.sasl.jaas.config": f'{PLAIN} required user_streamgauge="{PASSWORD}";',
+    }
+    servers = KafkaServers(tmp_path_factory.mktemp("secured"), protocol="SASL_SSL", properties=properties)
+    servers.create("traces")
+    servers.create("control", cleanup_policy="compact")
+    yield servers
+    servers.stop()
+
+
+def made(servers: KafkaServers, ca: Path, password: Path, patience: float = 1.0) -> KafkaTransport:
+    settings = SASL | {"ssl.ca.location": str(ca)}
+    return KafkaTransport(servers.bootstrap, settings=settings, password_file=str(password), patience=patience)
+
+
+def test_records_travel_over_tls_with_a_password(secured: KafkaServers, certificates: Path) -> None:
+    transport = made(secured, certificates / "ca.pem", certificates / "password", PATIENCE_S)
+    transport.send([("traces", "j", b"1"), ("control", "a", b"2")])
+    assert [message.value for message in transport.read("traces", 0, 10)] == [b"1"]
+    assert transport.latest("control") == {"a": b"2"}
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    ("ca", "password", "why"),
+    [("ca.pem", "wrong", "Authentication failed"), ("other.pem", "password", "certificate verify failed")],
+)
+def test_a_refusal_is_told_with_its_cause_and_without_the_secret(
+    secured: KafkaServers, certificates: Path, ca: str, password: str, why: str
+) -> None:
+    transport = made(secured, certificates / ca, certificates / password)
+    text = told(transport, why)
+    assert PASSWORD not in text and "battery-staple" not in text
+    transport.close()
+
+
+def test_plain_text_to_a_tls_port_is_told(secured: KafkaServers) -> None:
+    transport = KafkaTransport(secured.bootstrap, patience=1.0)
+    assert "PLAINTEXT" in told(transport, "or speak another security.protocol than")
+    transport.close()
+
+
+def told(transport: KafkaTransport, why: str) -> str:
+    """What sending says as soon as it says why."""
+    deadline = time.monotonic() + PATIENCE_S
+    message = [("traces", "j", b"x")]
+    while True:
+        with pytest.raises(LogError) as caught:
+            transport.send(message)
+        assert caught.value.retryable
+        text = str(caught.value)
+        if why in text:
+            return text
+        assert time.monotonic() < deadline, text
+
+
+def test_a_password_comes_from_its_file_or_from_the_environment(certificates: Path) -> None:
+    given = KafkaSettings(bootstrap="a:1", settings=SASL, password_file=str(certificates / "password"))
+    assert client_settings(given, {})["sasl.password"] == PASSWORD
+    environment = {"STREAMGAUGE_KAFKA_PASSWORD": "one", "MINE": "two"}
+    assert client_settings(KafkaSettings(bootstrap="a:1", settings=SASL), environment)["sasl.password"] == "one"
+    named = KafkaSettings(bootstrap="a:1", settings=SASL | {"sasl.password": "env:MINE"})
+    assert client_settings(named, environment)["sasl.password"] == "two"
+
+
+def test_a_secret_that_is_not_there_is_told_with_its_remedy(tmp_path: Path) -> None:
+    for given, fault in (
+        (KafkaSettings(bootstrap="a:1", settings=SASL), "STREAMGAUGE_KAFKA_PASSWORD is not set"),
+        (KafkaSettings(bootstrap="a:1", settings=SASL, password_file=str(tmp_path / "none")), "cannot read"),
+    ):
+        with pytest.raises(SettingsError, match=fault):
+            client_settings(given, {})
+    (tmp_path / "empty").touch()
+    with pytest.raises(SettingsError, match="is empty; write the secret into it"):
+        client_settings(KafkaSettings(bootstrap="a:1", settings=SASL, password_file=str(tmp_path / "empty")), {})
