@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from grafana_foundation_sdk.builders import bargauge, common, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import common, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
     DynamicConfigValue,
+    FieldColorModeId,
     Panel,
     Threshold,
     ThresholdsMode,
@@ -26,6 +27,8 @@ from dashboards.grafana.links import Link
 AnyPanel = Builder[Panel]
 FULL, HALF, THIRD, QUARTER = 24, 12, 8, 6  # columns of the grid of 24
 _TALL: Final = 8
+_LEAST: Final = "10s"  # interval of a chart: the pane, than which no window is shorter
+_GAP_MS: Final = 6 * 3_600_000  # longer without a value is drawn as a gap; the longest usual window is 3 h
 
 
 class Column(NamedTuple):
@@ -40,13 +43,12 @@ class Column(NamedTuple):
 
 def chart(
     title: str, doc: str, unit: str, queries: Sequence[Query], *, steps: Sequence[Step] = (), width: int = HALF,
-    links: Sequence[Link] = (), low: float | None = None, high: float | None = None, least: str = "10s",
-    is_stacked: bool = False,
+    links: Sequence[Link] = (), low: float | None = None, high: float | None = None, is_stacked: bool = False,
 ) -> AnyPanel:  # fmt: skip
-    """Lines over time, thresholds as coloured areas; `least` is the shortest interval of a bucket."""
+    """Lines over time, thresholds as dashed ones."""
     panel = (
         timeseries.Panel().title(title).description(doc).datasource(SOURCE).unit(unit).span(width).height(_TALL)
-        .interval(least).line_width(1).fill_opacity(0).show_points(options.VisibilityMode.AUTO).span_nulls(3_600_000)
+        .interval(_LEAST).line_width(1).fill_opacity(0).show_points(options.VisibilityMode.AUTO).insert_nulls(_GAP_MS)
         .legend(_legend()).tooltip(_tooltip()).targets(list(queries)).data_links(list(links))
         .thresholds(_thresholds(steps))
     )  # fmt: skip
@@ -60,45 +62,36 @@ def chart(
 
 
 def stat_of(
-    title: str, doc: str, unit: str, query: Query, *, steps: Sequence[Step] = (), width: int = QUARTER, height: int = 4,
-    links: Sequence[Link] = (), calc: str = "lastNotNull", fields: str = "",
+    title: str, doc: str, unit: str, query: Query, *, steps: Sequence[Step] = (), width: int = QUARTER,
+    links: Sequence[Link] = (),
 ) -> AnyPanel:  # fmt: skip
     """One big number a series, coloured by its thresholds."""
-    reduced = common.ReduceDataOptions().calcs([calc]).values(False)
+    reduced = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     return (
-        stat.Panel().title(title).description(doc).datasource(SOURCE).unit(unit).span(width).height(height)
+        stat.Panel().title(title).description(doc).datasource(SOURCE).unit(unit).span(width).height(4)
         .targets([query]).thresholds(_thresholds(steps)).data_links(list(links)).no_value("nothing yet")
-        .reduce_options(reduced.fields(fields) if fields else reduced)
-    )  # fmt: skip
-
-
-def bars(
-    title: str, doc: str, unit: str, query: Query, *, steps: Sequence[Step] = (), width: int = HALF,
-    height: int = _TALL, values: bool = False, links: Sequence[Link] = (),
-) -> AnyPanel:  # fmt: skip
-    """Horizontal bars: one a series (its last value), or with `values` one a row of a table."""
-    reduced = common.ReduceDataOptions().calcs(["lastNotNull"]).values(values)
-    return (
-        bargauge.Panel().title(title).description(doc).datasource(SOURCE).unit(unit).span(width).height(height)
-        .targets([query]).thresholds(_thresholds(steps)).data_links(list(links)).min(0).no_value("nothing lost")
-        .reduce_options(reduced).orientation(options.VizOrientation.HORIZONTAL)
-        .display_mode(options.BarGaugeDisplayMode.BASIC)
+        .reduce_options(reduced)
     )  # fmt: skip
 
 
 def timeline(
     title: str, doc: str, queries: Sequence[Query], *, steps: Sequence[Step] = (), colours: Mapping[str, str] = {},
-    unit: str = "none", width: int = FULL, height: int = _TALL, links: Sequence[Link] = (), named: str = "",
+    unit: str = "none", height: int = _TALL, links: Sequence[Link] = (), named: str = "", has_ends: bool = False,
     transformed: Sequence[tuple[str, dict[str, Any]]] = (),
 ) -> AnyPanel:  # fmt: skip
-    """A band a series whose colour is its state: by text (`colours`) or by thresholds (`steps`)."""
+    """A band a series whose colour is its state: by text (`colours`) or by thresholds (`steps`).
+
+    With `has_ends` a second column of times says when a state ended; without, it ends where its values do.
+    """
     panel = (
-        statetimeline.Panel().title(title).description(doc).datasource(SOURCE).unit(unit).span(width).height(height)
+        statetimeline.Panel().title(title).description(doc).datasource(SOURCE).unit(unit).span(FULL).height(height)
         .targets(list(queries)).data_links(list(links)).thresholds(_thresholds(steps)).legend(_legend())
         .tooltip(_tooltip()).merge_values(True).show_value(options.VisibilityMode.NEVER).row_height(0.8)
+        .color_scheme(builders.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .transformations(_transformations(transformed))
     )  # fmt: skip
     panel = panel.display_name(named) if named else panel
+    panel = panel if has_ends else panel.insert_nulls(_GAP_MS)
     return panel.mappings([_mapping(colours)]) if colours else panel
 
 

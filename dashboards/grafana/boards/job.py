@@ -12,7 +12,7 @@ from dashboards.grafana.variables import one_job
 from pipelines.adapters.influx_schema import MOST_PARTS
 
 _JOB = chosen("job")
-_LOST = (_JOB, equals("part_of", "overall"))
+_LOST = (_JOB, equals("part_of", "overall"), '"points" > 0')
 _DOMAINS = {"overall": "Overall", "sample": "Samples", "train": "Training", "system": "System"}
 
 

@@ -49,16 +49,21 @@ def _worst_first() -> AnyPanel:
                 ref=ref)
         for ref, domain in zip("ABCD", _DOMAINS, strict=True)
     ]  # fmt: skip
-    queries.append(summary('last("coverage") AS "known"', "quality_score", *_OVERALL, by="job", ref="E"))
+    queries += [
+        summary('last("coverage") AS "known"', "quality_score", *_OVERALL, by="job", ref="E"),
+        summary('last("start") * 1000 AS "last window"', "quality_score", *_OVERALL, by="job", ref="F"),
+    ]
     score = Column(unit="none", steps=scores(), width=110)
-    known = Column("percentunit", width=110)
-    columns = {"job": Column(links=shared.JOB_LINKS), **dict.fromkeys(_DOMAINS, score), "known": known}
+    columns = {
+        "job": Column(links=shared.JOB_LINKS), **dict.fromkeys(_DOMAINS, score),
+        "known": Column("percentunit", width=110), "last window": Column("dateTimeFromNow", width=140),
+    }  # fmt: skip
     return table_of(
         "Jobs, worst first",
-        "The newest score of each job in the range, 0..100, and the share of what it should rest on that is known.",
+        "The newest score of each job in the range, 0..100, the share of what it rests on that is known, and its age.",
         queries, columns, sort="overall", height=9, transformed=[
             ("joinByField", {"byField": "job", "mode": "outer"}),
-            ("filterFieldsByName", {"include": {"names": ["job", *_DOMAINS, "known"]}}),
+            ("filterFieldsByName", {"include": {"names": list(columns)}}),
         ],
     )  # fmt: skip
 

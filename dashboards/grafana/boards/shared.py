@@ -63,7 +63,8 @@ def episodes(*where: str) -> AnyPanel:
     return timeline(
         "Anomalies over time",
         "A band for each series that was anomalous, coloured by its severity; what is still open lasts to the end.",
-        [query], colours=SEVERITIES, height=10, links=[to_page("On the live page", "${__field.labels.job}")],
+        [query], colours=SEVERITIES, height=10, has_ends=True,
+        links=[to_page("On the live page", "${__field.labels.job}")],
         named=" ".join(f"${{__field.labels.{key}}}" for key in ("metric", "entity", "worker", "job")),
         transformed=[
             ("convertFieldType", {"fields": {}, "conversions": [conversion]}),
