@@ -23,6 +23,7 @@ from pipelines.pager import Pager
 from pipelines.ports import Bus, Notifier
 from pipelines.service import Parts
 from pipelines.supervising import Command
+from pipelines.topics import GROUPS
 from tracer.local import LocalLog
 from tracer.transport import LogError, MemoryLog
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "STREAMGAUGE_TOKEN"  # environment variable, used where no token_file is configured
 MIN_TOKEN: Final = 16  # characters
-_GROUPS: Final = {"faust": "streamgauge-faust", "flink": "engine"}  # under which brokers know how far an engine is
 
 
 def log_path(config: Config) -> Path:
@@ -160,7 +160,7 @@ def _engine_of(config: Config, command: tuple[str, ...]) -> Command:
     from pipelines.adapters.kafka_group import GroupOffsets
 
     assert config.kafka is not None
-    return Command(config.engine, command, GroupOffsets(config.kafka, _GROUPS[config.engine]))
+    return Command(config.engine, command, GroupOffsets(config.kafka, GROUPS[config.engine]))
 
 
 def _trim(log: Path, config: Config) -> None:

@@ -16,6 +16,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Coroutine, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,9 +31,9 @@ from pipelines.engines.partition import Partition
 from pipelines.engines.parts import operator_of
 from pipelines.engines.routing import Routing
 from pipelines.engines.ticking import Hosted, Ticks
+from pipelines.topics import GROUPS
 from tracer.transport import LogError, Message
 
-GROUP: Final = "streamgauge-faust"  # behind the prefix; its offsets show the lag
 EVERY: Final = 5.0  # seconds between snapshots: what a restart reads again
 STALLED: Final = 90.0  # seconds in which a partition with waiting records must get on
 _IDLE: Final = 0.1  # seconds between looks at the clock
@@ -47,6 +48,9 @@ def host(config: Config) -> None:
         LogError: the brokers, the topics or the state are not what they must be, or records do not come any more.
         SettingsError: settings that Faust cannot take.
     """
+    if find_spec("cramjam") is None:
+        text = "Faust cannot read the lz4 that tracers write without cramjam"
+        raise LogError(f"{text}: pip install 'streamgauge[faust]'", retryable=False)
     assert config.kafka is not None
     asyncio.new_event_loop().run_until_complete(_run(config, config.kafka))
 
@@ -88,9 +92,10 @@ class _Host:
         folder = Path(config.data) / "faust"
         folder.mkdir(parents=True, exist_ok=True)
         app = faust.App(
-            kafka.prefix + GROUP, **broker_settings(connection(kafka.client)), datadir=folder, web_enabled=False,
-            topic_disable_leader=True, topic_allow_declare=False, stream_wait_empty=False, broker_session_timeout=10.0,
-            broker_heartbeat_interval=2.0, broker_request_timeout=40.0, key_serializer="raw", value_serializer="raw",
+            kafka.prefix + GROUPS["faust"], **broker_settings(connection(kafka.client)), datadir=folder,
+            web_enabled=False, topic_disable_leader=True, topic_allow_declare=False, stream_wait_empty=False,
+            broker_session_timeout=10.0, broker_heartbeat_interval=2.0, broker_request_timeout=40.0,
+            key_serializer="raw", value_serializer="raw",
         )  # fmt: skip
         traces = app.topic(self._log.name("traces"), key_type=bytes, value_type=bytes, acks=False)
         app.agent(traces, name="traces")(self._consume)

@@ -49,6 +49,7 @@ class Log:
         made_with = connection(self._kafka.client)
         self._producer = AIOKafkaProducer(
             **made_with, enable_idempotence=True, acks="all", max_request_size=_LARGEST, linger_ms=5,
+            compression_type="lz4",
         )  # fmt: skip
         self._reader = AIOKafkaConsumer(
             **made_with, enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=_LARGEST,

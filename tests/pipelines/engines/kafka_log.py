@@ -1,0 +1,175 @@
+"""A recorded log on a real broker, hosts of the Faust engine on it, and what they said as their readers read it."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from pipelines import loading, outputs
+from pipelines.adapters.kafka import KafkaBus
+from pipelines.adapters.kafka_group import GroupOffsets
+from pipelines.config import Config, Kafka
+from pipelines.engines.embedded import Engine
+from pipelines.engines.parts import operator_of
+from pipelines.reading import Reading
+from pipelines.stream import shards
+from pipelines.topics import GROUPS
+from tests.pipelines.engines import test_kill
+from tracer import records
+from tracer.records import Open, Tick, TraceBatch, key_of, shard_of
+from tracer.transport import MemoryLog, Message
+
+PATIENCE_S: Final = 120.0
+TOPICS: Final = ("scores", "anomalies", "partials", "dead-letters")
+PLAIN: Final = ("ctr", "ads", "feed", "mail")
+SHARDED: Final = "rank"
+FOREIGN: Final = (
+    ("traces", "ctr", b"not ours"), ("traces", "some other job", b'{"rows": 3}'), ("traces", "feed", b"\xc1"),
+    ("traces", "mail", records.encode(Tick(job="ads", time=3.0))),
+)  # fmt: skip
+_KINDS: Final = outputs.KINDS | shards.KINDS | {"tick": Tick}
+
+Sent = list[tuple[str, str, bytes]]
+
+
+def configured(folder: Path, kafka: Kafka) -> Path:
+    """A configuration of four jobs and a sharded one."""
+    head, _, job = test_kill.CONFIG.partition("[jobs.ctr]")
+    named = "".join(f"[jobs.{name}]{job}" for name in PLAIN) + f"[jobs.{SHARDED}]{job}shards = 2\n"
+    text = f'{head}data = "{folder}/data"\n[kafka]\nbootstrap = "{kafka.bootstrap}"\nprefix = "{kafka.prefix}"\n{named}'
+    path = folder / "streamgauge.toml"
+    path.write_text(text)
+    return path
+
+
+def log_of(panes: Iterable[int]) -> Sent:
+    """What all jobs' workers and ticks append, pane by pane; now and then something that nobody can use."""
+    sent: Sent = []
+    for number in panes:
+        for data in [value for _, _, value in test_kill.pane_of(number)]:
+            record = records.decode(data)
+            assert isinstance(record, TraceBatch | Tick)
+            for name in PLAIN:
+                sent.append(("traces", name, records.encode(msgspec.structs.replace(record, job=name))))
+            sent += _sharded(msgspec.structs.replace(record, job=SHARDED))
+        if number % 40 == 7:
+            sent += FOREIGN
+    return sent
+
+
+def _sharded(record: TraceBatch | Tick) -> Sent:
+    if isinstance(record, Tick):
+        made: list[Any] = [msgspec.structs.replace(record, shard=shard) for shard in range(2)]
+    else:
+        made = [msgspec.structs.replace(record, shard=shard_of(record.worker, 2), shards=2)]
+        if record.sequence == 1:
+            made += [Open(job=SHARDED, shard=shard, shards=2, start=record.pane) for shard in range(2)]
+    return [("traces", key_of(SHARDED, one.shard, 2), records.encode(one)) for one in made]
+
+
+def steady(config: Config, sent: Sequence[tuple[str, str, bytes]]) -> dict[Any, list[Any]]:
+    """What the embedded engine says of the same log, uninterrupted."""
+    log = MemoryLog()
+    log.send(sent)
+    engine = Engine(config, log, operator_of)
+    while engine.step():
+        pass
+    return as_read(message for topic in TOPICS for message in log.read(topic, 0, 10**9))
+
+
+def said(bus: KafkaBus) -> dict[Any, list[Any]]:
+    """What lies on the brokers."""
+    return as_read(message for topic in TOPICS for log in bus.logs(topic) for message in everything(bus, log))
+
+
+def everything(bus: KafkaBus, log: str) -> Iterable[Message]:
+    offset = 0
+    while offset < bus.end(log):
+        for message in bus.read(log, offset, 10_000):
+            offset = message.offset + 1
+            yield message
+
+
+def as_read(messages: Iterable[Message]) -> dict[Any, list[Any]]:
+    """As who drops repeats by number (a tick's by time) keeps them: bytes in their order by topic, job and shard.
+
+    Dead letters have no number: their bytes as a sorted set.
+    """
+    read: dict[Any, list[Any]] = {}
+    last: dict[Any, float] = {}
+    for message in messages:
+        record = outputs.decode(message.value, _KINDS)
+        if message.topic == "dead-letters":
+            read[message.topic] = sorted({*read.get(message.topic, []), message.value})
+            continue
+        stream = (message.topic, message.key, getattr(record, "shard", 0), isinstance(record, Tick))
+        number = record.time if isinstance(record, Tick) else record.number
+        if number > last.get(stream, -math.inf):
+            last[stream] = number
+            read.setdefault(stream, []).append(message.value)
+    return read
+
+
+class Hosts:
+    """Processes of the Faust engine."""
+
+    def __init__(self, config: Path) -> None:
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._config = config
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """One more."""
+        command = [sys.executable, "-m", "pipelines", "engine", "faust", "--config", str(self._config)]
+        self.processes.append(subprocess.Popen(command))
+        return self.processes[-1]
+
+    def stop(self) -> None:
+        """End all orderly, and see that they do."""
+        for process in self.processes:
+            process.terminate()
+        try:
+            assert [process.wait(timeout=30) for process in self.processes] == [0] * len(self.processes)
+        finally:
+            for process in self.processes:
+                process.kill()
+                process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL to all."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.processes.clear()
+
+
+class Progress:
+    """How far the group of hosts is."""
+
+    def __init__(self, config: Path, bus: KafkaBus) -> None:
+        kafka = loading.load(config).kafka
+        assert kafka is not None
+        self._offsets, self._bus = GroupOffsets(kafka, GROUPS["faust"]), bus
+
+    def lag(self) -> int:
+        """Records that are not in a stored state."""
+        offsets = {log: self._offsets().get(number, 0) for number, log in enumerate(self._bus.logs("traces"))}
+        return Reading(self._bus, ("traces",), offsets).lag(self._bus)
+
+    def scores(self) -> int:
+        """How much was said."""
+        return sum(self._bus.end(log) for log in self._bus.logs("scores"))
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)

@@ -1,0 +1,96 @@
+"""The Faust engine on a real broker: the embedded engine's answer, whoever joins, leaves, dies or is away."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines import loading
+from tests.pipelines.adapters import kafka_world
+from tests.pipelines.engines import kafka_log
+from tests.pipelines.engines.kafka_log import Hosts, Progress, until
+from tests.servers.kafka import KafkaServers
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("aiokafka", "cramjam")),
+        reason="needs faust-streaming and aiokafka[lz4]: pip install 'streamgauge[faust]'",
+    ),
+]
+PANES = 120
+
+
+class World:
+    """A configuration, its topics, hosts, and a log that grows."""
+
+    def __init__(self, servers: KafkaServers, folder: Path) -> None:
+        self.kafka = kafka_world.topics(servers, partitions=3)
+        self.path = kafka_log.configured(folder, self.kafka)
+        self.config = loading.load(self.path)
+        self.hosts, self.sent = Hosts(self.path), kafka_log.log_of([])
+        self._folder = folder
+
+    def check(self) -> None:
+        """Wait until all is stored; then what was said is what the embedded engine says."""
+        with kafka_world.bus(self.kafka, self._folder) as bus:
+            until(lambda: Progress(self.path, bus).lag() == 0, "the hosts did not get to the end")
+            self.hosts.stop()
+            said, steady = kafka_log.said(bus), kafka_log.steady(self.config, self.sent)
+        assert said.keys() == steady.keys()
+        for stream, messages in steady.items():
+            assert said[stream] == messages, stream
+        assert len(steady["dead-letters"]) == len(kafka_log.FOREIGN)
+        assert sum(stream[0] == "partials" for stream in steady) == 2
+
+    def send(self, panes: range) -> None:
+        """Append what the workers send in these panes."""
+        messages = kafka_log.log_of(panes)
+        self.sent += messages
+        with kafka_world.bus(self.kafka, self._folder) as bus:
+            bus.send(messages)
+
+
+@pytest.fixture
+def world(kafka: KafkaServers, tmp_path: Path) -> Iterator[World]:
+    made = World(kafka, tmp_path)
+    yield made
+    made.hosts.kill()
+
+
+@pytest.mark.timeout(300)
+def test_hosts_that_join_and_leave_in_the_middle_change_nothing(world: World) -> None:
+    world.hosts.start()
+    with kafka_world.bus(world.kafka, world._folder) as bus:
+        progress = Progress(world.path, bus)
+        world.send(range(40))
+        until(lambda: progress.scores() > 0, "the first host says nothing")
+        world.hosts.start()
+        world.send(range(40, 80))
+        until(lambda: progress.lag() == 0, "two hosts do not get on")
+        leaving = world.hosts.processes.pop(0)
+        leaving.terminate()
+        world.send(range(80, PANES))
+        assert leaving.wait(30) == 0
+    world.check()
+
+
+@pytest.mark.timeout(300)
+def test_a_host_killed_at_any_moment_changes_nothing(world: World) -> None:
+    chance = random.Random(5)
+    with kafka_world.bus(world.kafka, world._folder) as bus:
+        for start in (0, 40):
+            world.send(range(start, start + 40))
+            enough = Progress(world.path, bus).scores() + 1
+            world.hosts.start()
+            until(lambda enough=enough: Progress(world.path, bus).scores() >= enough, "the host says nothing")
+            time.sleep(chance.uniform(0.0, 1.5))
+            world.hosts.kill()
+    world.send(range(80, PANES))
+    world.hosts.start()
+    world.check()
