@@ -199,6 +199,7 @@ class Flink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     parallelism: int = 1  # slots, each with a Python process of its own
     checkpoint_every: float = 10.0  # seconds; a restart reads so much again
     heap: int = 512  # megabytes of the JVM that `--engine flink` starts
+    savepoint: str = ""  # where that goes on from, path or URI, while the data folder holds no checkpoint of its own
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

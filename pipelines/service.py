@@ -70,7 +70,7 @@ class Service:
         self._http: HttpThread | None = None
         self._add_verdicts()  # first: what it says goes into the jobs' logs
         self._add_engine()
-        if any(job.shards > 1 for job in config.jobs):
+        if config.engine != "flink" and any(job.shards > 1 for job in config.jobs):  # Flink combines itself
             self._add_keyed(combining(config, self._own_bus(), parts.make_combiner))
         self._add_pager()
         self._add_writer()

@@ -10,7 +10,7 @@ from pipelines.checks import faults_of
 from pipelines.commands.hosting import configured
 from pipelines.config import Config
 from pipelines.engines import flink_cluster, flink_connector
-from pipelines.engines.flink_rest import JobManager
+from pipelines.engines.flink_rest import JobManager, uri
 from pipelines.faults import ConfigError
 
 
@@ -54,5 +54,5 @@ def _stop(args: argparse.Namespace) -> int:
 def _save(args: argparse.Namespace, *, stop: bool) -> int:
     manager = JobManager(args.jobmanager)
     job = manager.job(flink_cluster.name_of(configured(args)), args.job)
-    print(manager.savepoint(job, flink_cluster.uri(args.to), stop=stop))
+    print(manager.savepoint(job, uri(args.to), stop=stop))
     return 0

@@ -22,7 +22,7 @@ from pipelines.engines import flink_connector
 from pipelines.engines.flink_jvm import prepare, reap
 from pipelines.engines.flink_kafka import java_properties, kafka_of
 from pipelines.engines.flink_log import TracesLog
-from pipelines.engines.flink_rest import FlinkError, JobManager
+from pipelines.engines.flink_rest import FlinkError, JobManager, uri
 from pipelines.hosting import lock_folder
 
 _POLL: Final = 0.5  # seconds between looks at the job
@@ -78,7 +78,8 @@ def _start(
         from pipelines.engines import flink_job
     except ImportError as error:
         raise FlinkError(f"the flink engine needs {error.name}: pip install 'streamgauge[flink]'") from None
-    restore = _tidied(folder / "checkpoints")
+    kept = _tidied(folder / "checkpoints")
+    restore = kept.as_uri() if kept else config.flink.savepoint and uri(config.flink.savepoint)
     settings = {
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": (folder / "checkpoints").as_uri(),
@@ -91,10 +92,7 @@ def _start(
         "rest.address": manager.host, "rest.bind-address": manager.host, "rest.port": str(manager.port),
         "web.submit.enable": "false", "io.tmp.dirs": str(folder / "tmp"),
     }  # fmt: skip
-    job = flink_job.Job(
-        config, properties, [jar], config.flink.parallelism, settings=settings,
-        restore=restore.as_uri() if restore else "",
-    )  # fmt: skip
+    job = flink_job.Job(config, properties, [jar], config.flink.parallelism, settings=settings, restore=restore)
     client = flink_job.start(job)
     where = f"from {restore}" if restore else "from the beginning of the log"
     slots = config.flink.parallelism
@@ -121,15 +119,26 @@ def _watch(manager: JobManager, client: Any, log: TracesLog, stopping: threading
         if not log.is_same():
             _log.warning("traces was made again; it is read from its beginning, with what was learnt")
             return
-        try:
-            status, failure = manager.status(job), manager.failure(job)
-        except FlinkError:
-            status, failure = client.getJobStatus().get().toString(), ""
-        if status in ("FAILED", "CANCELED", "FINISHED"):
+        status, failure = _state(manager, client, job)
+        if status == "FINISHED":
+            print("streamgauge: the flink job was stopped with a savepoint", flush=True)
+            stopping.set()
+        elif status in ("FAILED", "CANCELED"):
             raise FlinkError(f"the flink job is {status.lower()}: {failure or 'see its log'}")
         if failure and (failure != told or (status != "RUNNING" and time.monotonic() > quiet_until)):
             told, quiet_until = failure, time.monotonic() + _QUIET
             _log.warning("the flink job restarts from its last checkpoint: %s", failure)
+
+
+def _state(manager: JobManager, client: Any, job: str) -> tuple[str, str]:
+    """The job's state and its last failure. The REST interface goes with the job, then its client knows."""
+    try:
+        return manager.status(job), manager.failure(job)
+    except FlinkError as error:
+        try:
+            return str(client.getJobStatus().get().toString()), ""
+        except Exception:
+            raise FlinkError(f"Flink's JVM is gone: {error}") from None
 
 
 @contextmanager

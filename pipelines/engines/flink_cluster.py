@@ -12,7 +12,7 @@ from pipelines.config import Config
 from pipelines.engines import flink_connector
 from pipelines.engines.flink_jvm import prepare
 from pipelines.engines.flink_kafka import java_properties, kafka_of
-from pipelines.engines.flink_rest import FlinkError, JobManager
+from pipelines.engines.flink_rest import FlinkError, JobManager, uri
 
 FLINK: Final = "2.2"  # the minor version that client and cluster must share
 SHIPPED: Final = ("tracer", "anomaly", "pipelines")
@@ -70,11 +70,6 @@ def packed(folder: Path) -> Path:
             for file in sorted(root.rglob("*.py")):
                 shipped.write(file, str(Path(package) / file.relative_to(root)))
     return archive
-
-
-def uri(path: str) -> str:
-    """A path as a URI; a URI as it is."""
-    return path if "://" in path or path.startswith("file:") else Path(path).absolute().as_uri()
 
 
 def _python_jars() -> list[Path]:

@@ -23,7 +23,7 @@ from pipelines.config import Config
 from pipelines.engines.flink_function import OUT, PARTIALS, TRACES, Hosts, state_key
 from pipelines.engines.flink_kafka import kafka_of
 from pipelines.engines.flink_rest import FlinkError, cause_of
-from pipelines.topics import LARGEST
+from pipelines.topics import GROUPS, LARGEST
 
 READ: Final = (TRACES, PARTIALS)
 WRITTEN: Final = (TRACES, PARTIALS, "scores", "anomalies", "dead-letters")
@@ -129,7 +129,7 @@ def _connect(tables: StreamTableEnvironment, job: Job) -> None:
     tables.execute_sql(_table("log_in", "topic STRING NOT NULL METADATA VIRTUAL", {
         **_RAW, **properties,
         "topic": ";".join(prefix + topic for topic in READ),
-        "properties.group.id": f"{prefix}engine",  # offsets are committed to it for the lag's sake only
+        "properties.group.id": prefix + GROUPS["flink"],  # offsets are committed to it for the lag's sake only
         "scan.startup.mode": "earliest-offset",  # without a checkpoint there is no state, so all of the log is read
         "scan.topic-partition-discovery.interval": "0 s",  # `traces` never gets more partitions under running jobs
     }))  # fmt: skip

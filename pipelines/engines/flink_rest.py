@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any, Final
 
 _TIMEOUT: Final = 10.0  # seconds for one answer
@@ -111,6 +112,11 @@ class JobManager:
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise FlinkError(f"no JobManager answers at {self.host}:{self.port}: {reason}") from None
+
+
+def uri(path: str) -> str:
+    """A path as a URI; a URI as it is."""
+    return path if "://" in path or path.startswith("file:") else Path(path).absolute().as_uri()
 
 
 def cause_of(trace: str) -> str:
