@@ -69,6 +69,7 @@ class InfluxApi:
         self._url = config.url.rstrip("/")
         self._pool = urllib3.PoolManager(maxsize=8, retries=False, timeout=config.timeout)
         self._client: Any = None
+        self._write_api: Any = None
         self._token: str | None = None
 
     def write(self, lines: str) -> None:
@@ -109,7 +110,7 @@ class InfluxApi:
         self._pool.clear()
         if self._client is not None:
             self._client.close()
-            self._client = None
+        self._client = self._write_api = None
 
     def _series(self, data: bytes, query: str) -> list[Series]:
         try:

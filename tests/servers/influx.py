@@ -234,6 +234,7 @@ class _Shim:
 
     async def _write(self, request: web.Request) -> web.Response:
         self._server.asked += 1
+        body = await request.read()
         fault = self._server.take_fault()
         if fault is not None:
             await asyncio.sleep(fault.seconds)
@@ -243,7 +244,6 @@ class _Shim:
             return refused
         db, _, policy = request.query["bucket"].partition("/")
         asked = {"db": db, "precision": PRECISIONS[request.query.get("precision", "ns")]}
-        body = await request.read()
         parameters = asked | ({"rp": policy} if policy else {})
         async with self._session.post(f"{self._server.native}/write", params=parameters, data=body) as answer:
             text = await answer.text()

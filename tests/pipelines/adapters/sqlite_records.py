@@ -9,6 +9,7 @@ import numpy as np
 
 from anomaly.types import Alert, Anomaly, Decision, Notification, Part, Reason, Score, Suppressed
 from pipelines.outputs import PointColumns
+from pipelines.ports import Stored
 
 KEYS = (("LGA", "sample", "feature:tailnum", "missing_rate"), ("", "train", "", "auc"))
 
@@ -73,3 +74,8 @@ def decision(time: float, item: Alert, root: Alert, state: str = "suppressed", n
     return Decision(job="ctr", time=time, alert=item, state=state, reason=why, number=number)  # type: ignore[arg-type]
 
 
+def revised(number: int) -> list[Stored]:
+    """What a window's close brings: its points and score, and the two before it once more, as they are by now."""
+    end = 1_360_000_800.0 + 60 * number
+    again = [columns(end - 60 * lag, [number, lag], revision=lag) for lag in (1, 2) if number >= lag]
+    return [columns(end, [number, 0.0]), *again, score(end, number % 101)]
