@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.servers.flink_fixtures import flink_connector_jar, flink_operator_jar  # noqa: F401
 from tests.servers.influx_fixtures import bucket, influx  # noqa: F401
 from tests.servers.kafka_fixtures import kafka, kafka3, kafka_jars  # noqa: F401
 
