@@ -41,7 +41,7 @@ def test_a_view_fits_and_is_accessible(tabs: Callable[..., Tab], view: str, widt
     for selector in wanted:
         page.wait_for_selector(selector)
     page.wait_for_selector("[aria-busy]", state="detached")
-    for selector in wanted:
+    for selector in ("nav a[aria-current]", *wanted):
         until(lambda selector=selector: page.locator(selector).evaluate_all(FITS))  # type: ignore[misc]
     until(lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
     page.evaluate(AXE)

@@ -92,7 +92,7 @@ function configured(options, width, tip, now) {
     series: [{}, ...options.lines.map(line)],
     bands: options.band ? [{ series: options.band, fill: colour('--band') }] : [],
     hooks: {
-      drawClear: [(plot) => drawThresholds(plot, now())],
+      drawAxes: [(plot) => drawThresholds(plot, now())], // over the grid, under the lines
       draw: [(plot) => { drawMarkers(plot, now()); drawRibbon(plot, now()); }],
       setCursor: [(plot) => drawTip(plot, tip, now())],
       setSelect: [(plot) => selected(plot, now())],

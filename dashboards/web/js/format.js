@@ -3,6 +3,7 @@
 const RATES = /(_rate|_share|coverage|_overdue|_expired|top_share.*|keep_up|cpu|memory|trace_loss|vanishing|exploding|auc_volatility)(@H)?$/;
 const SECONDS = /(_delay.*|_age|_lag|label_silence|step_time.*)$/;
 const SIGMAS = /^change_rate$/;
+const BELOW_ONE = /^(auc|auc_pr|ap|average_precision|js_distance|ks)(@.*)?$/;
 const PER_SECOND = /^(volume|throughput|label_arrivals)$/;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
@@ -52,6 +53,11 @@ export function unit(metric) {
   if (RATES.test(metric)) return 'ratio';
   if (SECONDS.test(metric)) return 's';
   return PER_SECOND.test(metric) ? '1/s' : '';
+}
+
+/** The most that a metric can be. */
+export function most(metric) {
+  return (RATES.test(metric) && !SIGMAS.test(metric)) || BELOW_ONE.test(metric) ? 1 : Infinity;
 }
 
 /** Seconds as the two units that matter. */

@@ -12,24 +12,28 @@ export class Header {
   constructor(root, page, views) {
     this.page = page;
     this.tabs = Object.entries(views).map(([name, view]) => el('a', { data: { view: name } }, view.title));
+    this.nav = el('nav', { class: 'tabs', 'aria-label': 'Views' }, this.tabs);
     this.badge = el('span', { class: 'badge', role: 'status' });
     this.jobs = el('select', { 'aria-label': 'Job', on: { change: () => page.go(page.changed({ job: this.jobs.value, entity: null, worker: null, series: null, metric: null, domain: null, incident: null })) } });
     this.ranges = el('div', { class: 'ranges', role: 'group', 'aria-label': 'Range' });
     this.filters = el('div', { class: 'filters' });
     this.pause = el('button', { type: 'button', class: 'quiet', on: { click: () => page.togglePause() } });
-    this.zone = el('button', { type: 'button', class: 'quiet', title: 'Local time or UTC (u)', on: { click: () => page.toggleZone() } });
-    const theme = el('button', { type: 'button', class: 'quiet', title: 'Dark or light (t)', on: { click: () => page.toggleTheme() } }, 'Theme');
-    const more = el('details', { class: 'menu' }, el('summary', {}, 'Share'), el('div', { class: 'menu-list' },
+    this.zone = el('button', { type: 'button', class: 'quiet hide-narrow', title: 'Local time or UTC (u)', on: { click: () => page.toggleZone() } });
+    const theme = el('button', { type: 'button', class: 'quiet hide-narrow', title: 'Dark or light (t)', on: { click: () => page.toggleTheme() } }, 'Theme');
+    const more = el('details', { class: 'menu' }, el('summary', {}, el('span', { class: 'hide-narrow' }, 'Share'), el('span', { class: 'only-narrow' }, 'More')), el('div', { class: 'menu-list' },
       el('button', { type: 'button', on: { click: () => page.copyLink() } }, 'Copy link'),
       el('button', { type: 'button', on: { click: () => page.export('csv') } }, 'Export CSV'),
-      el('button', { type: 'button', on: { click: () => page.export('json') } }, 'Export JSON')));
+      el('button', { type: 'button', on: { click: () => page.export('json') } }, 'Export JSON'),
+      el('button', { type: 'button', class: 'only-narrow', on: { click: () => page.toggleZone() } }, 'Local time or UTC'),
+      el('button', { type: 'button', class: 'only-narrow', on: { click: () => page.toggleTheme() } }, 'Dark or light'),
+      el('button', { type: 'button', class: 'only-narrow', on: { click: help } }, 'Keyboard')));
     more.addEventListener('click', (event) => { if (event.target.closest('button')) more.open = false; });
     document.addEventListener('click', (event) => { if (!more.contains(event.target)) more.open = false; });
     put(root,
       el('div', { class: 'bar' }, el('a', { class: 'brand', href: '#/overview' }, 'Streamgauge'), this.jobs,
         el('div', { class: 'push' }), this.badge, this.pause, this.zone, theme, more,
-        el('button', { type: 'button', class: 'quiet', 'aria-label': 'Keyboard help', title: 'Keyboard (?)', on: { click: help } }, '?')),
-      el('div', { class: 'bar second' }, el('nav', { class: 'tabs', 'aria-label': 'Views' }, this.tabs), el('div', { class: 'push' }), this.filters, this.ranges));
+        el('button', { type: 'button', class: 'quiet hide-narrow', 'aria-label': 'Keyboard help', title: 'Keyboard (?)', on: { click: help } }, '?')),
+      el('div', { class: 'bar second' }, this.nav, el('div', { class: 'push' }), this.filters, this.ranges));
     this.connection('connecting', 0);
   }
 
@@ -40,10 +44,19 @@ export class Header {
       if (tab.dataset.view === page.state.view) tab.setAttribute('aria-current', 'page');
       else tab.removeAttribute('aria-current');
     }
+    this.showTab();
     this.updateJobs();
     this.updateRange();
     this.updateFilters();
     this.zone.textContent = page.state.tz === 'utc' ? 'UTC' : 'Local time';
+  }
+
+  /** Scroll the tab of a new view into sight, where not all have room; nothing else moves. */
+  showTab() {
+    if (this.shownView === this.page.state.view) return;
+    this.shownView = this.page.state.view;
+    const tab = this.tabs.find((one) => one.hasAttribute('aria-current'));
+    if (tab) this.nav.scrollLeft = tab.offsetLeft - this.nav.offsetLeft - (this.nav.clientWidth - tab.offsetWidth) / 2;
   }
 
   updateJobs() {

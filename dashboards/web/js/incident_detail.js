@@ -130,13 +130,19 @@ export class IncidentDetail {
   }
 
   drawTrail() {
-    const told = (this.full.trail ?? []).map((one) => ({ time: one.time, word: SAID[one.status] ?? one.status, text: one.reason.text }));
-    const decided = (this.full.decisions ?? []).map((one) => ({ time: one.time, word: one.state, text: `${place(one.alert.node)}: ${WORDS[one.reason.decision] ?? one.reason.decision}, ${one.reason.text}` }));
+    const told = (this.full.trail ?? []).map((one) => ({ time: one.time, word: SAID[one.status] ?? one.status, text: one.reason.text === 'over' ? '' : one.reason.text }));
+    const decided = (this.full.decisions ?? []).map((one) => ({ time: one.time, word: one.state, text: `${place(one.alert.node)}: ${decision(one.reason)}` }));
     const asked = this.asked.map((one) => ({ time: one.time, word: one.word, text: one.text, isAsked: true }));
     const all = [...decided, ...told, ...asked].sort((a, b) => a.time - b.time);
     put(this.trail, el('h3', {}, 'Trail'), el('ol', { class: 'trail' }, counted(all).map((one) => el('li', { class: one.isAsked ? 'is-asked' : '' },
       el('time', { class: 'muted' }, this.ctx.time(one.time)), el('b', {}, one.word), el('span', { class: 'muted' }, format.name(one.text, 400), one.count > 1 ? ` (${one.count} alerts)` : '')))));
   }
+}
+
+/** A decision with its rule, said once where both are the same word. */
+function decision({ decision: name, text }) {
+  const word = WORDS[name] ?? name;
+  return text && text !== word ? `${word}, ${text}` : word;
 }
 
 /** Lines in order, those that say the same at the same time as one with their count. */

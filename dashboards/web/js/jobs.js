@@ -1,6 +1,7 @@
 // A job's state in a word: its band, or that it is stale, warming up or only partly known; pure.
 
 const LATE = 3; // windows without data after which a job is stale
+const TRIES = 20;
 const KNOWN = 0.7; // coverage below which the number is shown grey
 
 const ORDER = { broken: 0, stale: 1, degraded: 2, watch: 3, unknown: 4, warming: 5, healthy: 6 };
@@ -23,8 +24,34 @@ function stateOf(job, settings, now) {
   if (job.score === undefined) return { state: 'warming', word: WORDS.warming, age: null, learning: 0 };
   const age = Math.max(0, now - job.last_data);
   const learning = Math.max(0, (job.first ?? -Infinity) + (settings?.warm_up ?? 0) - job.end);
-  const state = age > LATE * (settings?.slide ?? 60) ? 'stale' : job.coverage < KNOWN ? 'unknown' : job.band;
+  const state = age > LATE * (settings?.slide ?? 60) ? 'stale' : bandAt(job.band, job.coverage);
   return { state, word: WORDS[state] ?? state, age, learning };
+}
+
+/** What the stream has told and the store may not have yet: a page that asks too early must ask again. */
+export class Latest {
+  constructor() {
+    this.ends = new Map(); // of the newest score that was told, by job
+    this.asked = 0;
+  }
+
+  heard(name, data) {
+    this.asked = 0;
+    if (name === 'score') this.ends.set(data.job, Math.max(data.end, this.ends.get(data.job) ?? -Infinity));
+  }
+
+  /** Whether a score was told that is not among these rows; never said more than `TRIES` times in a row. */
+  isAhead(rows) {
+    for (const { job, end } of rows) if (end >= this.ends.get(job)) this.ends.delete(job);
+    this.asked += 1;
+    if (this.asked >= TRIES) this.ends.clear();
+    return this.ends.size > 0;
+  }
+}
+
+/** A band, or that too little is known for one. */
+export function bandAt(band, coverage) {
+  return coverage < KNOWN ? 'unknown' : band;
 }
 
 /** The band of a score. */

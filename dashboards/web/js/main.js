@@ -6,7 +6,7 @@ import { put } from './dom.js';
 import { csv, save } from './export.js';
 import { Header } from './header.js';
 import { hearKeys } from './keys.js';
-import { judged } from './jobs.js';
+import { Latest, judged } from './jobs.js';
 import { Outage } from './outage.js';
 import { changed, parse, rangeOf, write } from './state.js';
 import { Stream } from './stream.js';
@@ -24,6 +24,7 @@ const VIEWS = { overview, job, changed: changes, series, topology, incidents, tr
 const RETRY = 3000; // milliseconds until the list of jobs is asked again
 const GATHER = 250; // milliseconds over which events are gathered
 const LEAST = 1500; // milliseconds between two refreshes, however fast scores come
+const HEARD = 200; // milliseconds that the first question waits for the stream, so that nothing is missed between them
 const AGE = 5000; // milliseconds between two looks at how old the data are
 
 class Page {
@@ -32,6 +33,7 @@ class Page {
     this.jobs = [];
     this.about = { clock: 'wall', now: Date.now() / 1000, jobs: [] };
     this.view = null;
+    this.latest = new Latest();
     this.main = document.querySelector('#main');
     this.stream = new Stream((status, count) => this.connection(status, count));
     this.header = new Header(document.querySelector('#header'), this, VIEWS);
@@ -48,9 +50,11 @@ class Page {
     addEventListener('hashchange', () => this.follow(parse(location.hash)));
     addEventListener('pagehide', () => this.stream.close());
     addEventListener('pageshow', (event) => { if (event.persisted) this.stream.resume(); });
-    await this.refresh();
-    this.stream.on(['score', 'notification', 'change'], () => this.soon());
+    this.stream.on(['score', 'notification', 'change'], (name, data) => { this.latest.heard(name, data); this.soon(); });
     this.stream.open();
+    await Promise.race([this.stream.first, new Promise((done) => setTimeout(done, HEARD))]);
+    if (!this.stream.hasBeenLive) this.stream.first.then(() => this.stream.hand('reset', null));
+    await this.refresh();
     setInterval(() => this.aged(), AGE);
   }
 
@@ -70,6 +74,7 @@ class Page {
       return;
     }
     this.outage.answered();
+    if (this.latest.isAhead(this.found)) this.soon();
     if (this.view) {
       this.context.retry();
       this.header.update();
@@ -82,7 +87,7 @@ class Page {
     this.timer ??= setTimeout(async () => {
       this.timer = null;
       await this.refresh();
-    }, Math.max(GATHER, LEAST - (performance.now() - (this.receivedAt ?? -Infinity))));
+    }, Math.min(LEAST, Math.max(GATHER, LEAST - (Date.now() - (this.receivedAt ?? 0)))));
   }
 
   /** Now, by the clock of the server: the wall's, or in a replay the job's own, which stands between its records. */

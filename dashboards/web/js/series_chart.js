@@ -8,14 +8,15 @@ import { spans } from './score_chart.js';
 const BUCKETS = 600;
 
 /**
- * Keep a chart of `series` (a row of /series) in `box`. options: height, isSmall (no legend), anomalies (of the job).
- * Returns {update(anomalies), rows()}.
+ * Keep a chart of `series` (a row of /series) in `box`. options: height, isSmall (no legend), markers, told(value): hears the
+ * last value of the range, null if it is unknown. Returns {update(anomalies), rows()}.
  */
-export function seriesChart(box, series, ctx, { height = 260, isSmall = false, markers = [] } = {}) {
+export function seriesChart(box, series, ctx, { height = 260, isSmall = false, markers = [], told = () => {} } = {}) {
   let drawn = null;
   let last = null;
   const update = (anomalies = []) => ctx.load(box, (signal) => ctx.get('points', { series: series.id, start: ctx.range.start, end: ctx.range.end, buckets: isSmall ? 150 : BUCKETS }, signal), (found) => {
     last = found;
+    told(found.value?.findLast((value) => value !== null) ?? null);
     if (!found.time?.some((_, i) => found.value[i] !== null)) {
       drawn?.end();
       drawn = null;
@@ -25,7 +26,7 @@ export function seriesChart(box, series, ctx, { height = 260, isSmall = false, m
     const mine = anomalies.filter((one) => one.metric === series.metric && one.entity === series.entity && one.worker === series.worker);
     const options = {
       label: `${series.metric} of ${series.entity || series.domain} ${series.worker}`, lines, band, height, zone: ctx.zone, range: ctx.range, markers,
-      y: { ...bounds(lines, columns), format: (value) => format.measured(series.metric, value) }, spans: told(mine, ctx.range),
+      y: { ...bounds(lines, columns, format.most(series.metric)), format: (value) => format.measured(series.metric, value) }, spans: explained(mine, ctx.range),
       drag: (start, end) => ctx.set({ from: Math.round(start), to: Math.round(end) }),
     };
     drawn?.end();
@@ -58,8 +59,8 @@ function shapes(found, series) {
   return { lines, columns, band };
 }
 
-/** A range that shows the value, and of the band as much as leaves the value readable. */
-function bounds(lines, columns) {
+/** A range that shows the value, and of the band as much as leaves the value readable; never far above `limit`, which it cannot exceed. */
+function bounds(lines, columns, limit) {
   let [low, high, least, most] = [Infinity, -Infinity, Infinity, -Infinity];
   lines.forEach((shape, i) => {
     for (const value of columns[i + 1]) {
@@ -74,14 +75,14 @@ function bounds(lines, columns) {
   const room = Math.max(high - low, Math.abs(high) * 0.1) || most - least;
   const [min, max] = [Math.max(least, low - room), Math.min(most, high + room)];
   const edge = (max - min) * 0.06 || Math.abs(max) * 0.1 || 1;
-  return { min: low >= 0 && min - edge < 0 ? 0 : min - edge, max: max + edge };
+  return { min: low >= 0 && min - edge < 0 ? 0 : min - edge, max: high <= limit ? Math.min(max + edge, Math.max(limit, high + edge)) : max + edge };
 }
 
 function known(values) {
   return values?.some((value) => value !== null) ?? false;
 }
 
-function told(anomalies, range) {
+function explained(anomalies, range) {
   return spans(anomalies, range).map((span, i) => ({ ...span, text: `${anomalies[i].detector || anomalies[i].kind}: ${format.name(anomalies[i].text, 100)}` }));
 }
 

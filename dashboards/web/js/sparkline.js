@@ -18,5 +18,5 @@ export function sparkline(values, { width = 200, height = 36, low = 0, high = 10
   const last = values.at(-1);
   return svg('svg', { class: 'sparkline', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
     svg('path', { d: path, fill: 'none', stroke: `var(${colour})`, 'stroke-width': 1.5, 'vector-effect': 'non-scaling-stroke' }),
-    last === null || last === undefined ? null : svg('circle', { cx: x(values.length - 1), cy: y(last), r: 2.5, fill: `var(${colour})` }));
+    last === null || last === undefined ? null : svg('path', { d: `M${x(values.length - 1).toFixed(1)} ${y(last).toFixed(1)}h0`, stroke: `var(${colour})`, 'stroke-width': 5, 'stroke-linecap': 'round', 'vector-effect': 'non-scaling-stroke' })); // a dot that is round however the picture is stretched
 }

@@ -20,6 +20,7 @@ export class Stream {
     this.replaying = null;
     this.heardAt = Date.now();
     this.isRefused = false; // there is a server, but it gives no stream
+    this.first = new Promise((done) => { this.isFirst = done; }); // the first time that it is live
     this.cutSince = null; // milliseconds by this computer's clock; null while events come
     setInterval(() => this.watch(), 1000);
   }
@@ -66,6 +67,7 @@ export class Stream {
   hello(event) {
     this.replaying = this.hasBeenLive && this.last ? 0 : null;
     this.hasBeenLive = true;
+    this.isFirst();
     this.attempts = 0;
     this.isRefused = false;
     this.heardAt = Date.now();

@@ -2,7 +2,7 @@
 
 import { chip, el, empty, put } from './dom.js';
 import * as format from './format.js';
-import { bandOf } from './jobs.js';
+import { WORDS, bandAt, bandOf } from './jobs.js';
 import { place } from './places.js';
 
 /** The first line about a job. */
@@ -22,8 +22,8 @@ export function summary(row, ctx) {
 
 /** A job's row as it was at a breakdown of the past. */
 export function asOf(row, found) {
-  const state = bandOf(found.score);
-  return { ...row, score: found.score, state, word: state, coverage: found.coverage, cap: found.cap, domains: found.domains, past: found.end, learning: 0 };
+  const state = bandAt(bandOf(found.score), found.coverage);
+  return { ...row, score: found.score, state, word: WORDS[state] ?? state, coverage: found.coverage, cap: found.cap, domains: found.domains, past: found.end, learning: 0 };
 }
 
 /** The domains as links that choose whose breakdown is shown. */

@@ -128,7 +128,8 @@ function place(metric) {
 /** One series large, what was found in it, and the same metric elsewhere. */
 function drawOne(box, all, series, ctx) {
   const where = `${series.entity ? format.entity(series.entity) : `${series.domain} domain`}${series.worker ? ` at ${format.name(series.worker, 40)}` : ''}`;
-  const large = panel(`${format.name(series.metric, 60)} of ${where}`, el('span', {}, `last ${format.measured(series.metric, series.value)}`));
+  const newest = el('span');
+  const large = panel(`${format.name(series.metric, 60)} of ${where}`, newest);
   const found = panel('Anomalies in this range');
   const shapes = panel('Distribution and curves');
   const siblings = [
@@ -138,7 +139,9 @@ function drawOne(box, all, series, ctx) {
   put(box, large.box, el('div', { class: 'two wide-left' }, shapes.box, found.box), siblings.map((item) => item.box.box));
   const line = { rows: () => [], cards: [] };
   ctx.load(found.body, async (signal) => [await anomaliesOf(ctx, signal), await ctx.get('changes', { start: ctx.range.start, end: ctx.range.end }, signal)], ([anomalies, changes]) => {
-    const drawn = seriesChart(large.body, series, ctx, { markers: markers(changes) });
+    const drawn = seriesChart(large.body, series, ctx, {
+      markers: markers(changes), told: (value) => put(newest, `last in the range ${format.measured(series.metric, value)}`),
+    });
     line.rows = drawn.rows;
     line.cards.push(drawn);
     drawn.update(anomalies);
@@ -178,14 +181,15 @@ function drawPictures(box, entity, worker, ctx) {
 /** A small chart as a link to the large one; drawn when it comes into view. */
 function smallChart(row, name, ctx, anomalies, isSick) {
   const inner = el('div', { class: 'small-box' });
+  const newest = el('b', { class: 'num', title: 'last in the range' });
   const box = el('article', { class: 'panel small-panel' },
     el('a', { class: 'small-head', data: { row: '' }, href: ctx.link({ metric: row.metric, entity: row.entity || null, domain: row.domain, worker: row.worker || null, series: row.id }) },
-      el('span', { class: 'clip' }, format.name(name, 60)), isSick ? chip('broken', 'anomaly') : null, el('b', { class: 'num' }, format.measured(row.metric, row.value))), inner);
+      el('span', { class: 'clip' }, format.name(name, 60)), isSick ? chip('broken', 'anomaly') : null, newest), inner);
   let drawn = null;
   const seen = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
-    drawn = seriesChart(inner, row, ctx, { height: 120, isSmall: true });
+    drawn = seriesChart(inner, row, ctx, { height: 120, isSmall: true, told: (value) => put(newest, format.measured(row.metric, value)) });
     drawn.update(anomalies);
   }, { rootMargin: '200px' });
   seen.observe(box);

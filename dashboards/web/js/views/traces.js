@@ -116,7 +116,7 @@ function drawWorkers(box, traced, ctx) {
   const listed = new Map(traced.catalogue.map((one) => [one.worker, one.entries?.length ?? 0]));
   const chosen = ctx.state.worker;
   const shown = traced.status.filter((one) => !chosen || one.worker === chosen);
-  put(box, el('div', { class: 'scroll' }, el('table', { class: 'workers' }, el('thead', {}, el('tr', {}, ['Worker', 'Tracer', 'In force'].map((word) => el('th', {}, word)), ['Can trace', 'Sent', 'Dropped', 'Last change'].map((word) => el('th', { class: 'num' }, word)))),
+  put(box, el('div', { class: 'scroll' }, el('table', { class: 'workers' }, el('thead', {}, el('tr', {}, ['Worker', 'Tracer', 'In force'].map((word) => el('th', {}, word)), ['Can trace', 'Sent by then', 'Dropped by then', 'Last report'].map((word) => el('th', { class: 'num' }, word)))),
     el('tbody', {}, shown.map((one) => {
       const [state, word] = RUNS[one.state] ?? ['broken', one.fault ? 'unreadable report' : 'unknown'];
       const held = (one.plans ?? []).filter((plan) => plan.state === 'applied').map((plan) => `${plan.plan} ${plan.revision}`);
