@@ -45,10 +45,24 @@ def rendered(board: Board, page_url: str = PAGE) -> dict[str, Any]:
         built = built.with_row(builders.Row(title))
         for panel in panels:
             built = built.with_panel(panel)
-    body: dict[str, Any] = json.loads(json.dumps(built.build(), cls=JSONEncoder))
+    body = json.loads(json.dumps(built.build(), cls=JSONEncoder))
     for number, panel_body in enumerate(body["panels"], 1):
         panel_body["id"] = number  # the SDK gives panels none, and every row 0
-    return body
+    for variable in body["templating"]["list"]:
+        variable["skipUrlSync"] = variable["type"] == "constant"  # or a link could change where others lead
+    shown: dict[str, Any] = without_placement(body)
+    return shown
+
+
+def without_placement(body: Any) -> Any:
+    """The JSON with links and annotations where Grafana shows them by default; the SDK puts all of them into a menu."""
+    if isinstance(body, dict):
+        return {key: without_placement(value) for key, value in body.items() if not _is_placement(key, value)}
+    return [without_placement(one) for one in body] if isinstance(body, list) else body
+
+
+def _is_placement(key: str, value: object) -> bool:
+    return (key, value) == ("placement", "inControlsMenu")
 
 
 def text_of(body: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ def _stacked() -> AnyPanel:
         'mean("points")', "breakdown", *_LOST, by=["metric", "entity", "worker"],
         alias="$tag_metric $tag_entity $tag_worker",
     )  # fmt: skip
-    doc = f"Points of 100 that each metric costs the overall score, the {MOST_PARTS} largest; in sum 100 - score."
+    doc = f"What each metric costs the overall score, the {MOST_PARTS} largest; in a window they add up to 100 - score."
     return chart("Points lost", doc, "suffix: points", [query], width=FULL, low=0.0, is_stacked=True)
 
 

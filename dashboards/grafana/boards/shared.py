@@ -91,18 +91,26 @@ def marks(domain: str = "") -> list[Builder[AnnotationQuery]]:
     job = chosen("job")
     where = [job, equals("domain", domain)] if domain else [job]
     return [
-        _mark("Anomalies", RED, "anomaly", ["until_ms", "text", "severity", "metric", "entity", "worker"], where,
-              tags="severity,metric,entity,worker", end="until_ms"),
-        _mark("Notifications", ORANGE, "notification", ["text", "status", "severity"], where, tags="status,severity"),
-        _mark("Changes", "blue", "change", ["text", "name", "worker"], [job], tags="name,worker", is_on=False),
+        _mark("Anomalies", RED, "anomaly", where, title="metric", tags=["severity", "entity", "worker"],
+              end="until_ms"),
+        _mark("Notifications", ORANGE, "notification", where, title="status", tags=["severity"]),
+        _mark("Changes", "blue", "change", [job], title="name", tags=["worker"], is_on=False),
     ]  # fmt: skip
 
 
 def _mark(
-    title: str, colour: str, table: str, columns: Sequence[str], where: Sequence[str], *, tags: str, end: str = "",
+    name: str, colour: str, table: str, where: Sequence[str], *, title: str, tags: Sequence[str], end: str = "",
     is_on: bool = True,
 ) -> Builder[AnnotationQuery]:  # fmt: skip
-    found = rows(columns, table, *where, limit=_MARKS)
-    named = (("textColumn", "text"), ("tagsColumn", tags), ("timeEndColumn", end), ("titleColumn", ""))
-    query = replace(found, ref_id="Anno", annotation=named)
-    return builders.AnnotationQuery().name(title).datasource(SOURCE).enable(is_on).icon_color(colour).target(query)
+    """One kind of annotation.
+
+    Grafana calls a column of an annotation `table.column`. It wants the title and the end named like that, finds the
+    text and the tags by a part of the name, and leaves out a record that lacks one of the columns.
+    """
+    found = rows([title, "text", *tags, *([end] if end else [])], table, *where, limit=_MARKS)
+    columns = {
+        "titleColumn": f"{table}.{title}", "textColumn": "text", "tagsColumn": ",".join(tags),
+        "timeEndColumn": f"{table}.{end}" if end else "",
+    }  # fmt: skip
+    query = replace(found, ref_id="Anno", annotation=tuple(columns.items()))
+    return builders.AnnotationQuery().name(name).datasource(SOURCE).enable(is_on).icon_color(colour).target(query)
