@@ -178,10 +178,12 @@ class KafkaBus:
         self._check_host()
         self._states.commit(consumer, offsets, state)
         if self._host is not None:
-            self._host.tell(consumer, offsets)
+            with self._reading:
+                self._reader.note(offsets)
 
     def committed(self, consumer: str) -> tuple[dict[str, int], bytes | None]:
-        """What `commit` stored last for this consumer in the data folder."""
+        """What `commit` stored last for this consumer in the data folder; who asks first is who reads with this bus."""
+        self._reader.belongs_to(consumer)
         return self._states.committed(consumer)
 
     def close(self) -> None:

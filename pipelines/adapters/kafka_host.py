@@ -2,19 +2,15 @@
 
 The group `<prefix>streamgauge-host` has `anomalies` to give, which has one partition. A member is known by its data
 folder, so after a crash the same folder goes on at once; another one waits until the broker has missed the last holder
-for `SESSION` seconds, and is refused while that one lives. The host also tells the brokers what was committed, in a
-group a consumer, so that ordinary tools show the lag: what counts is in the data folder.
+for `SESSION` seconds, and is refused while that one lives.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.adapters.kafka_logs import KafkaLogs
 from tracer.kafka_client import QUIET, Cluster
@@ -23,9 +19,7 @@ from tracer.transport import LogError
 
 SESSION: Final = 6.0  # seconds: the least that brokers allow by default
 _TOPIC: Final = "anomalies"
-_TELL: Final = 2.0  # seconds between two tellings of one consumer's offsets
 _POLL: Final = 0.2
-_log = logging.getLogger(__name__)
 
 
 class KafkaHost(threading.Thread):
@@ -33,7 +27,7 @@ class KafkaHost(threading.Thread):
 
     Args:
         cluster: the brokers.
-        logs: to tell offsets.
+        logs: to find out who has the place.
         identity: of the data folder, the same after a restart.
         where: how other processes are told who holds it.
     """
@@ -45,8 +39,6 @@ class KafkaHost(threading.Thread):
         self._changed = threading.Condition()
         self._is_held, self._fault = False, ""
         self._stopping = threading.Event()
-        self._offsets: dict[str, dict[TopicPartition, int]] = {}
-        self._told: dict[str, float] = {}
         self._consumer = Consumer({
             **QUIET, **client_settings(cluster.given), "client.id": where, "group.id": self._group,
             "group.instance.id": identity, "session.timeout.ms": round(SESSION * 1000), "heartbeat.interval.ms": 1000,
@@ -73,14 +65,6 @@ class KafkaHost(threading.Thread):
             text = f"{self._cluster.name} has not renewed this host's place in group {self._group}{self._cluster.why}"
             raise LogError(text, retryable=True)
 
-    def tell(self, consumer: str, offsets: Mapping[str, int]) -> None:
-        """Let ordinary tools know how far a consumer is; soon, and only as long as it matters to nobody else."""
-        for log, offset in offsets.items():
-            place = self._logs.place(log)
-            if place is not None:
-                name = TopicPartition(self._cluster.topic(place.topic), place.partition)
-                self._offsets.setdefault(consumer, {})[name] = offset
-
     def close(self) -> None:
         """Leave. The place stays this folder's for `SESSION` seconds."""
         self._stopping.set()
@@ -88,14 +72,12 @@ class KafkaHost(threading.Thread):
             self.join(SESSION)
 
     def run(self) -> None:
-        """The thread's life: heartbeats, and what is to be told."""
+        """The thread's life: heartbeats."""
         while not self._stopping.is_set():
             message = self._consumer.poll(_POLL)
             error = message.error() if message is not None else None
             if error is not None and error.fatal():
                 self._set(False, f"another streamgauge runs with a copy of this data folder: {error.str()}")
-            self._tell_due(_TELL)
-        self._tell_due(0.0)
         self._consumer.close()
 
     def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -126,27 +108,3 @@ class KafkaHost(threading.Thread):
             return f"{self._cluster.name} has given no place in group {self._group} in time{self._cluster.why}"
         remedy = "stop it, or give this one another prefix"
         return f"another streamgauge runs on {self._cluster.name}: {', '.join(holders)}; {remedy}"
-
-    def _tell_due(self, pause: float) -> None:
-        now = time.monotonic()
-        for consumer in [name for name in list(self._offsets) if now >= self._told.get(name, 0.0) + pause]:
-            self._told[consumer] = now
-            self._publish(consumer, self._offsets.pop(consumer))
-
-    def _publish(self, consumer: str, offsets: Mapping[TopicPartition, int]) -> None:
-        group = f"{self._cluster.given.prefix}streamgauge-{consumer}"
-        places = [TopicPartition(place.topic, place.partition, offset) for place, offset in offsets.items()]
-        answers: Mapping[str, Any] = self._logs.admin.alter_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, places)], request_timeout=self._cluster.patience
-        )
-        for answer in answers.values():
-            answer.add_done_callback(_note(group))
-
-
-def _note(group: str) -> Callable[[Any], None]:
-    def done(answer: Any) -> None:
-        error = answer.exception()
-        if error is not None:
-            _log.debug("the offsets of group %s were not told: %s", group, error)
-
-    return done

@@ -25,6 +25,7 @@ TOPICS: Final[tuple[str, ...]] = get_args(Topic)
 KEYED: Final = "traces"  # the topic whose keys have state, so that none may move to another partition
 _ID: Final = 6  # characters of a topic's id that tell one making of it from another
 _REFRESH: Final = 10.0  # seconds
+_SOON: Final = 1.0  # the same while a topic is missing
 _AGAIN: Final = 0.05
 _MOVED: Final = frozenset(  # a partition has just been made, or has another leader
     {
@@ -100,6 +101,8 @@ class KafkaLogs:
                 )
             for name, answer in answers.items():
                 self._learn(asked[name], answer)
+            if self._faults:
+                self._due = time.monotonic() + _SOON
             return [topic for topic in TOPICS if topic not in self._makings]
 
     def bounds(self, topic: str) -> dict[str, tuple[int, int]]:

@@ -1,14 +1,20 @@
-"""Reading logs of Kafka ahead of their reader: one client, a buffer a log, and a jump where another offset is asked."""
+"""Reading logs of Kafka ahead of their reader: one client, a buffer a log, and a jump where another offset is asked.
+
+The brokers are told how far the reader is, in a group of its own, so that ordinary tools show its lag; nobody here
+reads that. The client tells it: librdkafka's administration of groups aborts the process when a broker goes away.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Raw
 
 from pipelines.adapters.kafka_logs import KafkaLogs, Place
@@ -25,6 +31,7 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 _AT_ONCE: Final = 2_000
 _FULL: Final = 8 * 1024 * 1024  # bytes of one log that wait while others are read
+_TELL: Final = 2.0  # seconds between two tellings of offsets
 _SLICE: Final = 0.1
 _log = logging.getLogger(__name__)
 
@@ -53,6 +60,9 @@ class KafkaReader:
         self._consumer: Consumer | None = None
         self._views: dict[Place, _View] = {}
         self._came = self._told = 0  # messages that came so far; and when `wait` last returned
+        self._group = ""
+        self._noted: dict[str, int] = {}
+        self._told_at = 0.0
 
     def read(self, log: str, offset: int, limit: int) -> list[Message]:
         """Up to `limit` messages from `offset` on; it waits only for what `end` or `bounds` said to be there."""
@@ -75,18 +85,39 @@ class KafkaReader:
         if self._consumer is None:
             time.sleep(timeout)
             return False
+        self._tell(_TELL)
         deadline = time.monotonic() + timeout
         while self._came == self._told and (left := deadline - time.monotonic()) >= 0:
             self._take(left)
         came, self._told = self._came > self._told, self._came
         return came
 
+    def belongs_to(self, consumer: str) -> None:
+        """Name the group `<prefix>streamgauge-<consumer>`; the first name holds."""
+        self._group = self._group or f"{self._cluster.given.prefix}streamgauge-{consumer}"
+
+    def note(self, offsets: Mapping[str, int]) -> None:
+        """Let the brokers know what was committed; soon."""
+        self._noted |= offsets
+        self._tell(_TELL)
+
     def close(self) -> None:
         """Let go of the client; it is made again when something is read."""
+        self._tell(0.0)
         consumer, self._consumer = self._consumer, None
         self._views.clear()
         if consumer is not None:
             consumer.close()
+
+    def _tell(self, pause: float) -> None:
+        if self._consumer is None or not self._noted or time.monotonic() < self._told_at + pause:
+            return
+        noted, self._noted, self._told_at = self._noted, {}, time.monotonic()
+        places = [(place, offset) for log, offset in noted.items() if (place := self._logs.place(log)) is not None]
+        offsets = [TopicPartition(self._cluster.topic(at.topic), at.partition, offset) for at, offset in places]
+        with suppress(KafkaException):
+            if offsets:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def _view(self, log: str, place: Place, offset: int) -> _View:
         view = self._views.get(place)
@@ -106,7 +137,8 @@ class KafkaReader:
         with self._cluster.told(view.place.topic):
             if self._consumer is None:
                 settings = {**QUIET, **client_settings(self._cluster.given), **CONSUMER, **SETTINGS}
-                self._consumer = Consumer({**settings, "error_cb": self._cluster.complain})
+                group = {"group.id": self._group} if self._group else {}
+                self._consumer = Consumer({**settings, **group, "error_cb": self._cluster.complain})
             if self._views.pop(view.place, None) is not None:
                 self._consumer.incremental_unassign([TopicPartition(name, view.place.partition)])
             self._consumer.incremental_assign([TopicPartition(name, view.place.partition, view.next)])

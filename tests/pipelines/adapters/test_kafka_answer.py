@@ -1,0 +1,163 @@
+"""The same answer on a real Kafka as on the embedded log, also when `run` or its broker is killed in the middle."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pipelines.adapters.sqlite_canonical import canonical_dump
+from pipelines.config import Kafka
+from tests.pipelines.adapters import kafka_world
+from tests.pipelines.engines import test_kill
+from tests.servers.kafka import KafkaServers
+from tracer import records
+from tracer.kafka import KafkaTransport
+from tracer.local import LocalLog
+
+pytestmark = pytest.mark.real
+PANES = 160
+KINDS = (b'["score"', b'["point"', b'["anomaly"', b'["notification"', b'["decision"', b'["dead"')
+FOREIGN: Sequence[tuple[str, str, bytes]] = (
+    ("traces", "ctr", b"not ours"), ("traces", "some other job", b'{"rows": 3}'), ("traces", "ctr", b""),
+    ("scores", "ctr", b"\xc1"), ("anomalies", "who", b"[]"), ("alerts", "", b"{}"), ("dead-letters", "?", b"\xff"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def servers(kafka_jars: None, tmp_path: Path) -> Iterator[KafkaServers]:
+    """A broker that this test may kill."""
+    own = KafkaServers(tmp_path / "broker")
+    yield own
+    own.stop()
+
+
+def configured(folder: Path, kafka: Kafka) -> Path:
+    path = folder / "streamgauge.toml"
+    brokers = f'[kafka]\nbootstrap = "{kafka.bootstrap}"\nprefix = "{kafka.prefix}"\n'
+    path.write_text(test_kill.CONFIG + brokers)
+    return path
+
+
+def start(config: Path, folder: Path) -> tuple[subprocess.Popen[str], str]:
+    process = test_kill.start(config, folder)
+    assert process.stdout is not None
+    return process, process.stdout.readline().split()[1]
+
+
+def drained(address: str) -> None:
+    """Wait until nobody has anything to do: all lags 0, upstream first, as often as there are consumers."""
+    deadline, calm = time.monotonic() + kafka_world.PATIENCE_S, 0
+    while calm < 3:
+        assert time.monotonic() < deadline, "did not drain"
+        try:
+            with urllib.request.urlopen(f"{address}api/health", timeout=30) as response:
+                lags = json.load(response)["lags"]
+        except OSError:
+            lags = {"engine": 1}
+        calm = calm + 1 if not any(lags.values()) else 0
+        time.sleep(0.1)
+
+
+def sent(transport: KafkaTransport, messages: Sequence[tuple[str, str, bytes]]) -> None:
+    """Send as a tracer does: what fails is sent again."""
+    deadline = time.monotonic() + kafka_world.PATIENCE_S
+    while True:
+        try:
+            return transport.send(messages)
+        except Exception:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def steady(folder: Path, messages: Sequence[tuple[str, str, bytes]]) -> bytes:
+    """What the embedded log gives for the same jobs' log, uninterrupted."""
+    log = LocalLog(folder / "recorded.db")
+    log.send([message for message in messages if message[0] == "traces"])
+    log.close()
+    config = folder / "steady.toml"
+    config.write_text(test_kill.CONFIG)
+    command = ["replay", "--log", f"{folder}/recorded.db", "--config", str(config), "--data", f"{folder}/steady"]
+    done = subprocess.run([sys.executable, "-m", "pipelines", *command], capture_output=True, text=True, check=True)
+    assert "replayed" in done.stdout
+    return canonical_dump(folder / "steady" / "store.db")
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    process.communicate()
+
+
+@pytest.mark.timeout(400)
+def test_killed_at_any_moment_and_its_broker_too_it_ends_with_the_store_of_the_embedded_log(
+    servers: KafkaServers, tmp_path: Path
+) -> None:
+    kafka = kafka_world.topics(servers)
+    config, folder = configured(tmp_path, kafka), tmp_path / "killed"
+    transport = KafkaTransport(kafka.bootstrap, prefix=kafka.prefix)
+    chance, panes, messages = random.Random(7), iter(range(PANES)), list[tuple[str, str, bytes]]()
+
+    def go_on(seconds: float) -> None:
+        moment = time.monotonic() + seconds * chance.uniform(0.8, 1.2)
+        while time.monotonic() < moment:
+            for number in itertools.islice(panes, 1):
+                messages.extend(test_kill.pane_of(number))
+                sent(transport, messages[-3:] if len(messages) >= 3 else messages)
+            time.sleep(0.05)
+
+    for around in (1.0, 6.0, 2.0):  # state is committed every 5 s: before and after the first commit
+        process, _ = start(config, folder)
+        go_on(around)
+        process.kill()
+        process.communicate()
+    process, address = start(config, folder)
+    go_on(1.0)
+    servers.kill()
+    servers.start()
+    for number in panes:
+        batch = test_kill.pane_of(number)
+        messages.extend(batch)
+        sent(transport, batch)
+    drained(address)
+    stop(process)
+    transport.close()
+    one, other = canonical_dump(folder / "store.db"), steady(tmp_path, messages)
+    for kind in KINDS[:-1]:
+        assert kind in one, kind
+    assert one.splitlines() == other.splitlines()
+
+
+def test_records_of_other_producers_are_dead_letters_and_nothing_else_changes(
+    kafka: KafkaServers, tmp_path: Path
+) -> None:
+    world = kafka_world.topics(kafka)
+    config, folder = configured(tmp_path, world), tmp_path / "data"
+    transport = KafkaTransport(world.bootstrap, prefix=world.prefix)
+    messages = [message for number in range(30) for message in test_kill.pane_of(number)]
+    transport.send(messages[:40])
+    transport.send(FOREIGN)
+    transport.send(messages[40:])
+    transport.close()
+    process, address = start(config, folder)
+    drained(address)
+    with urllib.request.urlopen(f"{address}api/health", timeout=30) as response:
+        dead = json.load(response)["dead"]
+    stop(process)
+    assert sum(dead.values()) == len(FOREIGN) - 1, dead  # an unreadable dead letter breeds no other
+    identities = {records.identity_of(value) for _, _, value in FOREIGN}
+    one = canonical_dump(folder / "store.db").splitlines()
+    letters = {line for line in one if line.startswith(b'["dead"')}
+    assert {json.loads(line)[1] for line in letters} <= identities
+    said = [line for line in one if line not in letters and not line.startswith(b'["counters"')]
+    plain = steady(tmp_path, messages).splitlines()
+    assert said == [line for line in plain if not line.startswith(b'["counters"')]
