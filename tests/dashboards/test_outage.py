@@ -33,7 +33,7 @@ def is_old(page: Any) -> bool:
     """The banner is there with the length, and every job with a score is marked."""
     banner = "".join(texts(page, ".banner:visible"))
     chips = [chip for chip in texts(page, ".tile .chip") if chip != "warming up"]
-    is_told = re.search(r"No data since \d\d:\d\d:\d\d \(1\d min", banner) is not None
+    is_told = re.search(r"No data since \d\d:\d\d:\d\d \(1\d min\)", banner) is not None
     return is_told and {chip.split(",")[0] for chip in chips} == {"stale"}
 
 

@@ -54,7 +54,9 @@ export class Outage {
   }
 
   draw() {
-    const text = `No data since ${format.clock(this.since / 1000, this.page.zone)} (${format.duration(Math.floor(this.seconds))}): what you see is old.`;
+    const seconds = Math.floor(this.seconds);
+    const length = format.duration(seconds < 60 ? seconds : seconds - seconds % 60);
+    const text = `No data since ${format.clock(this.since / 1000, this.page.zone)} (${length}): what you see is old.`;
     if (this.box.firstChild?.textContent === text) return;
     const reason = this.cutSince !== null ? 'the stream of events is cut' : this.failing.reason;
     put(this.box, el('b', {}, text), el('span', { class: 'banner-why' }, `${format.sentence(reason)}; the page tries again by itself.`),
