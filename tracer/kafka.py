@@ -74,14 +74,11 @@ class KafkaTransport:
         check_compacted(topic)
         with self._turn(self._following):
             self._forget_idle()
-            followed = self._followed.pop(topic, None) or Followed(self._cluster, topic)
-            try:
-                followed.catch_up()
-            except LogError:
-                followed.close()
-                raise
+            followed = self._followed.get(topic)
+            if followed is None:
+                followed = self._followed[topic] = Followed(self._cluster, topic)
             followed.asked = time.monotonic()
-            self._followed[topic] = followed
+            followed.catch_up()
             return dict(sorted(followed.values.items()))
 
     def close(self) -> None:

@@ -96,7 +96,12 @@ class Cluster:
     def partitions(self, client: Consumer, topic: str) -> list[int]:
         """The partitions of one of our topics. Raises KafkaException."""
         name = self.topic(topic)
-        known = client.list_topics(name, timeout=self.patience).topics[name]
+        try:
+            known = client.list_topics(name, timeout=self.patience).topics[name]
+        except KafkaException:
+            if not client.assignment():  # else it could swallow a message
+                client.poll(0)  # hears what the client complains of
+            raise
         if known.error is not None:
             raise KafkaException(known.error)
         return sorted(known.partitions)

@@ -21,7 +21,7 @@ _SLICE: Final = 0.1
 class Followed:
     """The last value by key of one compacted topic; holes and tombstones in it are passed over.
 
-    The first `catch_up` reads it to its end. Raises LogError; then it is of no more use, and a new one reads anew.
+    The first `catch_up` reads it to its end; one that raises LogError may be tried again and goes on where it was.
     """
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
@@ -37,10 +37,14 @@ class Followed:
         """Take what has come; waits only until everything was read once."""
         deadline = time.monotonic() + self._cluster.patience
         with self._cluster.told(self._topic):
-            if not self._next or not self._is_the_same():
-                self._begin()
-            while (self._take(_SLICE if self._unread else 0.0) or self._unread) and time.monotonic() < deadline:
-                pass
+            try:
+                if not self._next or not self._is_the_same():
+                    self._begin()
+                while (self._take(_SLICE if self._unread else 0.0) or self._unread) and time.monotonic() < deadline:
+                    pass
+            except KafkaException:
+                self._next.clear()  # the next time begins anew
+                raise
         if self._unread:
             text = f"{self._cluster.name} did not send topic {self._cluster.topic(self._topic)!r} whole in"
             raise LogError(f"{text} {self._cluster.patience:g} s{self._cluster.why}", retryable=True)
@@ -50,9 +54,9 @@ class Followed:
         self.consumer.close()
 
     def _begin(self) -> None:
-        bounds = self._bounds()
-        name = self._cluster.topic(self._topic)
+        self.consumer.unassign()
         self.values.clear()
+        bounds, name = self._bounds(), self._cluster.topic(self._topic)
         self.consumer.assign([TopicPartition(name, number, OFFSET_BEGINNING) for number in bounds])
         self._next = {number: first for number, (first, _) in bounds.items()}
         self._unread = {number: end for number, (first, end) in bounds.items() if first < end}

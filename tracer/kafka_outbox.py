@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tracer.kafka_client import Cluster
 from tracer.transport import LogError
@@ -43,9 +43,12 @@ class Outbox:
 
     def send(self, messages: Sequence[Outgoing]) -> None:
         """Returns when every replica in sync has them all. An empty value is a tombstone. Raises LogError."""
+        if not messages:
+            return
         self._check_sizes(messages)
         if self.producer is None:
-            self.producer = self._cluster.producer()
+            with self._cluster.told(messages[0][0]):
+                self.producer = self._cluster.producer()
         letters = self._post(self.producer, messages)
         deadline = time.monotonic() + self._cluster.patience
         while not all(letter.is_done for letter in letters) and time.monotonic() < deadline:
@@ -90,11 +93,11 @@ class Outbox:
     def _posted(self, producer: Producer, message: Outgoing) -> _Letter:
         topic, key, value = message
         letter = _Letter(message)
+        name, told = self._cluster.topic(topic), partial(_deliver, letter)
         try:
-            with self._cluster.told(topic):
-                producer.produce(
-                    self._cluster.topic(topic), value or None, key.encode(), on_delivery=partial(_deliver, letter)
-                )
+            producer.produce(name, value or None, key.encode(), on_delivery=told)
+        except KafkaException as error:
+            letter.error, letter.is_done = error.args[0], True
         except BufferError:
             producer.poll(0)
             text = f"{self._cluster.name}: the client's queue is full{self._cluster.why}"
@@ -104,7 +107,8 @@ class Outbox:
     def _settle(self, letters: Sequence[_Letter]) -> None:
         """Forget what has arrived, or raise; what arrived of a batch that did not is still remembered."""
         failed = {letter.message[0]: letter.error for letter in letters if letter.error is not None}
-        if any(error.fatal() for error in failed.values()):  # this producer will never send again, a new one does
+        if any(error.fatal() or error.code() == KafkaError._FATAL for error in failed.values()):
+            # this producer will never send again, a new one does
             self.producer = None
             self._forget_failed()
         faults = [self._cluster.fault(topic, error) for topic, error in failed.items()]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from confluent_kafka import Producer
 
 from tests.servers.kafka import KafkaServers
 from tracer import arrays, control, kafka_follow, records
@@ -133,6 +134,36 @@ def test_the_latest_values_follow_what_others_write(
     other.send([("control", "a", b"")])
     until(lambda: transport.latest("control") == {"b": b"2"})
     other.close()
+
+
+def test_a_long_compacted_topic_is_read_however_short_the_patience(
+    kafka: KafkaServers, transport: KafkaTransport, prefix: str
+) -> None:
+    kafka.create(f"{prefix}control", cleanup_policy="compact")
+    values = {f"k{i}": b"x" * 1000 for i in range(10_000)}
+    transport.send([("control", key, value) for key, value in values.items()])
+    hasty = KafkaTransport(kafka.bootstrap, prefix=prefix, patience=0.02)
+    until(lambda: sees(hasty, values))
+    hasty.close()
+
+
+def test_what_other_producers_write_on_control_does_no_harm(
+    kafka: KafkaServers, transport: KafkaTransport, prefix: str
+) -> None:
+    kafka.create(f"{prefix}control", cleanup_policy="compact")
+    ours = {"bootstrap.servers": kafka.bootstrap, "log_level": 0}
+    foreign = Producer(ours)
+    foreign.produce(f"{prefix}control", b"\xff\x00", b"\xfe", headers=[("a", b"b")])
+    assert foreign.flush(PATIENCE_S) == 0
+    transactional = Producer(ours | {"transactional.id": prefix})
+    transactional.init_transactions(PATIENCE_S)
+    for value, finish in ((b"kept", "commit_transaction"), (b"aborted", "abort_transaction")):
+        transactional.begin_transaction()
+        transactional.produce(f"{prefix}control", value, b"t")
+        assert transactional.flush(PATIENCE_S) == 0
+        getattr(transactional, finish)(PATIENCE_S)  # leaves a marker behind: the topic ends with a hole
+    assert transport.latest("control") == {"\\xfe": b"\xff\x00", "t": b"kept"}
+    assert [message.value for message in transport.read("control", 0, 10)] == [b"\xff\x00", b"kept"]
 
 
 def test_a_topic_that_is_not_compacted_has_no_latest_values(transport: KafkaTransport) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from tests.servers.kafka import KafkaServers
 from tracer.kafka import KafkaTransport
@@ -18,6 +19,7 @@ from tracer.transport import LogError
 pytestmark = pytest.mark.real
 PATIENCE_S = 60.0
 PASSWORD = "correct-horse"
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 SASL = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "streamgauge"}
 
@@ -51,7 +53,8 @@ def secured(kafka_jars: None, certificates: Path, tmp_path_factory: pytest.TempP
     properties = {
         f"{listener}.ssl.keystore.type": "PEM",
         f"{listener}.ssl.keystore.location": str(certificates / "broker.pem"),
-        f"{listener}.sasl.enabled.mechanisms": "PLAIN",
+        f"{listener}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        f"{listener}.scram-sha-512.sasl.jaas.config": f"{SCRAM} required;",
         f"{listener}.plain.sasl.jaas.config": f'{PLAIN} required user_streamgauge="{PASSWORD}";',
     }
     servers = KafkaServers(tmp_path_factory.mktemp("secured"), protocol="SASL_SSL", properties=properties)
@@ -74,6 +77,22 @@ def test_records_travel_over_tls_with_a_password(secured: KafkaServers, certific
     transport.close()
 
 
+def test_a_scram_user_is_let_in(secured: KafkaServers, certificates: Path) -> None:
+    admin = AdminClient({"bootstrap.servers": secured.internal, "log_level": 0})
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    made = admin.alter_user_scram_credentials([UserScramCredentialUpsertion("scram", info, b"a secret")])
+    made["scram"].result(PATIENCE_S)
+    (certificates / "scram").write_text("a secret")
+    settings = SASL | {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "scram"}
+    settings["ssl.ca.location"] = str(certificates / "ca.pem")
+    transport = KafkaTransport(
+        secured.bootstrap, settings=settings, password_file=str(certificates / "scram"), patience=PATIENCE_S
+    )
+    transport.send([("control", "scram", b"2")])
+    assert transport.latest("control")["scram"] == b"2"
+    transport.close()
+
+
 @pytest.mark.parametrize(
     ("ca", "password", "why"),
     [("ca.pem", "wrong", "Authentication failed"), ("other.pem", "password", "certificate verify failed")],
@@ -82,24 +101,25 @@ def test_a_refusal_is_told_with_its_cause_and_without_the_secret(
     secured: KafkaServers, certificates: Path, ca: str, password: str, why: str
 ) -> None:
     transport = made(secured, certificates / ca, certificates / password)
-    text = told(transport, why)
+    text = told(lambda: transport.send([("traces", "j", b"x")]), why) + told(lambda: transport.latest("control"), why)
     assert PASSWORD not in text and "battery-staple" not in text
     transport.close()
 
 
 def test_plain_text_to_a_tls_port_is_told(secured: KafkaServers) -> None:
     transport = KafkaTransport(secured.bootstrap, patience=1.0)
-    assert "PLAINTEXT" in told(transport, "or speak another security.protocol than")
+    assert "PLAINTEXT" in told(
+        lambda: transport.send([("traces", "j", b"x")]), "or speak another security.protocol than"
+    )
     transport.close()
 
 
-def told(transport: KafkaTransport, why: str) -> str:
-    """What sending says as soon as it says why."""
+def told(call: Callable[[], object], why: str) -> str:
+    """What a call says as soon as it says why."""
     deadline = time.monotonic() + PATIENCE_S
-    message = [("traces", "j", b"x")]
     while True:
         with pytest.raises(LogError) as caught:
-            transport.send(message)
+            call()
         assert caught.value.retryable
         text = str(caught.value)
         if why in text:
