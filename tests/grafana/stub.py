@@ -49,7 +49,7 @@ class StubGrafana:
                 self.send_response(given.status)
                 self.send_header("Content-Type", "text/html" if is_text else "application/json")
                 if given.status == 301:
-                    self.send_header("Location", stub.url + "/elsewhere")
+                    self.send_header("Location", given.body["location"])
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

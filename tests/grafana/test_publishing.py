@@ -121,9 +121,12 @@ def test_another_server_is_told_from_grafana(stub: StubGrafana) -> None:
 
 
 def test_a_redirect_is_told_and_not_followed(stub: StubGrafana) -> None:
-    stub.fault = lambda asked: Answer(301, {})
+    real = StubGrafana()
+    stub.fault = lambda asked: Answer(301, {"location": f"http://127.0.0.1:{real.port}{asked.path}"})
     with pytest.raises(PublishError, match="redirects: give the address that it redirects to"):
         publish(stub, patience=5.0, sleep=_never)
+    real.stop()
+    assert not real.asked  # a redirected POST would have come as a GET, and looked as if it had worked
 
 
 def test_a_refused_connection_is_told() -> None:
