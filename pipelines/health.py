@@ -39,13 +39,10 @@ class Health:
 
     def unready(self) -> tuple[str, ...]:
         """Why the process is not ready; nothing if it is."""
-        try:
-            return (*self._stopped(), *self._behind(self._waiting()))
-        except LogError:
-            return (*self._stopped(), "the log cannot be read")
+        return self._looked()[1]
 
     def told(self) -> dict[str, Any]:
-        """The state of each consumer and what waits for it, JSON-ready."""
+        """The state of each consumer and what waits for it, JSON-ready. Raises LogError."""
         lags = self._waiting()
         return {
             "ready": not self._stopped() and not self._behind(lags),
@@ -66,11 +63,11 @@ class Health:
         }
 
     def vitals(self) -> Vitals:
-        """The same for machines, with what passed the store writer. Raises LogError."""
-        lags = self._waiting()
+        """The same for machines, with what passed the store writer; also while the log cannot be read."""
+        lags, unready = self._looked()
         return Vitals(
             time=self._now(),
-            unready=(*self._stopped(), *self._behind(lags)),
+            unready=unready,
             lags={masked(name): lag for name, lag in lags.items()},
             consumers={masked(one.name): Consumption(one.is_alive(), one.failures) for one in self.consumers},
             notifiers={
@@ -82,7 +79,16 @@ class Health:
             state=self._state(),
             disk=disk_bytes(self._folder),
             clients=self.clients(),
+            store={name: value for name, value in self.store().items() if isinstance(value, int)},
         )
+
+    def _looked(self) -> tuple[dict[str, int], tuple[str, ...]]:
+        """What waits for each consumer, and why the process is not ready."""
+        try:
+            lags = self._waiting()
+        except LogError:
+            return {}, (*self._stopped(), "the log cannot be read")
+        return lags, (*self._stopped(), *self._behind(lags))
 
     def _waiting(self) -> dict[str, int]:
         return {name: lag() for name, lag in self.lags.items()}

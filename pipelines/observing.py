@@ -74,7 +74,7 @@ class Observer:
             self._say("notified", delivery.sent - last.sent, f"notifier:{name}")
             self._say("untold", delivery.failed - last.failed + (delivery.attempts > 0), f"notifier:{name}")
         self._say("clients", vitals.clients, "http")
-        self._tell_dead(vitals.dead, before.dead)
+        self._tell_dead(_dead(vitals), _dead(before))
         self._tell_jobs(vitals, before.jobs)
         self._tracer.idle()
 
@@ -105,6 +105,12 @@ class Observer:
 
     def _say(self, kind: str, value: float, entity: str, weight: float = 1.0) -> None:
         self._tracer.scalar(f"pipeline_{kind}", value, entity, "wall", weight)
+
+
+def _dead(vitals: Vitals) -> dict[str, int]:
+    """Records that could not be used, and lines that the store refused, by reason."""
+    refused = vitals.store.get("rejected", 0)
+    return dict(vitals.dead) | ({"refused by the store": refused} if refused else {})
 
 
 class Flow:

@@ -52,6 +52,7 @@ class Vitals(NamedTuple):
     state: Mapping[str, int]  # bytes that each consumer committed last
     disk: Mapping[str, int]  # bytes of the embedded log and store
     clients: int  # pages that follow the stream of events
+    store: Mapping[str, int] = {}  # of one that sends on: lines waiting, sent, rejected; bytes that wait
 
 
 class Passage:

@@ -7,6 +7,7 @@ it says is held against our own command line, configuration, Dockerfiles and loc
 from __future__ import annotations
 
 import ast
+import base64
 import re
 import subprocess
 import tomllib
@@ -187,6 +188,10 @@ def test_no_service_gains_rights_and_all_but_what_must_write_are_read_only(name:
     writes = {"kafka", "flink-jobmanager", "flink-taskmanager", "flink-submit"}  # their starts write configuration
     assert service.get("read_only", False) == (name not in writes)
     assert "mem_limit" in service or name == "topics"
+
+
+def test_the_clusters_identity_is_sixteen_bytes() -> None:
+    assert len(base64.urlsafe_b64decode(SERVICES["kafka"]["environment"]["CLUSTER_ID"] + "==")) == 16
 
 
 def test_the_configuration_is_sound_and_names_what_the_file_starts() -> None:

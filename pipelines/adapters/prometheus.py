@@ -49,7 +49,7 @@ class _Look(Collector):
         yield from _process(self._vitals)
         yield from _jobs(self._vitals)
         yield from _consumers(self._vitals)
-        yield from _notifiers(self._vitals)
+        yield from _told(self._vitals)
 
 
 def _process(vitals: Vitals) -> Iterator[Metric]:
@@ -106,12 +106,17 @@ def _consumers(vitals: Vitals) -> Iterator[Metric]:
     yield _gauges("state_bytes", "State that the consumer committed last", "consumer", vitals.state.items())
 
 
-def _notifiers(vitals: Vitals) -> Iterator[Metric]:
+def _told(vitals: Vitals) -> Iterator[Metric]:
     told = CounterMetricFamily("streamgauge_notifications", "Notifications by result", labels=("notifier", "result"))
     for name, one in vitals.notifiers.items():
         told.add_metric((name, "sent"), one.sent)
         told.add_metric((name, "failed"), one.failed)
     yield told
+    if vitals.store:
+        lines = ((result, vitals.store.get(result, 0)) for result in ("sent", "rejected"))
+        yield _counters("store_lines", "Lines that the store took or refused", "result", lines)
+        waiting = "On disk for a store that does not take them yet"
+        yield GaugeMetricFamily("streamgauge_store_waiting_bytes", waiting, value=vitals.store.get("bytes", 0))
     tried = ((name, one.attempts) for name, one in vitals.notifiers.items())
     yield _gauges("notifier_attempts", "Failed attempts at the notification that waits", "notifier", tried)
 

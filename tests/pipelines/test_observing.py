@@ -115,9 +115,12 @@ def test_a_consumer_that_fails_costs_points_and_pages() -> None:
 def test_notifications_that_do_not_arrive_cost_points_and_never_page_about_themselves() -> None:
     story = Story("ctr")
     for failed in range(24):
-        story.look(CALM._replace(notifiers={"console": Delivery(0, failed, 2)}, dead={"not delivered": failed}))
+        store = {"rejected": 2 * failed}
+        notifiers = {"console": Delivery(0, failed, 2)}
+        story.look(CALM._replace(notifiers=notifiers, dead={"not delivered": failed}, store=store))
     assert story.points()["pipeline_untold", "notifier:console"] == 12.0  # a new one and one that waits, each look
     assert story.points()["pipeline_dead", "reason:not delivered"] == 6.0
+    assert story.points()["pipeline_dead", "reason:refused by the store"] == 12.0
     assert story.scores()[-1] < 80.0
     assert not [one for one in story.told if isinstance(one, Anomaly)]
 

@@ -27,7 +27,7 @@ from pipelines.service import Parts, Service
 from pipelines.vitals import Consumption, Delivery, Passed, Vitals
 from tests.pipelines.adapters.test_http import HOSTILE, TOKEN, Running, until
 from tests.pipelines.engines.tally import Tally
-from tracer.transport import MemoryLog
+from tracer.transport import LogError, MemoryLog
 
 ROOT = Path(__file__).parents[3]
 JOBS = ("a", 'b"} 1\n\\evil{x="', HOSTILE)
@@ -170,12 +170,15 @@ def test_more_reasons_than_fifty_count_together() -> None:
     vitals = Vitals(
         time=0.0, unready=(), lags={}, consumers={"engine": Consumption(True, 0)}, notifiers={"n": Delivery(1, 2, 3)},
         dead={f"reason {i}": 1 for i in range(300)}, jobs={"a": Passed()}, state={}, disk={}, clients=0,
+        store={"waiting": 4, "sent": 7, "rejected": 2, "bytes": 99},
     )  # fmt: skip
     found = samples_of(exposition(vitals).decode())
     dead = {labels[0][1]: value for (name, labels), value in found.items() if name == "streamgauge_dead_letters_total"}
     assert (len(dead), dead["others"]) == (51, 250)
     assert ("streamgauge_records_total", (("job", "a"),)) not in found  # not counted yet is not nought
     assert found["streamgauge_notifications_total", (("notifier", "n"), ("result", "failed"))] == 2
+    assert found["streamgauge_store_lines_total", (("result", "rejected"),)] == 2
+    assert found["streamgauge_store_waiting_bytes", ()] == 99
 
 
 def test_a_store_that_is_busy_makes_the_process_unready_with_its_reasons_until_it_recovers(process: Process) -> None:
@@ -193,6 +196,21 @@ def test_a_store_that_is_busy_makes_the_process_unready_with_its_reasons_until_i
     process.store.is_busy = False
     until(lambda: process.ask("/readyz")[0] == 200)
     assert process.ask("/readyz")[1] == {"status": "ready"}
+
+
+def test_a_log_that_cannot_be_read_is_told_and_does_not_end_the_scrape(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(topic: str) -> int:
+        raise LogError("the brokers are away", retryable=True)
+
+    until(lambda: process.ask("/readyz")[0] == 200)
+    monkeypatch.setattr(process.log, "end", refuse)
+    until(lambda: "the log cannot be read" in process.ask("/readyz")[1].get("reasons", ()))
+    assert process.ask("/readyz")[0] == 503
+    found = process.scrape()
+    assert found["streamgauge_ready", ()] == 0
+    assert not [name for name, _ in found if name == "streamgauge_consumer_lag_messages"]
 
 
 def test_a_stopped_consumer_is_named(process: Process) -> None:
