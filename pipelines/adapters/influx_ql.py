@@ -64,6 +64,11 @@ def bound(seconds: float) -> int:
     return nanoseconds(min(max(seconds, -_FARTHEST), _FARTHEST))
 
 
+def within(field: str, most: float) -> str:
+    """The condition that a number is not beyond `most` on either side: no server can answer a sum that overflows."""
+    return f'"{field}" >= -{most:.1f} AND "{field}" <= {most:.1f}'
+
+
 def number(value: float) -> str:
     """A number literal, without an exponent."""
     return f"{min(max(value, -_FARTHEST), _FARTHEST):.9f}"

@@ -13,11 +13,23 @@ from typing import Any, Final
 
 from pipelines.adapters.influx_api import InfluxApi, Series
 from pipelines.adapters.influx_lines import name_of, seconds
-from pipelines.adapters.influx_ql import before, bound, since, tags
-from pipelines.adapters.series import LABELS, LONG, MOST_POINTS, Labels, Moments, check_match, difference, rank
+from pipelines.adapters.influx_ql import before, bound, since, tags, within
+from pipelines.adapters.series import (
+    LABELS,
+    LONG,
+    MOST_ADDED,
+    MOST_POINTS,
+    MOST_SQUARED,
+    Labels,
+    Moments,
+    check_match,
+    difference,
+    rank,
+)
 from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, bucket_end, levels
 
 _ENDS: Final = 100  # of the last windows, whose smallest distance is the step
+_UNKNOWN: Final = {"value": None, "min": None, "max": None, "count": 0}  # a bucket of rows without a value
 _BANDS: Final = {"reference": 1, "low": 2, "high": 4}
 
 
@@ -102,26 +114,30 @@ class InfluxSeries:
     def _rolled(self, labels: Labels, length: float, start: float, end: float) -> dict[str, Any]:
         """The buckets that end from `start` on, with the one that holds the range's end."""
         buckets = f"{tags(labels._asdict())} AND {_buckets(start, end + length, length)}"
-        what = 'count("value") AS "count", sum("value") AS "sum", min("value") AS "min", max("value") AS "max"'
+        every = self._rows(f'SELECT count("known") AS "rows" FROM "metric" WHERE {buckets}')
+        what = 'count("value") AS "count", min("value") AS "min", max("value") AS "max"'
         known = self._rows(f'SELECT {what} FROM "metric" WHERE "known" = true AND {buckets}')
-        rows = self._rows(f'SELECT count("known") AS "rows" FROM "metric" WHERE {buckets}')
+        added = f'"known" = true AND {within("value", MOST_ADDED)} AND {buckets}'
+        means = self._rows(f'SELECT mean("value") AS "value", count("value") AS "n" FROM "metric" WHERE {added}')
         by_time = {row["time"]: row for row in known}
-        unknown = {"count": 0, "sum": None, "min": None, "max": None}
-        filled = [by_time.get(row["time"], unknown) for row in rows]
-        ends = [seconds(row["time"] - 1) + length for row in rows]
-        columns = {name: [row[name] for row in filled] for name in ("min", "max", "count")}
-        means = [row["sum"] / row["count"] if row["count"] else None for row in filled]
-        return {"time": ends, "value": means, **columns}
+        for row in means:
+            by_time[row["time"]]["value"] = row["value"] if row["n"] == by_time[row["time"]]["count"] else None
+        filled = [{"value": None, **by_time.get(row["time"], _UNKNOWN)} for row in every]
+        ends = [seconds(row["time"] - 1) + length for row in every]
+        return {"time": ends, **{name: [row[name] for row in filled] for name in _UNKNOWN}}
 
     def _moments(self, job: str, window: str, start: float, end: float, is_hourly: bool) -> dict[Labels, Moments]:
         """Count, mean and sum of squared deviations of each series' known values, or of their hourly means."""
         where = f'{tags({"job": job, "window": window})} AND "known" = true AND '
+        squared = within("value", MOST_SQUARED)
         told = 'count("value") AS "n", mean("value") AS "mean", stddev("value") AS "deviation"'
         if is_hourly:
-            hours = f'SELECT mean("value") AS "value" FROM "metric" WHERE {where}{_buckets(start, end, 3600.0, ", *")}'
-            query = f"SELECT {told} FROM ({hours}) GROUP BY *"
+            hourly = f"{where}{within('value', MOST_ADDED)} AND {_buckets(start, end, 3600.0, ', *')}"
+            hours = f'SELECT mean("value") AS "value" FROM "metric" WHERE {hourly}'
+            query = f"SELECT {told} FROM ({hours}) WHERE {squared} GROUP BY *"
         else:
-            query = f'SELECT {told} FROM "metric" WHERE {where}{since(start)} AND {before(end)} GROUP BY *'
+            where += f"{squared} AND {since(start)} AND {before(end)}"
+            query = f'SELECT {told} FROM "metric" WHERE {where} GROUP BY *'
         return {
             _labels(series): Moments(row["n"], row["mean"], (row["deviation"] or 0.0) ** 2 * (row["n"] - 1))
             for series in self._api.ask(query) for row in series.rows

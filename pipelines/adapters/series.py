@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 LABELS: Final = ("worker", "domain", "entity", "metric")
 MOST_POINTS: Final = 100_000  # of one answer
+MOST_SQUARED: Final = 1e150  # values beyond are not compared: their squares would not add up to a number
+MOST_ADDED: Final = 1e300  # and those beyond have no mean
 LONG: Final = 48 * 3600.0  # ranges from here on are compared by hourly means where a series has them
 # A spread is taken as at least this share of the level, so that a series that hardly moved ranks below one that broke
 _LEAST_SPREAD: Final = 0.05

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.adapters.series import LABELS, LONG, MOST_POINTS, Moments, check_match, difference, rank
+from pipelines.adapters.series import LABELS, LONG, MOST_POINTS, MOST_SQUARED, Moments, check_match, difference, rank
 from pipelines.adapters.shown import finite
 from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, levels
 
@@ -112,7 +112,7 @@ def _moments(
     """Of each series' known values, in two passes, as one loses digits."""
     rows = store.execute(
         f"WITH p AS MATERIALIZED (SELECT p.sid, {value} AS v FROM series s JOIN {table} p ON p.sid = s.id"
-        f" AND p.ts >= ?1 AND p.ts < ?2 WHERE s.job = ?3 AND s.window = ?4 AND abs({value}) < 1e300),"  # finite
+        f" AND p.ts >= ?1 AND p.ts < ?2 WHERE s.job = ?3 AND s.window = ?4 AND abs({value}) <= {MOST_SQUARED!r}),"
         " m AS MATERIALIZED (SELECT sid, count(*) AS n, avg(v) AS mean FROM p GROUP BY sid)"
         " SELECT m.sid, m.n, m.mean, sum((v - mean) * (v - mean)) FROM p JOIN m USING (sid) GROUP BY m.sid",
         (start, end, job, window),
