@@ -13,12 +13,6 @@ from tests.engines.answers import Answer, Run
 from tracer.transport import MemoryLog
 
 
-@pytest.fixture(scope="session")
-def reference() -> Run:
-    """What the embedded engine says of the recorded logs, read in large batches."""
-    return answers.embedded(200)
-
-
 def test_the_recorded_logs_hold_what_they_are_for(reference: Run) -> None:
     said = answers.of_job(reference.answers, "plain")
     assert {one.said.split(b'"')[1] for one in said if one.topic == "anomalies"} == {b"Anomaly", b"Tick"}
