@@ -63,13 +63,13 @@ def chart(
 
 def stat_of(
     title: str, doc: str, unit: str, query: Query, *, steps: Sequence[Step] = (), width: int = QUARTER,
-    links: Sequence[Link] = (),
+    links: Sequence[Link] = (), nothing: str = "nothing yet",
 ) -> AnyPanel:  # fmt: skip
-    """One big number a series, coloured by its thresholds."""
+    """One big number a series, coloured by its thresholds; `nothing` is shown where there is no value."""
     reduced = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     return (
         stat.Panel().title(title).description(doc).datasource(SOURCE).unit(unit).span(width).height(4)
-        .targets([query]).thresholds(_thresholds(steps)).data_links(list(links)).no_value("nothing yet")
+        .targets([query]).thresholds(_thresholds(steps)).data_links(list(links)).no_value(nothing)
         .reduce_options(reduced)
     )  # fmt: skip
 

@@ -157,7 +157,6 @@ def _api(url: str, token: str) -> Any:
         raise PublishError(f"the address of Grafana begins with http:// or https://, got {url!r}")
     api = GrafanaApi.from_url(url.rstrip("/") + "/", credential=token)  # it glues "api" to the path
     api.client.s.max_redirects = 0  # a redirected POST becomes a GET that answers 200
-    api.client.s.trust_env = False  # no credentials of a .netrc in place of the token
     return api
 
 

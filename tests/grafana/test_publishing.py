@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,12 @@ SOURCE: Final = Source("http://influx.test:8086", "gauge")
 BOARDS: Final[dict[str, dict[str, Any]]] = {
     uid: {"uid": uid, "title": uid.upper(), "panels": [{"id": 1}], "schemaVersion": 42} for uid in ("a", "b", "c")
 }
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub is here, whatever proxy the environment names."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
@@ -219,6 +226,16 @@ def test_no_token_at_all_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.delenv("STREAMGAUGE_GRAFANA_TOKEN", raising=False)
     assert cli.main(["grafana", "publish", "--url", "http://127.0.0.1:9"]) == 2
     assert "--token-file, or STREAMGAUGE_GRAFANA_TOKEN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["grafana_foundation_sdk", "grafana_client.api"])
+def test_a_missing_extra_is_named(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setenv("STREAMGAUGE_GRAFANA_TOKEN", TOKEN)
+    assert cli.main(["grafana", "publish", "--url", "http://127.0.0.1:9"]) == 2
+    assert "pip install 'streamgauge[grafana]'" in capsys.readouterr().err
 
 
 def _never(_: float) -> None:

@@ -44,7 +44,7 @@ def board() -> Board:
 
 def _count(title: str, doc: str, table: str, field: str, *where: str) -> AnyPanel:
     query = total(f'count("{field}")', table, _JOB, *where)
-    return stat_of(title, f"{doc} In the range.", "short", query, width=QUARTER)
+    return stat_of(title, f"{doc} In the range.", "short", query, width=QUARTER, nothing="0")
 
 
 def _decisions(title: str, doc: str, *where: str) -> AnyPanel:

@@ -36,9 +36,9 @@ def _numbers() -> list[AnyPanel]:
         shared.lowest("Lowest score", "overall", width=QUARTER),
         stat_of("Jobs with scores", "Jobs that were scored in the range.", "short", counted),
         stat_of("Open anomalies", "Episodes that began in the range and still last.", "short", open_ones,
-                steps=none_is_good),
+                steps=none_is_good, nothing="0"),
         stat_of("Firing notifications", "How often somebody was told of a new incident in the range.", "short", told,
-                steps=(*none_is_good, Step(10.0, RED))),
+                steps=(*none_is_good, Step(10.0, RED)), nothing="0"),
     ]  # fmt: skip
 
 

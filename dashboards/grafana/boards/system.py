@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dashboards.grafana.anchors import plotted
 from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, equals, lines, summary
-from dashboards.grafana.measured import LINKS, any_of, judged, values
+from dashboards.grafana.influxql import chosen, equals, lines
+from dashboards.grafana.measured import LINKS, any_of, judged, unit_of, values
 from dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, table_of, timeline
 from dashboards.grafana.rendering import Board
 from dashboards.grafana.variables import entities, jobs, metric, workers
@@ -56,15 +56,15 @@ def _alive() -> AnyPanel:
 
 
 def _newest(name: str, title: str) -> AnyPanel:
-    """The newest value of each worker."""
+    """The newest value of each worker; a table of two tags is made of lines, whose labels Grafana keeps apart."""
+    metric, how = METRICS[name], plotted(RULES[name])
     where = (equals("metric", name), f"\"worker\" != '{NONE}'", *map(chosen, _OF_WORKER))
-    how = plotted(RULES[name])
-    unit = "s" if METRICS[name].unit == "s" else "percentunit"
-    column = Column(unit, how.steps if how.quantity == "value" else ())
-    query = summary(f'last("value") AS "{title}"', "metric", *where, by="worker")
+    column = Column(unit_of(metric), how.steps if how.quantity == "value" else ())
     return table_of(
-        f"{title} by worker", f"{METRICS[name].doc} The newest value of each worker, the worst first.", [query],
-        {"Time": Column("dateTimeFromNow"), title: column}, width=HALF, sort=title, descending=True,
+        f"{title} by worker", f"{metric.doc} The newest value of each worker, the worst first.",
+        [lines('last("value")', "metric", *where, by=_OF_WORKER)], {title: column}, width=HALF, sort=title,
+        descending=True, transformed=[
+            ("reduce", {"mode": "seriesToRows", "reducers": ["lastNotNull"], "labelsToFields": True}),
+            ("organize", {"excludeByName": {"Field": True}, "renameByName": {"Last *": title}}),
+        ],
     )  # fmt: skip
-
-
