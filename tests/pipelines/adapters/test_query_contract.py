@@ -287,3 +287,76 @@ def test_dead_letters_come_newest_first_with_the_begin_of_their_bytes(query: Que
 def test_a_dead_letter_without_bytes_is_shown_too(query: Query, store: Store) -> None:
     store.write([DeadLetter(identity="e", reason="truncated", text="t", topic="traces", key="k", data=b"")])
     assert [(row["bytes"], row["begin"]) for row in as_json(query.dead_letters())] == [(0, "")]
+
+
+HOSTILE = (
+    "it's", 'say "so"', "a,b=c d", "back\\slash\\", "\\' OR 1=1 --", "'; DROP DATABASE x; --", "tab\tline\nend\r", "-",
+    "--", " ", "100 %", "%2D", "", "\x00\x7f\x1b[31m", "\u00e9\u4e2d\U0001f40d\u2028\u0085", "#no,comment", "/^.*$/",
+    "=~", "x" * 1024,
+)  # fmt: skip
+JOBS = HOSTILE[:12]
+
+
+def test_hostile_names_are_names_and_no_more(store: Store, query: Query) -> None:
+    keys = [(name, "sample", f"feature:{name}", name or "m") for name in HOSTILE]
+    values = [float(i) for i in range(len(keys))]
+    for name in JOBS:
+        store.write([columns(T, values, keys=keys, job=name), columns(T + 60, values, keys=keys, job=name)])
+        store.write([score(T, 70, job=name), Change(job=name, name=name, worker=name, time=T, text=name)])
+    for name in JOBS:
+        told = as_json(query.series(name, {}))
+        assert {(row["worker"], row["entity"], row["metric"]) for row in told} == {(w, e, m) for w, _, e, m in keys}
+        for i, (worker, domain, entity, metric) in enumerate(keys[::4]):
+            labels = {"worker": worker, "domain": domain, "entity": entity, "metric": metric}
+            [row] = query.series(name, labels)
+            assert (row["value"], row["window"]) == (4.0 * i, "short")
+            assert query.points(row["id"], T, T + 100)["value"] == [4.0 * i, 4.0 * i]
+        assert [line["score"] for line in query.scores(name, 0, 4e9)] == [70.0]
+        assert query.changes(name, 0, 4e9) == [
+            {"job": name, "worker": name, "name": name, "time": T, "text": name}
+        ]  # fmt: skip
+    assert {job["job"] for job in query.jobs()} == set(JOBS)
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name])
+def test_hostile_questions_are_answered_with_nothing(store: Store, query: Query, name: str) -> None:
+    store.write([score(T, 70), notification("firing", T, alert("a", T)), columns(T, [1.0, 2.0])])
+    assert query.incident(name) is None
+    assert query.incidents(name, 0, 4e9) == query.silenced(name) == query.scores(name, 0, 4e9) == []
+    assert query.series("ctr", {"metric": name}) == query.profiles("ctr", name, 0, 4e9) == []
+    assert query.breakdown(name) is None and query.counters(name) == {}
+    assert len(query.scores("ctr", 0, 4e9)) == 1
+
+
+def test_an_incident_with_hostile_texts_comes_back_whole(store: Store, query: Query) -> None:
+    for i, name in enumerate(HOSTILE):
+        root = alert(f"node {i} {name}", T + i)
+        folded = alert(f"folded {i} {name}", T + i)
+        told = notification("firing", T + 100 + i, root, folded=[folded], id=f"{i}{name}", text=name * 100)
+        store.write([told, decision(T + 50, folded, root)])
+        found = as_json(query.incident(f"{i}{name}"))
+        assert (found["id"], found["text"], found["root"]["node"]) == (told.id, told.text, root.node)
+        assert [item["alert"]["node"] for item in found["suppressed"]] == [folded.node]
+    assert len(query.incidents("ctr", 0, 4e9)) == len(HOSTILE)
+
+
+def test_an_older_revision_never_overwrites_a_newer_one(store: Store, query: Query) -> None:
+    store.write([columns(T, [2.0, 2.0], low=[1.0, 1.0]), columns(T + 60, [2.0, 2.0])])
+    store.write([columns(T, [3.0, math.nan], revision=2), score(T, 60, revision=1), anomaly(T, number=2, text="new")])
+    store.write([columns(T, [1.0, 1.0], revision=1), score(T, 90), anomaly(T, number=1, text="old")])
+    shown = [query.points(number(query, metric), T, T + 60) for metric in ("missing_rate", "auc")]
+    assert [(points["value"], points["low"], points["revision"]) for points in shown] == [
+        ([3.0], [None], [2]), ([None], [None], [2]),
+    ]  # fmt: skip
+    assert [(line["score"], line["revision"]) for line in query.scores("ctr", 0, 4e9)] == [(60.0, 1)]
+    assert [row["text"] for row in query.anomalies("ctr", 0, 4e9)] == ["new"]
+    hours = query.points(number(query, "auc"), T - 3600, T + 3600, 1)
+    assert (hours["level"], hours["value"], hours["count"]) == ("r3600", [None, 2.0], [0, 1])
+
+
+def test_times_beyond_all_bounds_are_asked_for_in_vain(store: Store, query: Query) -> None:
+    store.write([score(T, 70), columns(T, [1.0, 2.0]), columns(T + 60, [1.0, 2.0])])
+    assert len(query.scores("ctr", -1e18, 1e18)) == len(query.scores("ctr", -math.inf, math.inf)) == 1
+    assert query.breakdown("ctr", 1e300) is not None
+    assert query.breakdown("ctr", -1e300) is None
+    assert query.scores("ctr", T + 1, T) == query.anomalies("ctr", T, T) == []
