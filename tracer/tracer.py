@@ -63,7 +63,7 @@ class Tracer:
 
     Args:
         job, worker: who this is.
-        transport: where records go, e.g. `tracer.local.LocalLog(path)`.
+        transport: where records go: `tracer.local.LocalLog(path)`, or `tracer.kafka.KafkaTransport(bootstrap)`.
         clock: seconds since the epoch. None: wall time, with threads of the tracer's own. A clock that is given (a
             replay's stream time) is driven by its owner, who calls `beat()` or `flush()` after it moved: no thread.
         pane, interval: seconds; no summary spans a pane, a record comes each interval (default: one pane).
