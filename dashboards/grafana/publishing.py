@@ -39,15 +39,17 @@ class Grafana:
         url: its address, with its path if it is served under one.
         token: of a service account with the role Editor, Admin for the data source.
         patience: seconds to go on asking while it is not there.
+        timeout: seconds that one answer may take.
         sleep: waits so many seconds; tests give one that does not.
     """
 
     def __init__(
-        self, url: str, token: str, *, patience: float = 0.0, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+        self, url: str, token: str, *, patience: float = 0.0, timeout: float = 15.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
         self._url, self._sleep = url, sleep
         self._tries = 1 + int(patience / _PAUSE)
-        self._api = _api(url, token)
+        self._api = _api(url, token, timeout)
 
     def publish(self, source: Source, boards: Mapping[str, dict[str, Any]]) -> Iterator[Published]:
         """Bring everything up to date, one by one. Raises PublishError."""
@@ -148,14 +150,14 @@ _REMEDIES: Final = {
 }
 
 
-def _api(url: str, token: str) -> Any:
+def _api(url: str, token: str, timeout: float) -> Any:
     try:
         from grafana_client.api import GrafanaApi
     except ImportError:
         raise PublishError("publishing needs grafana-client: pip install 'streamgauge[grafana]'") from None
     if not url.startswith(("http://", "https://")):
         raise PublishError(f"the address of Grafana begins with http:// or https://, got {url!r}")
-    api = GrafanaApi.from_url(url.rstrip("/") + "/", credential=token)  # it glues "api" to the path
+    api = GrafanaApi.from_url(url.rstrip("/") + "/", credential=token, timeout=timeout)  # it glues "api" to the path
     api.client.s.max_redirects = 0  # a redirected POST becomes a GET that answers 200
     return api
 

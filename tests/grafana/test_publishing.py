@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -141,6 +142,20 @@ def test_a_refused_connection_is_told() -> None:
     stub.stop()
     with pytest.raises(PublishError, match=r"no answer from http://127\.0\.0\.1:\d+ .*does Grafana run there"):
         publish(stub)
+
+
+def test_grafana_that_does_not_answer_is_told(stub: StubGrafana) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(_: Asked) -> None:
+        asked.set()
+        over.wait(60.0)
+
+    stub.fault = hang
+    with pytest.raises(PublishError, match=r"no answer from .*GrafanaTimeoutError"):
+        publish(stub, timeout=0.2)
+    over.set()
+    assert asked.is_set()
 
 
 def test_an_address_without_scheme_is_told() -> None:

@@ -41,11 +41,10 @@ class Choice(NamedTuple):
 
 
 WORST: Final = stored_name(HOSTILE)
-ONE: Final = {"metric": "missing_rate", "page": "", "datasource": ""}
 CHOICES: Final = (
-    Choice("all", {**ONE, "job": ALL, "worker": ALL, "entity": ALL}),
+    Choice("all", {"job": ALL, "worker": ALL, "entity": ALL}),
     Choice("some", {
-        **ONE, "job": [WORST], "worker": [NONE, WORST], "entity": [NONE, f"feature:{WORST}"],
+        "job": [WORST], "worker": [NONE, WORST], "entity": [NONE, f"feature:{WORST}"],
     }),
 )  # fmt: skip
 each_choice = pytest.mark.parametrize("choice", CHOICES, ids=[choice.name for choice in CHOICES])
@@ -121,7 +120,7 @@ def test_what_is_chosen_is_all_that_is_shown(board: dict[str, Any], stored: Infl
 def test_a_job_of_no_name_shows_nothing_and_breaks_nothing(board: dict[str, Any], stored: InfluxServer) -> None:
     nobody = {"job": ["nobody(", "/"], "worker": ["no.body"], "entity": [".*"]}
     asked = [target["query"] for panel in panels(board) for target in panel["targets"] if "${job:" in target["query"]]
-    assert not any(ask(stored, asked, CHOICES[0].values | nobody))
+    assert not any(ask(stored, asked, single(board) | nobody))
 
 
 def test_every_table_of_the_schema_but_the_pictures_is_shown() -> None:
@@ -151,10 +150,8 @@ def part_of(column: str, mark: dict[str, Any]) -> str:
 
 def single(board: dict[str, Any]) -> dict[str, Chosen]:
     """One value for each variable of the board that takes one only."""
-    of_domain = {"samples": "missing_rate", "training": "loss", "system": "step_time_p50"}
-    found: dict[str, Chosen] = {"metric": of_domain.get(board["uid"].removeprefix("streamgauge-"), "missing_rate")}
-    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
-    return found | ({} if variables["job"]["multi"] else {"job": WORST})
+    alone = [one for one in board["templating"]["list"] if one["type"] == "query" and not one["multi"]]
+    return {one["name"]: WORST if one["name"] == "job" else one["current"]["value"] for one in alone}
 
 
 def ask(server: InfluxServer, queries: list[str], chosen: Mapping[str, Chosen]) -> list[list[dict[str, Any]]]:

@@ -21,7 +21,7 @@ def board() -> Board:
     return Board(
         "system", "Streamgauge: system", "Do the workers live, keep up with their input, and have room?",
         variables=[jobs(), workers("system", is_whole=False), entities("system", "Scalar"),
-                   metric("system", "step_time_p50")],
+                   metric("system", "throughput")],
         marks=shared.marks("system"),
         rows={
             "Score": [shared.score_lines("Score", "The score of the system.", *_SYSTEM, by=["job"], links=LINKS)],
