@@ -100,7 +100,8 @@ class InfluxQuery:
         lasting = f"(\"state\" = 'open' OR \"until\" >= {number(start)})"
         where = f"{tags({'job': job})} AND {before(end)} AND {lasting}"
         rows = self._rows(f'SELECT * FROM "anomaly" WHERE {where} ORDER BY time DESC LIMIT {limit}')
-        return [shown.anomaly(of_body(row, _anomaly)) for row in reversed(rows)]
+        found = [of_body(row, _anomaly) for row in rows]
+        return [shown.anomaly(one) for one in sorted(found, key=lambda one: (one.start, one.fingerprint))]
 
     def incidents(self, job: str | None, start: float, end: float, limit: int = 200) -> list[dict[str, Any]]:
         """The newest `limit` incidents told or open in the range, of one job or all, newest first."""

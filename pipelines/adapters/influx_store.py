@@ -147,7 +147,8 @@ class InfluxStore:
         self._succeeded()
         self._rejected += len(lines)
         self._rejections += [Rejection(line[:_SHOWN], why) for line in lines[-_REMEMBERED:]]
-        _log.error("InfluxDB refuses %d lines for ever: %s; the first is %s", len(lines), why, lines[0][:_SHOWN])
+        level = logging.WARNING if "beyond retention" in why else logging.ERROR  # the bucket is to forget these
+        _log.log(level, "InfluxDB refuses %d lines for ever: %s; the first is %s", len(lines), why, lines[0][:_SHOWN])
 
     def _failed(self, error: StoreBusy) -> float:
         """Remember and tell; how many seconds to wait."""

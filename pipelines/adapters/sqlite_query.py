@@ -75,7 +75,7 @@ class SqliteQuery:
     def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
         """The newest `limit` episodes that overlap the range, oldest first; a fact without end is one moment."""
         with self._reader.reading() as store:
-            begun = "SELECT body FROM anomalies WHERE job = ? AND start < ? ORDER BY start DESC"
+            begun = "SELECT body FROM anomalies WHERE job = ? AND start < ? ORDER BY start DESC, fingerprint DESC"
             rows = store.execute(begun, (job, end))
             found: list[dict[str, Any]] = []
             for (body,) in rows:
