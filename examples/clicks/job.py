@@ -22,7 +22,8 @@ FEATURES: Final = (
     Feature(name="city", kind="id"), Feature(name="device", kind="categorical"), Feature(name="age", kind="numeric"),
 )  # fmt: skip
 _SIZE: Final = CITIES + len(DEVICES) + 2  # weights: one a city, one a device, age, bias
-_RATE: Final = 0.1
+_RATE: Final = 0.05
+_USUAL: Final = -2.2  # the logit of the usual click rate: where the bias begins
 Floats = NDArray[np.float64]
 
 
@@ -59,7 +60,7 @@ class Job:
         self._random = np.random.default_rng(seed)
         self._weights, self._squares = np.zeros(_SIZE), np.full(_SIZE, 1e-6)
         self._truth = np.random.default_rng(7).normal(0.0, 0.7, _SIZE)  # the same world for every worker
-        self._truth[-1] = -2.2
+        self._truth[-1] = self._weights[-1] = _USUAL
         self._waiting: list[Impressions] = []
         self._next, self._now = seed << 40, math.nan
         self.loss = math.nan  # mean of the last step
