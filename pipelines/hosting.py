@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from pipelines.ports import Bus, StoreBusy
+from pipelines.supervising import EngineEnded
 from tracer.transport import LogError
 
 _PAUSE: Final = (0.05, 0.2, 1.0, 5.0)  # seconds after a failed step, the last for all later ones
@@ -77,7 +78,7 @@ class Consumer(threading.Thread):
         if time.monotonic() < self._quiet_until:
             return
         self._quiet_until = time.monotonic() + _QUIET
-        if isinstance(error, StoreBusy) or (isinstance(error, LogError) and error.retryable):
+        if isinstance(error, StoreBusy | EngineEnded) or (isinstance(error, LogError) and error.retryable):
             _log.warning("%s waits: %s", self.name, error)
         else:
             _log.exception("%s fails and tries again (failure %d in a row)", self.name, self.failures)

@@ -71,8 +71,8 @@ class Supervised:
             if time.monotonic() < self._due:
                 raise EngineEnded(self._error)
             self._start()
-        elif (code := self._process.poll()) is not None:
-            self._ended(code)
+        elif self._process.poll() is not None:
+            self._ended(self._process)
         return 0
 
     def stop(self) -> None:
@@ -80,8 +80,7 @@ class Supervised:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.stdin is not None:
-            process.stdin.close()  # it hears that, and ends orderly
+        _close(process)  # it hears that, and ends orderly
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
         _kill_session(process.pid)
@@ -92,14 +91,15 @@ class Supervised:
         self._started = time.monotonic()
         self._starts += 1
 
-    def _ended(self, code: int) -> None:
+    def _ended(self, process: subprocess.Popen[bytes]) -> None:
         now = time.monotonic()
         if now - self._started > _STEADY:
             self._starts = 1
         pause = _PAUSES[min(self._starts, len(_PAUSES)) - 1]
-        assert self._process is not None
-        _kill_session(self._process.pid)
+        _kill_session(process.pid)
+        _close(process)
         self._process, self._due = None, now + pause
+        code = process.returncode
         self._error = f"the {self.command.name} engine ended with {code}, it is started again after {pause:g} s"
         raise EngineEnded(self._error)
 
@@ -116,6 +116,11 @@ def end_with_parent() -> None:
         _kill_session(os.getpid())
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def _kill_session(leader: int) -> None:

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from typing import Any, Final
 import faust
 from faust.types import TP
 
-from pipelines.config import Config, Kafka
+from pipelines.config import Config, JobConfig, Kafka
 from pipelines.engines.faust_log import Log, message_of
 from pipelines.engines.faust_settings import broker_settings, connection
 from pipelines.engines.keyed import Keyed
@@ -41,8 +41,12 @@ _WATCH: Final = 10.0  # seconds between looks at the log's ends
 _END: Final = 10.0  # seconds in which Faust must stop
 
 
-def host(config: Config) -> None:
+def host(config: Config, make: Callable[[JobConfig, int], Hosted] = operator_of) -> None:
     """Host operators until SIGTERM or Ctrl-C. After an error the process must end: what was under way still is.
+
+    Args:
+        config: the jobs, and the brokers.
+        make: a new operator for a shard of a job.
 
     Raises:
         LogError: the brokers, the topics or the state are not what they must be, or records do not come any more.
@@ -52,18 +56,19 @@ def host(config: Config) -> None:
         text = "Faust cannot read the lz4 that tracers write without cramjam"
         raise LogError(f"{text}: pip install 'streamgauge[faust]'", retryable=False)
     assert config.kafka is not None
-    asyncio.new_event_loop().run_until_complete(_run(config, config.kafka))
+    asyncio.new_event_loop().run_until_complete(_run(config, config.kafka, make))
 
 
-async def _run(config: Config, kafka: Kafka) -> None:
-    running = _Host(config, kafka)
+async def _run(config: Config, kafka: Kafka, make: Callable[[JobConfig, int], Hosted]) -> None:
+    running = _Host(config, kafka, make)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.stop)
     await running.run()
 
 
 class _Host:
-    def __init__(self, config: Config, kafka: Kafka) -> None:
+    def __init__(self, config: Config, kafka: Kafka, make: Callable[[JobConfig, int], Hosted]) -> None:
+        self._make_hosted = make
         self._routing, self._ticks = Routing(config), Ticks(config)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._log = Log(kafka, self._fail)
@@ -216,7 +221,7 @@ class _Host:
             self._ended.set_exception(error)
 
     def _make(self, key: str) -> Keyed:
-        self._hosted[key] = operator_of(*self._routing.keys[key])
+        self._hosted[key] = self._make_hosted(*self._routing.keys[key])
         return self._hosted[key]
 
 

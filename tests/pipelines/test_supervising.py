@@ -1,31 +1,117 @@
-"""An engine that is started elsewhere: nothing is started here, and how far it is stays known."""
+"""An engine's process: started again when it ends, ended with its parent however that ends, and what it started too."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipelines.cli import main
+from pipelines import outputs
 from pipelines.config import Config, JobConfig
-from pipelines.supervising import Command, Supervised
+from pipelines.supervising import Command, EngineEnded, Supervised
+from tracer import records
+from tracer.records import Setting, Tick
 from tracer.transport import MemoryLog
 
+CONFIG = Config(clock="log", jobs=(JobConfig(name="ctr"),))
+ENGINE = """
+import os, subprocess, sys, time
+from pathlib import Path
+from pipelines.supervising import end_with_parent
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+end_with_parent()
+Path(sys.argv[1]).write_text(f"{os.getpid()} {child.pid}")
+time.sleep(600)
+"""
+PARENT = """
+import sys, time
+from tests.pipelines.test_supervising import supervised
+from tracer.transport import MemoryLog
+supervised(MemoryLog(), sys.argv[1]).step()
+time.sleep(600)
+"""
 
-def test_an_engine_that_runs_elsewhere_is_followed_and_never_started() -> None:
-    log, taken = MemoryLog(), {0: 0}
-    engine = Supervised(Config(jobs=(JobConfig(name="ctr"),)), lambda: log, Command("flink", (), lambda: taken))
-    assert engine.begin() == 1  # the job's configuration goes into its log
-    log.send([("traces", "ctr", b"a"), ("traces", "ctr", b"b")])
-    assert [engine.step() for _ in range(3)] == [0, 0, 0]
-    assert engine.lag(log) == 3
-    taken[0] = 2
-    assert engine.lag(log) == 1
+
+def supervised(log: MemoryLog, *arguments: str, script: str = ENGINE) -> Supervised:
+    command = (sys.executable, "-c", script, *arguments)
+    return Supervised(CONFIG, lambda: log, Command("faust", command, dict))
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def processes_in(file: Path) -> list[int]:
+    until(lambda: file.exists() and len(file.read_text().split()) == 2)
+    return [int(number) for number in file.read_text().split()]
+
+
+def test_an_engine_that_ends_is_told_and_started_again() -> None:
+    engine = supervised(MemoryLog(), script="raise SystemExit(3)")
+    with pytest.raises(EngineEnded, match="the faust engine ended with 3, it is started again after 1 s"):
+        until(lambda: engine.step() != 0)
+    with pytest.raises(EngineEnded, match="ended with 3"):
+        engine.step()
+
+    def starts() -> bool:
+        try:
+            return engine.step() == 0
+        except EngineEnded:
+            return False
+
+    until(starts)
     engine.stop()
 
 
-def test_the_embedded_engine_cannot_run_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = tmp_path / "streamgauge.toml"
-    config.write_text(f'data = "{tmp_path / "data"}"\n[jobs.ctr]\n')
-    assert main(["run", "--config", str(config), "--elsewhere"]) == 2
-    assert "give --engine faust or flink with --elsewhere" in capsys.readouterr().err
+def test_a_stop_ends_the_engine_and_what_it_started(tmp_path: Path) -> None:
+    engine = supervised(MemoryLog(), str(tmp_path / "processes"))
+    engine.step()
+    processes = processes_in(tmp_path / "processes")
+    assert all(map(is_alive, processes))
+    engine.stop()
+    until(lambda: not any(map(is_alive, processes)))
+
+
+def test_an_engine_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / "processes")])
+    engine, grandchild = processes_in(tmp_path / "processes")
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    until(lambda: not is_alive(engine))
+    os.kill(grandchild, signal.SIGKILL)  # this engine has no handler that would end it
+
+
+def test_the_service_tells_the_jobs_their_configuration_and_reads_the_time_that_the_engine_tells() -> None:
+    log = MemoryLog()
+    engine = supervised(log)
+    assert (engine.begin(), engine.begin(), engine.now()) == (1, 0, 0.0)
+    (setting,) = [records.decode(message.value) for message in log.read("traces", 0, 10)]
+    assert isinstance(setting, Setting)
+    assert (setting.job, setting.revision) == ("ctr", 1)
+    log.send([("anomalies", "ctr", outputs.encode(Tick(job="ctr", time=time))) for time in (10.0, 20.0)])
+    log.send([("anomalies", "ctr", b"\xc1")])
+    assert engine.now() == 20.0
+
+
+def test_the_lag_is_what_the_engine_has_not_taken() -> None:
+    log = MemoryLog()
+    log.send([("traces", "ctr", b"")] * 5)
+    taken = {0: 2}
+    engine = Supervised(CONFIG, lambda: log, Command("faust", (), lambda: taken))
+    assert engine.lag(log) == 3
