@@ -71,15 +71,17 @@ function drawFlow(box, found, ctx) {
 }
 
 function drawQueues(box, found) {
-  const rows = Object.entries(found.consumers);
+  const store = found.store?.kind ? [['store', { alive: true, ...found.store }]] : [];
+  const rows = [...Object.entries(found.consumers), ...store];
   put(box, el('div', { class: 'scroll' }, el('table', { class: 'queues' }, el('thead', {}, el('tr', {}, el('th', {}, 'Consumer'), el('th', {}, 'State'), el('th', { class: 'num' }, 'Waiting'), el('th', { class: 'num' }, 'Sent'))),
     el('tbody', {}, rows.map(([name, one]) => {
-      const told = found.notifiers[name] ?? found.notifiers[name.replace(/^notifier\//, '')];
+      const sent = name === 'store' && { sent: found.store.sent, failed: found.store.rejected };
+      const told = sent || (found.notifiers[name] ?? found.notifiers[name.replace(/^notifier\//, '')]);
       const [state, word] = !one.alive ? ['broken', 'stopped'] : one.failures ? ['degraded', `failing, ${one.failures} in a row`] : ['healthy', 'running'];
       return el('tr', {}, el('td', {}, format.name(name, 60)), el('td', {}, chip(state, word), one.error ? el('p', { class: 'small is-broken queue-error' }, format.name(one.error, 300)) : null),
         el('td', { class: 'num' }, name in found.lags ? format.count(found.lags[name]) : el('span', { class: 'muted' }, '\u2013')),
         el('td', { class: 'num' }, told ? [format.count(told.sent), told.failed ? el('span', { class: 'is-broken' }, `, ${told.failed} failed`) : ''] : el('span', { class: 'muted' }, '\u2013')));
-    })))), el('p', { class: 'muted small' }, 'Waiting: messages on the bus that it has not taken yet.'));
+    })))), el('p', { class: 'muted small' }, 'Waiting: messages on the bus that it has not taken yet; of the store, lines on disk.'));
 }
 
 function drawDisk(box, found) {
