@@ -32,13 +32,14 @@ _GAP_MS: Final = 6 * 3_600_000  # longer without a value is drawn as a gap; the 
 
 
 class Column(NamedTuple):
-    """How a table shows one column: its unit, its thresholds, where it leads, how wide it is in pixels."""
+    """How a table shows one column: its unit, its thresholds, where it leads, its width in pixels, its heading."""
 
     unit: str = ""
     steps: tuple[Step, ...] = ()
     links: tuple[Link, ...] = ()
     width: int = 0
     colours: Mapping[str, str] = {}  # by text
+    heading: str = ""  # where it is not the column's name
 
 
 def chart(
@@ -117,6 +118,8 @@ def _properties(column: Column) -> list[DynamicConfigValue]:
     said: dict[str, object] = {}
     if column.unit:
         said["unit"] = column.unit
+    if column.heading:
+        said["displayName"] = column.heading
     if column.width:
         said["custom.width"] = column.width
     if column.links:

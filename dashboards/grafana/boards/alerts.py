@@ -53,9 +53,11 @@ def _decisions(title: str, doc: str, *where: str) -> AnyPanel:
     ]  # fmt: skip
     columns = {
         "Time": Column("dateTimeAsIso", width=170), "state": Column(colours=shared.DECISIONS, width=100),
-        "severity": Column(colours=shared.SEVERITIES, width=90), "gap": Column("s", width=80),
-        "job": Column(links=(*shared.JOB_LINKS, *shared.INCIDENTS), width=140), "reason": Column(width=420),
-        "root": Column(width=220), "cause": Column(width=220),
+        "severity": Column(colours=shared.SEVERITIES, width=90), "reason": Column(width=420),
+        "job": Column(links=(*shared.JOB_LINKS, *shared.INCIDENTS), width=140),
+        "root": Column(width=220, heading="root (episode)"),
+        "cause": Column(width=220, heading="suppressed by (episode)"),
+        "gap": Column("s", width=100, heading="after the root"),
     }  # fmt: skip
     query = rows(shown, "alert", _JOB, *where, limit=200)
     return table_of(title, doc, [query], columns, height=10, sort="Time", descending=True)
