@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipelines.adapters.kafka_logs import KafkaLogs
 from tracer.kafka_client import QUIET, Cluster
@@ -19,6 +19,7 @@ from tracer.transport import LogError
 
 SESSION: Final = 6.0  # seconds: the least that brokers allow by default
 _TOPIC: Final = "anomalies"
+_SLACK: Final = 1.0
 _POLL: Final = 0.2
 
 
@@ -37,7 +38,7 @@ class KafkaHost(threading.Thread):
         self._cluster, self._logs = cluster, logs
         self._group = f"{cluster.given.prefix}streamgauge-host"
         self._changed = threading.Condition()
-        self._is_held, self._fault = False, ""
+        self._is_told, self._is_held, self._fault = False, False, ""
         self._stopping = threading.Event()
         self._consumer = Consumer({
             **QUIET, **client_settings(cluster.given), "client.id": where, "group.id": self._group,
@@ -52,7 +53,8 @@ class KafkaHost(threading.Thread):
         """Become the host. Raises LogError if another process is, or nobody answers."""
         self.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._is_held or self._fault, SESSION + self._cluster.patience)
+            self._changed.wait_for(lambda: self._is_told or self._fault, SESSION + self._cluster.patience)
+            self._changed.wait_for(lambda: self._is_held or self._fault, SESSION + _SLACK)  # a dead holder's session
         if not self._is_held:
             self.close()
             raise LogError(self._fault or self._refusal(), retryable=False)
@@ -76,7 +78,7 @@ class KafkaHost(threading.Thread):
         while not self._stopping.is_set():
             message = self._consumer.poll(_POLL)
             error = message.error() if message is not None else None
-            if error is not None and error.fatal():
+            if error is not None and (error.fatal() or error.code() == KafkaError._FATAL):
                 self._set(False, f"another streamgauge runs with a copy of this data folder: {error.str()}")
         self._consumer.close()
 
@@ -84,7 +86,7 @@ class KafkaHost(threading.Thread):
         if places:
             consumer.incremental_assign(places)
             consumer.pause(places)  # nothing is read: whose it is counts
-            self._set(True)
+        self._set(bool(places) or self._is_held)  # one that has it is told of nothing new
 
     def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         if places:
@@ -92,7 +94,7 @@ class KafkaHost(threading.Thread):
 
     def _set(self, is_held: bool, fault: str = "") -> None:
         with self._changed:
-            self._is_held, self._fault = is_held, fault
+            self._is_told, self._is_held, self._fault = True, is_held, fault
             self._changed.notify_all()
 
     def _refusal(self) -> str:

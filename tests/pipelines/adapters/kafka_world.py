@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipelines.config import Kafka
 from pipelines.topics import wanted
 from tests.servers.kafka import KafkaServers
 from tracer.local import LocalLog
+from tracer.transport import LogError
 
 PATIENCE_S = 60.0
 _numbers = itertools.count()
@@ -30,6 +32,19 @@ def topics(servers: KafkaServers, partitions: int = 3) -> Kafka:
 def make(kafka: Kafka, *names: str) -> None:
     """Make these topics, or all."""
     KafkaTopics(kafka).create([topic for topic in wanted(kafka, 86_400.0, {}) if not names or topic.name in names])
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition; a LogError meanwhile is a no."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            if holds():
+                return
+        except LogError:
+            pass
+        assert time.monotonic() < deadline, "did not come true"
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tests.servers.kafka import KafkaServers
 from tracer import records
 from tracer.kafka import KafkaTransport
 from tracer.local import LocalLog
+from tracer.transport import LogError
 
 pytestmark = pytest.mark.real
 PANES = 160
@@ -36,10 +37,10 @@ FOREIGN: Sequence[tuple[str, str | bytes | None, bytes | None]] = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def servers(kafka_jars: None, tmp_path: Path) -> Iterator[KafkaServers]:
-    """A broker that this test may kill."""
-    own = KafkaServers(tmp_path / "broker")
+@pytest.fixture(scope="module")
+def servers(kafka_jars: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServers]:
+    """A broker that these tests may kill."""
+    own = KafkaServers(tmp_path_factory.mktemp("broker"))
     yield own
     own.stop()
 
@@ -73,13 +74,7 @@ def drained(address: str) -> None:
 
 def sent(transport: KafkaTransport, messages: Sequence[tuple[str, str, bytes]]) -> None:
     """Send as a tracer does: what fails is sent again."""
-    deadline = time.monotonic() + kafka_world.PATIENCE_S
-    while True:
-        try:
-            return transport.send(messages)
-        except Exception:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+    kafka_world.until(lambda: transport.send(messages) is None)
 
 
 def steady(folder: Path, kafka: Kafka) -> bytes:
@@ -138,6 +133,26 @@ def test_killed_at_any_moment_and_its_broker_too_it_ends_with_the_store_of_the_e
     for kind in KINDS:
         assert kind in one, kind
     assert one.splitlines() == other.splitlines()
+
+
+def test_what_failed_to_be_sent_while_brokers_were_away_does_not_arrive_later(
+    servers: KafkaServers, tmp_path: Path
+) -> None:
+    kafka = kafka_world.topics(servers)
+    with kafka_world.bus(kafka, tmp_path) as bus:
+        bus.send([("traces", "a", b"1")])
+        servers.kill()
+        with pytest.raises(LogError, match="has not acknowledged 1 of 1") as caught:
+            bus.send([("traces", "a", b"a tick that comes too late")])
+        assert caught.value.retryable
+        servers.start()
+        kafka_world.until(lambda: bus.send([("traces", "a", b"2")]) is None)
+        reading, found = Reading(bus, ("traces",), {}), list[bytes]()
+        while reading.lag(bus):
+            read = reading.next(10)
+            reading.advance(read)
+            found += [message.value for messages in read.values() for message in messages]
+        assert found == [b"1", b"2"]
 
 
 def test_records_of_other_producers_are_dead_letters_and_nothing_else_changes(
