@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +21,10 @@ from pipelines.engines import flink_connector
 from pipelines.engines.flink_jvm import prepare, reap
 from pipelines.engines.flink_kafka import java_properties, kafka_of
 from pipelines.engines.flink_log import TracesLog
-from pipelines.engines.flink_rest import FlinkError, JobManager, uri
+from pipelines.engines.flink_rest import FlinkError, JobManager, cause_of, uri
 from pipelines.hosting import lock_folder
 
 _POLL: Final = 0.5  # seconds between looks at the job
-_QUIET: Final = 60.0  # seconds between two tellings of a failure
 _END_S: Final = 5  # seconds: a service waits 8
 _log = logging.getLogger(__name__)
 
@@ -83,8 +81,6 @@ def _start(
     settings = {
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": (folder / "checkpoints").as_uri(),
-        # A topic that was made again has a source of its own: that one's offsets go, the operators' states stay.
-        **({"table.exec.uid.format": f"<id>_<transformation>_{times}"} if times else {}),
         "execution.state-recovery.ignore-unclaimed-state": str(times > 0).lower(),
         "taskmanager.numberOfTaskSlots": str(config.flink.parallelism),
         "taskmanager.memory.managed.size": f"{64 * config.flink.parallelism}m",
@@ -92,8 +88,13 @@ def _start(
         "rest.address": manager.host, "rest.bind-address": manager.host, "rest.port": str(manager.port),
         "web.submit.enable": "false", "io.tmp.dirs": str(folder / "tmp"),
     }  # fmt: skip
-    job = flink_job.Job(config, properties, [jar], config.flink.parallelism, settings=settings, restore=restore)
+    # A topic that was made again has a source of its own: the old one's offsets go, the operators' states stay.
+    source = f"log-{times}" if times else "log"
+    job = flink_job.Job(
+        config, properties, [jar], config.flink.parallelism, settings=settings, restore=restore, source=source
+    )
     client = flink_job.start(job)
+    (folder / "jobmanager").write_text(f"{manager.host}:{manager.port}\n")
     where = f"from {restore}" if restore else "from the beginning of the log"
     slots = config.flink.parallelism
     print(f"streamgauge: flink runs on {manager.host}:{manager.port}, {slots} slots, {where}", flush=True)
@@ -114,31 +115,39 @@ def _watch(manager: JobManager, client: Any, log: TracesLog, stopping: threading
 
     Raises FlinkError when the job is over, LogError when it must not go on.
     """
-    job, told, quiet_until = client.getJobID().toString(), "", 0.0
+    job, result, told = client.getJobID().toString(), client.getJobExecutionResult(), ""
     while not stopping.wait(_POLL):
-        if not log.is_same():
-            _log.warning("traces was made again; it is read from its beginning, with what was learnt")
-            return
-        status, failure = _state(manager, client, job)
-        if status == "FINISHED":
+        if _is_over(result):
             print("streamgauge: the flink job was stopped with a savepoint", flush=True)
             stopping.set()
-        elif status in ("FAILED", "CANCELED"):
-            raise FlinkError(f"the flink job is {status.lower()}: {failure or 'see its log'}")
-        if failure and (failure != told or (status != "RUNNING" and time.monotonic() > quiet_until)):
-            told, quiet_until = failure, time.monotonic() + _QUIET
+        elif not log.is_same():
+            _log.warning("traces was made again; it is read from its beginning, with what was learnt")
+            return
+        elif (failure := _failure(manager, job)) and failure != told:
+            told = failure
             _log.warning("the flink job restarts from its last checkpoint: %s", failure)
 
 
-def _state(manager: JobManager, client: Any, job: str) -> tuple[str, str]:
-    """The job's state and its last failure. The REST interface goes with the job, then its client knows."""
+def _is_over(result: Any) -> bool:
+    """Whether the job has ended well. Raises FlinkError if it ended otherwise."""
     try:
-        return manager.status(job), manager.failure(job)
-    except FlinkError as error:
-        try:
-            return str(client.getJobStatus().get().toString()), ""
-        except Exception:
-            raise FlinkError(f"Flink's JVM is gone: {error}") from None
+        if not result.isDone():
+            return False
+    except Exception:
+        raise FlinkError("Flink's JVM is gone; a start goes on from its last checkpoint") from None
+    try:
+        result.get()
+    except Exception as error:
+        raise FlinkError(f"the flink job has failed: {cause_of(str(error))}") from None
+    return True
+
+
+def _failure(manager: JobManager, job: str) -> str:
+    """Why the job restarted last, if it did."""
+    try:
+        return manager.failure(job)
+    except FlinkError:
+        return ""  # the interface starts after the job and ends before it
 
 
 @contextmanager

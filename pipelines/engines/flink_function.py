@@ -10,7 +10,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +19,7 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from pipelines.config import Config
 from pipelines.engines.combining import CombinerRouting
+from pipelines.engines.flink_jvm import parent_of
 from pipelines.engines.flink_state import Kept
 from pipelines.engines.flink_ticks import Ticker
 from pipelines.engines.keyed import Keyed
@@ -137,10 +137,6 @@ def leave_with_parent() -> None:
 
 
 def _ancestors() -> tuple[int, int]:
-    """The parent, a shell, and its parent, the JVM; 0 where the system does not say."""
+    """The parent, a shell, and its parent, the JVM."""
     parent = os.getppid()
-    try:
-        stat = Path(f"/proc/{parent}/stat").read_text()
-    except OSError:
-        return parent, 0
-    return parent, int(stat.rpartition(")")[2].split()[1])
+    return parent, parent_of(parent)

@@ -44,6 +44,7 @@ class Job(NamedTuple):
     python: str = sys.executable  # of the workers
     settings: Mapping[str, str] = {}  # Flink's own, over ours
     restore: str = ""  # URI of a checkpoint or savepoint
+    source: str = "log"  # identity of the source: its offsets are restored only where it is the same
 
 
 class Cluster(NamedTuple):
@@ -77,6 +78,7 @@ def start(job: Job, cluster: Cluster | None = None, shipped: Sequence[Path] = ()
     statements = tables.create_statement_set()
     statements.add_insert("log_out", tables.from_data_stream(said))
     statements.attach_as_datastream()
+    _identify(environment, job.source)
     try:
         return environment.execute_async(name_of(job.config))._j_job_client
     except Py4JJavaError as error:
@@ -104,7 +106,7 @@ def settings_of(job: Job) -> dict[str, str]:
         "parallelism.default": str(job.parallelism),
         "pipeline.max-parallelism": str(SLOTS),
         "pipeline.jars": ";".join(jar.as_uri() for jar in job.jars),
-        "table.exec.uid.generation": "ALWAYS",
+        "table.exec.uid.generation": "DISABLED",  # its identities have a count of all plans of the JVM in them
         **({"execution.state-recovery.path": job.restore} if job.restore else {}),
     }
     return settings | dict(job.settings)
@@ -139,6 +141,23 @@ def _connect(tables: StreamTableEnvironment, job: Job) -> None:
         "properties.max.request.size": str(LARGEST),
         "sink.delivery-guarantee": "at-least-once",
     }))  # fmt: skip
+
+
+def _identify(environment: StreamExecutionEnvironment, source: str) -> None:
+    """Give the operators that have state, beside our own, identities by which a savepoint finds them again."""
+    uids = {"SourceTransformation": source, "SinkTransformation": "said"}
+    left, seen = list(environment._j_stream_execution_environment.getTransformations()), set[int]()
+    while left:
+        transformation = left.pop()
+        if transformation.getId() in seen:
+            continue
+        seen.add(transformation.getId())
+        left.extend(transformation.getInputs())
+        uid = uids.pop(transformation.getClass().getSimpleName(), None)
+        if uid is not None:
+            transformation.setUid(uid)
+    if uids:
+        raise FlinkError(f"this version of Flink plans the job without {', '.join(sorted(uids))}")
 
 
 def _table(name: str, topic: str, options: Mapping[str, str]) -> str:

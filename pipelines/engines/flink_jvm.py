@@ -63,13 +63,29 @@ def reap(folder: Path) -> None:
     for environ in Path("/proc").glob("[0-9]*/environ"):
         pid = int(environ.parent.name)
         try:
-            is_left = pid != os.getpid() and marker in environ.read_bytes().split(b"\0")
+            is_left = marker in environ.read_bytes().split(b"\0") and not _is_own(pid)
             if is_left:
                 os.kill(pid, signal.SIGKILL)
         except OSError:
             continue  # gone meanwhile, or another user's
         if is_left:
             _log.warning("ended process %d, left by an earlier flink engine on %s", pid, folder)
+
+
+def _is_own(pid: int) -> bool:
+    """Whether this process is it, or started it."""
+    while pid > 1 and pid != os.getpid():
+        pid = parent_of(pid)
+    return pid == os.getpid()
+
+
+def parent_of(pid: int) -> int:
+    """A process's parent; 0 where the system does not say."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])
 
 
 def _check_java() -> None:

@@ -5,6 +5,7 @@ FlinkError   the JobManager is not there or refuses; the message names it, what 
 
 from __future__ import annotations
 
+import datetime
 import json
 import time
 import urllib.error
@@ -66,9 +67,12 @@ class JobManager:
         return str(self._ask(f"/jobs/{job}")["state"])
 
     def failure(self, job: str) -> str:
-        """The last failure's cause, a line; empty if there was none."""
+        """The last failure's cause and time, a line; empty if there was none."""
         entries = self._ask(f"/jobs/{job}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
-        return cause_of(entries[0]["stacktrace"]) if entries else ""
+        if not entries:
+            return ""
+        at = datetime.datetime.fromtimestamp(entries[0]["timestamp"] / 1000, datetime.UTC)
+        return f"{cause_of(entries[0]['stacktrace'])} (at {at:%H:%M:%S} UTC)"
 
     def checkpoint(self, job: str) -> str:
         """Where the last complete checkpoint or savepoint lies; empty if there is none."""
