@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -117,13 +116,21 @@ class Output(NamedTuple):
 
 
 Emitted = PointColumns | Profiles | Score | Anomaly | Change | DeadLetter | Counters
-# On a topic with several kinds, a message is MessagePack [kind, record]; `kind` is the class name in lower case.
-KINDS: dict[str, type[Any]] = {
-    cls.__name__.lower(): cls for cls in (PointColumns, Profiles, Score, Anomaly, Change, DeadLetter, Counters)
-}
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
-_resolving = threading.Lock()
+
+
+def kinds_of(*classes: type[Any]) -> dict[str, type[Any]]:
+    """Kinds of records by name: on a topic with several, a message is MessagePack [kind, record].
+
+    Called while a module is imported: msgspec 0.22 reads a class's annotations at its first use, and two threads that
+    do so at once crash.
+    """
+    _decoders.update({cls: msgspec.msgpack.Decoder(cls) for cls in classes})
+    return {cls.__name__.lower(): cls for cls in classes}
+
+
+KINDS: dict[str, type[Any]] = kinds_of(PointColumns, Profiles, Score, Anomaly, Change, DeadLetter, Counters)
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -136,15 +143,8 @@ def decode(data: bytes, kinds: dict[str, type[Any]] = KINDS) -> Any:
     kind, raw = msgspec.msgpack.decode(data, type=tuple[str, msgspec.Raw])
     if kind not in kinds:
         raise ValueError(f"unknown record kind {kind!r}, known are {', '.join(sorted(kinds))}")
-    return _decoder(kinds[kind]).decode(raw)
-
-
-def _decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
-    """One a class: msgspec 0.22 reads its annotations at the first use, and two threads that do so at once crash."""
-    if kind not in _decoders:
-        with _resolving:
-            _decoders.setdefault(kind, msgspec.msgpack.Decoder(kind))
-    return _decoders[kind]
+    decoder = _decoders.get(kinds[kind])
+    return msgspec.msgpack.decode(raw, type=kinds[kind]) if decoder is None else decoder.decode(raw)
 
 
 def _known(value: float) -> float | None:

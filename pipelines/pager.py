@@ -27,9 +27,7 @@ from pipelines.outputs import DeadLetter, Output
 from tracer.records import Tick, identity_of
 
 VERSION: Final = 1
-KINDS: Final[dict[str, type[Any]]] = outputs.KINDS | {
-    cls.__name__.lower(): cls for cls in (Silence, Ack, Unsuppress, Topology, Tick, Decision, Notification)
-}
+KINDS: Final = outputs.KINDS | outputs.kinds_of(Silence, Ack, Unsuppress, Topology, Tick, Decision, Notification)
 _ASKED: Final = (Silence, Ack, Unsuppress)
 
 

@@ -35,7 +35,7 @@ from tracer.records import Feedback, Setting, Tick
 VERSION: Final = 1
 CONSUMER: Final = "verdicts"
 KNOWN: Final = 4096  # notifications that can be judged, newest last
-KINDS: Final[dict[str, type[Any]]] = {cls.__name__.lower(): cls for cls in (Notification, Feedback, Tick)}
+KINDS: Final = outputs.kinds_of(Notification, Feedback, Tick)
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):

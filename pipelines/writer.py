@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -23,9 +22,7 @@ from pipelines.reading import Reading, after
 from tracer.transport import Message
 
 TOPICS = ("scores", "anomalies", "alerts", "dead-letters")
-STORED: dict[str, type[Any]] = outputs.KINDS | {
-    kind.__name__.lower(): kind for kind in (Decision, Notification, Ack, Silence, Unsuppress)
-}
+STORED = outputs.KINDS | outputs.kinds_of(Decision, Notification, Ack, Silence, Unsuppress)
 _UNFIT = (ValueError, TypeError, LookupError, OverflowError)  # of a record; a store's own faults are none of these
 _REMEMBERED = 4_096  # dead letters: what is sent again after a crash
 _log = logging.getLogger(__name__)

@@ -24,9 +24,7 @@ from pipelines.outputs import PointColumns, Profiles
 from tracer.transport import Message
 
 TOPICS: Final = ("scores", "anomalies", "alerts", *REPORTS)
-_SHOWN: Final[dict[str, type[Any]]] = outputs.KINDS | {
-    kind.__name__.lower(): kind for kind in (Silence, Ack, Unsuppress, Topology, Decision, Notification)
-}
+_SHOWN: Final = outputs.KINDS | outputs.kinds_of(Silence, Ack, Unsuppress, Topology, Decision, Notification)
 _NAMES: Final = {"pointcolumns": "points"}
 _encoder = msgspec.json.Encoder()
 

@@ -38,7 +38,7 @@ class Forward(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     data: bytes
 
 
-KINDS: Final[dict[str, type[Any]]] = {"report": Report, "forward": Forward}
+KINDS: Final = outputs.kinds_of(Report, Forward)
 
 
 def ship(job: Job, item: Emitted) -> list[Output]:
