@@ -13,7 +13,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from pipelines.config import Kafka
 from pipelines.topics import Topic
-from tracer.kafka_client import QUIET, Cluster
+from tracer.kafka_client import MISSING, QUIET, Cluster
 from tracer.kafka_settings import SettingsError, client_settings
 from tracer.transport import LogError
 
@@ -46,10 +46,11 @@ class KafkaTopics:
                 {setting: str(entries[name][setting].value) for setting in settings if setting in entries[name]},
             )
             for name, topic in real.items()
+            if name in entries
         }
 
     def create(self, topics: Sequence[Topic]) -> None:
-        """Make topics; one that another process has made meanwhile is left as it is."""
+        """Make topics; one that somebody else has made meanwhile stays as it is."""
         made = [
             NewTopic(self._cluster.topic(topic.name), topic.partitions, topic.copies, config=dict(topic.settings))
             for topic in topics
@@ -75,7 +76,14 @@ class KafkaTopics:
         if not asked:
             return {}
         answers = self._admin.describe_configs(list(asked.values()), request_timeout=self._patience)
-        return {name: answers[resource].result(self._patience) for name, resource in asked.items()}
+        found: dict[str, dict[str, ConfigEntry]] = {}
+        for name, resource in asked.items():
+            try:
+                found[name] = answers[resource].result(self._patience)
+            except KafkaException as error:
+                if error.args[0].code() not in MISSING:  # just made or deleted: not every broker knows yet
+                    raise
+        return found
 
     @contextmanager
     def _told(self, topic: str) -> Iterator[None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipelines.cli import UseError
 from pipelines.config import Config, Kafka
@@ -14,6 +15,9 @@ from pipelines.topics import Difference, Topic, differences, wanted
 if TYPE_CHECKING:
     from pipelines.adapters.kafka_topics import KafkaTopics
 
+_SPREAD: Final = 15.0  # seconds until every broker knows of a change
+_POLL: Final = 0.05
+
 
 def topics(args: argparse.Namespace) -> int:
     """Show all topics and what differs; 1 if something does and --check, --create or --alter was given."""
@@ -21,12 +25,13 @@ def topics(args: argparse.Namespace) -> int:
     if config.kafka is None:
         raise UseError(f'{args.config} has no [kafka] section; add one with bootstrap = "HOST:9092"')
     client = _client(config.kafka)
-    asked, found = _look(client, config, config.kafka)
-    told = differences(asked, found)
-    if (args.create and any(one.is_missing for one in told)) or (args.alter and any(one.settings for one in told)):
+    asked, found, told = _look(client, config, config.kafka)
+    if _is_changing(args, told):
         _change(client, asked, told, create=args.create)
-        asked, found = _look(client, config, config.kafka)
-        told = differences(asked, found)
+        deadline = time.monotonic() + _SPREAD
+        while _is_changing(args, told) and time.monotonic() < deadline:
+            time.sleep(_POLL)
+            asked, found, told = _look(client, config, config.kafka)
     print("\n".join(_table(asked, found)))
     for one in told:
         print(f"{one.topic}: {one.text}")
@@ -41,10 +46,16 @@ def _client(kafka: Kafka) -> KafkaTopics:
     return KafkaTopics(kafka)
 
 
-def _look(client: KafkaTopics, config: Config, kafka: Kafka) -> tuple[list[Topic], dict[str, Topic]]:
+def _is_changing(args: argparse.Namespace, told: Iterable[Difference]) -> bool:
+    """Whether there is, or still is, something that this command is to change."""
+    return any((args.create and one.is_missing) or (args.alter and one.settings) for one in told)
+
+
+def _look(client: KafkaTopics, config: Config, kafka: Kafka) -> tuple[list[Topic], dict[str, Topic], list[Difference]]:
     asked = wanted(kafka, config.retention.log, {})
     found = client.found([topic.name for topic in asked], {name for topic in asked for name in topic.settings})
-    return wanted(kafka, config.retention.log, found), found
+    asked = wanted(kafka, config.retention.log, found)
+    return asked, found, differences(asked, found)
 
 
 def _change(client: KafkaTopics, asked: Sequence[Topic], told: Iterable[Difference], *, create: bool) -> None:
