@@ -11,7 +11,7 @@ from pipelines import lineage
 from pipelines.adapters import http
 from pipelines.adapters.http_json import MAX_TEXT, Refusal, answer, as_object, number, span, whole
 from pipelines.adapters.http_traces import traced_by
-from pipelines.ports import Query
+from pipelines.ports import Query, StoreBusy
 
 _MOST: Final = 5000  # rows of one answer
 _LABELS: Final = ("worker", "domain", "entity", "metric")
@@ -174,7 +174,10 @@ async def health(request: web.Request) -> web.StreamResponse:
     sources = request.app[http.SOURCES]
     pipeline = await request.app[http.READERS].run(sources.health)
     names = [job.name for job in sources.config.jobs]
-    by_job = await _ask(request, lambda query: {name: query.counters(name) for name in names})
+    try:
+        by_job = await _ask(request, lambda query: {name: query.counters(name) for name in names})
+    except StoreBusy:
+        by_job = {}  # what is wrong is told all the same
     return answer(pipeline | {"jobs": by_job})
 
 

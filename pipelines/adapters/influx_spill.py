@@ -134,6 +134,7 @@ class Spill:
         self.close()
         try:
             self._file = os.open(self._path(self._tail + 1), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            _sync_folder(self._folder)
         except OSError as error:
             raise StoreBusy(f"cannot write to {self._folder}: {error.strerror}; free disk space") from error
         with self._lock:
@@ -161,6 +162,15 @@ def _mended(path: Path) -> int:
     if end < len(data):
         os.truncate(path, end)
     return end
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _count(path: Path, begin: int) -> int:

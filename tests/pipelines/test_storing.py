@@ -176,9 +176,8 @@ def test_a_run_goes_on_while_influxdb_is_down_and_the_page_reads_it_all_afterwar
         until(lambda: read(address, "api/jobs/ctr/breakdown")[0] == 200)
         influx.pause()
         send(6, 16)
-        service_told = service.health
-        until(lambda: service_told()["lags"]["writer"] == 0 and service_told()["store"]["failures"] > 1)
-        told = service_told()
+        until(lambda: health()["lags"]["writer"] == 0 and health()["store"]["failures"] > 1)
+        told = health()
         assert told["lags"]["store"] == told["store"]["waiting"] > 0
         assert "does not answer" in told["store"]["error"]
         assert told["ready"]
