@@ -15,8 +15,8 @@ import msgspec
 from pipelines import loading, outputs
 from pipelines.adapters.kafka import KafkaBus
 from pipelines.adapters.kafka_group import GroupOffsets
-from pipelines.config import Config, Kafka
-from pipelines.engines.embedded import Engine
+from pipelines.config import Config, JobConfig, Kafka
+from pipelines.engines.embedded import Engine, Hosted
 from pipelines.engines.parts import operator_of
 from pipelines.reading import Reading
 from pipelines.stream import shards
@@ -74,11 +74,13 @@ def _sharded(record: TraceBatch | Tick) -> Sent:
     return [("traces", key_of(SHARDED, one.shard, 2), records.encode(one)) for one in made]
 
 
-def steady(config: Config, sent: Sequence[tuple[str, str, bytes]]) -> dict[Any, list[Any]]:
+def steady(
+    config: Config, sent: Sequence[tuple[str, str, bytes]], make: Callable[[JobConfig, int], Hosted] = operator_of
+) -> dict[Any, list[Any]]:
     """What the embedded engine says of the same log, uninterrupted."""
     log = MemoryLog()
     log.send(sent)
-    engine = Engine(config, log, operator_of)
+    engine = Engine(config, log, make)
     while engine.step():
         pass
     return as_read(message for topic in TOPICS for message in log.read(topic, 0, 10**9))
@@ -124,9 +126,11 @@ class Hosts:
         self.processes: list[subprocess.Popen[bytes]] = []
         self._config = config
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """One more."""
+    def start(self, script: str = "") -> subprocess.Popen[bytes]:
+        """One more; of a test's own making if a script is given."""
         command = [sys.executable, "-m", "pipelines", "engine", "faust", "--config", str(self._config)]
+        if script:
+            command = [sys.executable, "-c", script, str(self._config)]
         self.processes.append(subprocess.Popen(command))
         return self.processes[-1]
 
