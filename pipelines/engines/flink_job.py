@@ -39,8 +39,8 @@ class Job(NamedTuple):
 
     config: Config
     client: Mapping[str, str]  # properties of Kafka's Java client
-    jars: Sequence[Path]  # the connector, and what a cluster lacks
-    parallelism: int
+    jars: Sequence[Path] = ()  # the connector, and what a cluster lacks
+    parallelism: int | None = None  # None: the cluster's own
     python: str = sys.executable  # of the workers
     settings: Mapping[str, str] = {}  # Flink's own, over ours
     restore: str = ""  # URI of a checkpoint or savepoint
@@ -103,12 +103,15 @@ def settings_of(job: Job) -> dict[str, str]:
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.max-backoff": "10 s",
-        "parallelism.default": str(job.parallelism),
         "pipeline.max-parallelism": str(SLOTS),
-        "pipeline.jars": ";".join(jar.as_uri() for jar in job.jars),
         "table.exec.uid.generation": "DISABLED",  # its identities have a count of all plans of the JVM in them
-        **({"execution.state-recovery.path": job.restore} if job.restore else {}),
     }
+    if job.parallelism is not None:
+        settings["parallelism.default"] = str(job.parallelism)
+    if job.jars:
+        settings["pipeline.jars"] = ";".join(jar.as_uri() for jar in job.jars)
+    if job.restore:
+        settings["execution.state-recovery.path"] = job.restore
     return settings | dict(job.settings)
 
 
