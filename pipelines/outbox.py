@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from anomaly.types import Notification
-from pipelines.engines.keyed import dead_letter
+from pipelines.dead_letters import dead_letter
 from pipelines.ports import Bus, Notifier, NotifyError
 from pipelines.reading import Reading
 from pipelines.writer import stored_of

@@ -15,7 +15,7 @@ import msgspec
 from anomaly.types import Ack, Decision, Notification, Silence, Unsuppress
 from pipelines import outputs
 from pipelines.asked import change_of
-from pipelines.engines.keyed import dead_letter
+from pipelines.dead_letters import dead_letter
 from pipelines.outputs import DeadLetter
 from pipelines.ports import Bus, Store, Stored
 from pipelines.reading import Reading, after

@@ -78,7 +78,10 @@ class Feed:
                 await asyncio.sleep(_POLL)
 
     def _read(self) -> list[tuple[str, Message]]:
-        return [(log, message) for log, at in self.position.items() for message in self._bus.read(log, at, _BATCH)]
+        logs = [log for topic in TOPICS for log in self._bus.logs(topic)]
+        if logs != [*self.position]:  # a topic grew, or was made anew
+            self.position = {log: self.position.get(log, 0) for log in logs}
+        return [(log, message) for log in logs for message in self._bus.read(log, self.position[log], _BATCH)]
 
     async def missed(self, log: str, start: int, until: int) -> AsyncIterator[Message]:
         """The messages of a log in [start, until)."""
@@ -122,7 +125,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     feed = request.app[FEED]
     if len(feed.clients) >= MAX_CLIENTS:
         raise Refusal(503, f"{MAX_CLIENTS} pages are open already", "close one, or try again later")
-    since = position_of(request.headers.get("Last-Event-ID") or request.query.get("since", ""), feed.position)
+    asked = request.headers.get("Last-Event-ID") or request.query.get("since", "")
+    since = position_of(asked, feed.position)
     client, until = Client(request.transport), dict(feed.position)
     feed.clients.add(client)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
@@ -133,6 +137,8 @@ async def events(request: web.Request) -> web.StreamResponse:
             await response.write(b"retry: 1000\n" + event("hello", {}, since or until))
             if since is not None:
                 await _replay(feed, response, since, until)
+            elif asked:  # of other logs than there are now
+                await response.write(event("reset", {}, until))
             await _pump(response, client)
         finally:
             feed.clients.discard(client)

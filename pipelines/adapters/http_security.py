@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from pipelines.adapters.http_json import Refusal, refused
 from pipelines.ports import StoreBusy
+from tracer.transport import LogError
 
 COOKIE: Final = "streamgauge_token"
 PROBES: Final = frozenset({"/healthz", "/readyz"})
@@ -84,6 +85,8 @@ def middleware(guard: Guard) -> Middleware:
             response = refused(refusal)
         except StoreBusy as busy:
             response = refused(Refusal(503, str(busy), "ask again; nothing is lost meanwhile"))
+        except LogError as fault:
+            response = refused(Refusal(503, str(fault), "try again when the log answers"))
         except web.HTTPException as error:
             response = refused(_explained(error))
         if not response.prepared:

@@ -20,7 +20,7 @@ import numpy as np
 
 from pipelines.bridge import rows
 from pipelines.config import Bridge, JobConfig
-from pipelines.engines.keyed import dead_letter
+from pipelines.dead_letters import dead_letter
 from pipelines.outputs import Output
 from tracer import profiles, records
 from tracer.events import Idled, Stepped

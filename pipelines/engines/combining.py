@@ -9,7 +9,8 @@ import msgspec
 
 from pipelines import outputs
 from pipelines.config import Config, JobConfig
-from pipelines.engines.keyed import Keyed, KeyedConsumer, Route, dead_letter
+from pipelines.dead_letters import dead_letter
+from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
 from pipelines.outputs import Output
 from pipelines.ports import Bus
 from tracer.records import Tick

@@ -12,7 +12,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from pipelines.engines.keyed import Keyed, dead_letter
+from pipelines.dead_letters import dead_letter
+from pipelines.engines.keyed import Keyed
 from pipelines.outputs import Output
 from tracer.transport import Message
 

@@ -14,15 +14,13 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from pipelines import outputs
-from pipelines.outputs import DeadLetter, Output
+from pipelines.dead_letters import dead_letter, deliver
+from pipelines.outputs import Output
 from pipelines.ports import Bus
 from pipelines.reading import Reading, after
-from tracer import records
-from tracer.transport import LogError, Message
+from tracer.transport import Message
 
 _SHARE: Final = 30.0  # commits take at most one part in so many of the time
-_SHOWN: Final = 16_384  # bytes of what the log refuses that its dead letter keeps
 _log = logging.getLogger(__name__)
 
 
@@ -109,7 +107,7 @@ class KeyedConsumer:
         if batches and not self._taken:
             self._take(batches)
         if self._unsent:
-            self._send()
+            deliver(self.bus, self._unsent)
         self._reading.advance(self._taken)
         self._since += _count(self._taken)
         self._taken = {}
@@ -128,27 +126,6 @@ class KeyedConsumer:
         self.state_bytes = len(state)
         self._since, self._commit_time = 0, time.monotonic()
         self._pause = max(self._every, _SHARE * (self._commit_time - started))
-
-    def _send(self) -> None:
-        try:
-            self.bus.send(self._unsent)
-        except LogError as error:
-            if error.retryable:
-                raise
-            self._send_singly()
-        self._unsent = []
-
-    def _send_singly(self) -> None:
-        """The log will never take one of them: in its place a dead letter tells what was lost. Raises LogError."""
-        while self._unsent:
-            try:
-                self.bus.send(self._unsent[:1])
-            except LogError as error:
-                if error.retryable:
-                    raise
-                _log.error("%s: the log takes no such record: %s", self.name, error)
-                self.bus.send([_refused(self._unsent[0], str(error))])
-            self._unsent = self._unsent[1:]
 
     def _take(self, batches: Mapping[str, list[Message]]) -> None:
         careful = any(batch[0].offset < self._careful_until.get(log, 0) for log, batch in batches.items())
@@ -212,21 +189,3 @@ def committed_state(bus: Bus, name: str, key: str) -> bytes | None:
     """What one key's state was when the consumer `name` committed last; None if it had none."""
     state = bus.committed(name)[1]
     return None if state is None else msgspec.msgpack.decode(state, type=_Committed).keys.get(key)
-
-
-def dead_letter(message: Message, reason: str, text: str) -> Output:
-    """What is sent in place of a message that cannot be used."""
-    identity = records.identity_of(message.value)
-    letter = DeadLetter(
-        identity=identity, reason=reason, text=text, topic=message.topic, key=message.key, data=message.value
-    )
-    return Output("dead-letters", message.key, outputs.encode(letter))
-
-
-def _refused(output: Output, text: str) -> Output:
-    """What is sent in place of an output that the log will never take; of its bytes only the first ones."""
-    letter = DeadLetter(
-        identity=records.identity_of(output.value), reason="refused by the log", text=text, topic=output.topic,
-        key=output.key, data=output.value[:_SHOWN],
-    )  # fmt: skip
-    return Output("dead-letters", output.key, outputs.encode(letter))

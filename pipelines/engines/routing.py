@@ -12,7 +12,8 @@ from contextlib import suppress
 
 from pipelines import outputs
 from pipelines.config import Config, JobConfig
-from pipelines.engines.keyed import Route, dead_letter
+from pipelines.dead_letters import dead_letter
+from pipelines.engines.keyed import Route
 from pipelines.outputs import Output
 from tracer import records
 from tracer.records import Head, Kind, Open, Record, RecordError, TraceBatch, key_of
