@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -67,6 +68,12 @@ class Host:
         """What the JSON says of a job, past the wire."""
         with urllib.request.urlopen(f"{self.address}/api/jobs", timeout=PATIENCE / 1000) as answer:
             return next(one for one in json.load(answer) if one["job"] == job)
+
+    def series(self, job: str, entity: str) -> int:
+        """How many series of an entity the JSON lists."""
+        address = f"{self.address}/api/jobs/{quote(job)}/series?entity={quote(entity)}"
+        with urllib.request.urlopen(address, timeout=PATIENCE / 1000) as answer:
+            return len(json.load(answer))
 
     def stop(self) -> None:
         """Stop all of it."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from pipelines import outputs
 from tests.dashboards import world
 from tests.dashboards.conftest import Host, Tab, texts, until
 
@@ -67,6 +68,13 @@ def test_a_part_leads_down_to_its_series_with_band_and_detector(tabs: Tabs) -> N
     page.get_by_text("seasonal_robust").wait_for()
     page.get_by_text("reference band").first.wait_for()
     page.get_by_text("Distribution of the values").wait_for()
+
+
+def test_the_last_of_ten_thousand_series_is_shown_by_its_name(tabs: Tabs, host: Host) -> None:
+    host.log.send([("scores", world.STALE, outputs.encode(world.many(world.STALE, world.NOW - 30 * 3600, 10_000)))])
+    until(lambda: host.series(world.STALE, "feature:f09999") == 1)
+    page = tabs().open(f"#/series?job={world.STALE}&entity=feature:f09999&domain=sample&range=7d")
+    until(lambda: any("psi" in text and "0.25" in text for text in texts(page, ".small-head")))
 
 
 def test_the_curves_of_labels_are_drawn_from_the_buckets_of_the_range(tabs: Tabs) -> None:

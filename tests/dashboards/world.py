@@ -168,3 +168,13 @@ def _alert(node: str, name: str, start: float) -> Alert:
         metric="missing_rate", severity="page", score=12.5, start=start, arrival=start + HOUR,
         text="missing_rate 80 % (normal 20 %)",
     )  # fmt: skip
+
+
+def many(job: str, end: float, count: int) -> PointColumns:
+    """A window of a job with very many series."""
+    keys = [("", "sample", f"feature:f{number:05d}", "psi") for number in range(count)]
+    value, none = np.full(count, 0.25).tobytes(), np.full(count, np.nan).tobytes()
+    return PointColumns(
+        job=job, window="1h", start=end - HOUR, end=end, revision=0, number=1, keys=msgspec.msgpack.encode(keys),
+        value=value, rows=value, error=none, floor=none, reference=none, low=none, high=none,
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 // A job's state in a word: its band, or that it is stale, warming up or only partly known; pure.
 
 const LATE = 3; // windows without data after which a job is stale
-const TRIES = 20;
+const TRIES = 100; // each some seconds after the other: a store that is locked for a minute is waited for
 const KNOWN = 0.7; // coverage below which the number is shown grey
 
 const ORDER = { broken: 0, stale: 1, degraded: 2, watch: 3, unknown: 4, warming: 5, healthy: 6 };

@@ -24,7 +24,6 @@ const VIEWS = { overview, job, changed: changes, series, topology, incidents, tr
 const RETRY = 3000; // milliseconds until the list of jobs is asked again
 const GATHER = 250; // milliseconds over which events are gathered
 const LEAST = 1500; // milliseconds between two refreshes, however fast scores come
-const HEARD = 200; // milliseconds that the first question waits for the stream, so that nothing is missed between them
 const AGE = 5000; // milliseconds between two looks at how old the data are
 
 class Page {
@@ -52,9 +51,9 @@ class Page {
     addEventListener('pageshow', (event) => { if (event.persisted) this.stream.resume(); });
     this.stream.on(['score', 'notification', 'change'], (name, data) => { this.latest.heard(name, data); this.soon(); });
     this.stream.open();
-    await Promise.race([this.stream.first, new Promise((done) => setTimeout(done, HEARD))]);
-    if (!this.stream.hasBeenLive) this.stream.first.then(() => this.stream.hand('reset', null));
     await this.refresh();
+    if (this.stream.hasBeenLive) this.soon(); // what came between this answer and the stream; the view asked later
+    else this.stream.first.then(() => this.stream.hand('reset', null));
     setInterval(() => this.aged(), AGE);
   }
 

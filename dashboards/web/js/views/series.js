@@ -32,7 +32,7 @@ export function mount(root, ctx) {
     part = ctx.child();
     ({ rows, refresh } = chosen.series ? drawOne(body, all, chosen.series, part) : drawMany(body, chosen, part));
   };
-  const load = () => ctx.load(body, (signal) => ctx.get('series', { limit: MOST }, signal), (found) => {
+  const load = () => ctx.load(body, (signal) => ask(ctx, all, signal), (found) => {
     all = found;
     if (!all.length) put(body, empty('No series yet.', 'They come with the first closed window.'));
     else draw();
@@ -40,7 +40,7 @@ export function mount(root, ctx) {
   load();
   return {
     refreshed: () => { if (ctx.range.isRelative) refresh(); },
-    update: draw,
+    update: () => (all && isMissing(all, ctx.state) ? load() : draw()),
     back() {
       if (ctx.state.metric || ctx.state.series) ctx.set({ metric: null, series: null });
       else if (ctx.state.entity) ctx.set({ entity: null, domain: null });
@@ -48,6 +48,16 @@ export function mount(root, ctx) {
       return true;
     },
   };
+}
+
+/** The series of the job; of one with very many the first, and those of the entity that the address names. */
+async function ask(ctx, known, signal) {
+  const all = known ?? await ctx.get('series', { limit: MOST }, signal);
+  return isMissing(all, ctx.state) ? [...all, ...await ctx.get('series', { entity: ctx.state.entity, limit: MOST }, signal)] : all;
+}
+
+function isMissing(all, { entity }) {
+  return all.length >= MOST && Boolean(entity) && entity !== WHOLE && !all.some((row) => row.entity === entity);
 }
 
 /** What the address means among the series: {entity, domain, worker, metric, mine, series}. */
