@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -91,18 +91,20 @@ class KafkaServers:
         return ",".join(f"127.0.0.1:{internal}" for _, internal, _ in self._ports)
 
     def create(self, *topics: str, partitions: int = 1, copies: int = 1, **settings: str) -> None:
-        """Make topics; settings are Kafka's with _ for each dot, such as cleanup_policy="compact"."""
-        admin = AdminClient({"bootstrap.servers": self.internal, "log_level": 0})
+        """Make topics, known to every broker; settings are Kafka's with _ for each dot: cleanup_policy="compact"."""
         config = {name.replace("_", "."): value for name, value in settings.items()}
+        admin = self._admin()  # kept while it is asked: its answers end with it
         made = admin.create_topics([NewTopic(topic, partitions, copies, config=config) for topic in topics])
         for answer in made.values():
             answer.result(READY_S)
+        self._await(lambda known: known >= set(topics))
 
     def delete(self, *topics: str) -> None:
-        """Delete topics."""
-        admin = AdminClient({"bootstrap.servers": self.internal, "log_level": 0})
+        """Delete topics; no broker knows them any more."""
+        admin = self._admin()
         for answer in admin.delete_topics(list(topics)).values():
             answer.result(READY_S)
+        self._await(lambda known: not known & set(topics))
 
     def kill(self, node: int = 0) -> None:
         """SIGKILL one broker, and wait until it is gone."""
@@ -141,14 +143,26 @@ class KafkaServers:
 
     def _is_ready(self) -> bool:
         up = {self._ports[node][1] for node in self._processes}
-        addresses = ",".join(f"127.0.0.1:{port}" for port in sorted(up))
-        admin = AdminClient({"bootstrap.servers": addresses, "log_level": 0})
         try:
-            cluster = admin.list_topics(timeout=2)
+            cluster = self._admin().list_topics(timeout=2)
         except KafkaException:
             return False
         led = all(part.leader != -1 for topic in cluster.topics.values() for part in topic.partitions.values())
         return led and {broker.port for broker in cluster.brokers.values()} >= up
+
+    def _admin(self, *nodes: int) -> AdminClient:
+        """A client of these brokers, or of all that run."""
+        addresses = ",".join(f"127.0.0.1:{self._ports[node][1]}" for node in nodes or sorted(self._processes))
+        return AdminClient({"bootstrap.servers": addresses, "log_level": 0})
+
+    def _await(self, condition: Callable[[set[str]], bool]) -> None:
+        """Wait until it holds for the topics with leaders that each running broker knows."""
+        for node in self._processes:
+            admin, deadline = self._admin(node), time.monotonic() + READY_S
+            while not condition(_led(admin)):
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"broker {node} does not hear of its topics: {self._log(node)}")
+                time.sleep(0.02)
 
     def _write_properties(self, node: int, protocol: str, properties: Mapping[str, str]) -> None:
         client, internal, controller = self._ports[node]
@@ -207,6 +221,11 @@ class KafkaServers:
 
     def _log(self, node: int) -> str:
         return (self.folder / f"broker-{node}.log").read_text(errors="replace")[-3000:]
+
+
+def _led(admin: AdminClient) -> set[str]:
+    topics = admin.list_topics(timeout=READY_S).topics.items()
+    return {name for name, topic in topics if all(part.leader != -1 for part in topic.partitions.values())}
 
 
 def free_port() -> int:

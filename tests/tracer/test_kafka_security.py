@@ -58,10 +58,12 @@ def secured(kafka_jars: None, certificates: Path, tmp_path_factory: pytest.TempP
         f"{listener}.plain.sasl.jaas.config": f'{PLAIN} required user_streamgauge="{PASSWORD}";',
     }
     servers = KafkaServers(tmp_path_factory.mktemp("secured"), protocol="SASL_SSL", properties=properties)
-    servers.create("traces")
-    servers.create("control", cleanup_policy="compact")
-    yield servers
-    servers.stop()
+    try:
+        servers.create("traces")
+        servers.create("control", cleanup_policy="compact")
+        yield servers
+    finally:
+        servers.stop()
 
 
 def made(servers: KafkaServers, ca: Path, password: Path, patience: float = 1.0) -> KafkaTransport:
