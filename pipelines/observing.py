@@ -64,7 +64,7 @@ class Observer:
         before, self._before = self._before or vitals, vitals
         for name, consumer in vitals.consumers.items():
             self._say("failing", float(not consumer.is_alive or consumer.failures > 0), f"consumer:{name}")
-        for kind, sizes in (("lag", vitals.lags), ("state", vitals.state)):
+        for kind, sizes in (("waiting", vitals.lags), ("state", vitals.state)):
             for name, size in sizes.items():
                 self._say(kind, size, f"consumer:{name}")
         for name, size in vitals.disk.items():

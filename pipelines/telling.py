@@ -21,8 +21,9 @@ SHOWN: Final = 5  # folded alerts that are listed; the rest is counted
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _PERCENT: Final = (
     "_rate", "_share", "overdue", "expired", "coverage", "keep_up", "cpu", "memory", "trace_loss", "dead_units",
+    "pipeline_failing",
 )  # fmt: skip
-_SECONDS: Final = ("delay", "_age", "_lag", "silence", "step_time")
+_SECONDS: Final = ("delay", "_age", "_lag", "silence", "step_time", "close_time")
 _COUNTED: Final = ("nonfinite", "restarts")
 _LOOK: Final = {
     "feature": "where {entity} comes from and how it is joined{at}; what was deployed shortly before",

@@ -31,7 +31,7 @@ TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a sca
     "label": "labels positives due overdue expired settled cohort_rows cohort_labelled last_label flips",
     "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps",
     "wall": "rows_seen rows_trained cpu memory dropped"
-    " pipeline_records pipeline_late pipeline_dropped pipeline_lost pipeline_overflow pipeline_dead pipeline_lag"
+    " pipeline_records pipeline_late pipeline_dropped pipeline_lost pipeline_overflow pipeline_dead pipeline_waiting"
     " pipeline_failing pipeline_close_time pipeline_hold pipeline_result_age pipeline_state pipeline_disk"
     " pipeline_notified pipeline_untold pipeline_clients",
 }

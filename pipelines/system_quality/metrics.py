@@ -96,7 +96,7 @@ METRICS: tuple[Metric, ...] = (
         doc="Own job: records that could not be used, by reason.",
     ),
     _own(
-        name="pipeline_lag", compute=own.most("pipeline_lag"), unit="messages",
+        name="pipeline_waiting", compute=own.most("pipeline_waiting"), unit="messages",
         doc="Own job: most messages that waited for a consumer; the queues of store and notifiers among them.",
     ),
     _own(

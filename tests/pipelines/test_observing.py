@@ -91,7 +91,7 @@ def test_looks_become_scored_series_of_the_catalogue() -> None:
     assert points["pipeline_lost", "job:ctr"] == pytest.approx(1 / 61)
     assert points["pipeline_dropped", "job:ctr"] == 0.0
     assert points["pipeline_close_time", "job:ctr"] == 2.0
-    assert points["pipeline_lag", "consumer:writer"] == 3.0
+    assert points["pipeline_waiting", "consumer:writer"] == 3.0
     assert points["pipeline_state", "consumer:engine"] == 1000.0
     assert points["pipeline_disk", "disk:store"] == 7.0
     assert points["pipeline_clients", "http"] == 2.0
@@ -217,7 +217,7 @@ def test_a_running_pipeline_is_scored_as_one_of_its_jobs_and_says_goodbye(tmp_pa
         service.stop()
         query.close()
     assert scored == {"system", "overall"}
-    assert {"pipeline_lag", "pipeline_failing", "pipeline_disk", "cpu"} <= series
+    assert {"pipeline_waiting", "pipeline_failing", "pipeline_disk", "cpu"} <= series
     log = LocalLog(tmp_path / "log.db")
     sent = [records.decode(message.value) for message in log.read("traces", 0, 1000)]
     log.close()
