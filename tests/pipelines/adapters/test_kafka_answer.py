@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -63,13 +65,20 @@ def drained(address: str) -> None:
     deadline, calm = time.monotonic() + kafka_world.PATIENCE_S, 0
     while calm < 3:
         assert time.monotonic() < deadline, "did not drain"
-        try:
-            with urllib.request.urlopen(f"{address}api/health", timeout=30) as response:
-                lags = json.load(response)["lags"]
-        except OSError:
-            lags = {"engine": 1}
-        calm = calm + 1 if not any(lags.values()) else 0
+        code, health = asked(f"{address}api/health")
+        calm = calm + 1 if code == 200 and not any(health["lags"].values()) else 0
         time.sleep(0.1)
+
+
+def asked(url: str, body: bytes | None = None) -> tuple[int, Any]:
+    """The code and the JSON of an answer."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
 
 
 def sent(transport: KafkaTransport, messages: Sequence[tuple[str, str, bytes]]) -> None:
@@ -123,6 +132,9 @@ def test_killed_at_any_moment_and_its_broker_too_it_ends_with_the_store_of_the_e
     process, address = start(config, folder)
     go_on(1.0)
     servers.kill()
+    kafka_world.until(lambda: asked(f"{address}readyz")[0] == 503)
+    code, said = asked(f"{address}api/jobs/ctr/ack", b'{"notification": "n1"}')
+    assert (code, "Kafka at" in said["error"], said["remedy"]) == (503, True, "try again when the log answers")
     servers.start()
     for number in panes:
         sent(transport, test_kill.pane_of(number))
@@ -171,8 +183,7 @@ def test_records_of_other_producers_are_dead_letters_and_nothing_else_changes(
     transport.close()
     process, address = start(config, folder)
     drained(address)
-    with urllib.request.urlopen(f"{address}api/health", timeout=30) as response:
-        dead = json.load(response)["dead"]
+    dead = asked(f"{address}api/health")[1]["dead"]
     stop(process)
     buried = {records.identity_of(value or b"") for topic, _, value in FOREIGN if topic != "dead-letters"}
     assert sum(dead.values()) == len(buried), dead  # an unreadable dead letter breeds no other
