@@ -77,7 +77,7 @@ def whole(request: web.Request, name: str, default: int, most: int, least: int =
     text = request.query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or len(text) > 12 or not least <= int(text) <= most:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)) or not least <= int(text) <= most:
         error = f"{name} must be in {least}..{most}, got {text[:100]!r}"
         raise Refusal(400, error, f"ask for at most {most} and page by time")
     return int(text)
