@@ -8,6 +8,7 @@ goes to the dead letters and its key goes on as if it had not been there.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
@@ -140,6 +141,8 @@ class KeyedConsumer:
             self.load()
             return
         self._taken = batches
+        if careful:
+            self._commit_time = -math.inf  # at once: the next failure goes back to here, not to before this one
 
     def _feed(
         self, messages: Iterable[Message], feed: Callable[[str, list[Message]], list[Output]]
