@@ -47,7 +47,7 @@ def submit(
         from pipelines.engines import flink_job
 
         job = flink_job.Job(
-            config, properties, [jar, *_python_jars()], config.flink.parallelism, python=python, settings=settings,
+            config, properties, [jar, *python_jars()], config.flink.parallelism, python=python, settings=settings,
             restore=uri(savepoint) if savepoint else "",
         )  # fmt: skip
         client = flink_job.start(job, flink_job.Cluster(manager.host, manager.port), [packed(Path(folder))])
@@ -72,7 +72,7 @@ def packed(folder: Path) -> Path:
     return archive
 
 
-def _python_jars() -> list[Path]:
+def python_jars() -> list[Path]:
     """Flink's own support of Python, which clusters keep apart from what they load."""
     spec = importlib.util.find_spec("pyflink")
     if spec is None or spec.origin is None:
