@@ -40,7 +40,7 @@ class Spill:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._max_bytes, self._segment_bytes = folder, max_bytes, segment_bytes
         self._lock = threading.Lock()
-        self._ends = {int(path.stem): _mended(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+        self._ends = {int(path.stem): _whole(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))}
         self._head, self._offset = self._position()
         for number in [number for number in self._ends if number < self._head]:
             self._forget(number)
@@ -155,13 +155,9 @@ class Spill:
             raise StoreBusy(f"cannot write to {self._folder}: {error.strerror}; free disk space") from error
 
 
-def _mended(path: Path) -> int:
-    """The length of a segment, after what a crash left of its last line is cut off."""
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
-        os.truncate(path, end)
-    return end
+def _whole(path: Path) -> int:
+    """The length of a segment without what a crash left of its last line, which is never read."""
+    return path.read_bytes().rfind(b"\n") + 1
 
 
 def _sync_folder(folder: Path) -> None:
