@@ -17,6 +17,7 @@ from typing import Any, Final
 _TIMEOUT: Final = 10.0  # seconds for one answer
 _POLL: Final = 0.2
 _SAVEPOINT_S: Final = 300.0
+_PYTHON: Final = "Traceback (most recent call last):"  # the exception's own line is behind it
 _OVER: Final = frozenset({"FINISHED", "CANCELED", "FAILED"})
 
 
@@ -130,5 +131,8 @@ def cause_of(trace: str) -> str:
     'java.io.IOException: disk full'
     """
     lines = [line for line in trace.replace("\\n", "\n").splitlines() if line.strip()]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return (causes or lines or [""])[-1 if causes else 0].strip()[:1000]
+    causes = [i for i, line in enumerate(lines) if line.startswith("Caused by: ")]
+    first = causes[-1] if causes else 0
+    if lines and lines[first].endswith(_PYTHON):
+        first = next((i for i in range(first + 1, len(lines)) if not lines[i][0].isspace()), first)
+    return "".join(lines[first : first + 1]).removeprefix("Caused by: ").strip()[:1000]

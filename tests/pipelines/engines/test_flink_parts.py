@@ -18,7 +18,7 @@ from pipelines.config import JobConfig
 from pipelines.engines import flink_connector
 from pipelines.engines.flink_connector import NAME, VERSION, ConnectorError
 from pipelines.engines.flink_kafka import java_properties
-from pipelines.engines.flink_rest import FlinkError, JobManager, uri
+from pipelines.engines.flink_rest import FlinkError, JobManager, cause_of, uri
 from pipelines.engines.flink_state import LEAST_JOURNAL, Kept
 from pipelines.engines.flink_ticks import Ticker
 from pipelines.engines.ticking import CATCH_UP
@@ -208,6 +208,16 @@ def test_a_bad_address_of_a_jobmanager_is_told(address: str) -> None:
 def test_a_jobmanager_that_is_not_there_is_told() -> None:
     with pytest.raises(FlinkError, match=r"no JobManager answers at 127\.0\.0\.1:1"):
         JobManager("127.0.0.1:1").version()
+
+
+def test_of_a_failure_in_a_python_worker_its_exception_is_told() -> None:
+    trace = (
+        "java.lang.RuntimeException: bundle\n\tat a.b\nCaused by: java.lang.RuntimeException: Error received from SDK"
+        ' harness: Traceback (most recent call last):\n  File "x.py", line 1, in f\n    f()\n    ^^^\n'
+        "ValueError: state version 9 of job 'a', known is 1\n\n\tat c.d\n\t... 1 more\n"
+    )
+    assert cause_of(trace) == "ValueError: state version 9 of job 'a', known is 1"
+    assert cause_of("") == ""
 
 
 def test_paths_become_uris_and_uris_stay() -> None:
