@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
@@ -28,6 +29,7 @@ MAX_CLIENTS: Final = 500
 _QUEUE: Final = 1000  # events that wait for one client
 _REPLAY: Final = 5000
 _POLL: Final = 0.1
+_QUIET: Final = 60.0  # seconds between two tellings that the log does not answer
 _BATCH: Final = 500
 _log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Feed:
         self._bus, self._readers = bus, readers
         self.position = {log: bus.end(log) for topic in TOPICS for log in bus.logs(topic)}
         self.clients: set[Client] = set()
+        self._quiet_until = 0.0
 
     async def follow(self) -> None:
         """Read and hand out until cancelled."""
@@ -69,13 +72,18 @@ class Feed:
             try:
                 came = await self._readers.run(self._read)
             except LogError as error:
-                _log.warning("the event stream waits: %s", error)
+                self._warn(error)
                 came = []
             for log, message in came:
                 self.position[log] = message.offset + 1
                 self._hand_out(message)
             if not came:
                 await asyncio.sleep(_POLL)
+
+    def _warn(self, error: LogError) -> None:
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + _QUIET
+            _log.warning("the event stream waits: %s", error)
 
     def _read(self) -> list[tuple[str, Message]]:
         logs = [log for topic in TOPICS for log in self._bus.logs(topic)]

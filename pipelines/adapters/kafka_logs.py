@@ -74,17 +74,18 @@ class KafkaLogs:
 
     def logs(self, topic: str) -> tuple[str, ...]:
         """The names of a topic's logs. Raises LogError while there is no such topic, or its keys have moved."""
-        self._refresh_if_due()
-        if topic in self._faults:
-            raise self._faults[topic]
-        if topic not in self._makings:
-            raise LogError(f"{self._cluster.name} does not answer{self._cluster.why}", retryable=True)
-        return tuple(_name(topic, number, self._makings[topic]) for number in range(self._makings[topic].partitions))
+        making = self.making(topic)
+        return tuple(_name(topic, number, making) for number in range(making.partitions))
 
     def making(self, topic: str) -> Making:
         """How a topic was made. Raises LogError as `logs` does."""
-        self.logs(topic)
-        return self._makings[topic]
+        self._refresh_if_due()
+        fault, making = self._faults.get(topic), self._makings.get(topic)
+        if fault is not None:
+            raise fault
+        if making is None:
+            raise LogError(f"{self._cluster.name} does not answer{self._cluster.why}", retryable=True)
+        return making
 
     def place(self, log: str) -> Place | None:
         """The partition that a log is, None for one whose topic is no more."""
@@ -107,8 +108,8 @@ class KafkaLogs:
 
     def bounds(self, topic: str) -> dict[str, tuple[int, int]]:
         """(oldest offset, end) of every log of a topic, asked of the brokers now. Raises LogError."""
-        places = {TopicPartition(self._cluster.topic(topic), self._places[log].partition): log
-                  for log in self.logs(topic)}  # fmt: skip
+        name = self._cluster.topic(topic)
+        places = {TopicPartition(name, number): log for number, log in enumerate(self.logs(topic))}
         first = self._offsets(topic, places, _FIRST)
         end = self._offsets(topic, places, _END)
         self._ends |= end
