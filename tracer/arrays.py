@@ -37,6 +37,9 @@ class Chunk(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     data: bytes
 
 
+_chunk = msgspec.msgpack.Decoder(Chunk)
+
+
 def chunks(array: NDArray[Any], about: Chunk, size: int = CHUNK) -> list[bytes]:
     """The messages that carry an array; `about` says whose it is.
 
@@ -55,7 +58,7 @@ def chunks(array: NDArray[Any], about: Chunk, size: int = CHUNK) -> list[bytes]:
 def decode(data: bytes) -> Chunk:
     """One message of the `tensors` topic. Raises ArrayError."""
     try:
-        chunk = msgspec.msgpack.decode(data, type=Chunk)
+        chunk = _chunk.decode(data)
     except msgspec.DecodeError as error:
         raise ArrayError(f"no chunk of an array: {error}") from None
     if chunk.version != VERSION or not 0 <= chunk.part < chunk.parts:

@@ -114,6 +114,12 @@ def plan(
     return encode(made)
 
 
+# Made at the import: msgspec 0.22 crashes when two threads are the first to read the same class at once.
+_plan = msgspec.json.Decoder(Plan)
+_status = msgspec.json.Decoder(Status)
+_catalogue = msgspec.json.Decoder(Catalogue)
+
+
 def encode(value: Plan | Status | Catalogue) -> bytes:
     """JSON."""
     return msgspec.json.encode(value)
@@ -124,7 +130,7 @@ def decode_plan(data: bytes) -> Plan:
     if len(data) > MAX_BYTES:
         raise PlanError(f"a plan has {len(data)} bytes, at most {MAX_BYTES} are read")
     try:
-        return msgspec.json.decode(data, type=Plan)
+        return _plan.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no plan: {error}") from None
 
@@ -132,7 +138,7 @@ def decode_plan(data: bytes) -> Plan:
 def decode_status(data: bytes) -> Status:
     """A worker's status. Raises PlanError."""
     try:
-        return msgspec.json.decode(data, type=Status)
+        return _status.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no status: {error}") from None
 
@@ -140,7 +146,7 @@ def decode_status(data: bytes) -> Status:
 def decode_catalogue(data: bytes) -> Catalogue:
     """A worker's catalogue. Raises PlanError."""
     try:
-        return msgspec.json.decode(data, type=Catalogue)
+        return _catalogue.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no catalogue: {error}") from None
 
