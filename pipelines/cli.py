@@ -230,6 +230,7 @@ def _guarded(command: Callable[[], int]) -> int:
     from pipelines.engines.flink_rest import FlinkError
     from pipelines.hosting import FolderInUse
     from pipelines.ports import StoreBusy
+    from pipelines.states import StateVersionError
     from tracer.kafka_settings import SettingsError
     from tracer.sqlite_file import FileError
     from tracer.transport import LogError
@@ -241,6 +242,7 @@ def _guarded(command: Callable[[], int]) -> int:
         lines = [f"{where}{fault}" for fault in error.faults]
     except (
         UseError, ActionError, FolderInUse, FileError, LogError, StoreBusy, FlinkError, ConnectorError, SettingsError,
+        StateVersionError,
     ) as error:  # fmt: skip
         lines = [str(error)]
     except BrokenPipeError:

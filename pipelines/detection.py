@@ -19,6 +19,7 @@ from anomaly.detectors.limit import exceeds
 from anomaly.detectors.seasonal_robust import deviation, sigmas
 from anomaly.reference import Bools, Expected, Floats, Moment, Reference, Rows
 from anomaly.types import Anomaly, SeriesKey, Severity
+from pipelines import states
 from pipelines.calendar import moment, slots
 from pipelines.closed import Closed
 from pipelines.config import DAY, JobConfig, WindowSpec
@@ -152,14 +153,14 @@ class Watch:
     def snapshot(self) -> bytes:
         """All state, exactly."""
         return msgspec.msgpack.encode(_State(
-            2, self._keys, pack(self._arrays), self.reference.snapshot(),
+            states.written("watch"), self._keys, pack(self._arrays), self.reference.snapshot(),
             tuple(self.episodes.items()), tuple(self._multipliers.items()),
             tuple(self._excused.items()),
         ))
 
     def restore(self, data: bytes) -> None:
         """Take the state that `snapshot` gave."""
-        state = msgspec.msgpack.decode(data, type=_State)
+        state = states.read("watch", data, _State)
         self._keys = tuple(_series(key) for key in state.keys)
         self._arrays, self._traits = unpack(state.arrays), None
         self._rows = {key: row for row, key in enumerate(self._keys)}

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from anomaly.types import Notification
+from pipelines import states
 from pipelines.dead_letters import dead_letter
 from pipelines.ports import Bus, Notifier, NotifyError
 from pipelines.reading import Reading
@@ -53,7 +54,7 @@ class Outbox:
         self.name = name or f"notifier/{notifier.name}"
         self.sent = self.failed = self.attempts = 0
         offsets, state = bus.committed(self.name)
-        sent = msgspec.msgpack.decode(state, type=_Sent).identities if state else []
+        sent = states.read("outbox", state, _Sent).identities if state else []
         self._identities = deque(sent, maxlen=_REMEMBERED)
         # A notifier that is new to an old log is told what comes from now on, not the past.
         start = offsets or {log: bus.end(log) for log in bus.logs(_TOPIC)}
@@ -108,7 +109,7 @@ class Outbox:
         return True
 
     def _mark(self) -> None:
-        state = msgspec.msgpack.encode(_Sent(1, list(self._identities)))
+        state = msgspec.msgpack.encode(_Sent(states.written("outbox"), list(self._identities)))
         self._bus.commit(self.name, self._reading.offsets, state)
 
 

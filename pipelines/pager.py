@@ -21,12 +21,11 @@ from anomaly.arrivals import Arrival
 from anomaly.episodes import Snapshot, Waits
 from anomaly.ledger import Ledger
 from anomaly.types import Ack, Anomaly, Decision, Notification, Silence, Topology, Unsuppress
-from pipelines import lineage, outputs, telling
+from pipelines import lineage, outputs, states, telling
 from pipelines.config import Config, JobConfig
 from pipelines.outputs import DeadLetter, Output
 from tracer.records import Tick, identity_of
 
-VERSION: Final = 1
 KINDS: Final = outputs.KINDS | outputs.kinds_of(Silence, Ack, Unsuppress, Topology, Tick, Decision, Notification)
 _ASKED: Final = (Silence, Ack, Unsuppress)
 
@@ -87,13 +86,12 @@ class Pager:
         """The state as versioned bytes."""
         for name, ledger in self._ledgers.items():
             self._jobs[name].ledger = ledger.snapshot()
-        return msgspec.msgpack.encode(_State(VERSION, {name: self._jobs[name] for name in sorted(self._jobs)}))
+        jobs = {name: self._jobs[name] for name in sorted(self._jobs)}
+        return msgspec.msgpack.encode(_State(states.written("pager"), jobs))
 
     def restore(self, state: bytes) -> None:
         """Become what `snapshot` described."""
-        restored = msgspec.msgpack.decode(state, type=_State)
-        if restored.version != VERSION:
-            raise ValueError(f"pager state has version {restored.version}, this pager reads {VERSION}")
+        restored = states.read("pager", state, _State)
         self._jobs, self._ledgers = restored.jobs, {}
         for name, job in self._jobs.items():
             if job.ledger is not None:

@@ -18,6 +18,7 @@ import numpy as np
 from anomaly.columns import Column, empty, pack, pick, unpack
 from anomaly.reference import Bools, Floats, Rows
 from anomaly.types import Part, Score, SeriesKey
+from pipelines import states
 from pipelines.closed import Closed
 from pipelines.config import JobConfig
 from pipelines.pipeline import Metric, Pipeline, Rule
@@ -118,13 +119,14 @@ class Scorer:
     def snapshot(self) -> bytes:
         """All state, exactly."""
         return msgspec.msgpack.encode(_State(
-            1, tuple(self._leaves.items()), pack(self._arrays), tuple(sorted(self._kept.items())),
+            states.written("scorer"),
+            tuple(self._leaves.items()), pack(self._arrays), tuple(sorted(self._kept.items())),
             self._waiting, self._scores,
         ))
 
     def restore(self, data: bytes) -> None:
         """Take the state that `snapshot` gave."""
-        state = msgspec.msgpack.decode(data, type=_State)
+        state = states.read("scorer", data, _State)
         self._leaves, self._arrays = dict(state.leaves), unpack(state.arrays)
         self._kept, self._waiting, self._scores = dict(state.kept), state.waiting, state.scores
         self._tree, self._aligned = None, {}

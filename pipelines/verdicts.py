@@ -26,13 +26,12 @@ from anomaly import thresholds
 from anomaly.thresholds import LEAST_VERDICTS, Excused, Lesson, Verdict
 from anomaly.types import Alert, Domain, Notification, SeriesKey, Severity, fingerprint
 from anomaly.wording import place
-from pipelines import outputs
+from pipelines import outputs, states
 from pipelines.config import DAY, JobConfig
 from pipelines.outputs import Change, Output
 from tracer import records
 from tracer.records import Feedback, Setting, Tick
 
-VERSION: Final = 1
 CONSUMER: Final = "verdicts"
 KNOWN: Final = 4096  # notifications that can be judged, newest last
 KINDS: Final = outputs.kinds_of(Notification, Feedback, Tick)
@@ -92,14 +91,12 @@ class Verdicts:
         """The state as versioned bytes."""
         lessons = tuple((key, self._lessons[key]) for key in sorted(self._lessons))
         return msgspec.msgpack.encode(
-            _State(VERSION, self._clock, self._revision, tuple(self._told.items()), lessons)
+            _State(states.written("verdicts"), self._clock, self._revision, tuple(self._told.items()), lessons)
         )
 
     def restore(self, state: bytes) -> None:
         """Become what `snapshot` described. Raises ValueError for bytes of another version."""
-        restored = msgspec.msgpack.decode(state, type=_State)
-        if restored.version != VERSION:
-            raise ValueError(f"the verdicts' state has version {restored.version}, this reader knows {VERSION}")
+        restored = states.read("verdicts", state, _State)
         self._clock, self._revision = restored.clock, restored.revision
         self._told, self._lessons = dict(restored.told), dict(restored.lessons)
 

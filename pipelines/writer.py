@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from anomaly.types import Ack, Decision, Notification, Silence, Unsuppress
-from pipelines import outputs
+from pipelines import outputs, states
 from pipelines.asked import change_of
 from pipelines.dead_letters import dead_letter
 from pipelines.outputs import DeadLetter
@@ -47,7 +47,7 @@ class StoreWriter:
         self._bus, self._store, self._name, self._batch, self._passed = bus, store, name, batch, passed
         committed, state = bus.committed(name)
         self._reading = Reading(bus, TOPICS, committed)
-        self._counted = msgspec.msgpack.decode(state, type=_Counted) if state else _Counted(1, {}, [])
+        self._counted = _counted(state) if state else _Counted(states.written("writer"), {}, [])
 
     def step(self) -> int:
         """Write one batch and commit; how many messages that were.
@@ -87,7 +87,8 @@ class StoreWriter:
         known = set(self._counted.recent)
         new = {letter.identity: letter.reason for letter in letters if letter.identity not in known}
         dead = Counter(self._counted.dead) + Counter(new.values())
-        return _Counted(1, dict(sorted(dead.items())), [*self._counted.recent, *new][-_REMEMBERED:])
+        recent = [*self._counted.recent, *new][-_REMEMBERED:]
+        return _Counted(states.written("writer"), dict(sorted(dead.items())), recent)
 
     def _write(self, kept: list[tuple[Message, Stored]]) -> list[Message]:
         """Write all in one go; those that the store cannot take, found one by one. Raises StoreBusy."""
@@ -109,6 +110,10 @@ class StoreWriter:
         _log.error("%d messages on %s cannot be read; see the dead letters", len(messages), messages[0].topic)
         why = ("unreadable output", "not written by this version")
         self._bus.send([dead_letter(message, *why) for message in messages if message.topic != "dead-letters"])
+
+
+def _counted(state: bytes) -> _Counted:
+    return states.read("writer", state, _Counted)
 
 
 def stored_of(message: Message) -> Stored | None:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from pipelines import states
 from pipelines.dead_letters import dead_letter, deliver
 from pipelines.outputs import Output
 from pipelines.ports import Bus
@@ -86,7 +87,7 @@ class KeyedConsumer:
         self._reading = Reading(self.bus, (self.topic,), offsets)  # up to here all that was caused is sent
         self.states.clear()
         if state is not None:
-            for key, snapshot in msgspec.msgpack.decode(state, type=_Committed).keys.items():
+            for key, snapshot in states.read("consumer", state, _Committed).keys.items():
                 self.states[key] = self._make(key)
                 self.states[key].restore(snapshot)
         self._taken: Mapping[str, list[Message]] = {}  # fed already, but not all that they caused is sent
@@ -122,7 +123,7 @@ class KeyedConsumer:
             return
         started = time.monotonic()
         snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
-        state = msgspec.msgpack.encode(_Committed(1, snapshots))
+        state = msgspec.msgpack.encode(_Committed(states.written("consumer"), snapshots))
         self.bus.commit(self.name, self._reading.offsets, state)
         self.state_bytes = len(state)
         self._since, self._commit_time = 0, time.monotonic()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly.types import SeriesKey
+from pipelines import states
 from pipelines.config import DAY, JobConfig, WindowSpec
 from pipelines.outputs import Profiles
 from pipelines.pipeline import Floats, Metric, Report, Values, WindowClass
@@ -23,7 +24,6 @@ from pipelines.stream.learning import Knowledge, Slot, normality
 from pipelines.stream.pictures import profiles_of
 from pipelines.stream.view import JobView, Layouts, WindowView, job_view
 
-STATE_VERSION: Final = 1
 KEPT_KEYS: Final = 200_000  # in the sets of series whose order is kept; a cache whose size changes no answer
 Block = tuple[str, Metric, Values]  # worker, metric, values
 _EVERY: Final = np.ones(0, bool)
@@ -108,13 +108,11 @@ class Evaluator:
     def snapshot(self) -> bytes:
         """The state as versioned bytes."""
         known = [[i, [list(key[1:]) for key in k.keys], k.seen.tobytes()] for i, k in sorted(self._known.items())]
-        return msgspec.msgpack.encode([STATE_VERSION, known, self._knowledge.state()])
+        return msgspec.msgpack.encode([states.written("evaluator"), known, self._knowledge.state()])
 
     def restore(self, data: bytes) -> None:
-        """Continue exactly where `snapshot` was taken. Raises ValueError for a version that it does not know."""
-        version, known, knowledge = msgspec.msgpack.decode(data)
-        if version != STATE_VERSION:
-            raise ValueError(f"evaluation state has version {version}, this reader knows {STATE_VERSION}")
+        """Continue exactly where `snapshot` was taken. Raises StateVersionError."""
+        _version, known, knowledge = msgspec.msgpack.decode(states.current("evaluator", data))
         self._known = {
             i: Known(tuple(SeriesKey(self._config.name, *key) for key in keys), np.frombuffer(seen, "<f8"))
             for i, keys, seen in known

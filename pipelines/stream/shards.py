@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
-from pipelines import outputs
+from pipelines import outputs, states
 from pipelines.config import JobConfig
 from pipelines.outputs import Counters, DeadLetter, Output
 from pipelines.pipeline import Report
@@ -97,26 +98,26 @@ class Combiner:
     def on_records(self, messages: Sequence[bytes]) -> list[Output]:
         """Take what shards said, in any order between them; what follows, in an order that depends on shard 0 only."""
         sent: list[Output] = []
-        for data in messages:
-            try:
-                sent += self._take(outputs.decode(data, KINDS))
-            except (ValueError, IndexError) as error:
-                sent.append(self._buried(data, str(error)))
+        with np.errstate(all="ignore"):  # as in the operator: huge values overflow to inf, and are shown so
+            for data in messages:
+                try:
+                    sent += self._take(outputs.decode(data, KINDS))
+                except (ValueError, IndexError) as error:
+                    sent.append(self._buried(data, str(error)))
         return sent
 
     def snapshot(self) -> bytes:
         """The state as versioned bytes."""
         state = _State(
-            VERSION, self._emission.number, self._inboxes, self._waiting, self._counters, self._rings,
+            states.written("combiner"),
+            self._emission.number, self._inboxes, self._waiting, self._counters, self._rings,
             self._stage2.snapshot(),
         )  # fmt: skip
         return msgspec.msgpack.encode(state)
 
     def restore(self, data: bytes) -> None:
         """Continue exactly where `snapshot` was taken."""
-        state = msgspec.msgpack.decode(data, type=_State)
-        if state.version != VERSION:
-            raise ValueError(f"state version {state.version} of job {self._config.name!r}, known is {VERSION}")
+        state = states.read("combiner", data, _State)
         self._emission.number = state.number
         self._inboxes, self._waiting, self._counters = state.inboxes, state.waiting, state.counters
         for inbox in self._inboxes:

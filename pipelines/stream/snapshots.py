@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from pipelines import states
 from pipelines.config import JobConfig
 from pipelines.pipeline import Partial, Presence
 from pipelines.stream.facts import Facts
@@ -17,7 +18,6 @@ from pipelines.stream.watermark import FAR_PAST, Member
 from pipelines.stream.windows import Window
 from tracer.records import Name, Sketch
 
-VERSION: Final = 1
 _AS_IT_IS: Final = (
     "ticked", "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings",
     "recent", "pending",
@@ -72,7 +72,7 @@ class SavedSide(msgspec.Struct, array_like=True, frozen=True):
 
 
 class SavedJob(msgspec.Struct, array_like=True, frozen=True):
-    """Version 1."""
+    """All of it."""
 
     version: int
     config: bytes
@@ -104,7 +104,7 @@ _decoder = msgspec.msgpack.Decoder(SavedJob)
 def dump(job: Job, stage2: bytes) -> bytes:
     """The state of a key, and what its second stage gave, as bytes."""
     saved = SavedJob(
-        version=VERSION,
+        version=states.written("operator"),
         config=msgspec.json.encode(job.config),
         shard=job.shard,
         stream=_save_side(job.stream),
@@ -130,10 +130,8 @@ def dump(job: Job, stage2: bytes) -> bytes:
 
 
 def load(data: bytes, config: JobConfig) -> tuple[Job, bytes]:
-    """The state of a key and that of its second stage. Raises ValueError for a version that is not known."""
-    saved = _decoder.decode(data)
-    if saved.version != VERSION:
-        raise ValueError(f"state version {saved.version} of job {config.name!r}, this operator knows up to {VERSION}")
+    """The state of a key and that of its second stage. Raises StateVersionError."""
+    saved = _decoder.decode(states.current("operator", data))
     job = new_job(msgspec.json.decode(saved.config, type=JobConfig), saved.shard)
     for name in _AS_IT_IS:
         setattr(job, name, getattr(saved, name))

@@ -11,6 +11,7 @@ import numpy as np
 from anomaly.reference import Floats
 from anomaly.thresholds import Excused, Multipliers
 from anomaly.types import Anomaly, Score, SeriesKey
+from pipelines import states
 from pipelines.closed import Closed, Columns
 from pipelines.config import Detection, JobConfig
 from pipelines.detection import Judged, Watch
@@ -87,13 +88,14 @@ class Stage2:
     def snapshot(self) -> bytes:
         """All state, exactly."""
         return msgspec.msgpack.encode(_State(
-            1, self._evaluator.snapshot(), tuple(watch.snapshot() for watch in self._watches),
+            states.written("second stage"),
+            self._evaluator.snapshot(), tuple(watch.snapshot() for watch in self._watches),
             self._score_watch.snapshot(), self._scorer.snapshot(), self._waiting, self.config.detection,
         ))
 
     def restore(self, data: bytes) -> None:
         """Continue exactly where `snapshot` was taken. Raises ValueError for bytes of another layout."""
-        state = msgspec.msgpack.decode(data, type=_State)
+        state = states.read("second stage", data, _State)
         if len(state.watches) != len(self._watches):
             raise ValueError(f"the state holds {len(state.watches)} windows, the configuration {len(self._watches)}")
         self._evaluator.restore(state.evaluator)

@@ -376,7 +376,7 @@ def test_a_bad_message_is_a_dead_letter_and_stops_nothing(message: bytes, text: 
 
 
 def test_a_state_of_an_unknown_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="pager state has version 99"):
+    with pytest.raises(ValueError, match="pager has version 99, this release reads version 1; start the release"):
         Pager(CONFIG).restore(msgspec.msgpack.encode((99, {})))
 
 

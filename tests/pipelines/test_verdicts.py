@@ -198,7 +198,7 @@ def test_records_of_other_jobs_of_no_kind_or_of_no_time_are_passed_over() -> Non
 
 
 def test_a_state_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="version 2, this reader knows 1"):
+    with pytest.raises(ValueError, match="the state of the verdicts has version 2, this release reads version 1"):
         Verdicts(JOB).restore(msgspec.msgpack.encode((2, 0.0, 0, (), ())))
 
 

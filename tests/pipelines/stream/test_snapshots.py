@@ -1,4 +1,4 @@
-"""The state as bytes: small when idle, refused when unknown, and version 1 for ever."""
+"""The operator's state as bytes: small when idle, refused when unknown, and every version for ever."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from random import Random
 import msgspec
 import pytest
 
+from pipelines import states
 from pipelines.config import JobConfig, WindowSpec
-from pipelines.stream.snapshots import VERSION
 from tests.pipelines.stream.logs import Echo, chaos, operator, run
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
+VERSION = states.written("operator")
 CONFIG = JobConfig(
     name="j", pane=10.0, allowed_lateness=5.0, max_hold=200.0,
     windows=(
@@ -27,21 +28,22 @@ def golden_log() -> list[bytes]:
     return chaos(Random(7), panes=30, leaps=(30,))
 
 
-def test_state_of_version_1_is_restored_and_continues_to_the_byte() -> None:
-    log = msgspec.msgpack.decode((GOLDEN / "log-1.msgpack").read_bytes(), type=list[bytes])
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_a_state_of_every_version_is_restored_and_continues_to_the_byte(version: int) -> None:
+    log = msgspec.msgpack.decode((GOLDEN / f"log-{version}.msgpack").read_bytes(), type=list[bytes])
     half = len(log) // 2
     restored = operator(CONFIG)
-    restored.restore((GOLDEN / "state-1.msgpack").read_bytes())
-    expected = msgspec.msgpack.decode((GOLDEN / "outputs-1.msgpack").read_bytes(), type=list[bytes])
+    restored.restore((GOLDEN / f"state-{version}.msgpack").read_bytes())
+    expected = msgspec.msgpack.decode((GOLDEN / f"outputs-{version}.msgpack").read_bytes(), type=list[bytes])
     assert [output.value for output in restored.on_records(log[half:])] == expected
     assert expected
 
 
 def test_the_golden_state_is_what_this_version_writes() -> None:
-    log = msgspec.msgpack.decode((GOLDEN / "log-1.msgpack").read_bytes(), type=list[bytes])
+    log = msgspec.msgpack.decode((GOLDEN / f"log-{VERSION}.msgpack").read_bytes(), type=list[bytes])
     current = operator(CONFIG)
     current.on_records(log[: len(log) // 2])
-    assert current.snapshot() == (GOLDEN / "state-1.msgpack").read_bytes()
+    assert current.snapshot() == (GOLDEN / f"state-{VERSION}.msgpack").read_bytes()
 
 
 def test_a_restored_state_gives_the_same_snapshot() -> None:
@@ -60,7 +62,7 @@ def test_an_operator_that_saw_nothing_is_small() -> None:
 def test_an_unknown_version_is_refused_with_both_numbers() -> None:
     data = bytearray(operator(CONFIG).snapshot())
     data[data.index(VERSION)] = 9
-    with pytest.raises(ValueError, match="state version 9 of job 'j', this operator knows up to 1"):
+    with pytest.raises(states.StateVersionError, match="operator has version 9, this release reads version 1"):
         operator(CONFIG).restore(bytes(data))
 
 

@@ -1,0 +1,90 @@
+"""The versions of everything that is kept across restarts: an older one is brought to today's form, others are refused.
+
+A state is a MessagePack array that opens with its version. To change a form: raise its version, add the step from the
+last one, and write its golden files (`tests/pipelines/stream/golden`); no step is ever taken away. Reading a state of
+today's form costs a look at its first item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+Step = Callable[[list[Any]], list[Any]]  # the items of one version, its number first, to those of the next
+
+
+class StateVersionError(ValueError):
+    """A state that this release cannot read: of a newer one, or no state at all."""
+
+
+class Form(NamedTuple):
+    """The form in which one kind of state is written, and the way to it from each older one."""
+
+    version: int
+    steps: Mapping[int, Step] = {}  # by the version that they start from
+
+
+FORMS: Final[dict[str, Form]] = {
+    "combiner": Form(1),
+    "consumer": Form(1),
+    "evaluator": Form(1),
+    "operator": Form(1),
+    "outbox": Form(1),
+    "pager": Form(1),
+    "scorer": Form(1),
+    "second stage": Form(1),
+    "verdicts": Form(1),
+    "watch": Form(2),  # no release wrote version 1
+    "writer": Form(1),
+}
+
+
+class _Head(msgspec.Struct, array_like=True):
+    version: int
+
+
+def written(kind: str) -> int:
+    """The version in which this release writes a kind of state."""
+    return FORMS[kind].version
+
+
+def current(kind: str, data: bytes, forms: Mapping[str, Form] = FORMS) -> bytes:
+    """The same state in today's form.
+
+    >>> forms = {"pager": Form(3, {1: lambda old: [2, old[1] * 60], 2: lambda old: [3, old[1], "s"]})}
+    >>> msgspec.msgpack.decode(current("pager", msgspec.msgpack.encode([1, 5]), forms))
+    [3, 300, 's']
+
+    Raises:
+        StateVersionError: no step leads from its version to today's.
+    """
+    form = forms[kind]
+    version = _version(kind, data)
+    if version == form.version:
+        return data
+    oldest = form.version
+    while oldest - 1 in form.steps:
+        oldest -= 1
+    if not oldest <= version < form.version:
+        reads = f"version {form.version}" if oldest == form.version else f"versions {oldest} to {form.version}"
+        remedy = "start the release that wrote it, or a newer one"
+        raise StateVersionError(f"the state of the {kind} has version {version}, this release reads {reads}; {remedy}")
+    items: list[Any] = msgspec.msgpack.decode(data)
+    for step in range(version, form.version):
+        items = form.steps[step](items)
+    return msgspec.msgpack.encode(items)
+
+
+def read(kind: str, data: bytes, form: type[T]) -> T:
+    """A state as a value. Raises StateVersionError for one of another version, ValueError for one that is damaged."""
+    return msgspec.msgpack.decode(current(kind, data), type=form)
+
+
+def _version(kind: str, data: bytes) -> int:
+    try:
+        return msgspec.msgpack.decode(data, type=_Head).version
+    except msgspec.DecodeError as error:
+        raise StateVersionError(f"the state of the {kind} cannot be read: {error}") from None
