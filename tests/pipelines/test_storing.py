@@ -19,12 +19,12 @@ from pipelines.adapters.http_security import Guard
 from pipelines.adapters.influx_api import InfluxApi
 from pipelines.adapters.influx_query import InfluxQuery
 from pipelines.adapters.sqlite_query import SqliteQuery
-from pipelines.adapters.sqlite_store import SqliteStore
-from pipelines.config import Config, Influx, JobConfig, Paging, WindowSpec
+from pipelines.config import HOUR, Config, Influx, JobConfig, Paging, Retention, WindowSpec
 from pipelines.engines.replay import replay
 from pipelines.faults import ConfigError
 from pipelines.ports import Query
 from pipelines.service import Service
+from tests.pipelines.adapters.sqlite_records import columns
 from tests.pipelines.stream import logs
 from tests.pipelines.test_service import record
 from tests.servers.influx import InfluxServer
@@ -34,6 +34,7 @@ from tracer.transport import MemoryLog
 
 PATIENCE = 60.0
 EVER = (0.0, 4e9)
+T = 1_360_000_800.0
 WINDOWS = tuple(
     WindowSpec(name=kind, kind=kind, length=20.0, slide=20.0)  # type: ignore[arg-type]
     for kind in ("short", "wall")
@@ -60,11 +61,23 @@ def test_a_token_that_cannot_be_read_is_a_fault_at_the_start(tmp_path: Path) -> 
         storing.open_store(Config(data=str(tmp_path), influx=influx))
 
 
-def test_the_embedded_store_of_both_is_purged_and_nothing_else_is(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "s.db")
-    purge = storing.Purge()
-    assert purge(store) == 0
+@pytest.mark.parametrize("kind", ["both", "sqlite", "influx"])
+def test_what_is_embedded_forgets_by_the_configured_retention(tmp_path: Path, kind: str) -> None:
+    config = Config(
+        data=str(tmp_path), store=kind, influx=Influx(url="http://127.0.0.1:1"), retention=Retention(raw=HOUR, r10=HOUR, r60=HOUR),
+    )  # type: ignore[arg-type] # fmt: skip
+    store, purge = storing.open_store(config), storing.Purge()
+    store.write([columns(T + 60 * i, [1.0, 2.0]) for i in range(600)])
+    while purge(store):
+        pass
+    waiting = store.health().get("waiting", 0)
     store.close()
+    assert waiting == (0 if kind == "sqlite" else 1800)
+    if kind != "influx":
+        query = SqliteQuery(tmp_path / "store.db")
+        ends = query.points(query.series("ctr", {})[0]["id"], T, T + 10 * HOUR, 10**6)["time"]
+        query.close()
+        assert ends[0] >= T + 599 * 60 - 2 * HOUR and ends[-1] == T + 599 * 60
 
 
 def answers(query: Query, jobs: list[str]) -> dict[str, Any]:

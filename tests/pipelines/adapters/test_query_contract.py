@@ -178,13 +178,15 @@ def test_a_chart_takes_the_coarsest_level_with_enough_buckets(store: Store, quer
 
 def test_changed_ranks_by_distance_in_units_of_the_spread_before(store: Store, query: Query) -> None:
     keys = [("", "sample", f"feature:{name}", "mean") for name in ("still", "noisy", "moved", "broke", "new")]
+    records: list[Stored] = []
     for i in range(40):
         after = i >= 20
         wobble = (-1.0) ** i
         new = 5.0 if after else math.nan
         broke = 1e9 * (1 + wobble) if after else 1.0 + 0.1 * wobble
         values = [1.0, 10.0 + 5 * wobble + after, 3.0 + 0.5 * wobble + 4.0 * after, broke, new]
-        store.write([columns(T + 60 * i, values, keys=keys)])
+        records.append(columns(T + 60 * i, values, keys=keys))
+    store.write(records)
     ranked = as_json(query.changed("ctr", T + 60 * 20, T + 60 * 40))
     assert [row["entity"] for row in ranked] == [f"feature:{name}" for name in ("broke", "moved", "noisy", "still")]
     assert ranked[0]["effect"] == pytest.approx(20.0)  # the level that it broke to is twenty times its least spread
@@ -300,9 +302,11 @@ JOBS = HOSTILE[:12]
 def test_hostile_names_are_names_and_no_more(store: Store, query: Query) -> None:
     keys = [(name, "sample", f"feature:{name}", name or "m") for name in HOSTILE]
     values = [float(i) for i in range(len(keys))]
+    records: list[Stored] = []
     for name in JOBS:
-        store.write([columns(T, values, keys=keys, job=name), columns(T + 60, values, keys=keys, job=name)])
-        store.write([score(T, 70, job=name), Change(job=name, name=name, worker=name, time=T, text=name)])
+        records += [columns(T + 60 * i, values, keys=keys, job=name) for i in range(2)]
+        records += [score(T, 70, job=name), Change(job=name, name=name, worker=name, time=T, text=name)]
+    store.write(records)
     for name in JOBS:
         told = as_json(query.series(name, {}))
         assert {(row["worker"], row["entity"], row["metric"]) for row in told} == {(w, e, m) for w, _, e, m in keys}
@@ -329,13 +333,15 @@ def test_hostile_questions_are_answered_with_nothing(store: Store, query: Query,
 
 
 def test_an_incident_with_hostile_texts_comes_back_whole(store: Store, query: Query) -> None:
-    for i, name in enumerate(HOSTILE):
-        root = alert(f"node {i} {name}", T + i)
-        folded = alert(f"folded {i} {name}", T + i)
-        told = notification("firing", T + 100 + i, root, folded=[folded], id=f"{i}{name}", text=name * 100)
-        store.write([told, decision(T + 50, folded, root)])
-        found = as_json(query.incident(f"{i}{name}"))
-        assert (found["id"], found["text"], found["root"]["node"]) == (told.id, told.text, root.node)
+    pairs = [(alert(f"node {i} {name}", T + i), alert(f"folded {name}", T + i)) for i, name in enumerate(HOSTILE)]
+    told = [
+        notification("firing", T + 100 + i, root, folded=[folded], id=f"{i}{name}", text=name * 100)
+        for i, (name, (root, folded)) in enumerate(zip(HOSTILE, pairs, strict=True))
+    ]
+    store.write([*told, *(decision(T + 50, folded, root) for root, folded in pairs)])
+    for sent, (root, folded) in zip(told, pairs, strict=True):
+        found = as_json(query.incident(sent.id))
+        assert (found["id"], found["text"], found["root"]["node"]) == (sent.id, sent.text, root.node)
         assert [item["alert"]["node"] for item in found["suppressed"]] == [folded.node]
     assert len(query.incidents("ctr", 0, 4e9)) == len(HOSTILE)
 
