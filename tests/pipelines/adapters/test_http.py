@@ -368,6 +368,9 @@ def test_a_position_from_the_future_or_too_far_back_is_a_reset(running: Running)
     behind = Stream(running, since=".".join(["0"] * len(TOPICS)))
     assert [behind.next()["event"], behind.next()["event"]] == ["hello", "reset"]
     behind.close()
+    elsewhere = Stream(running, since="1.2")  # of other logs than there are
+    assert [elsewhere.next()["event"], elsewhere.next()["event"]] == ["hello", "reset"]
+    elsewhere.close()
 
 
 def test_a_stop_lets_go_of_open_streams_at_once(tmp_path: Path) -> None:

@@ -260,3 +260,15 @@ def test_a_data_folder_taken_to_other_topics_reads_them_from_their_beginning(
         assert read_all(Reading(bus, ("scores",), bus.committed("writer")[0]), bus) == [b"there"]
         bus.close()
     assert LocalLog(tmp_path / "kafka.db").committed("writer")[0] == reading.offsets
+
+
+def test_missing_topics_are_named_with_the_command_that_makes_them_and_none_is_made(
+    kafka: KafkaServers, tmp_path: Path
+) -> None:
+    empty = Kafka(bootstrap=kafka.bootstrap, prefix="nobody-made-these.")
+    named = r"no topics 'nobody-made-these.traces', .*`streamgauge topics --create`"
+    with pytest.raises(LogError, match=named) as caught:
+        kafka_world.buses(empty, tmp_path, takes=True).__enter__()
+    assert not caught.value.retryable
+    client = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    assert not [name for name in client.list_topics(timeout=PATIENCE_S).topics if name.startswith(empty.prefix)]
