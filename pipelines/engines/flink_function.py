@@ -38,7 +38,7 @@ _LOOK: Final = 1.0  # seconds between looks whether this worker's Flink is still
 
 
 class Hosts(KeyedProcessFunction):  # type: ignore[misc]
-    """Takes rows (topic, key, value) keyed by `state_key`, gives rows of the same form.
+    """Takes rows (topic, key, value) keyed by TOPIC/KEY, gives rows of the same form; only there topics lack a prefix.
 
     Args:
         config: the jobs and the clock; travels as JSON.
@@ -112,11 +112,6 @@ class Hosts(KeyedProcessFunction):  # type: ignore[misc]
 
     def _row(self, output: Output) -> Row:
         return Row(self._prefix + output.topic, output.key.encode(), output.value)
-
-
-def state_key(row: Row) -> str:
-    """What a message's state is kept under: its topic and key."""
-    return f"{row[0]}/{key_of(row[1])}"
 
 
 def key_of(key: bytes | None) -> str:
