@@ -114,6 +114,7 @@ def stop(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_killed_at_any_moment_and_its_broker_too_it_ends_with_the_store_of_the_embedded_log(
     servers: KafkaServers, tmp_path: Path
