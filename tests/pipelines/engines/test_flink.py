@@ -30,7 +30,10 @@ from tests.engines.answers import Answer
 from tests.pipelines.adapters import kafka_world
 from tests.pipelines.engines import kafka_log
 from tests.pipelines.engines.kafka_log import until
+from tests.pipelines.engines.tally import batch
 from tests.servers.kafka import KafkaServers
+from tracer import records
+from tracer.records import Tick
 from tracer.transport import MemoryLog, Message
 
 pytestmark = [
@@ -191,6 +194,26 @@ def test_a_savepoint_restored_at_another_parallelism_changes_nothing(world: Worl
     world.send(range(90, 120))
     with served(world.at("two", 1)) as engine:
         world.check(engine.is_well)
+
+
+def test_a_live_job_gets_its_ticks_and_one_that_has_not_begun_none(world: World) -> None:
+    (ctr,) = [job for job in world.config.jobs if job.name == "ctr"]
+    jobs = (msgspec.structs.replace(ctr, tick=1.0), msgspec.structs.replace(ctr, name="idle", tick=1.0))
+    config = msgspec.structs.replace(world.at("wall", 1), clock="wall", jobs=jobs)
+    with served(config) as engine, world.bus() as bus:
+        bus.send([("traces", "ctr", batch("ctr"))])
+        until(lambda: not engine.is_well() or len(ticks(bus)) > 3, "no ticks come")
+        told = ticks(bus)
+    assert {tick.job for tick in told} == {"ctr"}
+    times = [tick.time for tick in told]
+    assert times == sorted(set(times))
+    assert all(time % 1.0 == 0.0 for time in times)
+
+
+def ticks(bus: KafkaBus) -> list[Tick]:
+    """The ticks in the jobs' logs."""
+    read = (records.decode(one.value) for log in bus.logs("traces") for one in kafka_log.everything(bus, log))
+    return [record for record in read if isinstance(record, Tick)]
 
 
 class Process:
