@@ -1,0 +1,169 @@
+"""What must hold at the end of a soak: nothing lost, the store of an uninterrupted run, memory that stays flat."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from pipelines.adapters.sqlite_canonical import canonical_dump
+from pipelines.config import Kafka
+from pipelines.ports import Bus
+from pipelines.reading import Reading
+from tests.pipelines.adapters import kafka_world
+from tracer import records
+from tracer.local import LocalLog
+from tracer.records import RecordError, TraceBatch
+
+_WARM: Final = 30.0  # seconds in which a process takes its memory
+_FEWEST: Final = 60.0  # seconds of one process that a slope is told from
+
+
+class Recorded(NamedTuple):
+    """What lies on `traces`."""
+
+    path: Path  # an embedded log that holds it
+    sequences: Mapping[tuple[str, str], Counter[int]]  # by worker and incarnation
+    unreadable: set[str]  # identities
+
+    @property
+    def batches(self) -> int:
+        """Messages of workers, repeats among them."""
+        return sum(counts.total() for counts in self.sequences.values())
+
+
+def recorded(data: Path, kafka: Kafka | None, folder: Path) -> Recorded:
+    """Read `traces`; what lies on brokers is written into an embedded log."""
+    if kafka is None:
+        bus: Bus = LocalLog(data / "log.db")
+        found = _read(bus, data / "log.db", None)
+        bus.close()
+        return found
+    copy = LocalLog(folder / "recorded.db")
+    with kafka_world.bus(kafka, folder) as brokers:
+        found = _read(brokers, folder / "recorded.db", copy)
+    copy.close()
+    return found
+
+
+def _read(bus: Bus, path: Path, copy: LocalLog | None) -> Recorded:
+    reading = Reading(bus, ("traces",), {})
+    sequences: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    unreadable: set[str] = set()
+    while read := reading.next(2000):
+        messages = list(itertools.chain.from_iterable(read.values()))
+        reading.advance(read)
+        if copy is not None:
+            copy.send([("traces", message.key, message.value) for message in messages])
+        for message in messages:
+            try:
+                record = records.decode(message.value)
+            except RecordError:
+                unreadable.add(records.identity_of(message.value))
+                continue
+            if isinstance(record, TraceBatch):
+                sequences[record.worker, record.incarnation][record.sequence] += 1
+    return Recorded(path, sequences, unreadable)
+
+
+def losses(
+    found: Recorded, notes: Mapping[str, Path], health: Mapping[str, Any], dead: Mapping[str, int],
+    poison: Sequence[bytes],
+) -> list[str]:  # fmt: skip
+    """What is not accounted for, in words; `health` is the job's, `dead` the letters by reason."""
+    if not found.sequences or not health:
+        return [f"{found.batches} batches on the log, the pipeline says {dict(health)} of the job"]
+    told = []
+    for worker, path in notes.items():
+        for incarnation, furthest in _furthest(path).items():
+            sent = found.sequences.get((worker, incarnation), Counter())
+            missing = sorted(set(range(1, furthest + 1)) - set(sent))
+            if missing:
+                told.append(f"{worker}/{incarnation}: sent and not on the log: {missing[:10]} of {furthest}")
+    for (worker, incarnation), sent in found.sequences.items():
+        if gaps := sorted(set(range(1, max(sent) + 1)) - set(sent)):
+            told.append(f"{worker}/{incarnation}: gaps in the log: {gaps[:10]} of {max(sent)}")
+    if health["lost"]:
+        told.append(f"the pipeline counts {health['lost']} lost records")
+    taken = health["records"] + health["duplicate"] + health["superseded"]
+    if taken != found.batches:
+        told.append(f"{found.batches} batches on the log, the pipeline counts {taken} ({dict(health)})")
+    if {records.identity_of(value) for value in poison} != found.unreadable:
+        told.append(f"{len(poison)} poisoned records sent, {len(found.unreadable)} on the log")
+    if sum(dead.values()) != len(found.unreadable):
+        told.append(f"{len(found.unreadable)} unreadable records, {sum(dead.values())} dead letters")
+    return told
+
+
+def _furthest(path: Path) -> dict[str, int]:
+    furthest: dict[str, int] = {}
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in lines:
+        with suppress(ValueError):  # cut by a kill
+            incarnation, sequence = line.split(" ")
+            furthest[incarnation] = max(int(sequence), furthest.get(incarnation, 0))
+    return furthest
+
+
+def replayed(found: Recorded, config: Path, folder: Path) -> bytes:
+    """The store that an uninterrupted run makes of the recorded log, in canonical form."""
+    text = config.read_text()
+    plain = folder / "steady.toml"
+    head, _, rest = text.partition("[retention]")
+    kept = [line for line in head.split("[kafka]")[0].split("[flink]")[0].splitlines() if "engine" not in line]
+    plain.write_text("\n".join(kept) + f"\n[retention]{rest}")
+    command = ["replay", "--log", str(found.path), "--config", str(plain), "--data", str(folder / "steady")]
+    subprocess.run([sys.executable, "-m", "pipelines", *command], stdout=subprocess.DEVNULL, check=True)
+    return canonical_dump(folder / "steady" / "store.db")
+
+
+def differences(one: bytes, other: bytes, most: int = 10) -> list[str]:
+    """The first lines that only one of two stores has."""
+    if one == other:
+        return []
+    mine, theirs = Counter(one.splitlines()), Counter(other.splitlines())
+    found = [("only the run's", line) for line in mine - theirs]
+    found += [("only the replay's", line) for line in theirs - mine]
+    told = [f"{whose}: {line[:300].decode()}" for whose, line in found[:most]]
+    return [f"{len(found)} lines differ of {mine.total()}", *told]
+
+
+class Sample(NamedTuple):
+    """Memory of the pipeline with all that it started."""
+
+    time: float  # seconds since the soak began
+    life: int  # how often it had been started
+    megabytes: float
+
+
+def resident(pids: Sequence[int]) -> float:
+    """Megabytes of memory of these processes; those that are gone have none."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError):
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+    return total / 1024.0
+
+
+def slope(samples: Sequence[Sample]) -> float | None:
+    """Megabytes a minute by which a warm pipeline grows, over its longest life; None when none was long enough."""
+    lives = [list(group) for _, group in itertools.groupby(samples, key=lambda sample: sample.life)]
+    warm = [[one for one in life if one.time - life[0].time > _WARM] for life in lives]
+    longest = max(warm, key=lambda life: life[-1].time - life[0].time if life else 0.0, default=[])
+    if not longest or longest[-1].time - longest[0].time < _FEWEST:
+        return None
+    times, sizes = (np.array([one[at] for one in longest], float) for at in (0, 2))
+    return float(np.polyfit(times / 60.0, sizes, 1)[0])
+
+
+def kinds(dump: bytes) -> dict[str, int]:
+    """Records of a canonical form by kind."""
+    return dict(sorted(Counter(line.split(b'"')[1].decode() for line in dump.splitlines() if line).items()))
