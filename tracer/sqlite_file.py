@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failed"]
+Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "failed"]
 Sync = Literal["normal", "full"]
 
 PAGE_BYTES: Final = 4096
@@ -19,6 +19,7 @@ _WORDS: Final[dict[int, Fault]] = {
     sqlite3.SQLITE_LOCKED: "busy",
     sqlite3.SQLITE_PROTOCOL: "busy",
     sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_IOERR: "failing",  # a quota, a limit or a disk that is away: no record's fault
     sqlite3.SQLITE_CORRUPT: "damaged",
     sqlite3.SQLITE_NOTADB: "damaged",
     sqlite3.SQLITE_CANTOPEN: "unwritable",
@@ -33,6 +34,7 @@ _REMEDIES: Final[dict[Fault, str]] = {
     "foreign": "give another path",
     "newer": "upgrade Streamgauge, or move it away and start again with a new one",
     "unwritable": "its folder must exist and be writable for this user",
+    "failing": "look at the disk and its quotas; it is tried again",
     "failed": "see the cause",
 }
 
@@ -51,7 +53,7 @@ class FileError(Exception):
     def __init__(self, fault: Fault, path: Path, cause: str) -> None:
         super().__init__(f"{path}: {cause} ({fault}); {_REMEDIES[fault]}")
         self.fault: Fault = fault
-        self.retryable = fault in ("busy", "full")
+        self.retryable = fault in ("busy", "full", "failing")
 
 
 def explained(error: sqlite3.Error, path: Path) -> FileError:

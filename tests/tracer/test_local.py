@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -243,6 +244,22 @@ def test_a_full_log_is_a_retryable_error_and_trim_makes_room(tmp_path: Path) -> 
     log.trim("traces", sent // 2)
     log.send([("traces", "a", bytes(10_000))])
     assert log.end("traces") == sent + 1
+    log.close()
+
+
+def test_a_disk_that_refuses_for_now_is_a_retryable_error_and_what_was_refused_is_taken_later(tmp_path: Path) -> None:
+    log = LocalLog(tmp_path / "log.db")
+    log.send([("traces", "a", b"1")])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # no file grows: neither its log nor its tables
+    try:
+        with pytest.raises(LogError, match=r"log.db.*failing.*it is tried again") as caught:
+            send_many(log, 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.retryable
+    send_many(log, 10)
+    assert [message.value for message in log.read("traces", 0, 100)] == [b"1", *[bytes(10_000)] * 10]
     log.close()
 
 
