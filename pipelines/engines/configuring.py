@@ -61,9 +61,9 @@ class ToldTime:
     def now(self) -> float:
         """Seconds; 0 before the first tick. Any thread may ask."""
         with self._lock:
-            (log,) = self._bus.logs("anomalies")
+            ((log, (first, end)),) = self._bus.bounds("anomalies").items()
             if self._offset is None:
-                self._offset = max(0, self._bus.end(log) - _BACK)
+                self._offset = max(first, end - _BACK)
             while messages := self._bus.read(log, self._offset, _BATCH):
                 self._offset = messages[-1].offset + 1
                 self._time = max(self._time, *(_time_of(message.value) for message in messages))

@@ -26,7 +26,7 @@ from tracer import records
 from tracer.records import Open, Tick, TraceBatch, key_of, shard_of
 from tracer.transport import MemoryLog, Message
 
-PATIENCE_S: Final = 120.0
+PATIENCE_S: Final = 60.0
 TOPICS: Final = ("scores", "anomalies", "partials", "dead-letters")
 PLAIN: Final = ("ctr", "ads", "feed", "mail")
 SHARDED: Final = "rank"
@@ -88,12 +88,18 @@ def steady(
 
 def said(bus: KafkaBus) -> dict[Any, list[Any]]:
     """What lies on the brokers."""
-    return as_read(message for topic in TOPICS for log in bus.logs(topic) for message in everything(bus, log))
+    ends = [(log, end) for topic in TOPICS for log, (_, end) in bus.bounds(topic).items()]
+    return as_read(message for log, end in ends for message in everything(bus, log, end))
 
 
-def everything(bus: KafkaBus, log: str) -> Iterable[Message]:
+def end(bus: KafkaBus, topic: str) -> int:
+    """How many messages a topic ever had."""
+    return sum(end for _, end in bus.bounds(topic).values())
+
+
+def everything(bus: KafkaBus, log: str, end: int) -> Iterable[Message]:
     offset = 0
-    while offset < bus.end(log):
+    while offset < end:
         for message in bus.read(log, offset, 10_000):
             offset = message.offset + 1
             yield message
@@ -145,12 +151,12 @@ class Hosts:
                 process.kill()
                 process.wait()
 
-    def kill(self) -> None:
-        """SIGKILL to all."""
-        for process in self.processes:
+    def kill(self, *processes: subprocess.Popen[bytes]) -> None:
+        """SIGKILL to these, or all."""
+        for process in processes or tuple(self.processes):
             process.kill()
             process.wait()
-        self.processes.clear()
+            self.processes.remove(process)
 
 
 class Progress:
@@ -168,7 +174,7 @@ class Progress:
 
     def scores(self) -> int:
         """How much was said."""
-        return sum(self._bus.end(log) for log in self._bus.logs("scores"))
+        return end(self._bus, "scores")
 
 
 def until(holds: Callable[[], bool], what: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import loading, outputs
-from tests.pipelines.adapters import kafka_world
-from tests.pipelines.engines import kafka_log
+from pipelines.adapters.sqlite_canonical import canonical_dump
+from tests.pipelines.adapters import kafka_world, test_kafka_answer
+from tests.pipelines.engines import kafka_log, test_kill
 from tests.pipelines.engines.kafka_log import Hosts, Progress, until
 from tests.pipelines.engines.tally import Tally, batch, tick
 from tests.servers.kafka import KafkaServers
@@ -82,18 +85,19 @@ def test_hosts_that_join_and_leave_in_the_middle_change_nothing(world: World) ->
 
 
 @pytest.mark.timeout(300)
-def test_a_host_killed_at_any_moment_changes_nothing(world: World) -> None:
+def test_hosts_killed_at_any_moment_change_nothing(world: World) -> None:
     chance = random.Random(5)
     with kafka_world.bus(world.kafka, world._folder) as bus:
-        for start in (0, 20):
+        for start, others in ((0, 0), (20, 1)):  # alone, and with another that takes over
             world.send(range(start, start + 20))
             enough = Progress(world.path, bus).scores() + 1
-            world.hosts.start()
-            until(lambda enough=enough: Progress(world.path, bus).scores() >= enough, "the host says nothing")
+            victim = world.hosts.start()
+            for _ in range(others):
+                world.hosts.start()
+            until(lambda enough=enough: Progress(world.path, bus).scores() >= enough, "no host says anything")
             time.sleep(chance.uniform(0.0, 1.5))
-            world.hosts.kill()
+            world.hosts.kill(victim)
     world.send(range(40, PANES))
-    world.hosts.start()
     world.check()
 
 
@@ -124,6 +128,7 @@ HOST = """
 import sys
 from pathlib import Path
 from pipelines import loading, outputs
+from pipelines.adapters.sqlite_canonical import canonical_dump
 from pipelines.engines.faust import host
 from tests.pipelines.engines.tally import Tally
 host(loading.load(Path(sys.argv[1])), Tally)
@@ -145,3 +150,30 @@ def test_a_record_on_which_an_operator_fails_is_left_out_and_its_key_goes_on(wor
     (scores,) = [messages for stream, messages in said.items() if stream[0] == "scores"]
     assert [outputs.decode(score).micropoints for score in scores] == [97]
     assert len(said["dead-letters"]) == 3
+
+
+@pytest.mark.timeout(300)
+def test_run_keeps_an_engine_and_ends_with_the_store_of_the_embedded_one(kafka: KafkaServers, tmp_path: Path) -> None:
+    world = kafka_world.topics(kafka)
+    config, folder = test_kafka_answer.configured(tmp_path, world), tmp_path / "data"
+    config.write_text(f'engine = "faust"\n{config.read_text()}')
+    messages = [message for number in range(60) for message in test_kill.pane_of(number)]
+    process, address = test_kafka_answer.start(config, folder)
+    try:
+        with kafka_world.bus(world, tmp_path) as bus:
+            bus.send(messages[:90])
+            until(lambda: kafka_log.end(bus, "anomalies") > 0, "the engine says nothing")
+            os.kill(_engine_of(process.pid), signal.SIGKILL)
+            bus.send(messages[90:])
+        test_kafka_answer.drained(address)
+    finally:
+        test_kafka_answer.stop(process)
+    said = canonical_dump(folder / "store.db")
+    assert said.splitlines() == test_kafka_answer.steady(tmp_path, world).splitlines()
+
+
+def _engine_of(parent: int) -> int:
+    """The one child of a process."""
+    threads = Path(f"/proc/{parent}/task").iterdir()
+    (child,) = [int(number) for thread in threads for number in (thread / "children").read_text().split()]
+    return child
