@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pytest
 
 from pipelines import loading
@@ -33,7 +34,7 @@ from tests.pipelines.engines.kafka_log import until
 from tests.pipelines.engines.tally import batch
 from tests.servers.kafka import KafkaServers
 from tracer import records
-from tracer.records import Tick
+from tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
 from tracer.transport import MemoryLog, Message
 
 pytestmark = [
@@ -110,19 +111,22 @@ class Said(NamedTuple):
 
 def said_on(bus: KafkaBus) -> Said:
     """What lies on the brokers."""
-    return said_in(
-        message for topic in kafka_log.TOPICS for log in bus.logs(topic) for message in kafka_log.everything(bus, log)
-    )
+    return said_in(message for topic in kafka_log.TOPICS for message in log_messages(bus, topic))
 
 
 def steady_of(config: Config, sent: kafka_log.Sent) -> Said:
-    """What the embedded engine and the combiner say of a log, uninterrupted."""
+    """What is said of a log, uninterrupted."""
+    return said_in(embedded(config, sent))
+
+
+def embedded(config: Config, sent: kafka_log.Sent) -> Iterable[Message]:
+    """What the embedded engine and the combiner say."""
     log = MemoryLog()
     log.send(sent)
     engine, combiner = Engine(config, log, operator_of), combining(config, log, combiner_of)
     while engine.step() or combiner.step():
         pass
-    return said_in(message for topic in kafka_log.TOPICS for message in log.read(topic, 0, 10**9))
+    return (message for topic in kafka_log.TOPICS for message in log.read(topic, 0, 10**9))
 
 
 def said_in(messages: Iterable[Message]) -> Said:
@@ -210,9 +214,67 @@ def test_a_live_job_gets_its_ticks_and_one_that_has_not_begun_none(world: World)
     assert all(time % 1.0 == 0.0 for time in times)
 
 
+def test_500_workers_on_eight_keys_say_what_they_say_on_one(world: World) -> None:
+    (ctr,) = [job for job in world.config.jobs if job.name == "ctr"]
+    one, eight = (msgspec.structs.replace(ctr, name="big", workers=500, shards=shards) for shards in (1, 8))
+    told = _untimed(answers.of(
+        message for message in embedded(msgspec.structs.replace(world.config, jobs=(one,)), fleet(1))
+        if message.topic in ("scores", "anomalies")
+    ))  # fmt: skip
+    with served(msgspec.structs.replace(world.at("big", 2), jobs=(eight,))) as engine, world.bus() as bus:
+        bus.send(fleet(8))
+        world.wait(engine.is_well)
+        until(lambda: not engine.is_well() or len(combined(bus)) >= len(told), "not everything is said")
+        assert combined(bus) == told
+        assert len({one.key for one in log_messages(bus, "traces")}) == 8
+
+
+def fleet(shards: int) -> kafka_log.Sent:
+    """Three windows of 500 workers, 20 points each a pane; one of them has a fault."""
+    names = records.encode_names([Name("train", f"metric-{i}", "") for i in range(20)])
+    sent: kafka_log.Sent = []
+    for pane in range(7):
+        for number in range(500):
+            worker = f"w{number:03}"
+            facts = (("nonfinite", "tensor:dense", 3.0),) if (pane, number) == (3, 77) else ()
+            value = 0.3 + 0.01 * ((np.arange(20) + pane + number) % 7)
+            sent.append(_addressed(TraceBatch(
+                job="big", worker=worker, shard=shard_of(worker, shards), shards=shards, incarnation="i",
+                sequence=pane + 1, pane=pane * 10.0, pane_length=10.0, interval=10.0, watermark=pane * 10.0 + 10.0,
+                names=names, index=np.arange(20, dtype="<u2").tobytes(), value=value.tobytes(), hard=facts,
+            ), shards))  # fmt: skip
+        for shard in range(shards):
+            if pane == 0 and shards > 1:
+                sent.append(_addressed(Open(job="big", shard=shard, shards=shards, start=0.0), shards))
+            sent.append(_addressed(Tick(job="big", shard=shard, time=pane * 10.0 + 10.0), shards))
+    return sent
+
+
+def _addressed(record: TraceBatch | Tick | Open, shards: int) -> tuple[str, str, bytes]:
+    return "traces", key_of("big", record.shard, shards), records.encode(record)
+
+
+def combined(bus: KafkaBus) -> frozenset[Answer]:
+    """What the combiner said."""
+    return _untimed(answers.of(one for topic in ("scores", "anomalies") for one in log_messages(bus, topic)))
+
+
+def _untimed(found: frozenset[Answer]) -> frozenset[Answer]:
+    return frozenset(one for one in found if not one.said.startswith(b'["Tick"'))
+
+
+def log_messages(bus: KafkaBus, topic: str) -> Iterable[Message]:
+    """Everything in a topic."""
+    for log, (offset, end) in bus.bounds(topic).items():
+        while offset < end:
+            for message in bus.read(log, offset, 10_000):
+                offset = message.offset + 1
+                yield message
+
+
 def ticks(bus: KafkaBus) -> list[Tick]:
     """The ticks in the jobs' logs."""
-    read = (records.decode(one.value) for log in bus.logs("traces") for one in kafka_log.everything(bus, log))
+    read = (records.decode(one.value) for one in log_messages(bus, "traces"))
     return [record for record in read if isinstance(record, Tick)]
 
 
