@@ -38,7 +38,8 @@ def submit(
     """
     name = name_of(config)
     _check(manager, name, checkpoints)
-    properties, jar = java_properties(kafka_of(config).client), flink_connector.find(config.flink.connector_jar)
+    properties = java_properties(kafka_of(config).client)
+    jars = [flink_connector.find(config.flink.connector_jar), *python_jars()]
     settings = {"execution.checkpointing.storage": "filesystem"}
     if checkpoints:
         settings["execution.checkpointing.dir"] = uri(checkpoints)
@@ -47,7 +48,7 @@ def submit(
         from pipelines.engines import flink_job
 
         job = flink_job.Job(
-            config, properties, [jar, *python_jars()], config.flink.parallelism, python=python, settings=settings,
+            config, properties, jars, config.flink.parallelism, python=python, settings=settings,
             restore=uri(savepoint) if savepoint else "",
         )  # fmt: skip
         client = flink_job.start(job, flink_job.Cluster(manager.host, manager.port), [packed(Path(folder))])

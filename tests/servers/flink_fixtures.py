@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
 
+from pipelines.engines.flink_connector import VARIABLE
 from tests.servers.jars import ServerMissing, fetch
 
 
 @pytest.fixture(scope="session")
 def flink_connector_jar() -> Path:
-    """Skips without pyflink, Java, Maven or the jar: the real part is missing."""
+    """Skips without pyflink, Java, Maven or the jar: the real part is missing. Engines started by tests find it."""
     if importlib.util.find_spec("pyflink") is None:
         pytest.skip("no Flink here: pip install 'streamgauge[flink]'")
-    return _jar("flink-sql-connector-kafka")
+    jar = _jar("flink-sql-connector-kafka")
+    os.environ.setdefault(VARIABLE, str(jar))
+    return jar
 
 
 @pytest.fixture(scope="session")
