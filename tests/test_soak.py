@@ -24,11 +24,11 @@ FOUND = Recorded(
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_under_load_and_faults_nothing_is_lost_and_the_store_is_that_of_an_uninterrupted_run(
+def test_run_or_a_broker_of_three_killed_under_load_lose_nothing_and_the_store_is_that_of_an_uninterrupted_run(
     kafka_jars: None, tmp_path: Path
 ) -> None:
     struck = ("kill run", "poison", "kill broker", "fill disk")
-    result = soak(Asked(seconds=26.0, speed=2.0, every=6.0, held=3.0, only=struck), tmp_path, log)
+    result = soak(Asked(seconds=26.0, speed=2.0, brokers=3, every=6.0, held=3.0, only=struck), tmp_path, log)
     assert result.problems == []
     assert [fault["fault"] for fault in result.faults] == list(struck)
     assert result.starts == 2 and result.incarnations == 3

@@ -21,18 +21,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--speed", type=float, default=5.0, help="times the demo's rate of records (5)")
     parser.add_argument("--engine", choices=["embedded", "faust", "flink"], default="embedded")
-    parser.add_argument("--kafka", dest="on_kafka", action="store_true", default=True, help="a real broker (default)")
-    parser.add_argument("--local", dest="on_kafka", action="store_false", help="the embedded log")
+    parser.add_argument("--kafka", dest="brokers", type=int, default=1, metavar="N", help="real brokers (1)")
+    parser.add_argument("--local", dest="brokers", action="store_const", const=0, help="the embedded log")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between faults (60)")
     parser.add_argument("--seed", type=int, default=1, help="of the faults (1)")
     parser.add_argument("--only", action="append", default=[], choices=list(FAULTS), help="this fault, and no other")
     parser.add_argument("--data", type=Path, help="an empty folder to keep everything in")
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
     args = parser.parse_args(argv)
-    if args.engine != "embedded" and not args.on_kafka:
+    if args.engine != "embedded" and not args.brokers:
         parser.error(f"engine {args.engine} needs Kafka")
     asked = Asked(
-        args.minutes * 60.0, args.speed, args.engine, args.on_kafka, args.every, seed=args.seed, only=tuple(args.only)
+        args.minutes * 60.0, args.speed, args.engine, args.brokers, args.every, seed=args.seed, only=tuple(args.only)
     )
     folder = args.data or Path(tempfile.mkdtemp(prefix="streamgauge-soak-"))
     folder.mkdir(parents=True, exist_ok=True)

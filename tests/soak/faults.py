@@ -52,12 +52,13 @@ def kill_worker(scene: Scene) -> str:
 
 
 def kill_broker(scene: Scene) -> str:
-    """SIGKILL to the broker, which comes back after a moment."""
+    """SIGKILL to a broker, which comes back after a moment."""
     assert scene.plan.servers is not None
-    scene.plan.servers.kill()
+    node = scene.chance.randrange(scene.plan.brokers)
+    scene.plan.servers.kill(node)
     time.sleep(scene.chance.uniform(0.0, scene.held))
-    scene.plan.servers.start()
-    return "the broker"
+    scene.plan.servers.start(node)
+    return f"broker {node} of {scene.plan.brokers}"
 
 
 def lock_store(scene: Scene) -> str:

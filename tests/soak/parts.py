@@ -62,6 +62,7 @@ class Plan(NamedTuple):
     panes_per_second: float
     servers: KafkaServers | None  # None: the embedded log
     kafka: Kafka | None
+    brokers: int = 1
     connector: Path | None = None
 
     @property
@@ -253,10 +254,10 @@ class Driver(threading.Thread):
         return True
 
 
-def broker(folder: Path) -> tuple[KafkaServers, Kafka]:
-    """A broker of the soak's own, with all topics."""
-    servers = KafkaServers(folder / "broker")
-    return servers, kafka_world.topics(servers)
+def brokers(folder: Path, count: int) -> tuple[KafkaServers, Kafka]:
+    """Brokers of the soak's own, with all topics, of each as many copies as there may be."""
+    servers = KafkaServers(folder / "brokers", count)
+    return servers, kafka_world.topics(servers, replication=min(3, count))
 
 
 def children(pid: int) -> list[int]:

@@ -29,7 +29,7 @@ class Asked(NamedTuple):
     seconds: float
     speed: float = 5.0  # times the demo's rate
     engine: str = "embedded"
-    on_kafka: bool = True
+    brokers: int = 1  # 0: the embedded log
     every: float = 60.0  # seconds between faults
     held: float = 10.0  # seconds that one goes on which lasts
     seed: int = 1
@@ -55,10 +55,10 @@ class Result(NamedTuple):
 
 def soak(asked: Asked, folder: Path, say: Callable[[str], None]) -> Result:
     """Run it; whatever happens, nothing that was started is left. Raises AssertionError for what does not come back."""
-    servers, kafka = parts.broker(folder) if asked.on_kafka else (None, None)
+    servers, kafka = parts.brokers(folder, asked.brokers) if asked.brokers else (None, None)
     try:
         connector = _connector() if asked.engine == "flink" else None
-        plan = Plan(folder, asked.engine, DEMO * asked.speed, servers, kafka, connector)
+        plan = Plan(folder, asked.engine, DEMO * asked.speed, servers, kafka, asked.brokers, connector)
         plan.data.mkdir(parents=True)
         return _Soak(asked, plan, say).run()
     finally:

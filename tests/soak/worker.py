@@ -13,9 +13,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracer import records
 from tracer.local import LocalLog
@@ -66,7 +67,7 @@ class Worker:
         self.number = number  # of the pane that it lives in
         self._now = BEGIN + number * PANE
         self._random = np.random.default_rng([*name.encode(), number])
-        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []  # ids and labels that are not known yet
+        self._waiting: list[tuple[NDArray[Any], NDArray[Any]]] = []  # ids and labels that are not known yet
         self.tracer = Tracer(
             JOB, name, transport, clock=lambda: self._now, pane=PANE, interval=60 * PANE, modulus=16, salt=b"soak",
             features={"age": "numeric", "city": "categorical", "item": "id"},

@@ -21,10 +21,10 @@ PATIENCE_S = 60.0
 _numbers = itertools.count()
 
 
-def topics(servers: KafkaServers, partitions: int = 3) -> Kafka:
+def topics(servers: KafkaServers, partitions: int = 3, replication: int = 1) -> Kafka:
     """All topics, made anew under a prefix that nobody has."""
     prefix = f"t{os.getpid()}-{next(_numbers)}."
-    kafka = Kafka(bootstrap=servers.bootstrap, prefix=prefix, partitions=partitions)
+    kafka = Kafka(bootstrap=servers.bootstrap, prefix=prefix, partitions=partitions, replication=replication)
     make(kafka)
     return kafka
 
