@@ -98,6 +98,8 @@ def _add_hosting(commands: _Commands) -> None:
     engine.add_argument("engine", choices=["faust", "flink"], help="of Faust, any number share the work")
     _config(engine)
     engine.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+    engine.add_argument("--parallelism", type=int, help="slots of Flink, instead of the configured number")
+    engine.add_argument("--connector-jar", help="Flink's Kafka connector, instead of the configured one")
     replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
     replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
     _config(replay)

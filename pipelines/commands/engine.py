@@ -9,6 +9,7 @@ import os
 import sys
 
 from pipelines.cli import UseError
+from pipelines.commands.flink import with_flink
 from pipelines.commands.hosting import configured
 from pipelines.engines.flink_connector import ConnectorError
 from pipelines.engines.flink_rest import FlinkError
@@ -19,7 +20,7 @@ from tracer.transport import LogError
 
 def engine(args: argparse.Namespace) -> int:
     """Host the operators until SIGTERM or Ctrl-C; after a fault the process ends with what was under way."""
-    config = configured(args)
+    config = with_flink(args, configured(args))
     if config.kafka is None:
         raise UseError(f'engine {args.engine} needs Kafka; add [kafka] with bootstrap = "HOST:PORT" to {args.config}')
     try:
