@@ -109,15 +109,15 @@ class Pipeline:
         assert self.process.poll() is None, (self._folder / "run.log").read_text()[-3000:]
         self.address = said.read_text().split()[1]
 
-    def ask(self, path: str) -> Any:
+    def ask(self, path: str, timeout: float = 30.0) -> Any:
         """The JSON that it answers. Raises OSError."""
-        with urllib.request.urlopen(f"{self.address}{path}", timeout=30) as response:
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=timeout) as response:
             return json.load(response)
 
-    def lags(self) -> dict[str, int]:
+    def lags(self, timeout: float = 30.0) -> dict[str, int]:
         """Messages that wait for each consumer; empty while it does not answer."""
         try:
-            lags: dict[str, int] = self.ask("api/health")["lags"]
+            lags: dict[str, int] = self.ask("api/health", timeout)["lags"]
         except OSError:
             return {}
         return lags

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from tests.soak.worker import JOB
 DEMO: Final = 12.0  # stream hours, each a pane of every worker, that the demo replays a second
 _LOOK: Final = 1.0
 _SHOWN: Final = 10.0
+_WELL: Final = (0, -signal.SIGTERM)  # the latter: it was told to end before it had begun
+_PATIENT: Final = 3.0  # faults come in time, though nobody answers
 _QUIET: Final = 0.9  # of the time between two faults, at most, one is held
 
 
@@ -83,7 +86,7 @@ class _Soak:
             self._suffer()
             codes = self._fleet.stop()
             self._driver.close(panes=2000)
-            return self._accounted([f"{name} ended with {code}" for name, code in codes.items() if code])
+            return self._accounted([f"{name} ended with {code}" for name, code in codes.items() if code not in _WELL])
         finally:
             self._driver.end()
             self._fleet.end()
@@ -128,7 +131,7 @@ class _Soak:
         if self._now < self._shown + _SHOWN:
             return
         self._shown = self._now
-        lags = self._pipeline.lags()
+        lags = self._pipeline.lags(_PATIENT)
         self._most_waiting = max(self._most_waiting, lags.get("engine", 0))
         waiting = ", ".join(f"{name} {count}" for name, count in lags.items() if count) or "nothing"
         if not lags:
