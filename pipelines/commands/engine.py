@@ -13,6 +13,7 @@ from pipelines.commands.flink import with_flink
 from pipelines.commands.hosting import configured
 from pipelines.engines.flink_connector import ConnectorError
 from pipelines.engines.flink_rest import FlinkError
+from pipelines.states import StateVersionError
 from pipelines.supervising import end_with_parent
 from tracer.kafka_settings import SettingsError
 from tracer.transport import LogError
@@ -32,7 +33,7 @@ def engine(args: argparse.Namespace) -> int:
         end_with_parent()
     try:
         host(config)
-    except (LogError, SettingsError, FlinkError, ConnectorError) as error:
+    except (LogError, SettingsError, FlinkError, ConnectorError, StateVersionError) as error:
         _end(f"streamgauge: engine {args.engine}: {error}", 2)
     except Exception:
         logging.getLogger(__name__).exception("engine %s ends", args.engine)
