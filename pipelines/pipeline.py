@@ -96,6 +96,10 @@ class View(Protocol):
         """The ids kept over the horizon for `duplicate_rate` and `new_id_rate` (see `pipelines.stream.memory`)."""
         ...
 
+    def shared(self, name: str, make: Callable[[View], T]) -> T:
+        """What `make` gives, once for all views of the window: of what compares workers, the part that all need."""
+        ...
+
 
 class Metric(NamedTuple):
     """One row of the catalogue."""

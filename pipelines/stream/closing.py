@@ -43,7 +43,7 @@ def close_stream(job: Job, stamp: int = FAR_PAST) -> None:
     last = job.laggard
     if last is not None and watermark.holds(last) and watermark.reached(last, job.lateness) < bound:
         return  # who held it the last time still does
-    members = [worker.member for worker in job.workers.values()]
+    members = [worker.member for worker in reversed(job.workers.values())]  # of equals the one that sends last
     job.laggard = watermark.laggard(members, job.lateness)
     limit = watermark.limit(job.laggard, job.clock, job.lateness)
     while limit is not None and (bound := side.grid.after(side.cursor)) <= limit:

@@ -8,7 +8,7 @@ for and kept for the other metrics.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
@@ -68,6 +68,7 @@ class Frame(NamedTuple):
     presences: Mapping[str, Presence]
     workers: dict[str, WorkerView]
     learnt: Learnt
+    shared: dict[str, Any]
 
 
 class WindowView:
@@ -85,6 +86,7 @@ class WindowView:
         self.workers: Mapping[str, View] = frame.workers
         self.views: Mapping[str, WorkerView] = frame.workers  # by name, in the order of the names
         self._learnt = frame.learnt
+        self._shared = frame.shared
         self._stats: dict[tuple[str, str], Stat] = {}
         self._sketches: dict[tuple[str, str, str], dict[str, Any]] = {}
 
@@ -115,6 +117,12 @@ class WindowView:
     def memory(self, name: str, entity: str) -> Any:
         """A memory of this scope."""
         return self._learnt.memory(self.worker, name, entity)
+
+    def shared(self, name: str, make: Callable[[View], T]) -> T:
+        """What `make` gives, once for all views of the window; it may read nothing that is this view's own."""
+        if name not in self._shared:
+            self._shared[name] = make(cast(View, self))
+        return cast(T, self._shared[name])
 
     def _fold(self, clock: Clock, name: str) -> Stat:
         raise NotImplementedError
@@ -219,7 +227,7 @@ class Layouts:
 def job_view(report: Report, config: JobConfig, learnt: Learnt, layouts: Layouts) -> JobView:
     """The job's view of a report; `workers` of it holds everyone who sent something or is a member."""
     presences = {presence.worker: presence for presence in sorted(report.presences, key=lambda p: p.worker)}
-    frame = Frame(report.job, report.start, report.end, config, presences, {}, learnt)
+    frame = Frame(report.job, report.start, report.end, config, presences, {}, learnt, {})
     partials = {partial.worker: partial for partial in report.partials}
     for worker in sorted({*partials, *presences}):
         partial = partials.get(worker)

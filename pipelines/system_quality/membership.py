@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from statistics import median
-
 from pipelines.config import HOUR
 from pipelines.measures import NOTHING, single
 from pipelines.pipeline import Presence, Values, View
+from pipelines.system_quality.others import Others
 
 
 def heartbeat_age(view: View) -> Values:
@@ -22,10 +20,10 @@ def heartbeat_age(view: View) -> Values:
 def watermark_lag(view: View) -> Values:
     """Median watermark of the others - own; of the job, its slowest worker's. The floor is the shortest window."""
     window = min(spec.length for spec in view.config.windows)
-    everyone = {name: p.watermark for name, p in view.presences.items() if p.state in ("live", "behind")}
-    own = [view.worker] if view.worker else sorted(everyone)
-    lags = [_behind_others(name, everyone) for name in own if name in everyone]
-    if not lags or len(everyone) < 2:
+    everyone = view.shared("watermark_lag", _watermarks)
+    own = [view.worker] if view.worker else sorted(everyone.values)
+    lags = [max(everyone.median(name) - everyone.values[name], 0.0) for name in own if name in everyone.values]
+    if not lags or len(everyone.values) < 2:
         return NOTHING
     return single(max(lags), 1.0, floor=window)
 
@@ -58,6 +56,5 @@ def _members(view: View) -> list[Presence]:
     return [presence for presence in _own(view) if presence.state != "left"]
 
 
-def _behind_others(name: str, watermarks: dict[str, float]) -> float:
-    others: Iterable[float] = [mark for other, mark in watermarks.items() if other != name]
-    return max(median(others) - watermarks[name], 0.0) if others else 0.0
+def _watermarks(view: View) -> Others:
+    return Others({name: p.watermark for name, p in view.presences.items() if p.state in ("live", "behind")})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from statistics import median
 
 from pipelines.measures import NOTHING, highs, means, quantile_values, rate, single
 from pipelines.pipeline import Values, View
+from pipelines.system_quality.others import Others
 from tracer.summaries import Histogram
 
 
@@ -46,9 +46,9 @@ def keep_up(view: View) -> Values:
 
 def straggler(view: View) -> Values:
     """Median step time / median of the other workers' medians; of the job, its slowest worker's."""
-    times = {name: h for name, v in view.workers.items() if (h := _steps(v)) is not None}
+    times, others = view.shared("straggler", _medians)
     names = [view.worker] if view.worker else sorted(times)
-    found = [(_lag(name, times), float(times[name].total)) for name in names if name in times]
+    found = [(_lag(name, others), times[name]) for name in names if name in times]
     if not found or len(times) < 2:
         return NOTHING
     worst = max(found)
@@ -72,7 +72,12 @@ def _steps(view: View) -> Histogram | None:
     return histogram if histogram is not None and histogram.total else None
 
 
-def _lag(name: str, times: dict[str, Histogram]) -> float:
-    others = [histogram.quantile(0.5) for other, histogram in times.items() if other != name]
-    usual = median(others) if others else 0.0
-    return times[name].quantile(0.5) / usual if usual > 0.0 else math.nan
+def _medians(view: View) -> tuple[dict[str, float], Others]:
+    """How many steps were timed, and their median time, by worker."""
+    times = {name: h for name, v in view.workers.items() if (h := _steps(v)) is not None}
+    return {name: float(h.total) for name, h in times.items()}, Others({n: h.quantile(0.5) for n, h in times.items()})
+
+
+def _lag(name: str, others: Others) -> float:
+    usual = others.median(name)
+    return others.values[name] / usual if usual > 0.0 else math.nan
