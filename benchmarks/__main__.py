@@ -9,7 +9,7 @@ import pathlib
 import sys
 from typing import Final
 
-NAMES: Final = ("aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "engines")
+NAMES: Final = ("aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "engines", "scale")
 
 
 def main(argv: list[str] | None = None) -> int:

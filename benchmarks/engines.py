@@ -57,7 +57,7 @@ slide = 60
 
 def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     """Each engine's rate and its rival's, medians over interleaved rounds."""
-    rounds, panes, rows, messages = (1, 6, 1_000_000, 6_000) if args.quick else (3, 12, 3_000_000, 12_000)
+    rounds, panes, rows, messages = (1, 6, 1_000_000, 6_000) if args.quick else (2, 12, 2_000_000, 12_000)
     with tempfile.TemporaryDirectory(prefix="streamgauge-engines-") as name, hosted.broker(pathlib.Path(name)) as kafka:
         bench = Bench(kafka, pathlib.Path(name), panes)
         small = bench.rows("json", messages, messages // 4, json=True)
@@ -135,14 +135,14 @@ class Log:
         yield records.encode(Tick(job="bench", time=self.start))
 
 
-def stored(folder: pathlib.Path) -> float:
-    """The end of the last window whose score is in the store."""
+def stored(folder: pathlib.Path, job: str = "bench") -> float:
+    """The end of the job's last window whose score is in the store of a data folder."""
     path = folder / "store.db"
     if not path.exists():
         return 0.0
     query = SqliteQuery(path)
     try:
-        return max((float(line["end"]) for line in query.scores("bench", 0.0, 1e12, 1)), default=0.0)
+        return max((float(line["end"]) for line in query.scores(job, 0.0, 1e12, 1)), default=0.0)
     finally:
         query.close()
 

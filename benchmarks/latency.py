@@ -4,7 +4,7 @@ The real embedded service in its own process: log on disk, engine, pager, outbox
 of one job carry the load; six jobs of two workers each lose one table of their samples after the other, so that each
 alert is at a place with nothing upstream (a source) and folds into nothing. A source fires when it is missing in two
 windows in a row: the clock starts right before the record that closes the second is sent, and stops when the webhook
-has the notification.
+has the notification. Then the same through a real Kafka on each engine, with fewer alerts: `benchmarks.latency_kafka`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tracer import records
 from tracer.local import LocalLog
 from tracer.records import Name, TraceBatch
 from tracer.tracer import Tracer
-from tracer.transport import Message
+from tracer.transport import Message, Transport
 
 JOBS: Final = 6
 TABLES: Final = 20  # of each job, each with two columns: 120 alerts
@@ -48,7 +48,8 @@ _CONFIG: Final = """
 data = "{data}"
 port = 0
 console = false
-
+"""
+_HOOK: Final = """
 [[webhooks]]
 url = "http://127.0.0.1:{port}/"
 """
@@ -56,6 +57,7 @@ _JOB: Final = """
 [[jobs]]
 name = "{name}"
 pane = 1
+tick = 0.5
 max_hold = 30
 
 [[jobs.windows]]
@@ -82,23 +84,44 @@ source = "{source}"
 
 
 def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
-    """Median and 99 % quantile in seconds; the rate that was kept up; the alerts that came."""
+    """Median and 99 % quantile in seconds; the rate that was kept up; the alerts that came. Then through Kafka."""
+    from benchmarks import latency_kafka
+
     tables = TABLES // 4 if args.quick else TABLES
     with tempfile.TemporaryDirectory(prefix="streamgauge-latency-") as name, Hook() as hook:
         folder = pathlib.Path(name)
         config = folder / "streamgauge.toml"
-        config.write_text(configuration(folder, hook.port))
-        with _running(config):
-            rate, closed = _play(folder / "log.db", tables)
-            _wait(hook, JOBS * tables)
+        config.write_text(configuration(_CONFIG.format(data=folder), hook.port))
+        log, load = LocalLog(folder / "log.db"), Load(LocalLog(folder / "log.db"))
+        with _running(config), load:
+            closed = play(log, tables)
+            wait(hook, JOBS * tables)
+        log.close()
         taken = sorted(hook.told[place] - closed[place] for place in closed if place in hook.told)
-    rival = f"{TARGET:g} s"
+    yield from rows("latency", taken, JOBS * tables, TARGET)
+    yield {
+        "name": "latency load",
+        "value": load.rate,
+        "unit": "points/s",
+        "rival": f"{RATE:,}",
+        "ratio": load.rate / RATE,
+    }
+    yield from latency_kafka.run(args)
+
+
+def rows(name: str, taken: Sequence[float], wanted: int, target: float) -> Iterable[dict[str, object]]:
+    """Quantiles of what the alerts took, seconds, and how many of the wanted came."""
     for label, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
-        value = float(np.quantile(taken, share)) if taken else float("inf")
-        yield {"name": f"latency {label}", "value": value, "unit": "s", "rival": rival, "ratio": value / TARGET}
-    share = len(taken) / (JOBS * tables)
-    yield {"name": "latency told", "value": float(len(taken)), "unit": "alerts", "rival": "lost", "ratio": share}
-    yield {"name": "latency load", "value": rate, "unit": "points/s", "rival": f"{RATE:,}", "ratio": rate / RATE}
+        value = float(np.quantile(taken, share)) if len(taken) else float("inf")
+        yield {
+            "name": f"{name} {label}",
+            "value": value,
+            "unit": "s",
+            "rival": f"{target:g} s",
+            "ratio": value / target,
+        }
+    share = len(taken) / wanted
+    yield {"name": f"{name} told", "value": float(len(taken)), "unit": "alerts", "rival": "lost", "ratio": share}
 
 
 class Hook:
@@ -136,7 +159,7 @@ class Hook:
 class Worker:
     """One of the two workers of a job whose tables are lost, a real tracer on a clock that is given."""
 
-    def __init__(self, job: str, name: str, log: LocalLog, start: float) -> None:
+    def __init__(self, job: str, name: str, log: Transport, start: float) -> None:
         self.now, self._random = start, np.random.default_rng((SEED, int(name)))
         self._log, self._held = log, Held()
         self._tracer = Tracer(
@@ -188,23 +211,33 @@ class Held:
 
 
 class Load(threading.Thread):
-    """Sends `RATE` points a second, in time with the wall clock, until stopped."""
+    """Sends `per_second` points a second, in time with the wall clock; a context manager. It closes the log."""
 
-    def __init__(self, log: LocalLog) -> None:
+    def __init__(self, log: Transport, per_second: int = RATE) -> None:
         super().__init__(name="load", daemon=True)
-        self.sent, self.stopping, self._log = 0, threading.Event(), log
+        self.rate, self._stopping, self._log, self._per_second = 0.0, threading.Event(), log, per_second
         random = np.random.default_rng(SEED)
         self._index = random.permutation(np.arange(POINTS) % NAMES).astype("<u2").tobytes()
         self._value = random.normal(size=POINTS).astype("<f8").tobytes()
         self._names = records.encode_names([Name("train", "gradient_norm", f"tensor:{i}") for i in range(NAMES)])
 
+    def __enter__(self) -> Load:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopping.set()
+        self.join()
+        self._log.close()
+
     def run(self) -> None:
         """The thread's life."""
-        begun = time.monotonic()
-        while not self.stopping.wait(BEAT):
-            due = int((time.monotonic() - begun) * RATE / POINTS)
-            self._log.send([("traces", "load", self._record(number)) for number in range(self.sent, due)])
-            self.sent = due
+        begun, sent = time.monotonic(), 0
+        while not self._stopping.wait(BEAT):
+            due = int((time.monotonic() - begun) * self._per_second / POINTS)
+            self._log.send([("traces", "load", self._record(number)) for number in range(sent, due)])
+            sent = due
+            self.rate = sent * POINTS / (time.monotonic() - begun)
 
     def _record(self, number: int) -> bytes:
         now = time.time()
@@ -221,22 +254,20 @@ def columns() -> dict[str, int]:
     return {f"t{table}_{side}": table for table in range(TABLES) for side in "ab"}
 
 
-def configuration(folder: pathlib.Path, port: int) -> str:
-    """The `streamgauge.toml` of all jobs."""
+def configuration(head: str, port: int) -> str:
+    """The `streamgauge.toml` of all jobs, behind its first lines; `port` is the webhook's."""
     features = "".join(_FEATURE.format(name=name, source=f"t{table}") for name, table in columns().items())
     learning = _JOB.format(name="{name}", length=WINDOW, warm_up=(LEARNT - 2) * WINDOW)
     jobs = [learning.format(name=f"ctr{k}") + features for k in range(JOBS)]
     load = _JOB.format(name="load", length=10, warm_up=3600)
-    return "".join([_CONFIG.format(data=folder, port=port), *jobs, load])
+    return "".join([head, _HOOK.format(port=port), *jobs, load])
 
 
-def _play(path: pathlib.Path, tables: int) -> tuple[float, dict[tuple[str, str], float]]:
-    """Points a second, and when the record was sent that closed the window that shows each loss."""
+def play(log: Transport, tables: int) -> dict[tuple[str, str], float]:
+    """When the record was sent that closed the window that shows each loss."""
     closed: dict[tuple[str, str], float] = {}
-    log, load, begun = LocalLog(path), Load(LocalLog(path)), time.monotonic()
     start = math.ceil(time.time() / WINDOW) * WINDOW
     jobs = {f"ctr{k}": [Worker(f"ctr{k}", str(side), log, start) for side in range(2)] for k in range(JOBS)}
-    load.start()
     for number in range(LEARNT + tables + 2):
         lost = min(max(0, number - LEARNT + 1), tables)
         for workers in jobs.values():
@@ -249,14 +280,11 @@ def _play(path: pathlib.Path, tables: int) -> tuple[float, dict[tuple[str, str],
             if 0 <= shown < tables:
                 closed[job, f"source:t{shown}"] = time.monotonic()
             workers[1].send()
-    seconds = time.monotonic() - begun
-    load.stopping.set()
-    load.join()
-    log.close()
-    return load.sent * POINTS / seconds, closed
+    return closed
 
 
-def _wait(hook: Hook, wanted: int) -> None:
+def wait(hook: Hook, wanted: int) -> None:
+    """Until all have come, or the last may be given up."""
     deadline = time.monotonic() + GRACE
     while len(hook.told) < wanted and time.monotonic() < deadline:
         time.sleep(0.05)

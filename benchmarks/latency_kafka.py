@@ -1,0 +1,52 @@
+"""The same through a real Kafka on each engine: from the record that closes a window to the webhook's notification.
+
+A real broker, `streamgauge run --engine ...` on it with ticks of 1 s, six jobs whose tables are lost one after the
+other, and 20,000 points a second beside them. The clock of the jobs begins when the engine has scored the load's first
+window, so that a JVM has started. Everything shares the machine; the target is a p99 below 2 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import pathlib
+import tempfile
+from collections.abc import Iterable
+from typing import Final
+
+from benchmarks import cpu, engines, hosted, latency
+from tests.pipelines.adapters import kafka_world
+from tests.servers.kafka import KafkaServers
+from tracer.kafka import KafkaTransport
+
+TABLES: Final = 6
+RATE: Final = 20_000  # points a second
+TARGET: Final = 2.0
+
+
+def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+    """Quantiles in seconds, and the alerts that came, of each engine."""
+    tables = TABLES // 3 if args.quick else TABLES
+    with tempfile.TemporaryDirectory(prefix="streamgauge-latency-") as name, hosted.broker(pathlib.Path(name)) as kafka:
+        for engine in hosted.ENGINES:
+            taken = _taken(engine, kafka, pathlib.Path(name) / engine, tables)
+            yield from latency.rows(f"latency kafka {engine}", taken, latency.JOBS * tables, TARGET)
+    yield {"name": "latency kafka load", "value": cpu.load(), "unit": "processes", "rival": "", "ratio": None}
+
+
+def _taken(engine: str, servers: KafkaServers, folder: pathlib.Path, tables: int) -> list[float]:
+    folder.mkdir()
+    kafka = kafka_world.topics(servers)
+    config = folder / "streamgauge.toml"
+
+    def transport() -> KafkaTransport:
+        return KafkaTransport(kafka.bootstrap, prefix=kafka.prefix)
+
+    with latency.Hook() as hook, contextlib.closing(transport()) as log:
+        head = hosted.head(engine, folder, kafka.bootstrap, kafka.prefix)
+        config.write_text(latency.configuration(head, hook.port))
+        with hosted.running(config, pinned=False) as process, latency.Load(transport(), RATE):
+            hosted.until(lambda: engines.stored(folder, "load") > 0, process, "the first score")
+            closed = latency.play(log, tables)
+            latency.wait(hook, latency.JOBS * tables)
+        return sorted(hook.told[place] - closed[place] for place in closed if place in hook.told)
