@@ -139,7 +139,9 @@ class KafkaReader:
                 settings = {**QUIET, **client_settings(self._cluster.given), **CONSUMER, **SETTINGS}
                 group = {"group.id": self._group} if self._group else {}
                 self._consumer = Consumer({**settings, **group, "error_cb": self._cluster.complain})
-            if self._views.pop(view.place, None) is not None:
+            if (before := self._views.pop(view.place, None)) is not None:
+                if before.is_paused:  # a pause outlives the assignment, and nothing would ever come again
+                    self._consumer.resume([self._partition(before)])
                 self._consumer.incremental_unassign([TopicPartition(name, view.place.partition)])
             self._consumer.incremental_assign([TopicPartition(name, view.place.partition, view.next)])
         self._views[view.place] = view
