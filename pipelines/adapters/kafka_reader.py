@@ -154,6 +154,7 @@ class KafkaReader:
                 del self._views[view.place]  # the next read begins anew
                 raise self._cluster.fault(view.place.topic, view.fault)
             if time.monotonic() > deadline:
+                del self._views[view.place]
                 text = f"{self._cluster.name} does not send {view.log} from {view.next} on{self._cluster.why}"
                 raise LogError(text, retryable=True)
             self._take(_SLICE)
