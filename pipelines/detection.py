@@ -265,11 +265,26 @@ class Watch:
         over += [key for key, episode in self.episodes.items() if episode.workers and key not in shared]
         told = [self._told(key, self.episodes.pop(key), None, time, closed.start) for key in over]
         taken = {*self.episodes, *(found.key for found in begun)}
-        begun += [_shared(job, workers, still, begun) for job, workers in shared.items() if job not in taken]
+        everyone = {**still, **{found.key: found.episode for found in begun}}
+        begun += [self._shared(job, workers, closed, everyone) for job, workers in shared.items() if job not in taken]
         for key, metric, episode in begun:
             self.episodes[key] = episode
             told.append(self._told(key, episode, describe(key, metric, episode), time, None))
         return told
+
+    def _shared(
+        self, job: SeriesKey, workers: tuple[str, ...], closed: Closed, everyone: dict[SeriesKey, Episode]
+    ) -> Found:
+        """The job's episode of what more than half of its workers have: the strongest of theirs, from the first on.
+
+        None of theirs need have begun now: it is enough that a worker without one has left.
+        """
+        keys = [job._replace(worker=worker) for worker in workers]
+        members = [everyone[key] for key in keys]
+        strongest = max(members, key=lambda episode: abs(episode.score))
+        return Found(job, closed.metrics[self._rows[keys[0]]], msgspec.structs.replace(
+            strongest, start=min(episode.start for episode in members), workers=workers
+        ))
 
     def _told(self, key: SeriesKey, episode: Episode, text: str | None, time: float, end: float | None) -> Anomaly:
         severity: Severity = "info" if self.shown else "page"
@@ -278,18 +293,6 @@ class Watch:
 
 def _series(key: _Key) -> SeriesKey:
     return SeriesKey(*key)  # type: ignore[arg-type]
-
-
-def _shared(job: SeriesKey, workers: tuple[str, ...], still: dict[SeriesKey, Episode], begun: list[Found]) -> Found:
-    """The job-level episode of what more than half of the workers have: the strongest of theirs, from the first on."""
-    metrics = {found.key: found.metric for found in begun}
-    everyone = {**still, **{found.key: found.episode for found in begun}}
-    members = [everyone[job._replace(worker=worker)] for worker in workers]
-    strongest = max(members, key=lambda episode: abs(episode.score))
-    metric = next(metrics[key] for key in sorted(metrics) if key._replace(worker="") == job)
-    return Found(job, metric, msgspec.structs.replace(
-        strongest, start=min(episode.start for episode in members), workers=workers
-    ))
 
 
 def _rows_of(expected: Expected, rows: np.typing.NDArray[np.int64]) -> Expected:

@@ -147,6 +147,17 @@ def test_what_all_workers_have_is_told_of_the_job() -> None:
     assert {anomaly.key for anomaly in over if anomaly.end} == {*places, key()}
 
 
+def test_what_two_of_four_have_is_told_of_the_job_when_one_of_the_others_leaves() -> None:
+    workers, one = [key(worker=name) for name in "uvwx"], metric()
+    watch = calm(config(), one, workers)
+    values = dict(zip(workers, [1.0, 1.0, 0.05, 0.05], strict=True))
+    assert begun(step(watch, closed(values, one, CALM))) == workers[:2]
+    del values[workers[3]]
+    (told,) = [found for found in step(watch, closed(values, one, CALM + 1)) if found.end is None]
+    assert (told.key, told.start) == (key(worker=""), CALM * SPEC.slide)
+    assert told.text.startswith("missing_rate of feature:a is 100 %") and told.text.endswith("at 2 workers: u, v")
+
+
 def test_what_one_worker_of_three_has_is_not_told_of_the_job() -> None:
     one, places = metric(), [key(worker=worker) for worker in ("", "a", "b", "c")]
     watch = calm(config(), one, places)
