@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate 
 export UV_PYTHON := $(BIN)/python
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help demo test laws check bench lock clean
+.PHONY: help demo test laws check bench soak lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -47,6 +47,9 @@ check: $(FULL)  ## ruff, mypy and the import layers only
 
 bench: $(FULL)  ## every benchmark, one JSON object a line
 	$(BIN)/python -m benchmarks all --json $(ARGS)
+
+soak: $(FULL)  ## half an hour on a real Kafka at 5 times the demo's rate, a fault a minute
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lock: $(VENV)/bin/python  ## resolve the dependencies anew: for the demo, and for all of it
 	$(COMPILE) --all-extras --group dev -o requirements-full.lock
