@@ -139,11 +139,11 @@ class KafkaReader:
                 settings = {**QUIET, **client_settings(self._cluster.given), **CONSUMER, **SETTINGS}
                 group = {"group.id": self._group} if self._group else {}
                 self._consumer = Consumer({**settings, **group, "error_cb": self._cluster.complain})
-            if (before := self._views.pop(view.place, None)) is not None:
-                if before.is_paused:  # a pause outlives the assignment, and nothing would ever come again
-                    self._consumer.resume([self._partition(before)])
-                self._consumer.incremental_unassign([TopicPartition(name, view.place.partition)])
-            self._consumer.incremental_assign([TopicPartition(name, view.place.partition, view.next)])
+            place = TopicPartition(name, view.place.partition, view.next)
+            if any((one.topic, one.partition) == (name, place.partition) for one in self._consumer.assignment()):
+                self._consumer.resume([place])  # a pause outlives the assignment, and nothing would ever come again
+                self._consumer.incremental_unassign([place])
+            self._consumer.incremental_assign([place])
         self._views[view.place] = view
         return view
 
