@@ -22,8 +22,8 @@ from tracer import records
 from tracer.local import LocalLog
 from tracer.records import RecordError, TraceBatch
 
-_WARM: Final = 30.0  # seconds in which a process takes its memory
-_FEWEST: Final = 60.0  # seconds of one process that a slope is told from
+_WARM: Final = 180.0  # seconds in which a process takes its memory: a day of stream time is learnt in 144
+_FEWEST: Final = 180.0  # seconds of one process that a slope is told from
 
 
 class Recorded(NamedTuple):
