@@ -8,7 +8,7 @@ the first windows are stored (imports, JVM and JIT are warm) and stops when the 
 `benchmarks.rivals`; none stores anything. CPU time is that of process trees, so other load on the machine
 disturbs it less than wall time, and `load` tells how much there was. The targets: embedded 0.5 of bare consume,
 decode and five `ufunc.at`; Faust 100 times a stock Table; Flink 2 times Flink SQL. What a window costs does not
-depend on its points, so a slower stream gives a lower rate. Embedded misses its target (0.29): `docs/scaling.md` says why.
+depend on its points, so a slower stream gives a lower rate. Embedded misses its target: see `docs/scaling.md`.
 """
 
 from __future__ import annotations
