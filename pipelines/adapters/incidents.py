@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from anomaly.types import Decision, Notification, Suppressed
 from pipelines.adapters.shown import plain
+
+MISSING: Final = "missing"  # the hard fact of a worker that is silent
+
+
+class Standing(NamedTuple):
+    """What of a job's incidents is open now."""
+
+    incidents: int = 0
+    suppressed: int = 0  # alerts folded beneath them
+    missing: int = 0  # workers that fell silent without goodbye
+
+
+def standing(cases: Iterable[tuple[Sequence[Notification], Sequence[Decision]]]) -> Standing:
+    """The open incidents of a job, each as (told, held) of `incident`, counted."""
+    incidents = folded = 0
+    missing: set[str] = set()
+    for told, held in cases:
+        beneath = suppressed(told, held)
+        alerts = [told[-1].root, *(alert for n in told for alert in n.grouped), *(item.alert for item in beneath)]
+        missing |= {alert.worker for alert in alerts if alert.metric == MISSING and alert.end is None}
+        incidents, folded = incidents + 1, folded + len(beneath)
+    return Standing(incidents, folded, len(missing))
 
 
 def in_order(told: Sequence[Notification]) -> list[Notification]:

@@ -67,16 +67,15 @@ def silenced(api: InfluxApi, job: str, limit: int) -> list[dict[str, Any]]:
     return [shape.shown(decision) for decision in held[:limit]]
 
 
-def still_open(api: InfluxApi) -> dict[str, tuple[int, int]]:
-    """(incidents not resolved, alerts suppressed under them) now, by job."""
+def still_open(api: InfluxApi) -> dict[str, shape.Standing]:
+    """What is open now, by job."""
     open_ = [one for one in _episodes(api, None) if one.is_open]
     names = [one.name for one in open_]
     told, held = _told(api, names), _held(api, names)
-    counts: dict[str, tuple[int, int]] = {}
-    for one in open_:
-        incidents, suppressed = counts.get(one.job, (0, 0))
-        counts[one.job] = incidents + 1, suppressed + len(shape.suppressed(told[one.name], held[one.name]))
-    return counts
+    jobs = sorted({one.job for one in open_})
+    return {
+        job: shape.standing((told[one.name], held[one.name]) for one in open_ if one.job == job) for job in jobs
+    }
 
 
 def _episodes(api: InfluxApi, job: str | None) -> list[_Episode]:

@@ -15,6 +15,7 @@ import msgspec
 
 from anomaly.types import Anomaly, Score
 from pipelines.adapters import influx_incidents, shown
+from pipelines.adapters.incidents import Standing
 from pipelines.adapters.influx_api import InfluxApi, Series
 from pipelines.adapters.influx_lines import name_of, of_body, seconds
 from pipelines.adapters.influx_ql import before, bound, number, since, tags, until
@@ -54,7 +55,7 @@ class InfluxQuery:
             found.append(shown.job(
                 name, lines[: shown.SPARKLINE], self._domains(name, end), self._before(name, lines),
                 seconds(first[name][0]["time"]),
-                seconds(newest[name][0]["time"]) if name in newest else None, open_.get(name, (0, 0)),
+                seconds(newest[name][0]["time"]) if name in newest else None, open_.get(name, Standing()),
             ))  # fmt: skip
         return found
 

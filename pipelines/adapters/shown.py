@@ -68,7 +68,7 @@ def parts(found: Iterable[Part]) -> list[dict[str, Any]]:
 
 def job(
     name: str, recent: list[dict[str, Any]], domains: list[dict[str, Any]], before: int | None, first: float,
-    newest: float | None, incidents: tuple[int, int],
+    newest: float | None, standing: tuple[int, int, int],
 ) -> dict[str, Any]:  # fmt: skip
     """A job at a glance.
 
@@ -79,15 +79,15 @@ def job(
         before: micropoints an hour ago, None while there were none.
         first: end of the first window that was scored.
         newest: end of the last window of any kind.
-        incidents: how many are open, and how many alerts these hold back.
+        standing: how many incidents are open, how many alerts these hold back, how many workers are missing.
     """
-    last, (open_, suppressed) = recent[0], incidents
+    last, (open_, suppressed, missing) = recent[0], standing
     return {
         "job": name, **{key: value for key, value in last.items() if key not in ("domain", "revision")},
         "domains": domains, "change": None if before is None else (last["micropoints"] - before) / 1e6,
         "first": first, "last_data": max(last["end"], last["end"] if newest is None else newest),
         "sparkline": [{"end": line["end"], "score": line["score"]} for line in reversed(recent)],
-        "open_incidents": open_, "suppressed": suppressed,
+        "open_incidents": open_, "suppressed": suppressed, "missing_workers": missing,
     }  # fmt: skip
 
 

@@ -55,12 +55,12 @@ def silenced(store: sqlite3.Connection, job: str, limit: int) -> list[dict[str, 
     return [shape.shown(_decision.decode(body)) for (body,) in rows]
 
 
-def still_open(store: sqlite3.Connection, job: str) -> tuple[int, int]:
-    """(incidents not resolved, alerts suppressed under them) of a job now."""
+def still_open(store: sqlite3.Connection, job: str) -> shape.Standing:
+    """What of a job is open now."""
     rows = store.execute(
         f"SELECT episode FROM notifications WHERE job = ? GROUP BY episode HAVING {_OPEN} ORDER BY episode", (job,)
     ).fetchall()
-    return len(rows), sum(len(shape.suppressed(_told(store, name), _held(store, name))) for (name,) in rows)
+    return shape.standing((_told(store, name), _held(store, name)) for (name,) in rows)
 
 
 def _incident(store: sqlite3.Connection, episode: str) -> dict[str, Any]:

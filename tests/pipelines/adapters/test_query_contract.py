@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from pipelines.adapters.influx_api import InfluxApi
@@ -247,7 +248,11 @@ def test_jobs_count_open_incidents_and_what_they_suppress(store: Store, query: Q
     store.write([notification("firing", T, lasting, folded=[alert("d", T), alert("e", T)], id="n2")])
     store.write([notification("resolved", T + 100, closed)])
     [job] = query.jobs()
-    assert (job["open_incidents"], job["suppressed"]) == (1, 2)
+    assert (job["open_incidents"], job["suppressed"], job["missing_workers"]) == (1, 2, 0)
+    silent = [msgspec.structs.replace(alert(name, T), metric="missing", worker=name) for name in ("f", "g")]
+    back = msgspec.structs.replace(alert("h", T), metric="missing", worker="h", end=T + 50)
+    store.write([notification("firing", T + 200, silent[0], folded=[silent[1], back], id="n3")])
+    assert query.jobs()[0]["missing_workers"] == 2
 
 
 def test_changes_counters_and_profiles_come_back(store: Store, query: Query) -> None:
