@@ -6,6 +6,7 @@ one. Brokers that are down are waited for. Needs `pip install 'streamgauge[flink
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import signal
@@ -93,12 +94,28 @@ def _start(
     job = flink_job.Job(
         config, properties, [jar], config.flink.parallelism, settings=settings, restore=restore, source=source
     )
-    client = flink_job.start(job)
+    with _one_java_thread():
+        client = flink_job.start(job)
     (folder / "jobmanager").write_text(f"{manager.host}:{manager.port}\n")
     where = f"from {restore}" if restore else "from the beginning of the log"
     slots = config.flink.parallelism
     print(f"streamgauge: flink runs on {manager.host}:{manager.port}, {slots} slots, {where}", flush=True)
     return client
+
+
+@contextmanager
+def _one_java_thread() -> Iterator[None]:
+    """What is in here is called in one Java thread: Flink's planner keeps in it what it needs, and fails in another.
+
+    A collection in another Python thread would take the connection whose thread that is.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _tidied(checkpoints: Path) -> Path | None:
