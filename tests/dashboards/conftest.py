@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipelines.adapters.http_security import Guard
 from pipelines.service import Service
 from tests.dashboards import world
 from tests.dashboards.cutting import Wire
+from tests.waiting import until
 from tracer.local import LocalLog
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -149,13 +149,6 @@ def tabs(host: Host, browser: Any) -> Iterator[Callable[..., Tab]]:
         assert tab.faults == []
         assert [url for url in tab.requests if not url.startswith((tab.url, "data:", "blob:"))] == []
 
-
-def until(is_true: Callable[[], bool], patience: float = PATIENCE / 1000) -> None:
-    """Wait for something that the page will do."""
-    deadline = time.monotonic() + patience
-    while not is_true():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
 
 
 def texts(page: Any, selector: str) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Host, Tab, texts, until
+from tests.dashboards.conftest import Host, Tab, texts
+from tests.waiting import until
 
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Tab, focused, texts, until
+from tests.dashboards.conftest import Tab, focused, texts
+from tests.waiting import until
 
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Tab, until
+from tests.dashboards.conftest import Tab
+from tests.waiting import until
 
 pytestmark = pytest.mark.real
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()

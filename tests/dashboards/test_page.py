@@ -12,7 +12,8 @@ import pytest
 
 from pipelines import outputs
 from tests.dashboards import world
-from tests.dashboards.conftest import Host, Tab, texts, until
+from tests.dashboards.conftest import Host, Tab, texts
+from tests.waiting import until
 
 Tabs = Callable[..., Tab]
 pytestmark = pytest.mark.real

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.dashboards import world
-from tests.dashboards.conftest import Tab, texts, until
+from tests.dashboards.conftest import Tab, texts
 from tests.dashboards.plant import LAYERS, MILL, ROOT, WIDE, Plant, plant
+from tests.waiting import until
 
 __all__ = ["plant"]
 Tabs = Callable[..., Tab]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.dashboards.conftest import Tab, texts, until
+from tests.dashboards.conftest import Tab, texts
 from tests.dashboards.plant import LINE, WORKERS, Plant, plant
 from tests.dashboards.worker import HOSTILE
+from tests.waiting import until
 
 __all__ = ["plant"]
 Tabs = Callable[..., Tab]

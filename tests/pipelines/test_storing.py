@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from tests.pipelines.adapters.sqlite_records import columns
 from tests.pipelines.stream import logs
 from tests.pipelines.test_service import record
 from tests.servers.influx import InfluxServer
+from tests.waiting import until
 from tracer.local import LocalLog
 from tracer.records import Tick, encode
 from tracer.transport import MemoryLog
@@ -156,12 +155,6 @@ def read(address: str, path: str) -> tuple[int, Any]:
         with error:
             return error.code, json.load(error)
 
-
-def until(is_true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.real

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from pipelines import outputs
 from pipelines.config import Config, JobConfig
 from pipelines.supervising import Command, EngineEnded, Supervised
+from tests.waiting import until
 from tracer import records
 from tracer.records import Setting, Tick
 from tracer.transport import MemoryLog
@@ -49,12 +48,6 @@ def is_alive(process: int) -> bool:
     except OSError:
         return False
 
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def processes_in(file: Path) -> list[int]:

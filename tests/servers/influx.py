@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -25,6 +24,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import ClientSession, web
 
+from tests.servers.by_hand import serve
 from tests.servers.jars import ServerMissing, cache
 from tests.servers.ports import free_port
 
@@ -275,20 +275,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Start a real InfluxDB 1.6 with a v2 write endpoint until Ctrl-C.")
     parser.add_argument("--bucket", default="streamgauge", help="created at the start")
     bucket = parser.parse_args().bucket
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # both raise KeyboardInterrupt
-    folder = Path(tempfile.mkdtemp(prefix="streamgauge-influx-"))
-    server: InfluxServer | None = None
-    try:
+
+    def start(folder: Path) -> tuple[InfluxServer, str]:
         server = InfluxServer(folder)
         server.create(bucket)
-        print(f"{server.url} bucket {bucket}", flush=True)
-        signal.pause()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        return server, f"{server.url} bucket {bucket}"
+
+    serve("influx", start)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -29,31 +30,35 @@ def cache() -> Path:
 
 
 def fetch(pom: str) -> Path:
-    """The folder with the jars of a pom beside this file; a second process that asks waits for the first.
+    """The folder with the jars of a pom beside this file.
 
     Raises ServerMissing without java or mvn, or when Maven fails.
     """
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             raise ServerMissing(f"{program} is not installed (Debian: apt-get install openjdk-17-jre-headless maven)")
-    source = HERE / pom
+    return once(HERE / pom, _copy)
+
+
+def once(source: Path, make: Callable[[Path, Path], None]) -> Path:
+    """The folder that `make(source, folder)` fills, made again when the source changes; a second process waits."""
     name = f"{source.stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
     folder = cache() / name
+    partial = folder.with_suffix(".partial")
     with (cache() / f"{source.stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
-            _copy(source, folder)
+            shutil.rmtree(partial, ignore_errors=True)
+            make(source, partial)
+            partial.rename(folder)
     return folder
 
 
 def _copy(source: Path, folder: Path) -> None:
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     done = subprocess.run(
         ["mvn", "-q", "-B", "-f", str(source), "dependency:copy-dependencies", "-DincludeScope=runtime",
-         f"-DoutputDirectory={partial}"],
+         f"-DoutputDirectory={folder}"],
         capture_output=True, text=True, timeout=FETCH_S, check=False,
     )  # fmt: skip
     if done.returncode:
         raise ServerMissing(f"mvn could not fetch the jars of {source.name}: {(done.stdout + done.stderr)[-500:]}")
-    partial.rename(folder)

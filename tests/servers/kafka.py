@@ -7,12 +7,8 @@ starts three. Jars come from Maven once (see `jars`). Retention and compaction r
 from __future__ import annotations
 
 import argparse
-import random
-import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +18,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.servers.by_hand import serve
 from tests.servers.jars import fetch
+from tests.servers.ports import free_port
 
 READY_S: Final = 90.0
 CLUSTER_ID: Final = "c3RyZWFtZ2F1Z2UtdGVzdA"  # 16 bytes in URL-safe base64
@@ -228,38 +226,16 @@ def _led(admin: AdminClient) -> set[str]:
     return {name for name, topic in topics if all(part.leader != -1 for part in topic.partitions.values())}
 
 
-def free_port() -> int:
-    """A port below the range of outgoing connections, so that nobody takes it while its broker is down."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Start a real Apache Kafka on loopback until Ctrl-C.")
     parser.add_argument("--brokers", type=int, default=1)
     count = parser.parse_args().brokers
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # both raise KeyboardInterrupt
-    folder = Path(tempfile.mkdtemp(prefix="streamgauge-kafka-"))
-    servers: KafkaServers | None = None
-    try:
+
+    def start(folder: Path) -> tuple[KafkaServers, str]:
         servers = KafkaServers(folder, count)
-        print(servers.bootstrap, flush=True)
-        signal.pause()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if servers is not None:
-            servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        return servers, servers.bootstrap
+
+    serve("kafka", start)
 
 
 if __name__ == "__main__":

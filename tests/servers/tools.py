@@ -6,8 +6,6 @@ so the binary itself is called); `check-jsonschema` carries the specification's 
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.jars import FETCH_S, HERE, ServerMissing, cache
+from tests.servers.jars import FETCH_S, HERE, ServerMissing, once
 
 _PLACES = {
     "docker-compose": "compose/docker-compose", "check-jsonschema": "bin/check-jsonschema", "hadolint": "bin/hadolint",
@@ -37,28 +35,19 @@ def run_tool(name: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
 
 
 def fetched() -> Path:
-    """The folder with the programs; a second process that asks waits for the first. Raises ServerMissing."""
-    source = HERE / "tools.lock"
-    folder = cache() / f"tools-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
-    with (cache() / "tools.fetching").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            _install(source, folder)
-    return folder
+    """The folder with the programs. Raises ServerMissing."""
+    return once(HERE / "tools.lock", _install)
 
 
 def _install(source: Path, folder: Path) -> None:
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
     if uv is None:
         raise ServerMissing("uv is not installed: make test installs it into .venv")
     done = subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "--target", str(partial),
+        [uv, "pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "--target", str(folder),
          "--requirement", str(source)],
         capture_output=True, text=True, timeout=FETCH_S, check=False,
     )  # fmt: skip
     if done.returncode:
         raise ServerMissing(f"uv could not fetch what is in {source.name}: {(done.stdout + done.stderr)[-500:]}")
-    (partial / _PLACES["docker-compose"]).chmod(0o755)
-    partial.rename(folder)
+    (folder / _PLACES["docker-compose"]).chmod(0o755)

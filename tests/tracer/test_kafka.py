@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.servers.kafka import KafkaServers
+from tests.tracer.kafka_client import sees, sends
+from tests.waiting import until
 from tracer import arrays, control, kafka_follow, records
 from tracer.faults import Faults
 from tracer.kafka import KafkaTransport
@@ -51,12 +53,6 @@ def transport(kafka: KafkaServers, prefix: str) -> Iterator[KafkaTransport]:
     yield made
     made.close()
 
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def everything(transport: KafkaTransport, topic: str, partitions: int) -> list[Message]:
@@ -187,16 +183,6 @@ def test_a_missing_topic_is_told_with_the_command_that_makes_it(
     assert transport.latest("control") == {"j": b"1"}
 
 
-def sends(transport: KafkaTransport, messages: list[tuple[str, str, bytes]]) -> bool:
-    try:
-        transport.send(messages)
-    except LogError as error:
-        if not error.retryable:
-            raise
-        return False
-    return True
-
-
 def test_a_topic_made_again_with_other_partitions_is_found_again(
     kafka: KafkaServers, transport: KafkaTransport, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,15 +197,6 @@ def test_a_topic_made_again_with_other_partitions_is_found_again(
     messages = [("control", f"new-{i}", b"2") for i in range(9)]
     until(lambda: sends(transport, messages))
     until(lambda: sees(transport, {f"new-{i}": b"2" for i in range(9)}))
-
-
-def sees(transport: KafkaTransport, values: Mapping[str, bytes]) -> bool:
-    try:
-        return dict(transport.latest("control")) == values
-    except LogError as error:
-        if not error.retryable:
-            raise
-        return False
 
 
 def test_missing_tensors_hold_up_nothing_else(kafka: KafkaServers, transport: KafkaTransport, prefix: str) -> None:

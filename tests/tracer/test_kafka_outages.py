@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from tests.servers.kafka import KafkaServers
+from tests.tracer.kafka_client import sees, sends
+from tests.waiting import until
 from tracer import records
 from tracer.kafka import KafkaTransport
 from tracer.tracer import Tracer
@@ -25,31 +27,6 @@ pytestmark = pytest.mark.real
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
 
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
-def sends(transport: KafkaTransport, messages: list[tuple[str, str, bytes]]) -> bool:
-    try:
-        transport.send(messages)
-    except LogError as error:
-        if not error.retryable:
-            raise
-        return False
-    return True
-
-
-def sees(transport: KafkaTransport, values: dict[str, bytes]) -> bool:
-    try:
-        return dict(transport.latest("control")) == values
-    except LogError as error:
-        if not error.retryable:
-            raise
-        return False
 
 
 def fault_of(call: Callable[[], object]) -> LogError:

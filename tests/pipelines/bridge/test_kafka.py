@@ -6,7 +6,6 @@ import datetime
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +15,10 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="the bridge needs confluent-kafka: install streamgauge[bridge]")
 pytest.importorskip("pandas", reason="the flights need pandas: install streamgauge[demo]")
 
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
-
 from examples.flights import rows as flights
 from pipelines import outputs
 from tests.servers.kafka import KafkaServers
+from tests.waiting import until
 from tracer import records
 from tracer.kafka import KafkaTransport
 from tracer.records import TraceBatch
@@ -60,10 +57,8 @@ class Bridge:
         text = text.replace("[[bridges]]", "[[bridges]]\nrows = 512")
         self.config = folder / "bridge.toml"
         self.config.write_text(text.replace('data = ".bridge"', f'data = "{folder}"'))
-        admin = AdminClient({"bootstrap.servers": topic.servers.bootstrap})
-        made = admin.create_topics([NewTopic(self.prefix + one, n) for one, n in (("traces", 3), ("dead-letters", 1))])
-        for future in made.values():
-            future.result(30)
+        topic.servers.create(f"{self.prefix}traces", partitions=3)
+        topic.servers.create(f"{self.prefix}dead-letters")
 
     def start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "pipelines", "bridge", "--once", "--config", str(self.config)]
@@ -120,9 +115,13 @@ def test_a_reader_that_is_killed_again_and_again_sends_the_same(topic: Topic, on
     wanted = once.batches()
     for share in (0.2, 0.6):
         process = bridge.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while len(bridge.batches()) < share * len(wanted) and process.poll() is None:
-            assert time.monotonic() < deadline, "the bridge sends nothing"
+        until(
+            lambda process=process, share=share: (
+                len(bridge.batches()) >= share * len(wanted) or process.poll() is not None
+            ),
+            "the bridge sends nothing",
+            patience=PATIENCE_S,
+        )
         killed += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -28,8 +28,8 @@ from tests.engines import answers
 from tests.engines.answers import Answer
 from tests.pipelines.adapters import kafka_world
 from tests.pipelines.engines import kafka_log
-from tests.pipelines.engines.kafka_log import until
 from tests.servers.kafka import KafkaServers
+from tests.waiting import until
 from tracer.transport import MemoryLog, Message
 
 QUICK = "-Xms64m -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # starts in half the time

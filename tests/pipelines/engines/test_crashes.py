@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from pipelines.adapters.sqlite_canonical import canonical_dump
 from tests.pipelines.engines import test_kill
 from tests.servers.influx import InfluxServer
+from tests.waiting import until
 from tracer.local import LocalLog
 
 PATIENCE_S = 60.0
@@ -76,12 +77,6 @@ class Run:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(30) == 0
 
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "did not come true"
-        time.sleep(0.02)
 
 
 def made(tmp_path: Path, more: str = "") -> tuple[Path, Path]:

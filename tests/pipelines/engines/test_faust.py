@@ -16,9 +16,10 @@ from pipelines import loading, outputs
 from pipelines.adapters.sqlite_canonical import canonical_dump
 from tests.pipelines.adapters import kafka_world, test_kafka_answer
 from tests.pipelines.engines import kafka_log, test_kill
-from tests.pipelines.engines.kafka_log import Hosts, Progress, until
+from tests.pipelines.engines.kafka_log import Hosts, Progress
 from tests.pipelines.engines.tally import Tally, batch, tick
 from tests.servers.kafka import KafkaServers
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.real,

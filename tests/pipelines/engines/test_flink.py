@@ -17,9 +17,9 @@ from tests.engines import answers
 from tests.engines.answers import Answer
 from tests.pipelines.engines import kafka_log
 from tests.pipelines.engines.flink_world import QUICK, World, embedded, log_messages, process, served
-from tests.pipelines.engines.kafka_log import until
 from tests.pipelines.engines.tally import batch
 from tests.servers.kafka import KafkaServers
+from tests.waiting import until
 from tracer import records
 from tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
 
