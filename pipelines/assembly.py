@@ -69,7 +69,7 @@ def notifiers_of(config: Config) -> tuple[Notifier, ...]:
     """Everybody who is told. Raises ConfigError for a secret that cannot be read."""
     for i, hook in enumerate(config.webhooks):
         if hook.secret_file:
-            _read(f"webhooks[{i}].secret_file", hook.secret_file)
+            read_file(f"webhooks[{i}].secret_file", hook.secret_file)
     console: tuple[Notifier, ...] = (Console(),) if config.console else ()
     return (*console, *(Webhook(hook) for hook in config.webhooks))
 
@@ -172,13 +172,14 @@ def _trim(log: Path, config: Config) -> None:
 
 
 def _token(path: str) -> str:
-    token = _read("token_file", path).decode(errors="replace").strip()
+    token = read_file("token_file", path).decode(errors="replace").strip()
     if len(token) < MIN_TOKEN:
         raise ConfigError([Fault("token_file", f"{path} holds {len(token)} characters; write at least {MIN_TOKEN}")])
     return token
 
 
-def _read(setting: str, path: str) -> bytes:
+def read_file(setting: str, path: str) -> bytes:
+    """What a file that a setting names holds. Raises ConfigError if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:

@@ -15,8 +15,9 @@ from pipelines.adapters import http, http_events
 from pipelines.adapters.http_security import Guard
 from pipelines.config import Config, JobConfig
 from pipelines.engines.combining import combining
-from pipelines.engines.embedded import Engine, Hosted
+from pipelines.engines.embedded import Engine
 from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
+from pipelines.engines.ticking import Hosted
 from pipelines.health import Health
 from pipelines.hosting import Consumer, Step
 from pipelines.observing import Observer

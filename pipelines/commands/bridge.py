@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
+from pipelines import assembly
 from pipelines.bridge import rows
 from pipelines.bridge.blocks import Blocks, Place, fields_of
 from pipelines.bridge.reading import Reading
@@ -57,7 +57,7 @@ def reading_of(config: Config, kafka: Kafka, one: Bridge) -> Reading:
     except ImportError as error:
         raise UseError(str(error)) from None
     job = next(job for job in config.jobs if job.name == one.job)
-    salt = Path(one.salt_file).read_bytes().strip() if one.salt_file else b""
+    salt = assembly.read_file("bridges.salt_file", one.salt_file).strip() if one.salt_file else b""
     read = rows.decoder_of(
         one.format, fields_of(one, job), schema=one.schema_file, columns=one.columns, delimiter=one.delimiter
     )

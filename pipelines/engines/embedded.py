@@ -14,9 +14,7 @@ from pipelines.config import Config, JobConfig
 from pipelines.engines.configuring import configure
 from pipelines.engines.keyed import Keyed, KeyedConsumer
 from pipelines.engines.routing import Routing
-from pipelines.engines.ticking import CATCH_UP as CATCH_UP
-from pipelines.engines.ticking import Hosted as Hosted
-from pipelines.engines.ticking import Ticks
+from pipelines.engines.ticking import Hosted, Ticks
 from pipelines.ports import Bus
 from tracer.transport import LogError
 

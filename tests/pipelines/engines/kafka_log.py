@@ -15,8 +15,9 @@ from pipelines import loading, outputs
 from pipelines.adapters.kafka import KafkaBus
 from pipelines.adapters.kafka_group import GroupOffsets
 from pipelines.config import Config, JobConfig, Kafka
-from pipelines.engines.embedded import Engine, Hosted
+from pipelines.engines.embedded import Engine
 from pipelines.engines.parts import operator_of
+from pipelines.engines.ticking import Hosted
 from pipelines.reading import Reading
 from pipelines.stream import shards
 from pipelines.topics import GROUPS

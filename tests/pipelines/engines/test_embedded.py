@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pipelines import outputs
 from pipelines.config import Config, JobConfig
 from pipelines.engines.combining import combining
-from pipelines.engines.embedded import CATCH_UP, Engine
+from pipelines.engines.embedded import Engine
+from pipelines.engines.ticking import CATCH_UP
 from pipelines.outputs import DeadLetter, Output
 from pipelines.pipeline import Report
 from tests.pipelines.engines.tally import Tally, batch, tick
