@@ -3,16 +3,15 @@
 Faust brings the group, its rebalancing and the records of `traces`, one by one. It keeps no Table: a snapshot of all
 keys of a partition lies with its offset in one record of the compacted `state` topic, in the same partition, and is the
 truth. Faust can only seek to what the group has committed; so that is set at each assignment and behind each snapshot,
-never ahead of it. What Faust brings below the state's offset is dropped; what it leaves out (it is known to lose its
-place after a rebalance), or what must be read again, is read directly. Outputs are acknowledged before the state is
-stored, the state before the commit. A host that cannot go on ends with an error, and whoever started it starts it
-again. Rebalances are eager, as aiokafka knows no others: for a moment all partitions are given back, stored.
+never ahead of it. What Faust brings below the state's offset is dropped; what it leaves out (`faust_watch`), or what
+must be read again, is read directly. Outputs are acknowledged before the state is stored, the state before the commit.
+A host that cannot go on ends with an error, and whoever started it starts it again. Rebalances are eager, as aiokafka
+knows no others: for a moment all partitions are given back, stored.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -20,25 +19,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-import faust
-from faust.types import TP
-
 from pipelines.config import Config, JobConfig, Kafka
-from pipelines.engines.faust_log import Log, message_of
-from pipelines.engines.faust_settings import broker_settings, connection
+from pipelines.engines import faust_watch
+from pipelines.engines.faust_group import Group
+from pipelines.engines.faust_log import Log
+from pipelines.engines.faust_watch import Watch
 from pipelines.engines.keyed import Keyed
 from pipelines.engines.partition import Partition
 from pipelines.engines.parts import operator_of
 from pipelines.engines.routing import Routing
 from pipelines.engines.ticking import Hosted, Ticks
-from pipelines.topics import GROUPS
 from tracer.transport import LogError, Message
 
 EVERY: Final = 5.0  # seconds between snapshots: what a restart reads again
-STALLED: Final = 90.0  # seconds in which a partition with waiting records must get on
 _IDLE: Final = 0.1  # seconds between looks at the clock
-_WATCH: Final = 10.0  # seconds between looks at the log's ends
-_END: Final = 10.0  # seconds in which Faust must stop
 
 
 def host(config: Config, make: Callable[[JobConfig, int], Hosted] = operator_of) -> None:
@@ -75,17 +69,21 @@ class _Host:
         self._lock = asyncio.Lock()  # who feeds, sends or stores has it
         self._partitions: dict[int, Partition] = {}
         self._hosted: dict[str, Hosted] = {}
-        self._app = self._made(config, kafka)
+        self._watch = Watch()
+        self._group = Group(
+            kafka, Path(config.data) / "faust", take=lambda message: self._guarded(self._take(message)),
+            take_over=lambda: self._guarded(self._take_over()),
+            give_back=lambda numbers: self._guarded(self._give_back(numbers)),
+        )  # fmt: skip
 
     async def run(self) -> None:
         """From the first connection to the last commit."""
-        work = [asyncio.create_task(self._guarded(one)) for one in (self._begin(), self._beat(), self._watch())]
+        work = [asyncio.create_task(self._guarded(one)) for one in (self._begin(), self._beat())]
         await self._ended
         await self._give_back(list(self._partitions))
         for task in work:
             task.cancel()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._app.stop(), _END)
+        await self._group.stop()
         await self._log.stop()
 
     def stop(self) -> None:
@@ -93,31 +91,14 @@ class _Host:
         if not self._ended.done():
             self._ended.set_result(None)
 
-    def _made(self, config: Config, kafka: Kafka) -> faust.App:
-        folder = Path(config.data) / "faust"
-        folder.mkdir(parents=True, exist_ok=True)
-        app = faust.App(
-            kafka.prefix + GROUPS["faust"], **broker_settings(connection(kafka.client)), datadir=folder,
-            web_enabled=False, topic_disable_leader=True, topic_allow_declare=False, stream_wait_empty=False,
-            broker_session_timeout=10.0, broker_heartbeat_interval=2.0, broker_request_timeout=40.0,
-            key_serializer="raw", value_serializer="raw",
-        )  # fmt: skip
-        traces = app.topic(self._log.name("traces"), key_type=bytes, value_type=bytes, acks=False)
-        app.agent(traces, name="traces")(self._consume)
-        app.on_rebalance_complete.connect(lambda *_, **__: self._guarded(self._take_over()))
-        app.on_partitions_revoked.connect(lambda *given, **_: self._guarded(self._give_back(_numbers(given[-1]))))
-        return app
-
     async def _begin(self) -> None:
         await self._log.start()
-        await self._app.start()
-
-    async def _consume(self, stream: Any) -> None:
-        async for event in stream.noack().events():
-            await self._guarded(self._take(message_of("traces", event.message)))
+        await self._group.start()
+        await self._look()
 
     async def _take(self, message: Message) -> None:
         async with self._lock:
+            self._watch.came(message.partition)
             mine = self._partitions.get(message.partition)
             if mine is None or message.offset < mine.wanted or self._ended.done():
                 return  # given back meanwhile, or in the state already
@@ -154,7 +135,7 @@ class _Host:
     async def _take_over(self) -> None:
         """Restore the partitions that the group gave this process."""
         async with self._lock:
-            for number in sorted(_numbers(self._app.consumer.assignment()) - self._partitions.keys()):
+            for number in sorted(self._group.partitions() - self._partitions.keys()):
                 self._log.check(number)
                 stored = await self._log.stored(number)
                 offset = await self._log.beginning(number) if stored is None else stored.offset
@@ -176,18 +157,14 @@ class _Host:
                         del self._hosted[key]
 
     async def _commit(self, partitions: Iterable[Partition]) -> None:
-        """Tell the group; it may have moved on, which does no harm."""
-        where = {TP(self._log.name("traces"), mine.number): mine.wanted for mine in partitions}
-        consumer: Any = self._app.consumer  # Faust's own commit takes only what its streams have acknowledged
-        await consumer._commit(where)
+        await self._group.commit({mine.number: mine.wanted for mine in partitions})
 
     async def _beat(self) -> None:
         """What is due by the clock: states, ticks, and a look at whether Faust still lives."""
         while True:
             await asyncio.sleep(_IDLE)
             async with self._lock:
-                if self._app.crashed:
-                    raise LogError(f"Faust ended: {self._app.crash_reason!r}", retryable=True)
+                self._group.check()
                 for mine in self._partitions.values():
                     await self._feed(mine, None)
                 if self._log.was_refused():
@@ -195,20 +172,15 @@ class _Host:
                 hosted = {key: self._hosted[key] for mine in self._partitions.values() for key in mine.keyed.states}
                 await self._log.send(self._ticks.due(time.time(), self._routing.keys, hosted))
 
-    async def _watch(self) -> None:
-        """Faust and aiokafka are known to stop fetching without a word; brokers that are away are no stall."""
-        seen: dict[int, tuple[int, float]] = {}
+    async def _look(self) -> None:
+        """Read what Faust left out."""
         while True:
-            await asyncio.sleep(_WATCH)
-            ends = await self._log.ends_if_reachable(self._partitions, _WATCH)
-            now, before, seen = time.monotonic(), seen, {}
-            for number in ends.keys() & self._partitions.keys():
-                wanted = self._partitions[number].wanted
-                at, since = before.get(number, (-1, now))
-                seen[number] = (wanted, since if at == wanted < ends[number] else now)
-                if now - seen[number][1] > STALLED:
-                    text = f"no record of traces/{number} came for {STALLED:.0f} s, though {ends[number] - wanted} wait"
-                    raise LogError(text, retryable=True)
+            await asyncio.sleep(faust_watch.EVERY)
+            ends = await self._log.ends_if_reachable(self._partitions, faust_watch.PATIENCE)
+            async with self._lock:
+                wanted = {number: mine.wanted for number, mine in self._partitions.items()}
+                for number, until in self._watch.left_out(ends, wanted).items():
+                    await self._read_again(self._partitions[number], until)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -223,7 +195,3 @@ class _Host:
     def _make(self, key: str) -> Keyed:
         self._hosted[key] = self._make_hosted(*self._routing.keys[key])
         return self._hosted[key]
-
-
-def _numbers(partitions: Iterable[Any]) -> set[int]:
-    return {where.partition for where in partitions}

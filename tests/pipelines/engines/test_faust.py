@@ -153,6 +153,33 @@ def test_a_record_on_which_an_operator_fails_is_left_out_and_its_key_goes_on(wor
     assert len(said["dead-letters"]) == 3
 
 
+FORGETFUL = HOST.replace("host(", """
+from pipelines.engines import faust
+class Forgetful(faust.Group):
+    def __init__(self, *args, take, **named):
+        async def takes(message):
+            if message.offset < 50:
+                await take(message)
+        super().__init__(*args, take=takes, **named)
+faust.Group = Forgetful
+host(""")
+
+
+@pytest.mark.timeout(300)
+def test_records_that_faust_leaves_out_at_the_end_of_the_log_are_read_directly(world: World) -> None:
+    log = [("traces", "ctr", batch("ctr", "w", sequence=i + 1)) for i in range(100)]
+    with kafka_world.bus(world.kafka, world._folder) as bus:
+        bus.send(log)
+        world.hosts.start(FORGETFUL)
+        until(lambda: Progress(world.path, bus).lag() == 0, "the host did not read on")
+        bus.send([("traces", "ctr", tick("ctr", 10.0))])
+        until(lambda: Progress(world.path, bus).lag() == 0, "the host did not read the last one")
+        world.hosts.stop()
+        said = kafka_log.said(bus)
+    (scores,) = [messages for stream, messages in said.items() if stream[0] == "scores"]
+    assert [outputs.decode(score).micropoints for score in scores] == [100]
+
+
 @pytest.mark.timeout(300)
 def test_run_keeps_an_engine_and_ends_with_the_store_of_the_embedded_one(kafka: KafkaServers, tmp_path: Path) -> None:
     world = kafka_world.topics(kafka)
