@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 FULL := $(VENV)/.installed-full
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
 	  --python-version 3.11 pyproject.toml
+# two files at a time, in their order: browser tests must stay behind asyncio's
+TWO := --numprocesses=logical --maxprocesses=2 --dist=loadfile --no-loadscope-reorder
 export UV_PYTHON := $(BIN)/python
 export TF_CPP_MIN_LOG_LEVEL := 3
 
@@ -35,7 +37,7 @@ demo: $(STAMP)  ## flights of 2013 through a real online-learning job, three mon
 
 test: $(FULL)  ## lint, types, layers and every test
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(TWO) $(ARGS)
 
 laws: $(FULL)  ## the property-based laws with 2,000 examples each
 	LAWS=2000 $(BIN)/python -m pytest tests/pipelines/stream $(ARGS)

@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import ClientSession, web
 
 from tests.servers.by_hand import serve
-from tests.servers.jars import ServerMissing, cache
+from tests.servers.jars import ServerMissing, cache, held
 from tests.servers.ports import free_port
 
 READY_S: Final = 60.0
@@ -60,8 +60,9 @@ def influxd() -> Path:
         return Path(installed)
     folder = cache() / "influxdb"
     program = folder / "usr/bin/influxd"
-    if not program.is_file():
-        _unpack(folder)
+    with held():
+        if not program.is_file():
+            _unpack(folder)
     return program
 
 

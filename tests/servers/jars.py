@@ -5,12 +5,13 @@ The cache is `.servers/` in the project (git-ignored), or the folder that the va
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -45,13 +46,20 @@ def once(source: Path, make: Callable[[Path, Path], None]) -> Path:
     name = f"{source.stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
     folder = cache() / name
     partial = folder.with_suffix(".partial")
-    with (cache() / f"{source.stem}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held():
         if not folder.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
             make(source, partial)
             partial.rename(folder)
     return folder
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Whoever fetches into the cache does so alone."""
+    with (cache() / "fetching.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _copy(source: Path, folder: Path) -> None:
