@@ -16,7 +16,7 @@ to build.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from anomaly.types import Topology
@@ -168,44 +168,39 @@ class Graph:
 def components(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
     """The strongly connected component of each node, numbered so that causes have smaller numbers than effects.
 
-    Tarjan (1972), without recursion.
+    Kosaraju and Sharir (1981): in the reverse of the order in which a search from causes to effects leaves the nodes,
+    each search back reaches just the rest of its own component.
 
     >>> parts = components("abcd", [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")])
     >>> parts["b"] == parts["c"], parts["a"] < parts["b"] < parts["d"]
     (True, True)
     """
     down: dict[str, list[str]] = {node: [] for node in sorted(nodes)}
+    up: dict[str, list[str]] = {node: [] for node in down}
     for cause, effect in edges:
         down[cause].append(effect)
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
+        up[effect].append(cause)
+    seen: set[str] = set()
+    left = [node for root in down for node in _left(down, root, seen)]
     part: dict[str, int] = {}
-    count = 0
-    for root in down:
-        if root in index:
-            continue
-        work = [(root, iter(down[root]))]
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        while work:
-            node, rest = work[-1]
-            following = next(rest, None)
-            if following is None:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
-                if low[node] == index[node]:
-                    count += 1
-                    while node not in part:
-                        part[stack.pop()] = count
-            elif following not in index:
-                index[following] = low[following] = len(index)
-                stack.append(following)
-                work.append((following, iter(down[following])))
-            elif following not in part:
-                low[node] = min(low[node], index[following])
-    return {node: count - number for node, number in part.items()}
+    seen.clear()
+    for number, root in enumerate(reversed(left)):
+        part |= dict.fromkeys(_left(up, root, seen), number)
+    return part
+
+
+def _left(following: Mapping[str, Sequence[str]], root: str, seen: set[str]) -> Iterator[str]:
+    """The nodes not seen yet that a depth-first search from `root` finds, in the order in which it leaves them."""
+    work = [] if root in seen else [(root, iter(following[root]))]
+    seen.update(node for node, _ in work)
+    while work:
+        rest = work[-1][1]
+        found = next((other for other in rest if other not in seen), None)
+        if found is None:
+            yield work.pop()[0]
+        else:
+            seen.add(found)
+            work.append((found, iter(following[found])))
 
 
 def _step(node: str, other: str, was_at_worker: bool) -> bool | None:

@@ -64,18 +64,17 @@ class KeyedConsumer:
         route: the key of a message; called once for each, in order.
         make: a new state for a key.
         every: least seconds between commits of the state, longer where one takes long; a restart re-reads this much.
-        most: records after which it is committed sooner.
         batch: messages read at once.
     """
 
     def __init__(
         self, bus: Bus, name: str, topic: str, route: Callable[[Message], Route], make: Callable[[str], Keyed],
-        *, every: float = 5.0, most: int = 20_000, batch: int = 200,
+        *, every: float = 5.0, batch: int = 200,
     ) -> None:
         self.states: dict[str, Keyed] = {}
         self.name, self.topic, self.bus = name, topic, bus
         self._route, self._make = route, make
-        self._every, self._most, self._batch = every, most, batch
+        self._every, self._batch = every, batch
         self._pause = every
         self._careful_until: dict[str, int] = {}  # up to these offsets records are fed one by one: an operator failed
         self.load()
@@ -92,7 +91,7 @@ class KeyedConsumer:
                 self.states[key].restore(snapshot)
         self._taken: Mapping[str, list[Message]] = {}  # fed already, but not all that they caused is sent
         self._unsent: list[Output] = []
-        self._since, self._commit_time = 0, time.monotonic()
+        self._is_ahead, self._commit_time = False, time.monotonic()  # whether more is done than is committed
 
     @property
     def done(self) -> int:
@@ -111,22 +110,22 @@ class KeyedConsumer:
         if self._unsent:
             deliver(self.bus, self._unsent)
         self._reading.advance(self._taken)
-        self._since += _count(self._taken)
+        self._is_ahead = self._is_ahead or bool(self._taken)
         self._taken = {}
-        if self._since and (self._since >= self._most or time.monotonic() - self._commit_time >= self._pause):
+        if self._is_ahead and time.monotonic() - self._commit_time >= self._pause:
             self.commit()
         return _count(batches)
 
     def commit(self) -> None:
         """Store offsets and state together; not while something is unsent."""
-        if self._taken or not self._since:
+        if self._taken or not self._is_ahead:
             return
         started = time.monotonic()
         snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
         state = msgspec.msgpack.encode(_Committed(states.written("consumer"), snapshots))
         self.bus.commit(self.name, self._reading.offsets, state)
         self.state_bytes = len(state)
-        self._since, self._commit_time = 0, time.monotonic()
+        self._is_ahead, self._commit_time = False, time.monotonic()
         self._pause = max(self._every, _SHARE * (self._commit_time - started))
 
     def _take(self, batches: Mapping[str, list[Message]]) -> None:

@@ -20,9 +20,10 @@ from pipelines.config import DAY, JobConfig, WindowSpec
 from pipelines.outputs import Profiles
 from pipelines.pipeline import Floats, Metric, Report, Values, WindowClass
 from pipelines.registry import METRICS, metrics_of
+from pipelines.stream.layout import Layouts
 from pipelines.stream.learning import Knowledge, Slot, normality
 from pipelines.stream.pictures import profiles_of
-from pipelines.stream.view import JobView, Layouts, WindowView, job_view
+from pipelines.stream.view import JobView, WindowView, job_view
 
 KEPT_KEYS: Final = 200_000  # in the sets of series whose order is kept; a cache whose size changes no answer
 Block = tuple[str, Metric, Values]  # worker, metric, values

@@ -12,31 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.config import JobConfig
 from pipelines.pipeline import Floats, Partial, Presence, Report, Stat, View
+from pipelines.stream.layout import Layout, Layouts
 from tracer.records import Clock, Sketch
 from tracer.summaries import Summary, merge_sketches
 from tracer.summaries.columns import Columns
 
 T = TypeVar("T")
-Names = tuple[tuple[str, str, str], ...]
-Place = NDArray[np.int64] | slice
 _EMPTY: Final = np.zeros(0)
 NO_STAT: Final = Stat((), _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY)
-SCALARS: Final = "*"  # the name under which `stat` gives all scalars of the job's own, entity `scalar:NAME`
-TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a scalar of the job's own
-    "sample": "rows late_rows repeats",
-    "label": "labels positives due overdue expired settled cohort_rows cohort_labelled last_label flips",
-    "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps",
-    "wall": "rows_seen rows_trained cpu memory dropped"
-    " pipeline_records pipeline_late pipeline_dropped pipeline_lost pipeline_overflow pipeline_dead pipeline_waiting"
-    " pipeline_failing pipeline_close_time pipeline_hold pipeline_result_age pipeline_state pipeline_disk"
-    " pipeline_notified pipeline_untold pipeline_clients",
-}
-_TRACED: Final = {clock: frozenset(names.split()) for clock, names in TRACED.items()}
-LAYOUTS: Final = 200_000  # names whose layouts are kept; a cache whose size changes no answer
 
 
 class Learnt(Protocol):
@@ -49,13 +35,6 @@ class Learnt(Protocol):
     def memory(self, worker: str, name: str, entity: str) -> Any:
         """A memory of `pipelines.stream.memory`, or None while there is none."""
         ...
-
-
-class Layout(NamedTuple):
-    """Where each traced quantity lies in a partial's columns, and its entities in order."""
-
-    entities: dict[tuple[str, str], tuple[str, ...]]
-    places: dict[tuple[str, str], Place]
 
 
 class Frame(NamedTuple):
@@ -206,24 +185,6 @@ class JobView(WindowView):
         return {sketch.entity: kind.from_columns(sketch.columns) for sketch in found}
 
 
-class Layouts:
-    """Layouts by the names of a partial."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Names, Layout] = {}
-        self._size = 0
-
-    def of(self, names: Names) -> Layout:
-        """The layout of these names."""
-        found = self._kept.get(names)
-        if found is None:
-            self._size += len(names)
-            if self._size > LAYOUTS:
-                self._kept, self._size = {}, len(names)
-            found = self._kept[names] = lay_out(names)
-        return found
-
-
 def job_view(report: Report, config: JobConfig, learnt: Learnt, layouts: Layouts) -> JobView:
     """The job's view of a report; `workers` of it holds everyone who sent something or is a member."""
     presences = {presence.worker: presence for presence in sorted(report.presences, key=lambda p: p.worker)}
@@ -234,31 +195,6 @@ def job_view(report: Report, config: JobConfig, learnt: Learnt, layouts: Layouts
         layout = layouts.of(partial.names if partial else ())
         frame.workers[worker] = WorkerView(frame, worker, partial, layout)
     return JobView(frame)
-
-
-def lay_out(names: Names) -> Layout:
-    """Columns of each (clock, name), entities sorted; a slice where they lie side by side.
-
-    >>> sorted(lay_out((("train", "margin", ""), ("train", "loss", ""))).entities.items())
-    [(('train', '*'), ('scalar:margin',)), (('train', 'loss'), ('',))]
-    """
-    found: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for column, (clock, name, entity) in enumerate(names):
-        is_traced = name in _TRACED.get(clock, ())
-        key, label = ((clock, name), entity) if is_traced else ((clock, SCALARS), _scalar(clock, name, entity))
-        found.setdefault(key, []).append((label, column))
-    entities, places = {}, {}
-    for key, pairs in found.items():
-        pairs.sort()
-        entities[key] = tuple(entity for entity, _ in pairs)
-        places[key] = _place([column for _, column in pairs])
-    return Layout(entities, places)
-
-
-def _scalar(clock: str, name: str, entity: str) -> str:
-    """The entity of a scalar; one name may be on several clocks."""
-    place = f"{clock}.{name}" if clock in ("sample", "label") else name
-    return f"scalar:{place}/{entity}" if entity else f"scalar:{place}"
 
 
 def read_sketches(sketches: Sequence[Any]) -> list[Sketch]:
@@ -284,12 +220,6 @@ def _fsum(column: Sequence[float]) -> float:
         return math.fsum(column)
     except OverflowError:
         return math.inf
-
-
-def _place(columns: list[int]) -> Place:
-    if columns == list(range(columns[0], columns[0] + len(columns))):
-        return slice(columns[0], columns[0] + len(columns))
-    return np.array(columns, np.int64)
 
 
 def _spread(stat: Stat, entities: tuple[str, ...]) -> Stat:

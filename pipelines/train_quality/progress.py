@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.measures import NOTHING, highs, means, proportion
 from pipelines.pipeline import Values, View
-from pipelines.stream.view import SCALARS
+from pipelines.stream.layout import SCALARS
 from tracer.records import Clock
 
 
