@@ -115,7 +115,7 @@ class Query(Protocol):
         ...
 
     def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
-        """The series that changed most in the range against the one before it."""
+        """The series that changed most in the range against the one before it, and whether each has an anomaly."""
         ...
 
     def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:

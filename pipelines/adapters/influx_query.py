@@ -21,6 +21,7 @@ from pipelines.adapters.influx_lines import name_of, of_body, seconds
 from pipelines.adapters.influx_ql import before, bound, number, since, tags, until
 from pipelines.adapters.influx_schema import SHIFT_NS
 from pipelines.adapters.influx_series import InfluxSeries
+from pipelines.adapters.series import labels_of
 from pipelines.outputs import Change, DeadLetter, Profiles
 from tracer.records import Sketch
 
@@ -93,8 +94,8 @@ class InfluxQuery:
         return self._series.points(series, start, end, buckets)
 
     def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
-        """The series whose mean in the range differs most from the one before it, in units of their pooled spread."""
-        return self._series.changed(job, start, end, limit)
+        """The series whose mean in the range differs most from the one before it, in units of their spread before."""
+        return self._series.changed(job, start, end, labels_of(self.anomalies(job, start, end)), limit)
 
     def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
         """The newest `limit` episodes that overlap the range, oldest first; a fact without end is one moment."""

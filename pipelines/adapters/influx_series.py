@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pipelines.adapters.influx_api import InfluxApi, Series
@@ -65,7 +65,9 @@ class InfluxSeries:
         named = {"id": number, **labels._asdict(), "window": window}
         return {"series": named, "level": level, "step": ROLLUPS[level] if fits else step, **columns}
 
-    def changed(self, job: str, start: float, end: float, limit: int) -> list[dict[str, Any]]:
+    def changed(
+        self, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int
+    ) -> list[dict[str, Any]]:
         """The series whose mean in [start, end) differs most from that in the range of the same length before it."""
         found: list[dict[str, Any]] = []
         for window, step in sorted(self._steps(job).items()):
@@ -76,7 +78,7 @@ class InfluxSeries:
                 {"id": number_of(labels)} | difference(then[labels], now[labels]) | labels._asdict()
                 for labels in now if labels in then and then[labels].n >= 2
             ]  # fmt: skip
-        return rank(found, limit)
+        return rank(found, {number_of(labels) for labels in anomalous}, limit)
 
     def _steps(self, job: str) -> dict[str, float]:
         """Seconds between the ends of windows, by the window's name; 0 while unknown."""

@@ -13,6 +13,7 @@ import msgspec
 
 from anomaly.types import Anomaly, Part
 from pipelines.adapters import shown, sqlite_incidents, sqlite_series
+from pipelines.adapters.series import labels_of
 from pipelines.adapters.sqlite_read import Reader
 from pipelines.outputs import DeadLetter
 from tracer.records import Sketch
@@ -68,9 +69,10 @@ class SqliteQuery:
             return sqlite_series.points(store, series, start, end, buckets)
 
     def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
-        """The series whose mean in the range differs most from the one before it, in units of their pooled spread."""
+        """The series whose mean in the range differs most from the one before it, in units of their spread before."""
+        anomalous = labels_of(self.anomalies(job, start, end))
         with self._reader.reading() as store:
-            return sqlite_series.changed(store, job, start, end, limit)
+            return sqlite_series.changed(store, job, start, end, anomalous, limit)
 
     def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
         """The newest `limit` episodes that overlap the range, oldest first; a fact without end is one moment."""

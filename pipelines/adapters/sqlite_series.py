@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipelines.adapters.series import LABELS, LONG, MOST_POINTS, MOST_SQUARED, Moments, check_match, difference, rank
+from pipelines.adapters.series import (
+    LABELS,
+    LONG,
+    MOST_POINTS,
+    MOST_SQUARED,
+    Labels,
+    Moments,
+    check_match,
+    difference,
+    rank,
+)
 from pipelines.adapters.shown import finite
 from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, levels
 
@@ -43,7 +53,9 @@ def points(store: sqlite3.Connection, sid: int, start: float, end: float, bucket
     return {"series": named, "level": "raw" if level == "points" else level, "step": resolution, **columns}
 
 
-def changed(store: sqlite3.Connection, job: str, start: float, end: float, limit: int) -> list[dict[str, Any]]:
+def changed(
+    store: sqlite3.Connection, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int
+) -> list[dict[str, Any]]:
     """The series whose mean in [start, end) differs most from that in the range of the same length before it."""
     found: list[dict[str, Any]] = []
     windows = store.execute("SELECT window, step FROM windows WHERE job = ? ORDER BY window", (job,)).fetchall()
@@ -56,7 +68,8 @@ def changed(store: sqlite3.Connection, job: str, start: float, end: float, limit
             {"id": sid} | difference(before[sid], after[sid])
             for sid in after if sid in before and before[sid].n >= 2
         ]  # fmt: skip
-    return [item | _labels(store, item["id"]) for item in rank(found, limit)]
+    ids = {sid for labels in anomalous for sid in _ids(store, labels)}
+    return [item | _labels(store, item["id"]) for item in rank(found, ids, limit)]
 
 
 def _last(store: sqlite3.Connection, sid: int) -> dict[str, Any]:
@@ -118,6 +131,11 @@ def _moments(
         (start, end, job, window),
     )
     return {sid: Moments(n, mean, squares) for sid, n, mean, squares in rows}
+
+
+def _ids(store: sqlite3.Connection, labels: Labels) -> list[int]:
+    where = " AND ".join(f"{name} = ?" for name in Labels._fields)
+    return [sid for (sid,) in store.execute(f"SELECT id FROM series WHERE {where}", labels)]
 
 
 def _labels(store: sqlite3.Connection, sid: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // A ranked list of the series that changed most, each against the range before.
 
-import { el, put } from './dom.js';
+import { chip, el, put } from './dom.js';
 import * as format from './format.js';
 
 /** Draw the rows of /changed into `box`; `isShort` leaves out columns. */
@@ -14,7 +14,8 @@ export function changedList(box, found, ctx, isShort = false) {
   isShort ? null : el('span', { class: 'muted num rank' }, i + 1),
   el('span', { class: 'clip' }, el('i', { class: 'key', style: { background: `var(--${row.domain})` } }),
     `${row.entity ? `${format.entity(row.entity)} \u00b7 ` : ''}${format.name(row.metric, 48)}`,
-    el('span', { class: 'muted' }, row.worker ? ` at ${format.name(row.worker, 32)}` : '')),
+    el('span', { class: 'muted' }, row.worker ? ` at ${format.name(row.worker, 32)}` : ''),
+    row.anomaly ? [' ', chip('broken', 'anomaly')] : null),
   isShort ? null : effect(row.effect, most),
   el('span', { class: 'num small' }, el('span', { class: 'muted' }, `${format.measured(row.metric, row.before)} \u2192 `), format.measured(row.metric, row.after)),
   el('b', { class: 'num small' }, `${format.signed(row.effect)} \u03c3`))))));

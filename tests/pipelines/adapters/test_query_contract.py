@@ -197,6 +197,18 @@ def test_changed_ranks_by_distance_in_units_of_the_spread_before(store: Store, q
     assert len(query.changed("ctr", T + 60 * 20, T + 60 * 40, limit=1)) == 1
 
 
+def test_of_the_series_that_changed_those_with_an_anomaly_rank_first(store: Store, query: Query) -> None:
+    entities = ("carrier", "tailnum", "weather")
+    keys = [("LGA", "sample", f"feature:{name}", "missing_rate") for name in entities]
+    records: list[Stored] = [
+        columns(T + 60 * i, [0.3 * (i >= 20), 0.2 + 0.1 * (i >= 20), 0.3 * (i >= 20)], keys=keys) for i in range(40)
+    ]
+    store.write([*records, anomaly(T + 60 * 20, number=1)])
+    ranked = as_json(query.changed("ctr", T + 60 * 20, T + 60 * 40))
+    assert (ranked[0]["entity"], [row["anomaly"] for row in ranked]) == ("feature:tailnum", [True, False, False])
+    assert [round(row["effect"]) for row in ranked] == [7, 20, 20]
+
+
 def test_anomalies_are_episodes_that_overlap_the_range(store: Store, query: Query) -> None:
     store.write([anomaly(T, number=1, end=T + 600), anomaly(T + 1000, number=2)])
     store.write([anomaly(T + 5000, number=3, kind="fact")])
