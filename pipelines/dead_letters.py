@@ -9,7 +9,7 @@ from pipelines import outputs
 from pipelines.outputs import DeadLetter, Output
 from pipelines.ports import Bus
 from tracer import records
-from tracer.transport import LogError, Message
+from tracer.transport import LogError, Message, oversize
 
 _SHOWN: Final = 16_384  # bytes of what a log refuses that its dead letter keeps
 _log = logging.getLogger(__name__)
@@ -38,6 +38,12 @@ def deliver(bus: Bus, unsent: list[Output]) -> None:
     unsent.clear()
 
 
+def fitting(message: tuple[str, str, bytes], most: int) -> tuple[str, str, bytes]:
+    """A message, or its dead letter for a log that takes at most `most` bytes: a host would try it again for ever."""
+    text = oversize(*message, most)
+    return _refused(message, text) if text else message
+
+
 def _deliver_singly(bus: Bus, unsent: list[Output]) -> None:
     while unsent:
         try:
@@ -50,10 +56,11 @@ def _deliver_singly(bus: Bus, unsent: list[Output]) -> None:
         del unsent[0]
 
 
-def _refused(output: Output, text: str) -> Output:
-    """What is sent in place of an output that the log will never take; of its bytes only the first ones."""
+def _refused(message: tuple[str, str, bytes], text: str) -> Output:
+    """What is sent in place of a message that the log will never take; of its bytes only the first ones."""
+    topic, key, value = message
     letter = DeadLetter(
-        identity=records.identity_of(output.value), reason="refused by the log", text=text, topic=output.topic,
-        key=output.key, data=output.value[:_SHOWN],
+        identity=records.identity_of(value), reason="refused by the log", text=text, topic=topic, key=key,
+        data=value[:_SHOWN],
     )  # fmt: skip
-    return Output("dead-letters", output.key, outputs.encode(letter))
+    return Output("dead-letters", key, outputs.encode(letter))

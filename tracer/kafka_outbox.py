@@ -16,12 +16,11 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tracer.kafka_client import Cluster
-from tracer.transport import LogError
+from tracer.transport import LogError, oversize
 
 Outgoing = tuple[str, str, bytes]
 _Number = tuple[int, int]  # a message's identity, which its letter keeps alive, and how often it was there before
 _SLICE: Final = 0.1
-_OVERHEAD: Final = 128  # bytes that a record's form adds to key and value at most
 
 
 @dataclass(slots=True)
@@ -73,10 +72,7 @@ class Outbox:
     def _check_sizes(self, messages: Sequence[Outgoing]) -> None:
         most = self._cluster.most_bytes
         for topic, key, value in messages:
-            size = len(key.encode()) + len(value) + _OVERHEAD
-            if size > most:
-                remedy = "raise message.max.bytes in the settings and max.message.bytes of the topic"
-                text = f"a message for topic {topic!r} has {size} bytes, at most {most} are sent; {remedy}"
+            if text := oversize(topic, key, value, most):
                 raise LogError(text, retryable=False)
 
     def _post(self, producer: Producer, messages: Sequence[Outgoing]) -> list[_Letter]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 COMPACTED: Final = frozenset({"control", "status", "catalogue", "state"})
+_OVERHEAD: Final = 128  # bytes that a message's form adds to key and value at most
 
 
 class LogError(Exception):
@@ -30,6 +31,19 @@ class Message(NamedTuple):
     value: bytes
     offset: int
     partition: int = 0
+
+
+def oversize(topic: str, key: str, value: bytes, most: int) -> str:
+    """What is wrong with a message for a log whose messages have at most `most` bytes; empty if it fits.
+
+    >>> oversize("scores", "ctr", b"0123", 100).partition(";")[0]
+    "a message for topic 'scores' has 135 bytes, at most 100 are sent"
+    """
+    size = len(key.encode()) + len(value) + _OVERHEAD
+    if size <= most:
+        return ""
+    remedy = "raise message.max.bytes in the settings and max.message.bytes of the topic"
+    return f"a message for topic {topic!r} has {size} bytes, at most {most} are sent; {remedy}"
 
 
 class Transport(Protocol):

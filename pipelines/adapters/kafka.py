@@ -23,14 +23,13 @@ from pipelines.adapters.kafka_logs import KEYED, KafkaLogs, Making, missing
 from pipelines.adapters.kafka_reader import KafkaReader
 from pipelines.config import Kafka
 from pipelines.ports import Bus
-from tracer.bounds import MAX_BYTES
+from pipelines.topics import LARGEST
 from tracer.kafka_client import Cluster
 from tracer.kafka_outbox import Outbox
 from tracer.kafka_settings import SettingsError
 from tracer.transport import LogError, Message, check_compacted
 
 PATIENCE: Final = 5.0  # seconds that a call waits for brokers
-MOST_BYTES: Final = MAX_BYTES + 65_536  # of a message, as topics allow it; a window of 20,000 series has 3 MB
 _SPREAD: Final = 1.0  # seconds until every broker knows of a topic that was just made
 _RETRY: Final = 1.0
 _QUIET: Final = 60.0  # seconds between two tellings that brokers are awaited
@@ -59,7 +58,7 @@ class KafkaBuses:
 
     def __init__(self, kafka: Kafka, open_state: Callable[[], Bus]) -> None:
         given = kafka.client
-        settings = {"message.max.bytes": str(MOST_BYTES)} | given.settings
+        settings = {"message.max.bytes": str(LARGEST)} | given.settings
         self._open_state = open_state
         self._known = self._read()
         try:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.config import Config, JobConfig, Kafka
+from pipelines.dead_letters import fitting
 from pipelines.engines import faust_watch
 from pipelines.engines.faust_group import Group
 from pipelines.engines.faust_log import Log
@@ -29,6 +30,7 @@ from pipelines.engines.partition import Partition
 from pipelines.engines.parts import operator_of
 from pipelines.engines.routing import Routing
 from pipelines.engines.ticking import Hosted, Ticks
+from pipelines.topics import LARGEST
 from tracer.transport import LogError, Message
 
 EVERY: Final = 5.0  # seconds between snapshots: what a restart reads again
@@ -123,7 +125,7 @@ class _Host:
         """One record, or none; what is due is sent, and then stored."""
         mine.take(message)
         unsent, mine.unsent = mine.unsent, []
-        await self._log.send(unsent)
+        await self._log.send(fitting(output, LARGEST) for output in unsent)
         await self._store(mine)
 
     async def _store(self, mine: Partition) -> None:

@@ -18,6 +18,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from pipelines.config import Config
+from pipelines.dead_letters import fitting
 from pipelines.engines.combining import CombinerRouting
 from pipelines.engines.flink_jvm import parent_of
 from pipelines.engines.flink_state import Kept
@@ -26,6 +27,7 @@ from pipelines.engines.keyed import Keyed
 from pipelines.engines.parts import combiner_of, operator_of
 from pipelines.engines.routing import Routing
 from pipelines.outputs import Output
+from pipelines.topics import LARGEST
 from tracer.transport import Message
 
 TRACES: Final = "traces"
@@ -111,7 +113,8 @@ class Hosts(KeyedProcessFunction):  # type: ignore[misc]
         return combiner_of(self._combining.jobs[key])
 
     def _row(self, output: Output) -> Row:
-        return Row(self._prefix + output.topic, output.key.encode(), output.value)
+        topic, key, value = fitting(output, LARGEST)
+        return Row(self._prefix + topic, key.encode(), value)
 
 
 def key_of(key: bytes | None) -> str:

@@ -16,12 +16,13 @@ from confluent_kafka.cimpl import NewPartitions
 
 from pipelines import outputs
 from pipelines.adapters import kafka_host, kafka_logs
-from pipelines.adapters.kafka import MOST_BYTES, KafkaBus
+from pipelines.adapters.kafka import KafkaBus
 from pipelines.config import Kafka
 from pipelines.engines.keyed import KeyedConsumer, Route
 from pipelines.outbox import Outbox
 from pipelines.outputs import DeadLetter, Output
 from pipelines.reading import Reading
+from pipelines.topics import LARGEST
 from tests.pipelines.adapters import kafka_world
 from tests.pipelines.adapters.kafka_world import PATIENCE_S, until
 from tests.servers.kafka import KafkaServers
@@ -202,13 +203,13 @@ def test_an_output_that_no_broker_takes_is_a_dead_letter_and_the_next_is_sent(
     world: Kafka, bus: KafkaBus
 ) -> None:
     bus.send([("traces", "a", b"1"), ("traces", "a", b"big"), ("traces", "a", b"2")])
-    consumer = KeyedConsumer(bus, "engine", "traces", lambda message: Route("a"), lambda key: Echo(MOST_BYTES))
+    consumer = KeyedConsumer(bus, "engine", "traces", lambda message: Route("a"), lambda key: Echo(LARGEST))
     until(lambda: consumer.step() == 3)
     assert read_all(Reading(bus, ("scores",), {}), bus) == [b"1", b"2"]
     (letter,) = (outputs.decode(value) for value in read_all(Reading(bus, ("dead-letters",), {}), bus))
     assert isinstance(letter, DeadLetter)
     assert (letter.reason, letter.topic, letter.identity) == (
-        "refused by the log", "scores", identity_of(b"big" * MOST_BYTES),
+        "refused by the log", "scores", identity_of(b"big" * LARGEST),
     )
     assert "at most" in letter.text and len(letter.data) < 20_000
     assert consumer.lag(bus) == 0

@@ -32,6 +32,7 @@ from tests.servers.kafka import KafkaServers
 from tests.waiting import until
 from tracer.transport import MemoryLog, Message
 
+PATIENCE_S = 120.0  # a checkpoint waits for all that the engine has begun
 QUICK = "-Xms64m -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # starts in half the time
 
 
@@ -54,7 +55,10 @@ class World:
 
     def send(self, panes: range) -> None:
         """Append what the workers send in these panes."""
-        messages = kafka_log.log_of(panes)
+        self.append(kafka_log.log_of(panes))
+
+    def append(self, messages: kafka_log.Sent) -> None:
+        """Append these."""
         self.sent += messages
         with self.bus() as bus:
             bus.send(messages)
@@ -70,21 +74,25 @@ class World:
     def wait(self, is_well: Callable[[], bool]) -> None:
         """Until a checkpoint has all."""
         with self.bus() as bus:
-            until(lambda: not is_well() or self.lag(bus) == 0, "the engine does not get to the end")
+            self._end(bus, is_well)
             assert is_well(), "the engine has ended"
 
-    def check(self, is_well: Callable[[], bool]) -> None:
-        """Wait until all is said that the embedded engine says, then nothing else was said."""
+    def check(self, is_well: Callable[[], bool], dead: int = 0) -> None:
+        """Wait until all is said that the embedded engine says, then nothing else was; so many more dead letters."""
         steady = steady_of(self.config, self.sent)
         with self.bus() as bus:
-            until(lambda: not is_well() or self.lag(bus) == 0, "the engine does not get to the end")
+            self._end(bus, is_well)
             until(lambda: said_on(bus).size == steady.size or not is_well(), "not everything is said")
             said = said_on(bus)
         for stream, messages in steady.streams.items():
             assert said.streams[stream] == messages, stream
         assert said == steady
-        assert len(steady.streams["dead-letters"]) == len(kafka_log.FOREIGN)
+        assert len(steady.streams["dead-letters"]) == len(kafka_log.FOREIGN) + dead
         assert {answer.topic for answer in steady.combined} == {"scores", "anomalies"}
+
+    def _end(self, bus: KafkaBus, is_well: Callable[[], bool]) -> None:
+        text = "the engine does not get to the end"
+        until(lambda: not is_well() or self.lag(bus) == 0, text, patience=PATIENCE_S)
 
 
 class Said(NamedTuple):
@@ -115,7 +123,7 @@ def embedded(config: Config, sent: kafka_log.Sent) -> Iterable[Message]:
     engine, combiner = Engine(config, log, operator_of), combining(config, log, combiner_of)
     while engine.step() or combiner.step():
         pass
-    return (message for topic in kafka_log.TOPICS for message in log.read(topic, 0, 10**9))
+    return (kafka_log.fitted(message) for topic in kafka_log.TOPICS for message in log.read(topic, 0, 10**9))
 
 
 def said_in(messages: Iterable[Message]) -> Said:

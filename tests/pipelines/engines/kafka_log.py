@@ -10,20 +10,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from pipelines import loading, outputs
 from pipelines.adapters.kafka import KafkaBus
 from pipelines.adapters.kafka_group import GroupOffsets
 from pipelines.config import Config, JobConfig, Kafka
+from pipelines.dead_letters import fitting
 from pipelines.engines.embedded import Engine
 from pipelines.engines.parts import operator_of
 from pipelines.engines.ticking import Hosted
 from pipelines.reading import Reading
 from pipelines.stream import shards
-from pipelines.topics import GROUPS
+from pipelines.topics import GROUPS, LARGEST
 from tests.pipelines.engines import test_kill
 from tracer import records
-from tracer.records import Open, Tick, TraceBatch, key_of, shard_of
+from tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
 from tracer.transport import MemoryLog, Message
 
 PATIENCE_S: Final = 60.0
@@ -74,16 +76,34 @@ def _sharded(record: TraceBatch | Tick) -> Sent:
     return [("traces", key_of(SHARDED, one.shard, 2), records.encode(one)) for one in made]
 
 
+def overgrown() -> Sent:
+    """A window whose points are more than a message may have: 5,400 series with long names."""
+    sent: Sent = []
+    for number in range(6):
+        names = [Name("train", f"{number}-{i}-{'x' * 1000}", "") for i in range(900)]
+        sent.append(("traces", "ctr", records.encode(TraceBatch(
+            job="ctr", worker="wide", incarnation="i", sequence=number + 1, pane=0.0, pane_length=10.0, interval=10.0,
+            watermark=10.0 if number == 5 else 0.0, final=number == 5, names=records.encode_names(names),
+            index=np.arange(900, dtype="<u2").tobytes(), value=np.ones(900).tobytes(),
+        ))))  # fmt: skip
+    return sent
+
+
 def steady(
     config: Config, sent: Sequence[tuple[str, str, bytes]], make: Callable[[JobConfig, int], Hosted] = operator_of
 ) -> dict[Any, list[Any]]:
-    """What the embedded engine says of the same log, uninterrupted."""
+    """What the embedded engine says of the same log, uninterrupted, on a log that takes no large messages."""
     log = MemoryLog()
     log.send(sent)
     engine = Engine(config, log, make)
     while engine.step():
         pass
-    return as_read(message for topic in TOPICS for message in log.read(topic, 0, 10**9))
+    return as_read(fitted(message) for topic in TOPICS for message in log.read(topic, 0, 10**9))
+
+
+def fitted(message: Message) -> Message:
+    """What lies in its place on a log that takes no large messages."""
+    return message._replace(**dict(zip(("topic", "key", "value"), fitting(message[:3], LARGEST), strict=True)))
 
 
 def said(bus: KafkaBus) -> dict[Any, list[Any]]:

@@ -41,8 +41,8 @@ class World:
         self.hosts, self.sent = Hosts(self.path), kafka_log.log_of([])
         self._folder = folder
 
-    def check(self) -> None:
-        """Wait until all is stored; then what was said is what the embedded engine says."""
+    def check(self, dead: int = 0) -> None:
+        """Wait until all is stored; then what was said is what the embedded engine says; so many more dead letters."""
         with kafka_world.bus(self.kafka, self._folder) as bus:
             until(lambda: Progress(self.path, bus).lag() == 0, "the hosts did not get to the end")
             self.hosts.stop()
@@ -50,12 +50,15 @@ class World:
         assert said.keys() == steady.keys()
         for stream, messages in steady.items():
             assert said[stream] == messages, stream
-        assert len(steady["dead-letters"]) == len(kafka_log.FOREIGN)
+        assert len(steady["dead-letters"]) == len(kafka_log.FOREIGN) + dead
         assert sum(stream[0] == "partials" for stream in steady) == 2
 
     def send(self, panes: range) -> None:
         """Append what the workers send in these panes."""
-        messages = kafka_log.log_of(panes)
+        self.append(kafka_log.log_of(panes))
+
+    def append(self, messages: kafka_log.Sent) -> None:
+        """Append these."""
         self.sent += messages
         with kafka_world.bus(self.kafka, self._folder) as bus:
             bus.send(messages)
@@ -123,6 +126,14 @@ def test_brokers_that_are_away_at_the_start_and_in_the_middle_change_nothing(kaf
     finally:
         world.hosts.kill()
         servers.stop()
+
+
+@pytest.mark.timeout(300)
+def test_a_window_that_is_too_large_for_the_log_is_a_dead_letter_and_the_next_ones_are_said(world: World) -> None:
+    world.append(kafka_log.overgrown())
+    world.send(range(20))
+    world.hosts.start()
+    world.check(dead=10)
 
 
 HOST = """

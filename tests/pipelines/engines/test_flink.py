@@ -74,6 +74,13 @@ def test_a_live_job_gets_its_ticks_and_one_that_has_not_begun_none(world: World)
     assert all(time % 1.0 == 0.0 for time in times)
 
 
+def test_a_window_that_is_too_large_for_the_log_is_a_dead_letter_and_the_next_ones_are_said(world: World) -> None:
+    world.append(kafka_log.overgrown())
+    world.send(range(40))
+    with served(world.at("large", 1)) as engine:
+        world.check(engine.is_well, dead=20)
+
+
 def test_500_workers_on_eight_keys_say_what_they_say_on_one(world: World) -> None:
     (ctr,) = [job for job in world.config.jobs if job.name == "ctr"]
     one, eight = (msgspec.structs.replace(ctr, name="big", workers=500, shards=shards) for shards in (1, 8))
