@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from tests.servers.flink_fixtures import flink_connector_jar, flink_operator_jar  # noqa: F401
 from tests.servers.influx_fixtures import bucket, influx  # noqa: F401
 from tests.servers.kafka_fixtures import kafka, kafka3, kafka_jars  # noqa: F401
+from tests.servers.kafka_secured import certificates, secured  # noqa: F401
 
 settings.register_profile(
     "default",
