@@ -28,9 +28,11 @@ class Form(NamedTuple):
 
 
 FORMS: Final[dict[str, Form]] = {
+    "chunk": Form(1),
     "combiner": Form(1),
     "consumer": Form(1),
     "evaluator": Form(1),
+    "folder": Form(1),
     "operator": Form(1),
     "outbox": Form(1),
     "pager": Form(1),

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from pipelines import states
 from pipelines.adapters.kafka_host import KafkaHost
 from pipelines.adapters.kafka_logs import KEYED, KafkaLogs, Making, missing
 from pipelines.adapters.kafka_reader import KafkaReader
@@ -109,15 +110,17 @@ class KafkaBuses:
                 time.sleep(_RETRY)
 
     def _read(self) -> _Folder:
-        states = self._open_state()
-        state = states.committed(_FOLDER)[1]
-        states.close()
-        return msgspec.msgpack.decode(state, type=_Folder) if state else _Folder(1, uuid.uuid4().hex, None)
+        bus = self._open_state()
+        state = bus.committed(_FOLDER)[1]
+        bus.close()
+        if state:
+            return states.read("folder", state, _Folder)
+        return _Folder(states.written("folder"), uuid.uuid4().hex, None)
 
     def _write(self) -> None:
-        states = self._open_state()
-        states.commit(_FOLDER, {}, msgspec.msgpack.encode(self._known))
-        states.close()
+        bus = self._open_state()
+        bus.commit(_FOLDER, {}, msgspec.msgpack.encode(self._known))
+        bus.close()
 
 
 class KafkaBus:

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from pipelines import states
+
 SLOTS: Final = ("a", "b")
 MOST: Final = 900_000  # bytes of state in a record: 1 MB is what brokers take unless told otherwise
 
@@ -20,7 +22,7 @@ MOST: Final = 900_000  # bytes of state in a record: 1 MB is what brokers take u
 class Chunk(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """One part of one snapshot."""
 
-    version: int = 1
+    version: int = states.written("chunk")
     offset: int  # of the next record of `traces` in this partition: all before it is in the state
     partitions: int  # that `traces` had: with another number the keys lie elsewhere
     digest: str  # of the whole state: parts of two snapshots are never mixed
@@ -66,6 +68,7 @@ def newest(records: Iterable[tuple[str, bytes]]) -> Stored | None:
     (b'newer', b'old', None)
 
     Raises:
+        StateVersionError: a chunk of another release.
         ValueError: a record is no chunk.
     """
     slots: dict[str, dict[int, Chunk]] = {slot: {} for slot in SLOTS}
@@ -74,7 +77,7 @@ def newest(records: Iterable[tuple[str, bytes]]) -> Stored | None:
         slot = key.split("/")[1] if key.count("/") == 2 else ""
         if slot not in slots:
             raise ValueError(f"the key {key[:100]!r} is not one of a snapshot's")
-        chunk = msgspec.msgpack.decode(value, type=Chunk)
+        chunk = states.read("chunk", value, Chunk)
         slots[slot][chunk.index] = chunk
         parts = [slots[slot].get(i) for i in range(chunk.count)]
         if all(part is not None and (part.digest, part.offset) == (chunk.digest, chunk.offset) for part in parts):

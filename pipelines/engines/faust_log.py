@@ -103,7 +103,7 @@ class Log:
         try:
             stored = newest(records)
         except ValueError as error:
-            text = f"{self.name('state')}/{partition} holds what no snapshot is ({error}); delete the topic"
+            text = f"{self.name('state')}/{partition} holds what no snapshot is here ({error}); else delete it"
             raise LogError(text, retryable=False) from None
         if stored is None:
             return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.engines.chunks import cut, newest, other
+from pipelines.engines.chunks import Chunk, cut, newest, other
 
 Records = list[tuple[str, bytes]]
 
@@ -34,6 +35,13 @@ def test_the_last_complete_one_survives_a_crash_and_the_compaction(states: list[
         return
     assert read is not None
     assert (read.offset, read.state, read.partitions) == (done - 1, states[done - 1], 3)
+
+
+def test_a_snapshot_of_a_newer_release_is_refused_and_not_taken_for_none() -> None:
+    [(key, _)] = cut(0, "a", 17, 3, b"state")
+    newer = msgspec.msgpack.encode(Chunk(version=2, offset=17, partitions=3, digest="", index=0, count=1, data=b""))
+    with pytest.raises(ValueError, match="the state of the chunk has version 2, this release reads version 1"):
+        newest([(key, newer)])
 
 
 @given(st.data())
