@@ -44,7 +44,7 @@ class Presence(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     worker: str
     incarnation: str
     state: Literal["live", "behind", "missing", "left"]
-    seen: float  # the job's clock when its last record came
+    seen: float  # the job's clock when its last record came, or that record's pane if the host was away then
     interval: float
     watermark: float
     joined: float

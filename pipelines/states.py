@@ -27,13 +27,20 @@ class Form(NamedTuple):
     steps: Mapping[int, Step] = {}  # by the version that they start from
 
 
+def _with_timely(old: list[Any]) -> list[Any]:
+    """Each member gets `timely`, in the far past."""
+    *before, workers, gone = old[1:12]
+    workers = [[[*member, -(10**18)], *rest] for member, *rest in workers]
+    return [2, *before, workers, [[*member, -(10**18)] for member in gone], *old[12:]]
+
+
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
     "combiner": Form(1),
     "consumer": Form(1),
     "evaluator": Form(1),
     "folder": Form(1),
-    "operator": Form(1),
+    "operator": Form(2, {1: _with_timely}),
     "outbox": Form(1),
     "pager": Form(1),
     "scorer": Form(1),

@@ -97,14 +97,18 @@ def _slots(mapping: Mapping | None, names: Sequence[Name], points: Points) -> In
 
 
 def _times(job: Job, member: Member, batch: TraceBatch) -> tuple[int, int]:
-    """Pane and watermark of a record, not beyond clock + max_ahead."""
+    """Pane and watermark of a record, not beyond what the clock lets its worker speak of."""
     pane, mark = to_micros(batch.pane), to_micros(batch.watermark)
-    if job.clock is not None and pane <= job.clock and mark <= job.clock:
+    if job.clock is None:
         return pane // job.pane * job.pane, mark
-    latest = watermark.horizon(job.clock, job.pane, job.max_ahead)
-    kept = watermark.clamp(pane, latest), watermark.clamp(mark, latest)
-    if kept != (pane, mark):
-        member.counts[CLAMPED] += 1
+    now = watermark.paned(job.clock, job.pane)
+    if pane <= now and mark <= now:  # the reach is beyond that
+        member.timely = now
+        return pane // job.pane * job.pane, mark
+    latest = watermark.reach(member, now, job.pane, job.max_ahead)
+    kept = min(pane, latest), min(mark, latest)
+    member.timely = now if kept == (pane, mark) else FAR_PAST
+    member.counts[CLAMPED] += kept != (pane, mark)
     return kept[0] // job.pane * job.pane, kept[1]
 
 
@@ -137,7 +141,7 @@ def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) 
     member.captured = max(member.captured, batch.captured)
     member.interval = to_micros(batch.interval)
     member.heard = None if job.clock is None else max(job.clock, pane)  # a host that slept must not find all silent
-    member.seen = pane if job.clock is None else watermark.paned(job.clock, job.pane)
+    member.seen = pane if job.clock is None else max(watermark.paned(job.clock, job.pane), pane)
 
 
 def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name], time: int) -> Mapping:

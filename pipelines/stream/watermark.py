@@ -46,7 +46,7 @@ class Member(msgspec.Struct, array_like=True):
     state: Literal["live", "behind", "missing", "left"] = "live"
     joined: int = 0
     heard: int | None = None  # the clock when its last record came; None before the first tick
-    seen: int = 0  # the same to the pane
+    seen: int = 0  # the same to the pane, or its last record's pane if that is later
     interval: int = 0
     watermark: int = FAR_PAST
     passed: int = FAR_PAST  # the last bound that its watermark, less the allowed lateness, has passed
@@ -57,6 +57,7 @@ class Member(msgspec.Struct, array_like=True):
     lost: int = 0
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * len(COUNTS))
     passings: list[Passing] = []
+    timely: int = FAR_PAST  # the clock's pane in which its last record came, if that was not clamped
 
 
 def verdict(member: Member, incarnation: str, sequence: int) -> Verdict:
@@ -87,14 +88,18 @@ def paned(clock: int, pane: int) -> int:
     return clock // pane * pane
 
 
-def horizon(clock: int | None, pane: int, max_ahead: int) -> int | None:
-    """The latest time a record may speak of; None before the first tick, when nothing is known to be ahead."""
-    return None if clock is None else paned(clock, pane) + max(max_ahead, 2 * pane)
+def horizon(now: int, pane: int, max_ahead: int) -> int:
+    """The latest time a record may speak of when the clock is in the pane `now`."""
+    return now + max(max_ahead, 2 * pane)
 
 
-def clamp(time: int, latest: int | None) -> int:
-    """`time`, at most `latest`."""
-    return time if latest is None else min(time, latest)
+def reach(member: Member, now: int, pane: int, max_ahead: int) -> int:
+    """The latest time that a member's next record may speak of.
+
+    While the clock's pane stands still (the host was away, and its ticks with it) a worker that was on time goes on
+    from where it was: its records tell the time then, but none may leap.
+    """
+    return horizon(max(now, member.watermark) if member.timely == now else now, pane, max_ahead)
 
 
 def silent_at(member: Member) -> int | None:

@@ -163,11 +163,12 @@ def _assert_no_window_is_left_out(config: JobConfig, closed: list[Report]) -> No
 def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, int, int, int]]:
     counted: Counter[tuple[str, int, int, int]] = Counter()
     watermarks: dict[str, float] = {}
-    latest = 1e11
+    timely: dict[str, float] = {}
+    now = 1e11
     for data in log:
         record = wire.decode(data)
         if isinstance(record, Tick):
-            latest = record.time // PANE * PANE + max(config.max_ahead, 2 * PANE)
+            now = record.time // PANE * PANE
         if not isinstance(record, TraceBatch):
             continue
         names = wire.decode_names(record.names)
@@ -179,6 +180,8 @@ def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, i
                 end = first + k * spec.slide
                 if before < end + config.allowed_lateness:
                     counted[record.worker, index, to_micros(end - spec.length), to_micros(end)] += int(points)
+        latest = max(now, before if timely.get(record.worker) == now else now) + max(config.max_ahead, 2 * PANE)
+        timely[record.worker] = now if max(record.pane, record.watermark) <= latest else -1.0
         watermarks[record.worker] = max(before, min(record.watermark, latest))
     return counted
 

@@ -147,10 +147,6 @@ def _load_without_gone(data: bytes, config: Any) -> Any:
 
 
 _load = snapshots.load
-def _horizon_by_the_clock(clock: int | None, pane: int, ahead: int) -> int | None:
-    return None if clock is None else clock + max(ahead, 2 * pane)
-
-
 NEVER = 10**17
 
 MUTANTS = [
@@ -182,10 +178,13 @@ MUTANTS = [
            lambda grid, bound, windows=windows.Grid.windows: windows(grid, bound)[::-1],
            test_rules.test_windows_close_in_order_of_end_and_length),
     Mutant("empty windows close", closing, "_emit", _skip_empty, laws.every_window_closes_with_what_came_in_time),
-    Mutant("clamped to the clock", watermark, "clamp", lambda time, latest: time,
+    Mutant("clamped to the clock", watermark, "horizon", lambda now, pane, ahead: NEVER,
            test_rules.test_times_beyond_the_clock_are_clamped_and_counted_and_nothing_before_the_first_tick),
-    Mutant("clamped by the clock's pane", watermark, "horizon", _horizon_by_the_clock, laws.interleaving_does_not_show),
-    Mutant("seen to the pane", watermark, "paned", lambda clock, pane: clock, laws.interleaving_does_not_show),
+    Mutant("on from where it was", watermark, "reach", lambda member, now, pane, ahead: now + ahead,
+           test_rules.test_what_piled_up_while_the_host_was_away_keeps_its_time),
+    Mutant("no leap on the way", watermark, "reach", lambda member, now, pane, ahead: NEVER,
+           test_rules.test_a_worker_that_leaps_while_the_host_is_away_is_clamped),
+    Mutant("the clock to the pane", watermark, "paned", lambda clock, pane: clock, laws.interleaving_does_not_show),
     Mutant("what is known is frozen", watermark, "passing", _passing_now, laws.interleaving_does_not_show),
     Mutant("wall windows close at pane bounds", state, "wall_delay", lambda config: 3_000_000,
            laws.interleaving_does_not_show),

@@ -263,6 +263,40 @@ def test_times_beyond_the_clock_are_clamped_and_counted_and_nothing_before_the_f
     assert max(early.windows()) == 510.0
 
 
+def test_what_piled_up_while_the_host_was_away_keeps_its_time() -> None:
+    away, steady = (Story(SHORT, WALL, max_ahead=30.0) for _ in range(2))
+    for story in (away, steady):
+        story.live(60, "a", "b")
+        for k in range(6, 60):
+            for worker in ("a", "b"):
+                story.send(worker, k * PANE, float(k))
+            if story is steady:
+                story.tick((k + 1) * PANE)
+        story.tick(610)
+    assert away.counts()["clamped"] == 0
+    assert sorted(away.windows()) == [30.0 * k for k in range(1, 21)] == sorted(steady.windows())
+    for spec in (0, 1):
+        found, expected = (
+            {end: [partial.columns for partial in report.partials] for end, report in story.windows(spec).items()}
+            for story in (away, steady)
+        )
+        assert found == expected
+    seen = {presence.seen - T0 for presence in away.windows()[600.0].presences}
+    assert seen == {590.0}
+
+
+def test_a_worker_that_leaps_while_the_host_is_away_is_clamped() -> None:
+    story = Story(max_ahead=30.0)
+    story.live(60, "a", "b")
+    for k in range(6, 20):
+        story.send("a", k * PANE, 1.0)
+    story.send("b", 500, 1.0)
+    story.send("b", 510, 1.0)
+    assert max(story.windows()) <= 90.0, "b holds what is beyond the clamped watermark"
+    story.tick(600)
+    assert story.counts()["clamped"] == 2
+
+
 def test_wall_windows_close_by_the_clock_and_wait_for_no_worker() -> None:
     story = Story(SHORT, WALL)
     wall = next(i for i, name in enumerate(NAMES) if name.clock == "wall")
