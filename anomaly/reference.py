@@ -54,6 +54,17 @@ class Expected(NamedTuple):
     entries: Rows  # how many stand behind `center`
     reach: Floats  # share of the days in this slot that had a value, 0 while there are none
 
+    def at(self, rows: Rows) -> Expected:
+        """Of some series, by their rows; -1 is one that has none."""
+        if not len(self.center):
+            nothing, zeros = np.full(len(rows), np.nan), np.zeros(len(rows))
+            return Expected(nothing, nothing, zeros, zeros.astype(np.int64), zeros)
+        known = rows >= 0
+        return Expected(
+            np.where(known, self.center[rows], np.nan), np.where(known, self.spread[rows], np.nan), self.wobble[rows],
+            np.where(known, self.entries[rows], 0), np.where(known, self.reach[rows], 0.0),
+        )
+
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
     version: int

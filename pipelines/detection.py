@@ -109,7 +109,7 @@ class Watch:
         rows = np.array([self._rows.get(key, -1) for key in closed.keys], dtype=np.int64)
         classed = np.zeros(len(self._keys), dtype=bool)
         classed[rows[rows >= 0]] = own.classed[rows >= 0]
-        return self._judge(closed, own, at, _rows_of(self.reference.expect(at, classed), rows))
+        return self._judge(closed, own, at, self.reference.expect(at, classed).at(rows))
 
     def fire(self, closed: Closed, judged: Judged, time: float) -> list[Anomaly]:
         """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it."""
@@ -293,16 +293,3 @@ class Watch:
 
 def _series(key: _Key) -> SeriesKey:
     return SeriesKey(*key)  # type: ignore[arg-type]
-
-
-def _rows_of(expected: Expected, rows: np.typing.NDArray[np.int64]) -> Expected:
-    """The expectation of some rows; -1 is a series without any."""
-    if not len(expected.center):
-        nothing = np.full(len(rows), np.nan)
-        zeros = np.zeros(len(rows))
-        return Expected(nothing, nothing, zeros, zeros.astype(np.int64), zeros)
-    known = rows >= 0
-    return Expected(
-        np.where(known, expected.center[rows], np.nan), np.where(known, expected.spread[rows], np.nan),
-        expected.wobble[rows], np.where(known, expected.entries[rows], 0), np.where(known, expected.reach[rows], 0.0),
-    )
