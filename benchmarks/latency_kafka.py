@@ -3,7 +3,6 @@
 A real broker, `streamgauge run --engine ...` on it with ticks of 1 s, six jobs whose tables are lost one after the
 other, and 20,000 points a second beside them. The clock of the jobs begins when the engine has scored the load's first
 window, so that a JVM has started. Everything shares the machine; the target is a p99 below 2 s.
-Faust misses it (2.8 s): `docs/scaling.md` says why.
 """
 
 from __future__ import annotations
