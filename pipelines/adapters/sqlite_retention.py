@@ -79,10 +79,10 @@ class Purge:
 
     def _statements(self, due: dict[tuple[str, str], dict[str, float]]) -> Iterator[_Statement]:
         for (job, window), at in due.items():
-            found = self._connection.execute("SELECT id FROM series WHERE job = ? AND window = ?", (job, window))
-            sids = [sid for (sid,) in found]
             for table in ("points", *ROLLUPS):
-                for sid in sids:
+                is_old = f"EXISTS (SELECT 1 FROM {table} WHERE sid = s.id AND ts <= ?)"
+                old = f"SELECT id FROM series s WHERE job = ? AND window = ? AND {is_old}"
+                for (sid,) in self._connection.execute(old, (job, window, at[table])).fetchall():
                     yield self._delete(table, "ts", "sid = ?", (sid,), at[table])
         for job in dict.fromkeys(job for job, _ in due):
             at = max((at for (name, _), at in due.items() if name == job), key=lambda at: at["records"])
