@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE_S = 60.0  # a shared machine may be many times slower than a free one
+PATIENCE_S = 120.0  # a shared machine may be many times slower than a free one
 
 
 def until(holds: Callable[[], Any], what: str = "it did not happen", *, patience: float = PATIENCE_S) -> None:

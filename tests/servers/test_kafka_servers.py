@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.servers.kafka import KafkaServers
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.real
-PATIENCE_S = 60.0
 
 
 def produce(servers: KafkaServers, topic: str, values: list[bytes]) -> None:

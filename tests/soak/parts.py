@@ -16,13 +16,13 @@ from pipelines.config import Kafka
 from tests.pipelines.adapters import kafka_world
 from tests.servers.kafka import KafkaServers
 from tests.soak.worker import BEGIN, JOB, PANE
+from tests.waiting import PATIENCE_S, until
 from tracer import records
 from tracer.local import LocalLog
 from tracer.records import Tick
 from tracer.transport import LogError, Transport
 
 WORKERS: Final = ("u", "v", "w")
-PATIENCE_S: Final = 120.0
 _CONFIG: Final = """
 clock = "log"
 port = 0
@@ -269,11 +269,3 @@ def children(pid: int) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)

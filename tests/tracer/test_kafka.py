@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 
 from tests.servers.kafka import KafkaServers
 from tests.tracer.kafka_client import sees, sends
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from tracer import arrays, control, kafka_follow, records
 from tracer.faults import Faults
 from tracer.kafka import KafkaTransport
@@ -30,7 +30,6 @@ from tracer.transport import LogError, Message
 
 pytestmark = pytest.mark.real
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60.0
 # org.apache.kafka.common.utils.UtilsTest.testMurmur2: what Java's client hashes keys to
 JAVA_MURMUR2 = {
     "21": -973932308,

@@ -17,7 +17,7 @@ import pytest
 
 from tests.servers.kafka import KafkaServers
 from tests.tracer.kafka_client import sees, sends
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from tracer import records
 from tracer.kafka import KafkaTransport
 from tracer.tracer import Tracer
@@ -25,7 +25,6 @@ from tracer.transport import LogError, Message
 
 pytestmark = pytest.mark.real
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60.0
 
 
 

@@ -11,12 +11,12 @@ from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechani
 
 from tests.servers.kafka import KafkaServers
 from tests.servers.kafka_secured import PASSWORD, SASL
+from tests.waiting import PATIENCE_S
 from tracer.kafka import KafkaTransport
 from tracer.kafka_settings import KafkaSettings, SettingsError, client_settings
 from tracer.transport import LogError
 
 pytestmark = pytest.mark.real
-PATIENCE_S = 60.0
 
 
 def made(servers: KafkaServers, ca: Path, password: Path, patience: float = 1.0) -> KafkaTransport:

@@ -14,10 +14,10 @@ from pipelines.adapters.kafka_topics import KafkaTopics
 from pipelines.config import Kafka
 from pipelines.topics import wanted
 from tests.servers.kafka import KafkaServers
+from tests.waiting import PATIENCE_S
 from tracer.local import LocalLog
 from tracer.transport import LogError
 
-PATIENCE_S = 60.0
 _numbers = itertools.count()
 
 

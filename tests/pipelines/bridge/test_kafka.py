@@ -18,7 +18,7 @@ pytest.importorskip("pandas", reason="the flights need pandas: install streamgau
 from examples.flights import rows as flights
 from pipelines import outputs
 from tests.servers.kafka import KafkaServers
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from tracer import records
 from tracer.kafka import KafkaTransport
 from tracer.records import TraceBatch
@@ -26,7 +26,6 @@ from tracer.records import TraceBatch
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 CONFIG = Path(__file__).parents[3] / "examples" / "flights" / "bridge.toml"
 UNTIL = datetime.datetime(2013, 1, 15, tzinfo=datetime.UTC).timestamp()
-PATIENCE_S = 120.0
 QUICK = '{ "session.timeout.ms" = "2000", "heartbeat.interval.ms" = "300" }'  # one that was killed is soon missed
 
 
@@ -120,7 +119,6 @@ def test_a_reader_that_is_killed_again_and_again_sends_the_same(topic: Topic, on
                 len(bridge.batches()) >= share * len(wanted) or process.poll() is not None
             ),
             "the bridge sends nothing",
-            patience=PATIENCE_S,
         )
         killed += process.poll() is None
         process.send_signal(signal.SIGKILL)

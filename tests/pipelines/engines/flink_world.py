@@ -32,7 +32,6 @@ from tests.servers.kafka import KafkaServers
 from tests.waiting import until
 from tracer.transport import MemoryLog, Message
 
-PATIENCE_S = 120.0  # a checkpoint waits for all that the engine has begun
 QUICK = "-Xms64m -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # starts in half the time
 
 
@@ -92,7 +91,7 @@ class World:
 
     def _end(self, bus: KafkaBus, is_well: Callable[[], bool]) -> None:
         text = "the engine does not get to the end"
-        until(lambda: not is_well() or self.lag(bus) == 0, text, patience=PATIENCE_S)
+        until(lambda: not is_well() or self.lag(bus) == 0, text)
 
 
 class Said(NamedTuple):

@@ -28,7 +28,6 @@ from tracer import records
 from tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
 from tracer.transport import MemoryLog, Message
 
-PATIENCE_S: Final = 60.0
 TOPICS: Final = ("scores", "anomalies", "partials", "dead-letters")
 PLAIN: Final = ("ctr", "ads", "feed", "mail")
 SHARDED: Final = "rank"

@@ -21,7 +21,6 @@ from tests.servers.influx import InfluxServer
 from tests.waiting import until
 from tracer.local import LocalLog
 
-PATIENCE_S = 60.0
 PANES = 160
 KINDS = (b'["score"', b'["point"', b'["anomaly"', b'["notification"', b'["decision"')
 OFTEN = """

@@ -38,7 +38,7 @@ def test_run_on_brokers_that_want_a_password_ends_with_the_store_of_the_embedded
     try:
         with kafka_world.bus(kafka, tmp_path) as bus:
             bus.send([message for number in range(60) for message in test_kill.pane_of(number)])
-            until(lambda: kafka_log.end(bus, "anomalies") > 0, "the engine says nothing", patience=120.0)
+            until(lambda: kafka_log.end(bus, "anomalies") > 0, "the engine says nothing")
         test_kafka_answer.drained(address)
     finally:
         test_kafka_answer.stop(process)
