@@ -7,9 +7,8 @@ noise, the state is half as large, and it restores exactly because it is what th
 
 Cost at 10,000 series: 10 ms when a slot begins, 0.5 ms at each later close in it. Memory: 3.2 kB a series at 24 slots.
 
-Spread from day to day: the MAD times 1.4826 and a small-sample factor (Croux and Rousseeuw 1992), shrunk below 20
-entries to variance `(n mad^2 + 20 P^2) / (n + 20)`, P^2 the mean over all slots of the series' own mad^2. Wobble: the
-variance from window to window inside a slot, from winsorised successive differences (von Neumann 1941).
+Spread from day to day: as `anomaly.robust` has it, P^2 over all slots of the series. Wobble: the variance from window
+to window inside a slot, from winsorised successive differences (von Neumann 1941).
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly.columns import Arrays, Column, empty, pack, pick, unpack
+from anomaly.robust import center_and_mad, median, pooled, shrunk
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -28,12 +28,9 @@ Rows = NDArray[np.int64]
 
 DEPTH: Final = 28  # days
 TRAILING: Final = 24  # windows
-ENOUGH: Final = 20  # entries whose own spread is believed
 CLASS_MINIMUM: Final = 4  # days of a class before it is told apart
 SLOT_MINIMUM: Final = 3  # days of a slot before it is told apart
 MEMORY: Final = 1.0 / 256  # weight of the newest difference in `wobble`
-# Croux and Rousseeuw 1992: what the MAD of 0..9 normal values must be multiplied by to be unbiased.
-_SMALL: Final = np.array([np.nan, np.nan, 1.196, 1.495, 1.363, 1.206, 1.200, 1.140, 1.129, 1.107])
 
 
 class Moment(NamedTuple):
@@ -142,7 +139,7 @@ class Reference:
         if not len(rows):
             return
         arrays = self._arrays
-        by = _median(arrays["excess"][rows])[0]
+        by = median(arrays["excess"][rows])[0]
         by = np.where(np.isfinite(by), by, 0.0)
         arrays["level"][rows] += by.astype("<f4")[:, None, None]
         arrays["trailing"][rows] += by.astype("<f4")[:, None]
@@ -202,11 +199,11 @@ class Reference:
             narrow = np.where(same, block[classed], np.float32(np.nan))
             enough = np.count_nonzero(narrow == narrow, axis=1) >= CLASS_MINIMUM
             block[np.flatnonzero(classed)[enough]] = narrow[enough]
-        center, mad, count = _robust(block)
+        center, mad, count = center_and_mad(block)
         few = count < SLOT_MINIMUM
         mads = self._arrays["mads"] if remember else self._arrays["mads"].copy()
         mads[:, slot] = np.where(few, np.float32(np.nan), mad)
-        spread = np.sqrt(_shrunk(np.square(mad), count, _pooled(mads)))
+        spread = np.sqrt(shrunk(np.square(mad), count, pooled(mads)))
         spread[few] = np.nan
         center[few], count[few] = np.nan, 0
         return Expected(center, spread, self._arrays["wobble"].copy(), count, self._reach(slot, fresh))
@@ -216,8 +213,8 @@ class Reference:
         rows = np.flatnonzero(expected.entries == 0)
         if not len(rows):
             return expected
-        center, mad, count = _robust(self._arrays["trailing"][rows])
-        spread = np.sqrt(_shrunk(np.square(mad), count, _pooled(self._arrays["mads"][rows])))
+        center, mad, count = center_and_mad(self._arrays["trailing"][rows])
+        spread = np.sqrt(shrunk(np.square(mad), count, pooled(self._arrays["mads"][rows])))
         all_center, all_spread, entries = expected.center.copy(), expected.spread.copy(), expected.entries.copy()
         all_center[rows], all_spread[rows], entries[rows] = center, spread, count
         return expected._replace(center=all_center, spread=all_spread, entries=entries)
@@ -271,39 +268,3 @@ def _push(ring: NDArray[np.float32], at: NDArray[np.int8], rows: Rows, level: Fl
     newest = at[rows]
     ring.reshape(-1)[rows * TRAILING + newest] = np.clip(level[rows], -3e38, 3e38)
     at[rows] = np.where(newest == TRAILING - 1, 0, newest + 1)
-
-
-def _median(block: NDArray[np.float32]) -> tuple[Floats, Rows]:
-    """Median of each row without its NaN, and how many it has; NaN sorts last."""
-    ordered = np.sort(block, axis=1)
-    count = np.count_nonzero(block == block, axis=1)
-    rows = np.arange(len(block))
-    low = ordered[rows, np.maximum(count - 1, 0) // 2].astype(np.float64)
-    high = ordered[rows, np.minimum(count // 2, block.shape[1] - 1)].astype(np.float64)
-    return (low + high) / 2.0, count
-
-
-def _robust(block: NDArray[np.float32]) -> tuple[Floats, Floats, Rows]:
-    center, count = _median(block)
-    deviation = _median(np.abs(block - center[:, None]).astype(np.float32))[0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(count < len(_SMALL), _SMALL[np.minimum(count, len(_SMALL) - 1)], count / (count - 0.8))
-    return center, 1.4826 * factor * deviation, count  # 1.4826 makes the MAD estimate sigma for a normal law
-
-
-def _pooled(mads: NDArray[np.float32]) -> Floats:
-    """P^2: the mean of a series' mad^2 over its slots, slot by slot so that no sum depends on the number of series."""
-    total, count = np.zeros(len(mads)), np.zeros(len(mads))
-    for slot in range(mads.shape[1]):
-        column = mads[:, slot].astype(np.float64)
-        known = column == column
-        total += np.where(known, np.square(column), 0.0)
-        count += known
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return total / count
-
-
-def _shrunk(variance: Floats, count: Rows, pooled: Floats) -> Floats:
-    prior = np.where(np.isnan(pooled), variance, pooled)
-    mixed = (count * np.where(np.isnan(variance), prior, variance) + ENOUGH * prior) / (count + ENOUGH)
-    return np.where(count < ENOUGH, mixed, variance)
