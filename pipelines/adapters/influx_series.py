@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pipelines.adapters.influx_api import InfluxApi, Series
@@ -16,14 +17,13 @@ from pipelines.adapters.influx_lines import name_of, seconds
 from pipelines.adapters.influx_ql import before, bound, since, tags, within
 from pipelines.adapters.series import (
     LABELS,
-    LONG,
     MOST_ADDED,
     MOST_POINTS,
     MOST_SQUARED,
     Labels,
     Moments,
     check_match,
-    difference,
+    compared,
     rank,
 )
 from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, bucket_end, levels
@@ -69,15 +69,9 @@ class InfluxSeries:
         self, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int
     ) -> list[dict[str, Any]]:
         """The series whose mean in [start, end) differs most from that in the range of the same length before it."""
-        found: list[dict[str, Any]] = []
-        for window, step in sorted(self._steps(job).items()):
-            is_hourly = end - start >= LONG and "r3600" in levels(step)
-            then = self._moments(job, window, 2 * start - end, start, is_hourly)
-            now = self._moments(job, window, start, end, is_hourly)
-            found += [
-                {"id": number_of(labels)} | difference(then[labels], now[labels]) | labels._asdict()
-                for labels in now if labels in then and then[labels].n >= 2
-            ]  # fmt: skip
+        windows = sorted(self._steps(job).items())
+        moved = compared(windows, partial(self._moments, job), start, end)
+        found = ({"id": number_of(labels)} | how | labels._asdict() for labels, how in moved)
         return rank(found, {number_of(labels) for labels in anomalous}, limit)
 
     def _steps(self, job: str) -> dict[str, float]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
 
+from pipelines.adapters.sqlite_schema import levels
+
+K = TypeVar("K")
 LABELS: Final = ("worker", "domain", "entity", "metric")
 MOST_POINTS: Final = 100_000  # of one answer
 MOST_SQUARED: Final = 1e150  # values beyond are not compared: their squares would not add up to a number
@@ -55,6 +58,26 @@ def difference(before: Moments, after: Moments) -> dict[str, Any]:
     spread = max(own, _LEAST_SPREAD * max(abs(before.mean), abs(after.mean)))
     effect = (after.mean - before.mean) / spread if spread > 0 else 0.0
     return {"before": before.mean, "after": after.mean, "spread": spread, "effect": effect}
+
+
+def compared(
+    windows: Iterable[tuple[str, float]], moments: Callable[[str, float, float, bool], Mapping[K, Moments]],
+    start: float, end: float,
+) -> Iterator[tuple[K, dict[str, Any]]]:  # fmt: skip
+    """How far each series moved from the range of the same length before [start, end) to it.
+
+    Args:
+        windows: names and steps, seconds.
+        moments: of every series of a window in a range; of its hourly means if the last argument is true.
+        start: seconds.
+        end: seconds.
+    """
+    for window, step in windows:
+        is_hourly = end - start >= LONG and "r3600" in levels(step)
+        before = moments(window, 2 * start - end, start, is_hourly)
+        for key, after in moments(window, start, end, is_hourly).items():
+            if key in before and before[key].n >= 2:
+                yield key, difference(before[key], after)
 
 
 def rank(found: Iterable[dict[str, Any]], anomalous: Container[int], limit: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ Times are seconds since the epoch by the job's clock; a range is [start, end). W
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,13 +79,9 @@ class SqliteQuery:
         """The newest `limit` episodes that overlap the range, oldest first; a fact without end is one moment."""
         with self._reader.reading() as store:
             begun = "SELECT body FROM anomalies WHERE job = ? AND start < ? ORDER BY start DESC, fingerprint DESC"
-            rows = store.execute(begun, (job, end))
-            found: list[dict[str, Any]] = []
-            for (body,) in rows:
-                anomaly = _anomaly.decode(body)
-                last = anomaly.end if anomaly.end is not None else anomaly.time if anomaly.kind == "fact" else end
-                if last >= start and len(found) < limit:
-                    found.append(shown.anomaly(anomaly))
+            episodes = (_anomaly.decode(body) for (body,) in store.execute(begun, (job, end)))
+            lasting = (one for one in episodes if _last_moment(one, end) >= start)
+            found = [shown.anomaly(one) for one in islice(lasting, limit)]
         return found[::-1]
 
     def incidents(self, job: str | None, start: float, end: float, limit: int = 200) -> list[dict[str, Any]]:
@@ -177,3 +174,10 @@ def _job(store: Any, job: str) -> dict[str, Any]:
         job, recent, [shown.score(*row) for row in latest if row is not None], None if before is None else before[3],
         first, newest, sqlite_incidents.still_open(store, job),
     )  # fmt: skip
+
+
+def _last_moment(episode: Anomaly, now: float) -> float:
+    """Until when an episode lasts; a fact without end is one moment."""
+    if episode.end is not None:
+        return episode.end
+    return episode.time if episode.kind == "fact" else now

@@ -7,17 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipelines.adapters.series import (
-    LABELS,
-    LONG,
-    MOST_POINTS,
-    MOST_SQUARED,
-    Labels,
-    Moments,
-    check_match,
-    difference,
-    rank,
-)
+from pipelines.adapters.series import LABELS, MOST_POINTS, MOST_SQUARED, Labels, Moments, check_match, compared, rank
 from pipelines.adapters.shown import finite
 from pipelines.adapters.sqlite_schema import FIELDS, ROLLUPS, levels
 
@@ -57,17 +47,13 @@ def changed(
     store: sqlite3.Connection, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int
 ) -> list[dict[str, Any]]:
     """The series whose mean in [start, end) differs most from that in the range of the same length before it."""
-    found: list[dict[str, Any]] = []
     windows = store.execute("SELECT window, step FROM windows WHERE job = ? ORDER BY window", (job,)).fetchall()
-    for window, step in windows:
-        hourly = end - start >= LONG and "r3600" in levels(step)
-        table, value = ("r3600", "p.sum / p.n") if hourly else ("points", "p.value")
-        ranges = [(2 * start - end, start), (start, end)]
-        before, after = (_moments(store, table, value, job, window, low, high) for low, high in ranges)
-        found += [
-            {"id": sid} | difference(before[sid], after[sid])
-            for sid in after if sid in before and before[sid].n >= 2
-        ]  # fmt: skip
+
+    def moments(window: str, low: float, high: float, is_hourly: bool) -> dict[int, Moments]:
+        table, value = ("r3600", "p.sum / p.n") if is_hourly else ("points", "p.value")
+        return _moments(store, table, value, job, window, low, high)
+
+    found = ({"id": sid} | moved for sid, moved in compared(windows, moments, start, end))
     ids = {sid for labels in anomalous for sid in _ids(store, labels)}
     return [item | _labels(store, item["id"]) for item in rank(found, ids, limit)]
 
