@@ -30,8 +30,9 @@ class Form(NamedTuple):
 def _with_timely(old: list[Any]) -> list[Any]:
     """Each member gets `timely`, in the far past."""
     *before, workers, gone = old[1:12]
-    workers = [[[*member, -(10**18)], *rest] for member, *rest in workers]
-    return [2, *before, workers, [[*member, -(10**18)] for member in gone], *old[12:]]
+    never = -(10**18)
+    workers = [[[*member, never], *rest] for member, *rest in workers]
+    return [2, *before, workers, [[*member, never] for member in gone], *old[12:]]
 
 
 FORMS: Final[dict[str, Form]] = {

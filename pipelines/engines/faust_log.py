@@ -103,7 +103,7 @@ class Log:
         try:
             stored = newest(records)
         except ValueError as error:
-            text = f"{self.name('state')}/{partition} holds what no snapshot is here ({error}); else delete it"
+            text = f"no snapshot can be read from {self.name('state')}/{partition}: {error}; or delete the topic"
             raise LogError(text, retryable=False) from None
         if stored is None:
             return None

@@ -150,7 +150,6 @@ def tabs(host: Host, browser: Any) -> Iterator[Callable[..., Tab]]:
         assert [url for url in tab.requests if not url.startswith((tab.url, "data:", "blob:"))] == []
 
 
-
 def texts(page: Any, selector: str) -> list[str]:
     """The visible text of each element that is there now, read at once; none is waited for."""
     return [str(one) for one in page.locator(selector).all_inner_texts()]

@@ -156,7 +156,6 @@ def read(address: str, path: str) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
-
 @pytest.mark.real
 def test_a_run_goes_on_while_influxdb_is_down_and_the_page_reads_it_all_afterwards(
     influx: InfluxServer, bucket: str, tmp_path: Path

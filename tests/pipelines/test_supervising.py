@@ -49,7 +49,6 @@ def is_alive(process: int) -> bool:
         return False
 
 
-
 def processes_in(file: Path) -> list[int]:
     until(lambda: file.exists() and len(file.read_text().split()) == 2)
     return [int(number) for number in file.read_text().split()]

@@ -53,7 +53,6 @@ def transport(kafka: KafkaServers, prefix: str) -> Iterator[KafkaTransport]:
     made.close()
 
 
-
 def everything(transport: KafkaTransport, topic: str, partitions: int) -> list[Message]:
     return [message for number in range(partitions) for message in transport.read(f"{topic}/{number}", 0, 100_000)]
 

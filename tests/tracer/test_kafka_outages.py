@@ -27,7 +27,6 @@ pytestmark = pytest.mark.real
 ROOT = Path(__file__).parents[2]
 
 
-
 def fault_of(call: Callable[[], object]) -> LogError:
     with pytest.raises(LogError) as caught:
         call()

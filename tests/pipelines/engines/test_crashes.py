@@ -77,7 +77,6 @@ class Run:
         assert self.process.wait(30) == 0
 
 
-
 def made(tmp_path: Path, more: str = "") -> tuple[Path, Path]:
     """A configuration, and a data folder."""
     config, folder = tmp_path / "streamgauge.toml", tmp_path / "data"
