@@ -9,6 +9,7 @@ Times are the process's CPU time, the median of interleaved rounds.
 from __future__ import annotations
 
 import argparse
+import functools
 import pathlib
 import resource
 import statistics
@@ -91,13 +92,14 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     yield from day(quick=args.quick)
 
 
-def pane_log(pane: int, records_each: int) -> Iterator[bytes]:
-    """All records of one pane, shuffled among workers, and the tick after it."""
+def pane_log(pane: int, records_each: int, sent: int | None = None) -> Iterator[bytes]:
+    """All records of one pane, shuffled among workers that have `sent` so many before, and the tick after it."""
     random = np.random.default_rng((SEED, pane))
     start = START + pane * PANE
+    sent = pane * records_each if sent is None else sent
     for k in range(records_each):
         for worker in random.permutation(WORKERS).tolist():
-            yield record(worker, pane * records_each + k + 1, start, random)
+            yield record(worker, sent + k + 1, start, random)
     yield records.encode(Tick(job="bench", time=start + PANE))
 
 
@@ -162,6 +164,7 @@ def day(*, quick: bool) -> Iterable[dict[str, object]]:
         yield {"name": f"aggregate {name}", "value": values[-1], "unit": "MB", "rival": "an hour in", "ratio": growth}
 
 
+@functools.cache
 def _names() -> bytes:
     return records.encode_names([Name("train", "gradient_norm", f"tensor:{i}") for i in range(NAMES)])
 

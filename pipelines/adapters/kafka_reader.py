@@ -30,9 +30,11 @@ SETTINGS: Final[dict[str, Any]] = {
     "queued.max.messages.kbytes": 16_384,
 }
 _AT_ONCE: Final = 2_000
-_FULL: Final = 8 * 1024 * 1024  # bytes of one log that wait while others are read
+_ENOUGH: Final = 8 * 1024 * 1024  # bytes that wait in all buffers: more is taken only for a log that is waited for
+_FULL: Final = 64 * 1024 * 1024  # bytes of one log at which it is paused; the client takes a second to resume one
 _TELL: Final = 2.0  # seconds between two tellings of offsets
 _SLICE: Final = 0.1
+_TICK: Final = 0.001  # what the client's clock counts in: less is no wait
 _log = logging.getLogger(__name__)
 
 
@@ -70,7 +72,7 @@ class KafkaReader:
         if place is None:
             return []  # of a topic that is no more
         view = self._view(log, place, max(offset, 0))
-        if not view.buffer:
+        if not view.buffer and sum(one.size for one in self._views.values()) < _ENOUGH:
             self._take(0.0)
         self._await(view)
         found = [view.buffer.popleft() for _ in range(min(limit, len(view.buffer)))]
@@ -87,7 +89,7 @@ class KafkaReader:
             return False
         self._tell(_TELL)
         deadline = time.monotonic() + timeout
-        while self._came == self._told and (left := deadline - time.monotonic()) >= 0:
+        while self._came == self._told and (left := deadline - time.monotonic()) >= _TICK:
             self._take(left)
         came, self._told = self._came > self._told, self._came
         return came
