@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,14 +13,16 @@ from anomaly.types import Anomaly, Point, Score
 Topic = Literal[
     "traces", "tensors", "control", "status", "catalogue", "partials", "scores", "anomalies", "alerts", "dead-letters"
 ]
+MOST: Final = 900_000  # bytes of what can be cut: brokers take 1 MB by default
 _FIELDS = ("value", "rows", "error", "floor", "reference", "low", "high")
 
 
 class PointColumns(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """All points of one closed window, as columns.
+    """The points of one closed window, as columns; a window of very many series comes in several records.
 
     `keys` is MessagePack [[worker, domain, entity, metric], ...] (a cache key); every other column is raw `<f8` with
-    one element a key, NaN for unknown.
+    one element a key, NaN for unknown. `whole` is there where this is a part of the window: how many series that has,
+    and how many of them are known.
     """
 
     version: int = 1
@@ -38,6 +40,7 @@ class PointColumns(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     reference: bytes
     low: bytes
     high: bytes
+    whole: tuple[int, int] | None = None
 
     def column(self, name: str) -> NDArray[np.float64]:
         """One column as a view, shape [n]."""

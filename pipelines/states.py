@@ -35,9 +35,14 @@ def _with_timely(old: list[Any]) -> list[Any]:
     return [2, *before, workers, [[*member, never] for member in gone], *old[12:]]
 
 
+def _with_pieces(old: list[Any]) -> list[Any]:
+    """Each inbox of a combiner gets a place for the pieces of a large report."""
+    return [2, old[1], [[*inbox, []] for inbox in old[2]], *old[3:]]
+
+
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
-    "combiner": Form(1),
+    "combiner": Form(2, {1: _with_pieces}),
     "consumer": Form(1),
     "evaluator": Form(1),
     "folder": Form(1),

@@ -14,7 +14,7 @@ SPREAD: Final = ("traces", "tensors", "partials", "scores", "state")  # over the
 SINGLE: Final = ("control", "status", "catalogue", "anomalies", "alerts", "dead-letters")
 GROUPS: Final = {"faust": "streamgauge-faust", "flink": "engine"}  # behind the prefix: how far an engine elsewhere is
 _OF_PIPELINE: Final = frozenset({"partials", "scores", "state", "anomalies", "alerts", "dead-letters"})
-LARGEST: Final = MAX_BYTES + 65_536  # bytes of a record as a dead letter; a window of 20,000 series has 3 MB
+LARGEST: Final = MAX_BYTES + 65_536  # bytes of a record as a dead letter
 _SEGMENT: Final = 67_108_864  # bytes after which a compacted log's values can go; the brokers' default is 1 GiB
 
 

@@ -73,8 +73,9 @@ class Rows:
             *(_column(name, record.column(name)) for name in _FIELDS),
             [f",band={bits}i{shared}" for bits in banded],
         ]
+        series, is_there = record.whole or (len(keys), int(known.sum()))
         window: _Values = {
-            "series": len(keys), "known": int(known.sum()), "start": record.start, "revision": record.revision,
+            "series": series, "known": is_there, "start": record.start, "revision": record.revision,
         }  # fmt: skip
         closed = _line(key("window", {"job": record.job, "window": record.window}), window, time)
         return [*joined(keys, columns, time), closed]

@@ -13,11 +13,12 @@ from pipelines.dead_letters import dead_letter
 from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
 from pipelines.outputs import Output
 from pipelines.ports import Bus
+from pipelines.stream.pieces import Piece
 from tracer.records import Tick
 from tracer.transport import Message
 
 
-class _ReportHead(msgspec.Struct, array_like=True):
+class _Head(msgspec.Struct, array_like=True):
     """The first fields of a `Report`: what the host reads of one."""
 
     version: int
@@ -57,7 +58,7 @@ class CombinerRouting:
 
     def _tick(self, message: Message) -> tuple[Output, ...]:
         """The pager's tick: what all shards have reported up to."""
-        head = _report_head(message.value)
+        head = _head_of(message.value)
         if head is None:
             return ()
         shards = self._clocks.setdefault(message.key, {})
@@ -69,9 +70,13 @@ class CombinerRouting:
         return (Output("anomalies", message.key, outputs.encode(Tick(job=message.key, time=time))),)
 
 
-def _report_head(value: bytes) -> _ReportHead | None:
+def _head_of(value: bytes) -> _Head | Piece | None:
+    """The head of a report, or the piece that makes one whole."""
     try:
         kind, raw = msgspec.msgpack.decode(value, type=tuple[str, msgspec.Raw])
-        return msgspec.msgpack.decode(raw, type=_ReportHead) if kind == "report" else None
+        if kind == "report":
+            return msgspec.msgpack.decode(raw, type=_Head)
+        piece = msgspec.msgpack.decode(raw, type=Piece) if kind == "piece" else None
+        return piece if piece is not None and piece.is_last else None
     except msgspec.DecodeError:
         return None

@@ -17,6 +17,7 @@ from pipelines.config import JobConfig
 from pipelines.outputs import Counters, DeadLetter, Output
 from pipelines.pipeline import Report
 from pipelines.stream.emitting import Emission, evaluate
+from pipelines.stream.pieces import Piece, collect, cut
 from pipelines.stream.snapshots import typed
 from pipelines.stream.stages import Stage2
 from pipelines.stream.state import RING, Emitted, Job
@@ -39,7 +40,8 @@ class Forward(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     data: bytes
 
 
-KINDS: Final = outputs.kinds_of(Report, Forward)
+_WHOLE: Final = outputs.kinds_of(Report)
+KINDS: Final = _WHOLE | outputs.kinds_of(Forward, Piece)
 
 
 def ship(job: Job, item: Emitted) -> list[Output]:
@@ -47,7 +49,7 @@ def ship(job: Job, item: Emitted) -> list[Output]:
     if isinstance(item, DeadLetter):
         return [Output("dead-letters", job.config.name, outputs.encode(item))]
     if isinstance(item, Report):
-        return [Output("partials", job.config.name, outputs.encode(item))]
+        return [Output("partials", job.config.name, data) for data in cut(item)]
     is_record = isinstance(item, Setting | Feedback)
     if is_record and job.shard:
         return []
@@ -66,6 +68,7 @@ class Inbox(msgspec.Struct, array_like=True):
     forwarded: int = 0  # last forward taken
     reports: list[Report] = []
     ends: dict[int, float] = {}  # by kind of window: the end of the last report
+    pieces: list[Piece] = []  # of the next report, as far as they have come
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -125,7 +128,7 @@ class Combiner:
         self._rings = {spec: [_typed(report) for report in ring] for spec, ring in state.rings.items()}
         self._stage2.restore(state.stage2)
 
-    def _take(self, item: Report | Forward) -> list[Output]:
+    def _take(self, item: Report | Forward | Piece) -> list[Output]:
         inbox = self._inboxes[item.shard]
         if isinstance(item, Forward):
             if item.number <= inbox.forwarded:
@@ -134,6 +137,9 @@ class Combiner:
             return self._forwarded(item)
         if item.number <= inbox.number:
             return []
+        if isinstance(item, Piece):
+            data = collect(inbox.pieces, item)
+            return [] if data is None else self._take(outputs.decode(data, _WHOLE))
         inbox.number = item.number
         inbox.reports.append(_typed(item))
         inbox.ends[item.window] = item.end

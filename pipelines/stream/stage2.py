@@ -8,19 +8,19 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from anomaly.reference import Floats
 from anomaly.thresholds import Excused, Multipliers
 from anomaly.types import Anomaly, Score, SeriesKey
 from pipelines import states
 from pipelines.closed import Closed, Columns
 from pipelines.config import Detection, JobConfig
-from pipelines.detection import Judged, Watch
+from pipelines.detection import Watch
 from pipelines.measures import NOTHING
-from pipelines.outputs import Change, DeadLetter, PointColumns
+from pipelines.outputs import Change, DeadLetter
 from pipelines.pipeline import Metric, Report, Values, View
 from pipelines.registry import PIPELINES
 from pipelines.scoring import Scorer
 from pipelines.sources import Sources, extend, find
+from pipelines.stream.columns import PointRecords
 from pipelines.stream.evaluate import Evaluated, Evaluator
 from tracer import records
 from tracer.records import Feedback, Setting
@@ -48,7 +48,7 @@ class Stage2:
         self._scorer = Scorer(config, PIPELINES)
         self._waiting: tuple[Setting, ...] = ()
         self._sources: dict[str, tuple[tuple[SeriesKey, ...], Sources]] = {}  # by window, a cache
-        self._blobs: dict[str, tuple[tuple[SeriesKey, ...], bytes]] = {}  # by window, a cache
+        self._points = PointRecords(config.name)
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """Everything that one closed window, or a revision of one, says. A revision raises and teaches nothing."""
@@ -58,7 +58,7 @@ class Stage2:
         evaluated = self._evaluator.evaluate(report)
         closed = self._with_sources(evaluated)
         judged = watch.judge(closed)
-        outputs: list[msgspec.Struct] = [self._columns(closed, judged), *evaluated.profiles]
+        outputs: list[msgspec.Struct] = [*self._points.of(closed, judged), *evaluated.profiles]
         if report.revision:
             return [*outputs, *self._scorer.score(closed, judged)]
         outputs += watch.fire(closed, judged, report.clock)
@@ -144,18 +144,6 @@ class Stage2:
             known = self._sources[evaluated.window] = (evaluated.keys, find(evaluated.keys, self.config.features))
         return extend(evaluated._replace(keys=known[0]), known[1])
 
-    def _columns(self, closed: Closed, judged: Judged) -> PointColumns:
-        known = self._blobs.get(closed.window)
-        if known is None or known[0] is not closed.keys:
-            blob = msgspec.msgpack.encode([key[1:] for key in closed.keys])
-            known = self._blobs[closed.window] = (closed.keys, blob)
-        return PointColumns(
-            job=self.config.name, window=closed.window, start=closed.start, end=closed.end, revision=closed.revision,
-            number=0, keys=known[1],
-            value=_raw(closed.value), rows=_raw(closed.rows), error=_raw(closed.error), floor=_raw(closed.floor),
-            reference=_raw(judged.reference), low=_raw(judged.low), high=_raw(judged.high),
-        )
-
     def _watch_scores(self, scores: Sequence[Score], report: Report) -> list[Anomaly]:
         """The scores are series too: watched and shown, they never page."""
         if not scores:
@@ -165,10 +153,6 @@ class Stage2:
         found = self._score_watch.fire(closed, judged, report.clock)
         self._score_watch.learn(closed, judged, np.zeros(len(scores), dtype=bool))
         return found
-
-
-def _raw(column: Floats) -> bytes:
-    return np.ascontiguousarray(column, dtype="<f8").tobytes()
 
 
 def _refused(setting: Setting, why: str) -> DeadLetter:

@@ -12,6 +12,7 @@ from anomaly.types import Anomaly, Score
 from pipelines.config import HOUR, Detection, JobConfig
 from pipelines.outputs import Change, DeadLetter, PointColumns, decode, encode
 from pipelines.pipeline import Report
+from pipelines.stream import columns
 from pipelines.stream.stage2 import Stage2
 from tests.pipelines.reports import LONG, SHORT, WALL, WINDOWS, config, partial, presence, report, totals
 from tracer.records import Feedback, Setting
@@ -65,6 +66,19 @@ def test_each_close_gives_points_and_each_short_close_the_scores() -> None:
     assert {score.domain for score in kinds(outputs, Score)} >= {"sample", "system", "overall"}
     for one in outputs:
         assert encode(decode(encode(one))) == encode(one)
+
+
+def test_a_window_of_many_series_comes_in_records_that_brokers_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = kinds(run(Stage2(SETTINGS), *log(4)), PointColumns)
+    monkeypatch.setattr(columns, "MOST", 300)
+    parts = kinds(run(Stage2(SETTINGS), *log(4)), PointColumns)
+    assert all(len(encode(one)) < 500 for one in parts)
+    assert len(parts) > 2 * len(whole)
+    for one in whole:
+        same = [part for part in parts if (part.window, part.start) == (one.window, one.start)]
+        assert [point for part in same for point in part.points()] == one.points()
+        known = sum(point.value is not None for point in one.points())
+        assert {part.whole for part in same} == {None if len(same) == 1 else (len(one.points()), known)}
 
 
 def test_points_carry_reference_and_band_once_there_is_history() -> None:

@@ -22,7 +22,6 @@ from pipelines.config import Config
 from pipelines.engines.combining import combining
 from pipelines.engines.embedded import Engine
 from pipelines.engines.parts import combiner_of, operator_of
-from pipelines.reading import Reading
 from pipelines.topics import GROUPS
 from tests.engines import answers
 from tests.engines.answers import Answer
@@ -67,8 +66,7 @@ class World:
 
     def lag(self, bus: KafkaBus) -> int:
         """Messages that no checkpoint has."""
-        offsets = {log: self._offsets().get(number, 0) for number, log in enumerate(bus.logs("traces"))}
-        return Reading(bus, ("traces",), offsets).lag(bus)
+        return kafka_log.group_lag(self._offsets, bus)
 
     def wait(self, is_well: Callable[[], bool]) -> None:
         """Until a checkpoint has all."""

@@ -22,11 +22,12 @@ from pipelines.engines.parts import operator_of
 from pipelines.engines.ticking import Hosted
 from pipelines.reading import Reading
 from pipelines.stream import shards
+from pipelines.stream.shards import Forward
 from pipelines.topics import GROUPS, LARGEST
 from tests.pipelines.engines import test_kill
-from tracer import records
+from tracer import records, summaries
 from tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
-from tracer.transport import MemoryLog, Message
+from tracer.transport import LogError, MemoryLog, Message
 
 TOPICS: Final = ("scores", "anomalies", "partials", "dead-letters")
 PLAIN: Final = ("ctr", "ads", "feed", "mail")
@@ -76,16 +77,30 @@ def _sharded(record: TraceBatch | Tick) -> Sent:
 
 
 def overgrown() -> Sent:
-    """A window whose points are more than a message may have: 5,400 series with long names."""
+    """Windows larger than a message may be: of 5,400 series and, sharded, of 1,800, and as many pictures."""
     sent: Sent = []
-    for number in range(6):
-        names = [Name("train", f"{number}-{i}-{'x' * 1000}", "") for i in range(900)]
-        sent.append(("traces", "ctr", records.encode(TraceBatch(
-            job="ctr", worker="wide", incarnation="i", sequence=number + 1, pane=0.0, pane_length=10.0, interval=10.0,
-            watermark=10.0 if number == 5 else 0.0, final=number == 5, names=records.encode_names(names),
-            index=np.arange(900, dtype="<u2").tobytes(), value=np.ones(900).tobytes(),
-        ))))  # fmt: skip
+    for job, spread, count in (("ctr", 1, 6), (SHARDED, 2, 2)):
+        for number in range(count):
+            names = [Name("train", f"{number}-{i}-{'x' * 1000}", "") for i in range(900)]
+            sent.append(_wide(
+                job, spread, number, is_last=number == count - 1, names=records.encode_names(names),
+                index=np.arange(900, dtype="<u2").tobytes(), value=np.ones(900).tobytes(),
+            ))  # fmt: skip
+    for number in range(6, 12):
+        entities = [f"{number}-{i}-{'x' * 900}" for i in range(900)]
+        drawn = summaries.Histogram.of(np.ones(1))
+        sketches = tuple(summaries.encode(drawn, "train", "queue_delay", entity) for entity in entities)
+        sent.append(_wide("ctr", 1, number, is_last=number == 11, sketches=sketches))
     return sent
+
+
+def _wide(job: str, spread: int, number: int, *, is_last: bool, **fields: Any) -> tuple[str, str, bytes]:
+    shard = shard_of("wide", spread)
+    batch = TraceBatch(
+        job=job, worker="wide", shard=shard, shards=spread, incarnation="i", sequence=number + 1, pane=0.0,
+        pane_length=10.0, interval=10.0, watermark=10.0 if is_last else 0.0, final=is_last, **fields,
+    )  # fmt: skip
+    return "traces", key_of(job, shard, spread), records.encode(batch)
 
 
 def steady(
@@ -130,15 +145,15 @@ def as_read(messages: Iterable[Message]) -> dict[Any, list[Any]]:
     Dead letters have no number: their bytes as a sorted set.
     """
     read: dict[Any, list[Any]] = {}
-    last: dict[Any, float] = {}
+    last: dict[Any, tuple[float, int]] = {}
     for message in messages:
         record = outputs.decode(message.value, _KINDS)
         if message.topic == "dead-letters":
             read[message.topic] = sorted({*read.get(message.topic, []), message.value})
             continue
-        stream = (message.topic, message.key, getattr(record, "shard", 0), isinstance(record, Tick))
-        number = record.time if isinstance(record, Tick) else record.number
-        if number > last.get(stream, -math.inf):
+        stream = (message.topic, message.key, getattr(record, "shard", 0), isinstance(record, Tick | Forward))
+        number = (record.time if isinstance(record, Tick) else record.number, getattr(record, "piece", 0))
+        if number > last.get(stream, (-math.inf, 0)):
             last[stream] = number
             read.setdefault(stream, []).append(message.value)
     return read
@@ -178,6 +193,16 @@ class Hosts:
             self.processes.remove(process)
 
 
+def group_lag(group: GroupOffsets, bus: KafkaBus) -> int:
+    """Records of `traces` that a group has not committed; all while nobody coordinates it yet."""
+    try:
+        committed = group()
+    except LogError:
+        committed = {}
+    offsets = {log: committed.get(number, 0) for number, log in enumerate(bus.logs("traces"))}
+    return Reading(bus, ("traces",), offsets).lag(bus)
+
+
 class Progress:
     """How far the group of hosts is."""
 
@@ -188,8 +213,7 @@ class Progress:
 
     def lag(self) -> int:
         """Records that are not in a stored state."""
-        offsets = {log: self._offsets().get(number, 0) for number, log in enumerate(self._bus.logs("traces"))}
-        return Reading(self._bus, ("traces",), offsets).lag(self._bus)
+        return group_lag(self._offsets, self._bus)
 
     def scores(self) -> int:
         """How much was said."""

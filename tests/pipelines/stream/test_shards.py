@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from pipelines import outputs
 from pipelines.config import JobConfig, WindowSpec
 from pipelines.outputs import Change, DeadLetter
+from pipelines.stream import pieces
 from pipelines.stream.operators import Operator
-from pipelines.stream.shards import Combiner
-from tests.pipelines.stream.logs import PANE, T0, Echo, batch, canonical, combine, records, reports, tick
+from pipelines.stream.pieces import Piece
+from pipelines.stream.shards import KINDS, Combiner
+from tests.pipelines.stream.logs import (
+    PANE,
+    T0,
+    Echo,
+    batch,
+    canonical,
+    combine,
+    config_of,
+    records,
+    reports,
+    script,
+    shard_outputs,
+    tick,
+)  # fmt: skip
 from tracer.records import Event, Feedback, Open, Setting, encode, shard_of
 
 CONFIG = JobConfig(
@@ -82,3 +99,39 @@ def test_what_is_no_partial_becomes_a_dead_letter() -> None:
     sent = combiner.on_records([b"nonsense", outputs.encode(Change(job="j", name="x", time=0.0))])
     letters = records(sent, DeadLetter)
     assert [letter.topic for letter in letters] == ["partials", "partials"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_reports_in_pieces_say_the_same_in_any_order_between_shards(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = script(Random(seed), config_of(Random(seed), shards=3))
+    whole = combine(plan.config, shard_outputs(plan, Random(seed)), Random(seed))
+    monkeypatch.setattr(pieces, "MOST", 150)
+    shipped = shard_outputs(plan, Random(seed))
+    assert all(len(data) < 300 for data in pieces_of(shipped)) and len(pieces_of(shipped)) > 3
+    assert canonical(combine(plan.config, shipped, Random(seed + 1))) == canonical(whole)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_shard_that_crashes_between_pieces_sends_them_again(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "MOST", 150)
+    chance, combiner, sent = Random(seed), Combiner(CONFIG, Echo()), []
+    busy = [opened(1)]
+    for k in range(9):
+        busy += [batch(NAME[1], k + 1, T0 + k * PANE, [(0, 1.0)], shards=2), tick(T0 + (k + 1) * PANE, 1)]
+    shipped = [ship(0, [opened(0), *ticks(0, 10)]), ship(1, busy)]
+    expected = combine(CONFIG, shipped, Random(0))
+    at = [0, 0]
+    while any(at[i] < len(shipped[i]) for i in range(2)):
+        i = chance.randrange(2)
+        if at[i] < len(shipped[i]):
+            sent += combiner.on_records([shipped[i][at[i]]])
+            at[i] = chance.randint(max(0, at[i] - 4), at[i]) if chance.random() < 0.2 else at[i] + 1
+        if chance.random() < 0.2:
+            state, combiner = combiner.snapshot(), Combiner(CONFIG, Echo())
+            combiner.restore(state)
+    assert canonical(sent) == canonical(expected)
+    assert len(reports(sent)) == 3
+
+
+def pieces_of(shipped: list[list[bytes]]) -> list[bytes]:
+    return [data for messages in shipped for data in messages if isinstance(outputs.decode(data, KINDS), Piece)]
