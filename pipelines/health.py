@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipelines.config import Config
 from pipelines.hosting import Consumer
 from pipelines.outbox import Outbox
 from pipelines.vitals import Consumption, Delivery, Passage, Vitals, disk_bytes
 from tracer.transport import LogError
+
+_PATIENCE: Final = 2.0  # seconds: brokers that are away are waited for 10, and a probe does not wait so long
 
 
 class Health:
@@ -32,6 +36,8 @@ class Health:
         self.clients: Callable[[], int] = int
         self.passage = Passage((job.name for job in config.jobs), now if config.clock == "wall" else None)
         self._most_waiting, self._folder, self._now = config.own.most_waiting, Path(config.data), now
+        self._asking = threading.Lock()
+        self._asked: Future[dict[str, int]] | None = None  # one look at the log at a time, for all who ask
 
     def is_ready(self) -> bool:
         """Whether every consumer runs, none is failing and none is too far behind."""
@@ -42,10 +48,11 @@ class Health:
         return self._looked()[1]
 
     def told(self) -> dict[str, Any]:
-        """The state of each consumer and what waits for it, JSON-ready. Raises LogError."""
-        lags = self._waiting()
+        """The state of each consumer and what waits for it, JSON-ready; `lags` is None while the log is silent."""
+        lags, unready = self._looked()
         return {
-            "ready": not self._stopped() and not self._behind(lags),
+            "ready": not unready,
+            "unready": unready,
             "now": self._now(),
             "lags": lags,
             "dead": dict(self.dead()),
@@ -68,7 +75,7 @@ class Health:
         return Vitals(
             time=self._now(),
             unready=unready,
-            lags={masked(name): lag for name, lag in lags.items()},
+            lags={masked(name): lag for name, lag in (lags or {}).items()},
             consumers={masked(one.name): Consumption(one.is_alive(), one.failures) for one in self.consumers},
             notifiers={
                 masked(one.name).partition("/")[2]: Delivery(one.sent, one.failed, one.attempts)
@@ -82,16 +89,25 @@ class Health:
             store={name: value for name, value in self.store().items() if isinstance(value, int)},
         )
 
-    def _looked(self) -> tuple[dict[str, int], tuple[str, ...]]:
+    def _looked(self) -> tuple[dict[str, int] | None, tuple[str, ...]]:
         """What waits for each consumer, and why the process is not ready."""
         try:
-            lags = self._waiting()
+            lags = self._ask()
         except LogError:
-            return {}, (*self._stopped(), "the log cannot be read")
+            return None, (*self._stopped(), "the log cannot be read")
         return lags, (*self._stopped(), *self._behind(lags))
 
-    def _waiting(self) -> dict[str, int]:
-        return {name: lag() for name, lag in self.lags.items()}
+    def _ask(self) -> dict[str, int]:
+        """What waits for each consumer. Raises LogError, also where the log takes longer than a probe waits."""
+        with self._asking:
+            if self._asked is None or self._asked.done():
+                self._asked = Future()
+                threading.Thread(target=_answer, args=(self._asked, self.lags), name="lags", daemon=True).start()
+            asked = self._asked
+        try:
+            return asked.result(_PATIENCE)
+        except TimeoutError:
+            raise LogError(f"no answer within {_PATIENCE:g} s", retryable=True) from None
 
     def _state(self) -> dict[str, int]:
         sizes = {name: size() for name, size in self.states.items()}
@@ -110,6 +126,13 @@ class Health:
         return tuple(
             f"{lag} messages wait for {masked(name)}, at most {most} may" for name, lag in lags.items() if lag > most
         )
+
+
+def _answer(asked: Future[dict[str, int]], lags: Mapping[str, Callable[[], int]]) -> None:
+    try:
+        asked.set_result({name: lag() for name, lag in lags.items()})
+    except Exception as error:
+        asked.set_exception(error)
 
 
 def masked(name: str) -> str:

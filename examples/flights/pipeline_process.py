@@ -80,7 +80,10 @@ class PipelineProcess:
 
     def waiting(self) -> dict[str, int]:
         """Messages on the log that each consumer has not taken yet."""
-        lags: dict[str, int] = self.ask("/api/health")["lags"]
+        lags: dict[str, int] | None = self.ask("/api/health")["lags"]
+        while lags is None:  # the log is busy
+            time.sleep(_LOOK)
+            lags = self.ask("/api/health")["lags"]
         return lags
 
     def keep_up(self, most: int) -> None:

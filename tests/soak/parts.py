@@ -116,10 +116,9 @@ class Pipeline:
     def lags(self, timeout: float = 30.0) -> dict[str, int]:
         """Messages that wait for each consumer; empty while it does not answer."""
         try:
-            lags: dict[str, int] = self.ask("api/health", timeout)["lags"]
+            return self.ask("api/health", timeout)["lags"] or {}
         except OSError:
             return {}
-        return lags
 
     def drain(self) -> None:
         """Wait until nobody has anything to do, as often as there are consumers; as long as something moves."""

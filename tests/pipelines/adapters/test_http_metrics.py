@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import pipelines.adapters
 from anomaly.types import Notification, Score
+from pipelines import health
 from pipelines.adapters.http_security import Guard
 from pipelines.adapters.prometheus import exposition
 from pipelines.adapters.sqlite_query import SqliteQuery
@@ -211,6 +214,28 @@ def test_a_log_that_cannot_be_read_is_told_and_does_not_end_the_scrape(
     found = process.scrape()
     assert found["streamgauge_ready", ()] == 0
     assert not [name for name, _ in found if name == "streamgauge_consumer_lag_messages"]
+
+
+def test_a_log_that_does_not_answer_holds_up_nobody_and_is_asked_once(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = itertools.count(), threading.Event()
+
+    def wait() -> int:
+        next(asked)
+        answered.wait(60)
+        return 7
+
+    until(lambda: process.ask("/readyz")[0] == 200)
+    monkeypatch.setattr(health, "_PATIENCE", 0.1)
+    monkeypatch.setitem(process.service._health.lags, "engine", wait)
+    until(lambda: process.ask("/readyz")[1].get("reasons") == ["the log cannot be read"])
+    status, told, _ = process.ask("/api/health")
+    assert status == 200 and told["lags"] is None and not told["ready"]
+    assert told["unready"] == ["the log cannot be read"] and told["consumers"]["engine"]["alive"]
+    assert next(asked) == 1
+    answered.set()
+    until(lambda: (process.ask("/api/health")[1]["lags"] or {}).get("engine") == 7)
 
 
 def test_a_stopped_consumer_is_named(process: Process) -> None:

@@ -72,7 +72,8 @@ def drained(address: str) -> None:
     while calm < 3:
         assert time.monotonic() < deadline, "did not drain"
         code, health = asked(f"{address}api/health")
-        calm = calm + 1 if code == 200 and not any(health["lags"].values()) else 0
+        is_calm = code == 200 and health["lags"] is not None and not any(health["lags"].values())
+        calm = calm + 1 if is_calm else 0
         time.sleep(0.1)
 
 

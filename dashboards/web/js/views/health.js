@@ -36,7 +36,7 @@ export function mount(root, ctx) {
     if (key === drawn && flow.body.querySelector('.counts-of, .empty:not(.failed)')) return; // what has the focus keeps it
     drawn = key;
     const row = ctx.jobs.find((one) => one.job === ctx.job);
-    put(state, row?.state === 'stale' ? [chip('stale', `no data for ${format.duration(Math.round(row.age))}`), ' '] : null, chip(found.ready ? 'healthy' : 'broken', found.ready ? 'ready' : 'not ready'));
+    put(state, row?.state === 'stale' ? [chip('stale', `no data for ${format.duration(Math.round(row.age))}`), ' '] : null, chip(found.ready ? 'healthy' : 'broken', found.ready ? 'ready' : 'not ready'), found.unready.length ? el('span', { class: 'small is-broken' }, format.name(found.unready.join('; '), 300)) : null);
     drawFlow(flow.body, found, ctx);
     drawQueues(queues.body, found);
     drawDisk(disk.body, found);
@@ -79,7 +79,7 @@ function drawQueues(box, found) {
       const told = sent || (found.notifiers[name] ?? found.notifiers[name.replace(/^notifier\//, '')]);
       const [state, word] = !one.alive ? ['broken', 'stopped'] : one.failures ? ['degraded', `failing, ${one.failures} in a row`] : ['healthy', 'running'];
       return el('tr', {}, el('td', {}, format.name(name, 60)), el('td', {}, chip(state, word), one.error ? el('p', { class: 'small is-broken queue-error' }, format.name(one.error, 300)) : null),
-        el('td', { class: 'num' }, name in found.lags ? format.count(found.lags[name]) : el('span', { class: 'muted' }, '\u2013')),
+        el('td', { class: 'num' }, found.lags && name in found.lags ? format.count(found.lags[name]) : el('span', { class: 'muted' }, '\u2013')),
         el('td', { class: 'num' }, told ? [format.count(told.sent), told.failed ? el('span', { class: 'is-broken' }, `, ${told.failed} failed`) : ''] : el('span', { class: 'muted' }, '\u2013')));
     })))), el('p', { class: 'muted small' }, 'Waiting: messages on the bus that it has not taken yet; of the store, lines on disk.'));
 }
