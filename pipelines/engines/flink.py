@@ -6,7 +6,6 @@ one. Brokers that are down are waited for. Needs `pip install 'streamgauge[flink
 
 from __future__ import annotations
 
-import gc
 import logging
 import shutil
 import signal
@@ -19,7 +18,7 @@ from typing import Any, Final
 
 from pipelines.config import Config
 from pipelines.engines import flink_connector
-from pipelines.engines.flink_jvm import prepare, reap
+from pipelines.engines.flink_jvm import end, one_java_thread, prepare, reap
 from pipelines.engines.flink_kafka import java_properties, kafka_of
 from pipelines.engines.flink_log import TracesLog
 from pipelines.engines.flink_rest import FlinkError, JobManager, cause_of, uri
@@ -42,7 +41,7 @@ def host(config: Config) -> None:
     stopping = threading.Event()
     with _stops(stopping):
         serve(config, stopping)
-    _let_go()
+    end()
 
 
 def serve(config: Config, stopping: threading.Event) -> None:
@@ -94,28 +93,13 @@ def _start(
     job = flink_job.Job(
         config, properties, [jar], config.flink.parallelism, settings=settings, restore=restore, source=source
     )
-    with _one_java_thread():
+    with one_java_thread():
         client = flink_job.start(job)
     (folder / "jobmanager").write_text(f"{manager.host}:{manager.port}\n")
     where = f"from {restore}" if restore else "from the beginning of the log"
     slots = config.flink.parallelism
     print(f"streamgauge: flink runs on {manager.host}:{manager.port}, {slots} slots, {where}", flush=True)
     return client
-
-
-@contextmanager
-def _one_java_thread() -> Iterator[None]:
-    """What is in here is called in one Java thread: Flink's planner keeps in it what it needs, and fails in another.
-
-    A collection in another Python thread would take the connection whose thread that is.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _tidied(checkpoints: Path) -> Path | None:
@@ -190,13 +174,6 @@ def _cancel(client: Any) -> None:
         client.cancel().get(_END_S, get_gateway().jvm.java.util.concurrent.TimeUnit.SECONDS)
     except Exception as error:
         _log.info("the flink job was over before it was cancelled: %s", error)
-
-
-def _let_go() -> None:
-    """End the JVM."""
-    from pyflink.java_gateway import get_gateway
-
-    get_gateway().shutdown()
 
 
 def _free_port() -> int:

@@ -1,11 +1,14 @@
-"""The JVM that PyFlink starts from this process: what it finds in its environment, and the end of what a crash left."""
+"""The JVM that PyFlink starts: what it finds in its environment, how it is called and ended, and what a crash left."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +58,28 @@ def prepare(folder: Path, heap: int) -> None:
     os.environ["FLINK_LOG_DIR"] = str(folder / "log")
     os.environ["LOG4J_PROPERTIES"] = str(logging_file)
     os.environ.setdefault("JVM_ARGS", f"-Xms64m -Xmx{heap}m -XX:+UseSerialGC")
+
+
+@contextmanager
+def one_java_thread() -> Iterator[None]:
+    """What is in here is called in one Java thread: Flink's planner keeps in it what it needs, and fails in another.
+
+    A collection in another Python thread would take the connection whose thread that is.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def end() -> None:
+    """End the JVM."""
+    from pyflink.java_gateway import get_gateway
+
+    get_gateway().shutdown()
 
 
 def reap(folder: Path) -> None:
