@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable
 from typing import Final
 
-from benchmarks import cpu, engines, hosted, latency
+from benchmarks import alarms, cpu, engines, hosted, latency
 from tests.pipelines.adapters import kafka_world
 from tests.servers.kafka import KafkaServers
 from tracer.kafka import KafkaTransport
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     with tempfile.TemporaryDirectory(prefix="streamgauge-latency-") as name, hosted.broker(pathlib.Path(name)) as kafka:
         for engine in hosted.ENGINES:
             taken = _taken(engine, kafka, pathlib.Path(name) / engine, tables)
-            yield from latency.rows(f"latency kafka {engine}", taken, latency.JOBS * tables, TARGET)
+            yield from latency.rows(f"latency kafka {engine}", taken, alarms.JOBS * tables, TARGET)
     yield {"name": "latency kafka load", "value": cpu.load(), "unit": "processes", "rival": "", "ratio": None}
 
 
@@ -42,11 +42,11 @@ def _taken(engine: str, servers: KafkaServers, folder: pathlib.Path, tables: int
     def transport() -> KafkaTransport:
         return KafkaTransport(kafka.bootstrap, prefix=kafka.prefix)
 
-    with latency.Hook() as hook, contextlib.closing(transport()) as log:
+    with alarms.Hook() as hook, contextlib.closing(transport()) as log:
         head = hosted.head(engine, folder, kafka.bootstrap, kafka.prefix)
-        config.write_text(latency.configuration(head, hook.port))
-        with hosted.running(config, pinned=False) as process, latency.Load(transport(), RATE):
+        config.write_text(alarms.configuration(head, hook.port))
+        with hosted.running(config, pinned=False) as process, alarms.Load(transport(), RATE):
             hosted.until(lambda: engines.stored(folder, "load") > 0, process, "the first score")
-            closed = latency.play(log, tables)
-            latency.wait(hook, latency.JOBS * tables)
+            closed = alarms.play(log, tables)
+            alarms.wait(hook, alarms.JOBS * tables)
         return sorted(hook.told[place] - closed[place] for place in closed if place in hook.told)
