@@ -49,8 +49,7 @@ def host(config: Config, make: Callable[[JobConfig, int], Hosted] = operator_of)
         SettingsError: settings that Faust cannot take.
     """
     if find_spec("cramjam") is None:
-        text = "Faust cannot read the lz4 that tracers write without cramjam"
-        raise LogError(f"{text}: pip install 'streamgauge[faust]'", retryable=False)
+        raise LogError("no cramjam for the lz4 that tracers write: pip install 'streamgauge[faust]'", retryable=False)
     assert config.kafka is not None
     asyncio.new_event_loop().run_until_complete(_run(config, config.kafka, make))
 
@@ -137,8 +136,8 @@ class _Host:
     async def _take_over(self) -> None:
         """Restore the partitions that the group gave this process."""
         async with self._lock:
+            await self._log.check(self._group.partitions())
             for number in sorted(self._group.partitions() - self._partitions.keys()):
-                self._log.check(number)
                 stored = await self._log.stored(number)
                 offset = await self._log.beginning(number) if stored is None else stored.offset
                 state = None if stored is None else stored.state
@@ -178,6 +177,7 @@ class _Host:
         """Read what Faust left out."""
         while True:
             await asyncio.sleep(faust_watch.EVERY)
+            await self._log.check()
             ends = await self._log.ends_if_reachable(self._partitions, faust_watch.PATIENCE)
             async with self._lock:
                 wanted = {number: mine.wanted for number, mine in self._partitions.items()}

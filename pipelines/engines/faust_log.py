@@ -21,6 +21,7 @@ from pipelines.engines.chunks import Stored, cut, newest, other
 from pipelines.engines.faust_settings import connection
 from tracer.transport import LogError, Message
 
+_METADATA_MS: Final = 10_000  # more partitions of `traces` are noticed after so long
 _LARGEST: Final = 16 * 1024 * 1024  # bytes of a request; the broker's own limit is below
 _AGAIN: Final = 2.0  # seconds between looks for a broker at start
 _SLOW: Final = 2.0  # seconds after which a log that has not acknowledged a message takes nothing
@@ -49,7 +50,7 @@ class Log:
         made_with = connection(self._kafka.client)
         self._producer = AIOKafkaProducer(
             **made_with, enable_idempotence=True, acks="all", max_request_size=_LARGEST, linger_ms=5,
-            compression_type="lz4",
+            compression_type="lz4", metadata_max_age_ms=_METADATA_MS,
         )  # fmt: skip
         self._reader = AIOKafkaConsumer(
             **made_with, enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=_LARGEST,
@@ -91,9 +92,9 @@ class Log:
         was_slow, self._was_slow = self._was_slow or _is_slow(oldest), False
         return was_slow
 
-    def check(self, partition: int) -> None:
-        """Raises LogError if `traces` has more partitions than when this process started."""
-        if partition >= self.partitions:
+    async def check(self, given: Iterable[int] = ()) -> None:
+        """Raises LogError if `traces` has more partitions than when this process started, or one of those is given."""
+        if max([await self._count("traces"), *(number + 1 for number in given)]) > self.partitions:
             text = f"{self.name('traces')} got more than its {self.partitions} partitions, so keys lie elsewhere now"
             raise LogError(f"{text}; stop its jobs and make the topics anew", retryable=False)
 

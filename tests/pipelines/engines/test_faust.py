@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
 from pipelines import loading, outputs
 from pipelines.adapters.sqlite_canonical import canonical_dump
@@ -134,6 +136,26 @@ def test_a_window_too_large_for_a_message_is_said_in_parts_and_its_pictures_are_
     world.send(range(20))
     world.hosts.start()
     world.check(dead=2)
+
+
+@pytest.mark.timeout(300)
+def test_more_partitions_of_traces_stop_the_hosts_with_what_to_do(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.send(range(10))
+    hosts = [world.hosts.start() for _ in range(2)]
+    with kafka_world.bus(world.kafka, world._folder) as bus:
+        until(lambda: Progress(world.path, bus).lag() == 0, "the hosts did not get to the end")
+    client = AdminClient({"bootstrap.servers": world.kafka.bootstrap})
+    for answer in client.create_partitions([NewPartitions(f"{world.kafka.prefix}traces", 4)]).values():
+        answer.result()
+    assert all(host.wait(60) for host in hosts)
+    hosts.append(world.hosts.start())  # nor does one begin
+    assert hosts[-1].wait(60)
+    complained = capfd.readouterr().err
+    assert "traces got more than its 3 partitions, so keys lie elsewhere now; stop its jobs" in complained
+    assert "state must have the 4 partitions of" in complained
+    world.hosts.processes.clear()
 
 
 HOST = """
