@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,9 +29,11 @@ SETTINGS: Final[dict[str, Any]] = {
     "queued.min.messages": 5_000,
     "queued.max.messages.kbytes": 16_384,
 }
-_AT_ONCE: Final = 2_000
+_AT_ONCE: Final = 100  # messages, of which each may have a megabyte
+_TIMES: Final = 20
 _ENOUGH: Final = 8 * 1024 * 1024  # bytes that wait in all buffers: more is taken only for a log that is waited for
-_FULL: Final = 64 * 1024 * 1024  # bytes of one log at which it is paused; the client takes a second to resume one
+_FULL: Final = 64 * 1024 * 1024  # bytes at which all logs but the one that is waited for are paused: a client takes
+# a second to resume one, so this is the last resort
 _TELL: Final = 2.0  # seconds between two tellings of offsets
 _SLICE: Final = 0.1
 _TICK: Final = 0.001  # what the client's clock counts in: less is no wait
@@ -72,7 +74,7 @@ class KafkaReader:
         if place is None:
             return []  # of a topic that is no more
         view = self._view(log, place, max(offset, 0))
-        if not view.buffer and sum(one.size for one in self._views.values()) < _ENOUGH:
+        if not view.buffer and self._size() < _ENOUGH:
             self._take(0.0)
         self._await(view)
         found = [view.buffer.popleft() for _ in range(min(limit, len(view.buffer)))]
@@ -165,11 +167,23 @@ class KafkaReader:
         """Put what has come into its buffers; `consume` alone would wait for the whole number."""
         if self._consumer is None or (first := self._consumer.poll(timeout)) is None:
             return
+        self._sort([first])
+        for _ in range(_TIMES):
+            if self._size() >= _ENOUGH or not (raws := self._consumer.consume(_AT_ONCE, 0.0)):
+                break
+            self._sort(raws)
+        if self._size() > _FULL:
+            self._pause()
+
+    def _sort(self, raws: Iterable[Raw]) -> None:
         prefix = len(self._cluster.given.prefix)
-        for raw in (first, *self._consumer.consume(_AT_ONCE, 0.0)):
+        for raw in raws:
             place = Place((raw.topic() or "")[prefix:], raw.partition() or 0)
             if place in self._views:
                 self._keep(self._views[place], raw)
+
+    def _size(self) -> int:
+        return sum(view.size for view in self._views.values())
 
     def _keep(self, view: _View, raw: Raw) -> None:
         error, offset = raw.error(), raw.offset() or 0
@@ -178,7 +192,6 @@ class KafkaReader:
             view.buffer.append(message)
             view.size += len(message.value)
             self._came += 1
-            self._pause(view)
         elif error is not None and error.code() == KafkaError._PARTITION_EOF:
             view.seen_end = offset
         elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
@@ -202,10 +215,13 @@ class KafkaReader:
             _log.error("%s begins at %d: %d messages went by the brokers' retention before they were read",
                        log, first, first - offset)  # fmt: skip
 
-    def _pause(self, view: _View) -> None:
-        if view.size > _FULL and not view.is_paused and self._consumer is not None:
-            self._consumer.pause([self._partition(view)])
-            view.is_paused = True
+    def _pause(self) -> None:
+        """Let nothing come for the logs that have something already: who waits, waits for another one."""
+        views = [view for view in self._views.values() if view.buffer and not view.is_paused]
+        if views and self._consumer is not None:
+            self._consumer.pause([self._partition(view) for view in views])
+            for view in views:
+                view.is_paused = True
 
     def _resume(self, view: _View) -> None:
         if view.is_paused and not view.buffer and self._consumer is not None:
