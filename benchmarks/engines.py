@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -145,7 +146,10 @@ def stored(folder: pathlib.Path, job: str = "bench") -> float:
 def _theirs(rival: str, task: rivals.Task) -> float:
     command = [sys.executable, "-m", "benchmarks.rivals", rival, msgspec.json.encode(task).decode()]
     said = subprocess.run(cpu.pinned(command), stdout=subprocess.PIPE, text=True, check=True)
-    return float(said.stdout.split()[-1])
+    rate = re.search(r"^rate (\S+)$", said.stdout, re.MULTILINE)  # a JVM talks there, too
+    if rate is None:
+        raise RuntimeError(f"the rival {rival} ended without a rate: {said.stdout[-2000:]}")
+    return float(rate[1])
 
 
 def _row(name: str, value: float, rival: str, ratio: float | None) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the engines are measured against, each a process of its own that ends with one number, points per CPU second.
+"""What the engines are measured against, each a process of its own that says `rate NUMBER`, points per CPU second.
 
 bare    confluent-kafka consumes the engines' own topic, `records.decode`, five `ufunc.at`; nothing is kept of it
 faust   a stock Faust agent: one JSON message a point into a tumbling Table of count, sum, minimum and maximum
@@ -207,5 +207,5 @@ RIVALS: Final[dict[str, Callable[[Task], float]]] = {"bare": bare, "faust": faus
 
 
 if __name__ == "__main__":
-    print(RIVALS[sys.argv[1]](msgspec.json.decode(sys.argv[2], type=Task)), flush=True)
+    print(f"rate {RIVALS[sys.argv[1]](msgspec.json.decode(sys.argv[2], type=Task))}", flush=True)
     os._exit(0)  # without the goodbyes of clients and JVM
