@@ -63,7 +63,7 @@ def test_stores_that_differ_are_told_line_by_line() -> None:
 
 def test_memory_is_judged_by_the_longest_life_once_it_is_warm() -> None:
     warming = [Sample(float(s), 1, 100.0 + s) for s in range(150)]
-    growing = [Sample(float(s), 2, 100.0 + 4.0 * min(s - 150, 181) + s / 60.0) for s in range(150, 600)]
+    growing = [Sample(float(s), 2, 100.0 + 4.0 * min(s - 150, 220) + s / 60.0) for s in range(150, 600)]
     assert accounts.slope([*warming, *growing]) == pytest.approx(1.0)
     assert accounts.slope(warming) is None
 
