@@ -31,7 +31,7 @@ from tests.servers.kafka import KafkaServers
 from tests.waiting import until
 from tracer.transport import MemoryLog, Message
 
-QUICK = "-Xms64m -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # starts in half the time
+QUICK = "-Xms64m -Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # starts in half the time
 
 
 class World:

@@ -77,27 +77,30 @@ def _sharded(record: TraceBatch | Tick) -> Sent:
 
 
 def overgrown() -> Sent:
-    """Windows larger than a message may be: of 1,800 series, of one key and of shards, and of 5,400 pictures."""
+    """Windows a little larger than a message may be: of 900 series, of one key and of shards."""
+    names = [Name("train", f"{i}-{'x' * 1000}", "") for i in range(900)]
+    fields: dict[str, Any] = {
+        "names": records.encode_names(names), "index": np.arange(900, dtype="<u2").tobytes(),
+        "value": np.ones(900).tobytes(),
+    }  # fmt: skip
+    return [_wide(job, spread, 1, is_last=True, **fields) for job, spread in (("ctr", 1), (SHARDED, 2))]
+
+
+def overdrawn() -> Sent:
+    """Pictures of 5,400 features in one window, which no message may hold."""
     sent: Sent = []
-    for job, spread in (("ctr", 1), (SHARDED, 2)):
-        for number in range(2):
-            names = [Name("train", f"{number}-{i}-{'x' * 1000}", "") for i in range(900)]
-            sent.append(_wide(
-                job, spread, number, is_last=number == 1, names=records.encode_names(names),
-                index=np.arange(900, dtype="<u2").tobytes(), value=np.ones(900).tobytes(),
-            ))  # fmt: skip
-    for number in range(2, 8):
+    for number in range(6):
         entities = [f"{number}-{i}-{'x' * 900}" for i in range(900)]
         drawn = summaries.Histogram.of(np.ones(1))
         sketches = tuple(summaries.encode(drawn, "train", "queue_delay", entity) for entity in entities)
-        sent.append(_wide("ctr", 1, number, is_last=number == 7, sketches=sketches))
+        sent.append(_wide("ads", 1, number + 1, is_last=number == 5, sketches=sketches))
     return sent
 
 
 def _wide(job: str, spread: int, number: int, *, is_last: bool, **fields: Any) -> tuple[str, str, bytes]:
     shard = shard_of("wide", spread)
     batch = TraceBatch(
-        job=job, worker="wide", shard=shard, shards=spread, incarnation="i", sequence=number + 1, pane=0.0,
+        job=job, worker="wide", shard=shard, shards=spread, incarnation="i", sequence=number, pane=0.0,
         pane_length=10.0, interval=10.0, watermark=10.0 if is_last else 0.0, final=is_last, **fields,
     )  # fmt: skip
     return "traces", key_of(job, shard, spread), records.encode(batch)
