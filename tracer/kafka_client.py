@@ -40,8 +40,8 @@ CONSUMER: Final = {
     "enable.partition.eof": True,
     "auto.offset.reset": "error",
     "fetch.wait.max.ms": 1_000,  # a new message ends the wait, so an idle worker asks seldom
-    "fetch.queue.backoff.ms": 20,  # by default a full queue is filled again after a second, most of which it is empty
 }
+REFILL: Final = {"fetch.queue.backoff.ms": 20}  # for backlogs: by default a full queue is filled again after a second
 MISSING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 _DENIED: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
 _FINAL: Final = frozenset(

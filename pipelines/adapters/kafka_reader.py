@@ -18,12 +18,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Raw
 
 from pipelines.adapters.kafka_logs import KafkaLogs, Place
-from tracer.kafka_client import CONSUMER, QUIET, Cluster
+from tracer.kafka_client import CONSUMER, QUIET, REFILL, Cluster
 from tracer.kafka_follow import message_of
 from tracer.kafka_settings import client_settings
 from tracer.transport import LogError, Message
 
 SETTINGS: Final[dict[str, Any]] = {
+    **REFILL,
     "fetch.wait.max.ms": 100,  # a new message ends the wait; a jump to another offset waits this long at most
     "fetch.error.backoff.ms": 100,
     "queued.min.messages": 5_000,

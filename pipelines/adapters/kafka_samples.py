@@ -13,9 +13,10 @@ except ImportError as error:
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipelines.bridge.blocks import Sample
+from tracer.kafka_client import REFILL
 from tracer.transport import LogError
 
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[str, Any]] = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
@@ -23,6 +24,7 @@ _SETTINGS: Final = {
     "session.timeout.ms": 10_000,  # after which the partitions of one that was killed go to another
     "heartbeat.interval.ms": 3_000,
     "queued.max.messages.kbytes": 65_536,
+    **REFILL,
     "log_level": 3,
 }
 _NO_TIME: Final = 0
