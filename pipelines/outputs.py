@@ -13,7 +13,7 @@ from anomaly.types import Anomaly, Point, Score
 Topic = Literal[
     "traces", "tensors", "control", "status", "catalogue", "partials", "scores", "anomalies", "alerts", "dead-letters"
 ]
-MOST: Final = 900_000  # bytes of what can be cut: brokers take 1 MB by default
+MOST: Final = 900_000  # bytes of a part of what can be cut: 1 MB is what brokers take unless told otherwise
 _FIELDS = ("value", "rows", "error", "floor", "reference", "low", "high")
 
 

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pipelines import states
+from pipelines.outputs import MOST
 
 SLOTS: Final = ("a", "b")
-MOST: Final = 900_000  # bytes of state in a record: 1 MB is what brokers take unless told otherwise
 
 
 class Chunk(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

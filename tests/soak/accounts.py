@@ -153,23 +153,23 @@ def resident(pids: Sequence[int]) -> float:
     return total / 1024.0
 
 
-def _warm_at(life: Sequence[Sample]) -> float:
-    begin, end = life[0].time, life[-1].time
-    return min(end, begin + max(_WARM, (end - begin) / 2))
-
-
 def slope(samples: Sequence[Sample]) -> float | None:
     """Megabytes a minute by which a warm pipeline grows, over its longest life; None when none was long enough.
 
     The first half of a life does not count: it fills the caches of a store that grows, 64 MB in nine minutes.
     """
     lives = [list(group) for _, group in itertools.groupby(samples, key=lambda sample: sample.life)]
-    warm = [life[next(i for i, one in enumerate(life) if one.time >= _warm_at(life)) :] for life in lives]
+    warm = [_second_half(life) for life in lives]
     longest = max(warm, key=lambda life: life[-1].time - life[0].time if life else 0.0, default=[])
     if not longest or longest[-1].time - longest[0].time < _FEWEST:
         return None
     times, sizes = (np.array([one[at] for one in longest], float) for at in (0, 2))
     return float(np.polyfit(times / 60.0, sizes, 1)[0])
+
+
+def _second_half(life: Sequence[Sample]) -> list[Sample]:
+    begin, end = life[0].time, life[-1].time
+    return [one for one in life if one.time > begin + max(_WARM, (end - begin) / 2)]
 
 
 def kinds(dump: bytes) -> dict[str, int]:

@@ -89,9 +89,9 @@ def overgrown() -> Sent:
 def overdrawn() -> Sent:
     """Pictures of 5,400 features in one window, which no message may hold."""
     sent: Sent = []
+    drawn = summaries.Histogram.of(np.ones(1))
     for number in range(6):
         entities = [f"{number}-{i}-{'x' * 900}" for i in range(900)]
-        drawn = summaries.Histogram.of(np.ones(1))
         sketches = tuple(summaries.encode(drawn, "train", "queue_delay", entity) for entity in entities)
         sent.append(_wide("ads", 1, number + 1, is_last=number == 5, sketches=sketches))
     return sent

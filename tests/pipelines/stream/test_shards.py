@@ -26,7 +26,7 @@ from tests.pipelines.stream.logs import (
     script,
     shard_outputs,
     tick,
-)  # fmt: skip
+)
 from tracer.records import Event, Feedback, Open, Setting, encode, shard_of
 
 CONFIG = JobConfig(
