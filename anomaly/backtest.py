@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from anomaly.reference import Bools, Floats, Moment
+from streamgauge.anomaly.reference import Bools, Floats, Moment
 
 FAULT: Final = 4.0  # size of a planted fault in robust standard deviations of the whole series
 

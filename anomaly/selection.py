@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from anomaly.backtest import separation
-from anomaly.detectors import DETECTORS
-from anomaly.reference import Floats, Moment
+from streamgauge.anomaly.backtest import separation
+from streamgauge.anomaly.detectors import DETECTORS
+from streamgauge.anomaly.reference import Floats, Moment
 
 LEAST: Final = 10  # values before anything is said of a series
 DAYS: Final = 3  # of history before time of day is told apart

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from anomaly.types import SeriesKey
+from streamgauge.anomaly.types import SeriesKey
 
 Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
 

@@ -20,12 +20,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from pipelines.config import JobConfig, WindowSpec
-from pipelines.pipeline import Report
-from pipelines.stream.operators import Operator
-from pipelines.stream.stage2 import Stage2
-from tracer import records
-from tracer.records import Feedback, Name, Setting, Tick, TraceBatch
+from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream.operators import Operator
+from streamgauge.pipelines.stream.stage2 import Stage2
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Feedback, Name, Setting, Tick, TraceBatch
 
 WORKERS: Final = 100
 NAMES: Final = 100  # of each worker: 10,000 series

@@ -17,10 +17,10 @@ from typing import Final
 
 import numpy as np
 
-from tracer import records
-from tracer.records import Name, TraceBatch
-from tracer.tracer import Tracer
-from tracer.transport import Message, Transport
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Name, TraceBatch
+from streamgauge.tracer.tracer import Tracer
+from streamgauge.tracer.transport import Message, Transport
 
 JOBS: Final = 6
 TABLES: Final = 20  # of each job, each with two columns: 120 alerts

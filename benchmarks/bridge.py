@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from examples.flights import rows as flights
-from examples.flights.data import load
-from pipelines import loading
-from pipelines.bridge import rows
-from pipelines.bridge.blocks import Blocks, Sample, fields_of
+from streamgauge.examples.flights import rows as flights
+from streamgauge.examples.flights.data import load
+from streamgauge.pipelines.bridge import rows
+from streamgauge.pipelines.bridge.blocks import Blocks, Sample, fields_of
+from streamgauge.pipelines.config import loading
 
 CONFIG: Final = Path(__file__).parents[1] / "examples" / "flights" / "bridge.toml"
 ROWS: Final = 100_000

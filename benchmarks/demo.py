@@ -18,8 +18,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from examples.flights import demo, schedules, truth
-from pipelines.loading import load
+from streamgauge.examples.flights import demo, schedules, truth
+from streamgauge.pipelines.config.loading import load
 
 HALVES: Final = ("January-June", "July-December")
 _FIRST: Final = {HALVES[0]: datetime.datetime(2013, 1, 1), HALVES[1]: datetime.datetime(2013, 7, 1)}

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from river.anomaly import GaussianScorer
 
-from anomaly.detectors import DETECTORS
-from anomaly.reference import Floats, Moment
+from streamgauge.anomaly.detectors import DETECTORS
+from streamgauge.anomaly.reference import Floats, Moment
 
 T = TypeVar("T")
 SERIES: Final = 10_000

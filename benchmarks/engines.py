@@ -30,10 +30,10 @@ import msgspec
 
 from benchmarks import aggregate, cpu, hosted, rivals
 from benchmarks.aggregate import WORKERS
-from pipelines.adapters.kafka import KafkaBus
-from pipelines.adapters.sqlite_query import SqliteQuery
-from pipelines.config import Kafka
-from tests.pipelines.adapters import kafka_world
+from streamgauge.pipelines.adapters.kafka.bus import KafkaBus
+from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
+from streamgauge.pipelines.config.schema import Kafka
+from tests.pipelines.adapters.kafka import world
 from tests.servers.kafka import KafkaServers
 
 RIVALS: Final = {
@@ -96,10 +96,10 @@ class Bench:
     def round(self, engine: str, rows: rivals.Task) -> tuple[float, float, float]:
         """Points per CPU second of the engine, how much of its core it used meanwhile, and its rival's points."""
         self._number += 1
-        kafka = kafka_world.topics(self._servers, partitions=1)
+        kafka = world.topics(self._servers, partitions=1)
         folder = self._folder / f"{engine}-{self._number}"
         folder.mkdir()
-        with kafka_world.bus(kafka, folder) as bus:
+        with world.bus(kafka, folder) as bus:
             count = self._send(bus)
         rate, busy = self._ours(engine, kafka, folder)
         same = msgspec.structs.replace(rows, topic=f"{kafka.prefix}traces", warm=WARM * _SPARSE * WORKERS, until=count)

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import hosted
 from benchmarks.alarms import JOBS, RATE, TABLES, Hook, Load, configuration, play, wait
-from tracer.local import LocalLog
+from streamgauge.tracer.local.log import LocalLog
 
 TARGET: Final = 1.0
 _CONFIG: Final = """

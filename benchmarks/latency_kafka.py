@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from benchmarks import alarms, cpu, engines, hosted, latency
-from tests.pipelines.adapters import kafka_world
+from streamgauge.tracer.kafka.transport import KafkaTransport
+from tests.pipelines.adapters.kafka import world
 from tests.servers.kafka import KafkaServers
-from tracer.kafka import KafkaTransport
 
 TABLES: Final = 6
 RATE: Final = 20_000  # points a second
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
 
 def _taken(engine: str, servers: KafkaServers, folder: pathlib.Path, tables: int) -> list[float]:
     folder.mkdir()
-    kafka = kafka_world.topics(servers)
+    kafka = world.topics(servers)
     config = folder / "streamgauge.toml"
 
     def transport() -> KafkaTransport:

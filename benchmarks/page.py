@@ -27,11 +27,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from anomaly.types import Part, Score
-from pipelines import outputs
-from pipelines.adapters.sqlite_store import SqliteStore
-from pipelines.outputs import PointColumns
-from tracer.local import LocalLog
+from streamgauge.anomaly.types import Part, Score
+from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import PointColumns
+from streamgauge.tracer.local.log import LocalLog
 
 JOBS: Final = 50
 STEP: Final = 10_800.0

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines.profiling import column_of, summarise
+from streamgauge.pipelines.profile_file import column_of, summarise
 
 SEED: Final = 20260701
 ROWS: Final = 200_000

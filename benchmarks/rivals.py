@@ -115,7 +115,7 @@ def sql(task: Task) -> float:
     from pyflink.datastream import StreamExecutionEnvironment
     from pyflink.table import StreamTableEnvironment
 
-    from pipelines.engines.flink_jvm import prepare
+    from streamgauge.pipelines.engines.flink.jvm import prepare
 
     prepare(pathlib.Path(task.folder), _HEAP)
     configuration = Configuration()
@@ -168,8 +168,8 @@ async def _faust(task: Task) -> float:
 
 
 def _fold(data: bytes, tables: dict[str, Any]) -> int:
-    from tracer import records
-    from tracer.records import TraceBatch
+    from streamgauge.tracer import records
+    from streamgauge.tracer.records import TraceBatch
 
     batch = records.decode(data)
     if not isinstance(batch, TraceBatch):

@@ -29,15 +29,15 @@ import msgspec
 import numpy as np
 
 from benchmarks import cpu
-from pipelines import assembly
-from pipelines.config import Config, Feature, JobConfig, WindowSpec
-from pipelines.engines.replay import replay
-from tracer import records
-from tracer.local import LocalLog
-from tracer.records import Open, Tick, TraceBatch, key_of, shard_of
-from tracer.selection import BOOT
-from tracer.tracer import Tensor, Tracer
-from tracer.transport import MemoryLog, Message
+from streamgauge.pipelines.config.schema import Config, Feature, JobConfig, WindowSpec
+from streamgauge.pipelines.service import assembly
+from streamgauge.pipelines.service.replay import replay
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.records import Open, Tick, TraceBatch, key_of, shard_of
+from streamgauge.tracer.selection import BOOT
+from streamgauge.tracer.tracer import Tensor, Tracer
+from streamgauge.tracer.transport import MemoryLog, Message
 
 CELLS: Final = ((10, 10), (10, 100), (10, 1_000), (100, 100), (100, 1_000))  # jobs, workers
 BIG: Final = 500  # workers of the one job

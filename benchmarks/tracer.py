@@ -19,8 +19,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.tracer import Tracer
-from tracer.transport import MemoryLog, Message
+from streamgauge.tracer.tracer import Tracer
+from streamgauge.tracer.transport import MemoryLog, Message
 
 ROWS: Final = 1024
 BLOCK: Final = 10  # steps: one of them is traced
@@ -108,7 +108,7 @@ def _interleave(arms: Mapping[str, Step], rounds: int, block: int) -> dict[str, 
 
 
 def _arms() -> tuple[dict[str, Step], list[Tracer]]:
-    from tracer.frameworks.keras import KerasTracer
+    from streamgauge.tracer.frameworks.keras import KerasTracer
 
     model, (x, y) = _model(), _rows()
     model.train_on_batch(x, y)

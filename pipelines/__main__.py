@@ -1,8 +1,8 @@
-"""`python -m pipelines` is the command `streamgauge`."""
+"""`python -m streamgauge.pipelines` is the command `streamgauge`."""
 
 import sys
 
-from pipelines.cli import main
+from streamgauge.pipelines.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipelines.faults import ConfigError
+from streamgauge.pipelines.config.faults import ConfigError
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     shown = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=args.log_level, format=shown, stream=sys.stderr)
-    command = importlib.import_module(f"pipelines.commands.{_MODULES[args.command]}")
+    command = importlib.import_module(f"streamgauge.pipelines.commands.{_MODULES[args.command]}")
     return _guarded(lambda: int(getattr(command, args.command)(args)))
 
 
@@ -194,7 +194,7 @@ def _add_actions(commands: _Commands) -> None:
 
 
 def _seconds(text: str) -> float:
-    from pipelines.loading import duration
+    from streamgauge.pipelines.config.loading import duration
 
     try:
         return duration(text)
@@ -218,7 +218,7 @@ def _sigmas(text: str) -> float:
 
 def _demo(arguments: list[str]) -> int:
     try:
-        demo = importlib.import_module("examples.flights.demo")
+        demo = importlib.import_module("streamgauge.examples.flights.demo")
     except ImportError as error:
         remedy = "run `make demo` in a clone of the repository, or install streamgauge[demo] there"
         raise UseError(f"the demo needs {error.name}: {remedy}") from None
@@ -227,15 +227,15 @@ def _demo(arguments: list[str]) -> int:
 
 def _guarded(command: Callable[[], int]) -> int:
     """Run a command; a fault of use is told in a line, without a traceback."""
-    from pipelines.actions import ActionError
-    from pipelines.engines.flink_connector import ConnectorError
-    from pipelines.engines.flink_rest import FlinkError
-    from pipelines.hosting import FolderInUse
-    from pipelines.ports import StoreBusy
-    from pipelines.states import StateVersionError
-    from tracer.kafka_settings import SettingsError
-    from tracer.sqlite_file import FileError
-    from tracer.transport import LogError
+    from streamgauge.pipelines.engines.flink.connector import ConnectorError
+    from streamgauge.pipelines.engines.flink.rest import FlinkError
+    from streamgauge.pipelines.paging.actions import ActionError
+    from streamgauge.pipelines.ports import StoreBusy
+    from streamgauge.pipelines.service.consumers import FolderInUse
+    from streamgauge.pipelines.wire.states import StateVersionError
+    from streamgauge.tracer.kafka.settings import SettingsError
+    from streamgauge.tracer.local.sqlite_file import FileError
+    from streamgauge.tracer.transport import LogError
 
     try:
         return command()

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from anomaly.types import Anomaly, Decision, Notification, Score
-from pipelines.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
-from tracer.transport import Message
+from streamgauge.anomaly.types import Anomaly, Decision, Notification, Score
+from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
+from streamgauge.tracer.transport import Message
 
 
 class Bus(Protocol):
-    """The log: `tracer.local.LocalLog` by default, Kafka when there are brokers.
+    """The log: `streamgauge.tracer.local.log.LocalLog` by default, Kafka when there are brokers.
 
     A topic is one log or several, each with an order and offsets of its own; all messages of a key lie in one of them.
     """

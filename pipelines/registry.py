@@ -1,4 +1,4 @@
-"""Every metric by name and the three pipelines; `python -m pipelines.registry` prints the metric reference."""
+"""Every metric by name and the three pipelines; `python -m streamgauge.pipelines.registry` prints the metric reference."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Sequence
 from typing import Final
 
-from pipelines import sample_quality, system_quality, train_quality
-from pipelines.pipeline import Metric, Pipeline, Rule, WindowClass
+from streamgauge.pipelines import sample_quality, system_quality, train_quality
+from streamgauge.pipelines.metrics import Metric, Pipeline, Rule, WindowClass
 
 PIPELINES: Final[tuple[Pipeline, ...]] = (sample_quality.PIPELINE, train_quality.PIPELINE, system_quality.PIPELINE)
 METRICS: Final[dict[str, Metric]] = {
@@ -55,14 +55,14 @@ _HEAD = (
     "|---|---|---|---|---|---|---|---|",
 )
 _INTRODUCTION = """\
-Made by `python -m pipelines.registry > docs/metrics.md`; a test holds it up to date.
+Made by `python -m streamgauge.pipelines.registry > docs/metrics.md`; a test holds it up to date.
 
 A value with less evidence than the least is *unknown*: never good, never bad. The least evidence can be set in the
 config (`minimum`), the anchors of a score too (`rules`). `window` is the class of windows that a metric is taken over:
 `short` and `long` close by watermark, `wall` by the job's clock. A metric pages by itself where a change against its
 reference does (`twice`: in two windows in a row that do not overlap), or where a declared limit is exceeded; the others
 are shown, and scored where a form is given. The loss goes from 0 at `good` to 1 at `bad` on the form's excess over
-noise (see `pipelines/forms.py`). `pipeline_...` is what the pipeline tells of itself, as a job of its own (see
+noise (see `pipelines/scoring/losses.py`). `pipeline_...` is what the pipeline tells of itself, as a job of its own (see
 `docs/operating.md`)."""
 
 

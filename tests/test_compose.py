@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 import yaml
 
-from examples.clicks import __main__ as clicks
-from pipelines.assembly import MIN_TOKEN
-from pipelines.cli import parser
-from pipelines.config import Config
-from pipelines.loading import load
+from streamgauge.examples.clicks import __main__ as clicks
+from streamgauge.pipelines.cli import parser
+from streamgauge.pipelines.config.loading import load
+from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.service.assembly import MIN_TOKEN
 from tests.servers.tools import run_tool
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.engines import flink_connector
+from streamgauge.pipelines.engines.flink import connector
 from tests.servers.tools import run_tool
 
 ROOT = Path(__file__).parents[1]
@@ -76,8 +76,8 @@ def test_flink_and_its_connector_are_the_versions_that_the_engine_is_for() -> No
     text = FLINK.read_text()
     version = re.findall(r"^apache-flink==(\S+)", LOCK, re.MULTILINE)[0]
     assert f"flink:{version}-scala_2.12-java17" in text
-    assert f"ARG CONNECTOR={flink_connector.ARTEFACT}" in text
-    assert f"{flink_connector.VARIABLE}=/opt/connector/{flink_connector.NAME}" in text
+    assert f"ARG CONNECTOR={connector.ARTEFACT}" in text
+    assert f"{connector.VARIABLE}=/opt/connector/{connector.NAME}" in text
     assert re.search(r"^ARG CONNECTOR_SHA256=[0-9a-f]{64}$", text, re.MULTILINE)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pipelines import cli
+from streamgauge.pipelines import cli
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

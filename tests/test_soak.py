@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="needs confluent-kafka: pip install 'streamgauge[kafka]'")
 
+from streamgauge.tracer.records import identity_of
 from tests.soak import accounts, faults
 from tests.soak.accounts import Recorded, Sample
 from tests.soak.soak import Asked, log, soak
-from tracer.records import identity_of
 
 COUNTS = {"records": 5, "duplicate": 1, "superseded": 0, "lost": 0}
 FOUND = Recorded(

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tracer.events import Array, Measured, Tensor, measure
-from tracer.rows import name_of
-from tracer.selection import Collection, Entry, Selection
+from streamgauge.tracer.events import Array, Measured, Tensor, measure
+from streamgauge.tracer.rows import name_of
+from streamgauge.tracer.selection import Collection, Entry, Selection
 
 MOST: Final = 10_000  # entries of a catalogue
 _PARTS: Final[tuple[tuple[Collection, str], ...]] = (

@@ -2,7 +2,7 @@
 
 Desired state lies on the compacted `control` topic under job/plan and needs no server: a worker that restarts reads it
 again. A worker answers on `status` under job/worker and tells on `catalogue` what it could trace. All three are JSON.
-How a worker obeys is in `tracer.plans`.
+How a worker obeys is in `streamgauge.tracer.plans`.
 
     PlanError   a record on the control topic that cannot be used
 """
@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from tracer.selection import Budget, Entry, Select, fault_of
+from streamgauge.tracer.selection import Budget, Entry, Select, fault_of
 
 VERSION: Final = 1
 TTL: Final = 1800.0

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer import profiles
-from tracer.events import Event, Idled, Labelled, Measured, Observed, Scalar, Stepped
-from tracer.joins import Deadlines, Join
-from tracer.panes import Panes
-from tracer.profiles import Array, Profiles
-from tracer.records import Clock
-from tracer.rows import LIMIT, Floats, numbers_of, times_of
-from tracer.summaries import combine, hash_values
+from streamgauge.tracer import profiles
+from streamgauge.tracer.events import Event, Idled, Labelled, Measured, Observed, Scalar, Stepped
+from streamgauge.tracer.joins import Deadlines, Join
+from streamgauge.tracer.panes import Panes
+from streamgauge.tracer.profiles import Array, Profiles
+from streamgauge.tracer.records import Clock
+from streamgauge.tracer.rows import LIMIT, Floats, numbers_of, times_of
+from streamgauge.tracer.summaries import combine, hash_values
 
 CLOCKS: frozenset[str] = frozenset({"sample", "label", "train", "wall"})
 

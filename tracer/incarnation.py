@@ -13,20 +13,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracer import arrays, control, join_state, records
-from tracer.buffer import Buffer, Priority
-from tracer.events import Event, Raw
-from tracer.faults import Faults
-from tracer.fold import Fold, Rules
-from tracer.joins import Join, Labels
-from tracer.panes import Identity, Panes
-from tracer.profiles import Declared, FeatureKind, Profiles
-from tracer.records import Mode, TraceBatch
-from tracer.remote import Remote
-from tracer.selection import Select
-from tracer.sender import Sender
-from tracer.transport import Transport
-from tracer.usage import Usage
+from streamgauge.tracer import arrays, control, join_state, records
+from streamgauge.tracer.buffer import Buffer, Priority
+from streamgauge.tracer.events import Event, Raw
+from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.fold import Fold, Rules
+from streamgauge.tracer.joins import Join, Labels
+from streamgauge.tracer.panes import Identity, Panes
+from streamgauge.tracer.profiles import Declared, FeatureKind, Profiles
+from streamgauge.tracer.records import Mode, TraceBatch
+from streamgauge.tracer.remote import Remote
+from streamgauge.tracer.selection import Select
+from streamgauge.tracer.sender import Sender
+from streamgauge.tracer.transport import Transport
+from streamgauge.tracer.usage import Usage
 
 DRAIN: Final = 0.05  # seconds between drains: waking a thread at each put costs the step milliseconds
 POLL: Final = 1.0

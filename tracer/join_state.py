@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.joins import COUNTS, FIELDS, VERSION, Join
+from streamgauge.tracer.joins import COUNTS, FIELDS, VERSION, Join
 
 
 class Column(msgspec.Struct, array_like=True, frozen=True):

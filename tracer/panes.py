@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from tracer.profiles import Array, Build, Gathering, sketch_units
-from tracer.records import Clock, Mode, Name, Sketch, TraceBatch, encode_names, shard_of
-from tracer.summaries import Units
+from streamgauge.tracer.profiles import Array, Build, Gathering, sketch_units
+from streamgauge.tracer.records import Clock, Mode, Name, Sketch, TraceBatch, encode_names, shard_of
+from streamgauge.tracer.summaries import Units
 
 CUT_POINTS: Final = 4_096
 CUT_BYTES: Final = 256_000  # of sketches; with 4,096 points (74 kB) and their names a record stays below 512 kB

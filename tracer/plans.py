@@ -11,8 +11,17 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from tracer.control import Plan, PlanError, PlanState, State, Status, decode_plan, fault_of_plan, is_targeted
-from tracer.selection import Entry, Select, Selection, cost_of
+from streamgauge.tracer.control import (
+    Plan,
+    PlanError,
+    PlanState,
+    State,
+    Status,
+    decode_plan,
+    fault_of_plan,
+    is_targeted,
+)
+from streamgauge.tracer.selection import Entry, Select, Selection, cost_of
 
 
 class _Live(msgspec.Struct, frozen=True):

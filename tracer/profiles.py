@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.records import Clock, Name, Sketch
-from tracer.summaries import (
+from streamgauge.tracer.records import Clock, Name, Sketch
+from streamgauge.tracer.summaries import (
     Bins,
     Buckets,
     Histogram,

@@ -7,7 +7,7 @@ version, a truncated, oversized or mistyped record raises `RecordError`, whose `
 
 Cost, measured on one core of a shared machine: 500 points decode and become numpy views in about 4 us.
 
-    RecordError            a record that cannot be used, with its `reason` (from tracer.bounds)
+    RecordError            a record that cannot be used, with its `reason` (from streamgauge.tracer.bounds)
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.bounds import MAX_BYTES as MAX_BYTES
-from tracer.bounds import MAX_POINTS as MAX_POINTS
-from tracer.bounds import Reason as Reason
-from tracer.bounds import RecordError as RecordError
-from tracer.bounds import check_counts, check_names, check_shards, check_times
+from streamgauge.tracer.bounds import MAX_BYTES as MAX_BYTES
+from streamgauge.tracer.bounds import MAX_POINTS as MAX_POINTS
+from streamgauge.tracer.bounds import Reason as Reason
+from streamgauge.tracer.bounds import RecordError as RecordError
+from streamgauge.tracer.bounds import check_counts, check_names, check_shards, check_times
 
 VERSION: Final = 1
 Clock = Literal["sample", "label", "train", "wall"]
@@ -55,7 +55,7 @@ class Name(NamedTuple):
 
 
 class Sketch(msgspec.Struct, array_like=True, frozen=True):
-    """One mergeable summary of one pane: `columns` are raw arrays whose meaning `tracer.summaries` fixes per `kind`."""
+    """One mergeable summary of one pane: `columns` are raw arrays whose meaning `streamgauge.tracer.summaries` fixes per `kind`."""
 
     kind: str
     clock: Clock

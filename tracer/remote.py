@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from tracer import control
-from tracer.plans import Plans
-from tracer.selection import Entry, Select, Selection
-from tracer.transport import Transport
+from streamgauge.tracer import control
+from streamgauge.tracer.plans import Plans
+from streamgauge.tracer.selection import Entry, Select, Selection
+from streamgauge.tracer.transport import Transport
 
 
 class Remote:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracer.events import Event
+from streamgauge.tracer.events import Event
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]

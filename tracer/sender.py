@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tracer.buffer import Buffer, Priority
-from tracer.faults import Faults
-from tracer.transport import LogError, Transport
+from streamgauge.tracer.buffer import Buffer, Priority
+from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.transport import LogError, Transport
 
 Message = tuple[str, str, bytes]
 BATCH_BYTES: Final = 1_000_000

@@ -8,7 +8,7 @@
 
 A call on the step copies what it is given and appends it to a bounded buffer: no I/O, no lock, nothing raised; about
 5 us and the copy. Switched off (`TRACER=off` in the environment) it is one test. Folding and sending run elsewhere: see
-`tracer.incarnation`.
+`streamgauge.tracer.incarnation`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracer import lives
-from tracer.buffer import Priority
-from tracer.capture import Capture
-from tracer.events import Event, Idled, Labelled, Measured, Observed, Raw, Scalar, Stepped, Tensor
-from tracer.faults import Faults
-from tracer.incarnation import Incarnation, Settings
-from tracer.joins import Labels
-from tracer.profiles import Declared, Feature, FeatureKind
-from tracer.records import Mode
-from tracer.rows import copy, name_of, rows_of, size_of
-from tracer.selection import BOOT, Collection, Entry, Select, Selection
-from tracer.transport import Transport
+from streamgauge.tracer import process_lifecycle
+from streamgauge.tracer.buffer import Priority
+from streamgauge.tracer.capture import Capture
+from streamgauge.tracer.events import Event, Idled, Labelled, Measured, Observed, Raw, Scalar, Stepped, Tensor
+from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.incarnation import Incarnation, Settings
+from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.profiles import Declared, Feature, FeatureKind
+from streamgauge.tracer.records import Mode
+from streamgauge.tracer.rows import copy, name_of, rows_of, size_of
+from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
+from streamgauge.tracer.transport import Transport
 
 __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
 
@@ -63,7 +63,7 @@ class Tracer:
 
     Args:
         job, worker: who this is.
-        transport: where records go: `tracer.local.LocalLog(path)`, or `tracer.kafka.KafkaTransport(bootstrap)`.
+        transport: where records go: `streamgauge.tracer.local.log.LocalLog(path)`, or `streamgauge.tracer.kafka.transport.KafkaTransport(bootstrap)`.
         clock: seconds since the epoch. None: wall time, with threads of the tracer's own. A clock that is given (a
             replay's stream time) is driven by its owner, who calls `beat()` or `flush()` after it moved: no thread.
         pane, interval: seconds; no summary spans a pane, a record comes each interval (default: one pane).
@@ -106,7 +106,7 @@ class Tracer:
         self._life = self._new_life()
         if not self._is_closed:
             self._life.start()
-            lives.watch(self)
+            process_lifecycle.watch(self)
 
     @property
     def is_off(self) -> bool:
@@ -269,7 +269,7 @@ class Tracer:
         if self._is_closed:
             return True
         self._is_closed = True
-        lives.forget(self)
+        process_lifecycle.forget(self)
         try:
             return self._life.close(timeout)
         except Exception as error:

@@ -1,7 +1,7 @@
 """Detectors: one file each; adding one is a file and a line in `DETECTORS`.
 
 Every detector watches `series` series at once and obeys one protocol: score first, learn afterwards, from values on the
-series' own scale (`anomaly.scales`) and the moment of the local calendar. A score is signed sigmas, NaN for unknown.
+series' own scale (`streamgauge.anomaly.scales`) and the moment of the local calendar. A score is signed sigmas, NaN for unknown.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from anomaly.detectors.diff import Diff
-from anomaly.detectors.level_shift import LevelShift
-from anomaly.detectors.limit import Limit
-from anomaly.detectors.robust_ewma import RobustEwma
-from anomaly.detectors.seasonal_robust import SeasonalRobust
-from anomaly.reference import Bools, Floats, Moment, Rows
+from streamgauge.anomaly.detectors.diff import Diff
+from streamgauge.anomaly.detectors.level_shift import LevelShift
+from streamgauge.anomaly.detectors.limit import Limit
+from streamgauge.anomaly.detectors.robust_ewma import RobustEwma
+from streamgauge.anomaly.detectors.seasonal_robust import SeasonalRobust
+from streamgauge.anomaly.reference import Bools, Floats, Moment, Rows
 
 
 class Detector(Protocol):

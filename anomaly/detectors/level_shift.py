@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from anomaly.columns import Arrays, Column, empty, pack, pick, unpack
-from anomaly.reference import Bools, Floats, Moment, Rows
+from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
+from streamgauge.anomaly.reference import Bools, Floats, Moment, Rows
 
 _COLUMNS: Final = {"fast": Column("<f8"), "slow": Column("<f8"), "variance": Column("<f8"), "seen": Column("<i4")}
 CAP: Final = 3.0

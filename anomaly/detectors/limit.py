@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomaly.reference import Bools, Floats, Moment, Rows
+from streamgauge.anomaly.reference import Bools, Floats, Moment, Rows
 
 ERRORS = 3.0
 

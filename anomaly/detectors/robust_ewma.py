@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from anomaly.columns import Arrays, Column, empty, pack, pick, unpack
-from anomaly.reference import Bools, Floats, Moment, Rows
+from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
+from streamgauge.anomaly.reference import Bools, Floats, Moment, Rows
 
 _COLUMNS: Final = {"level": Column("<f8"), "variance": Column("<f8"), "seen": Column("<i4")}
 WARM: Final = 10  # values before a distance is told

@@ -1,8 +1,8 @@
 """Distance from the robust normal of the same time of day: the detector behind learnt pages.
 
 `z = (x - median) / s`, `s^2 = spread^2 + max(wobble, noise^2) + least^2`: median, spread and wobble come from
-`anomaly.reference`, noise is the sampling error of the current window, least the change that means nothing
-(`anomaly.scales`). Median and MAD keep their value while up to half of the history is wrong (Hampel 1974), so one bad
+`streamgauge.anomaly.reference`, noise is the sampling error of the current window, least the change that means nothing
+(`streamgauge.anomaly.scales`). Median and MAD keep their value while up to half of the history is wrong (Hampel 1974), so one bad
 day teaches nothing.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from anomaly.reference import Bools, Expected, Floats, Moment, Reference, Rows
+from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Reference, Rows
 
 MINIMUM: Final = 4  # entries before a distance is told
 HIGHEST: Final = 1e6  # sigmas

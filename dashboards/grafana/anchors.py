@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from pipelines import forms
-from pipelines.adapters.shown import BANDS
-from pipelines.pipeline import Rule
+from streamgauge.pipelines.adapters.stores.answers import BANDS
+from streamgauge.pipelines.metrics import Rule
+from streamgauge.pipelines.scoring import losses
 
 Quantity = Literal["value", "difference", "quotient", "to floor", "over floor"]
 GREEN, YELLOW, ORANGE, RED = "green", "yellow", "orange", "red"
@@ -37,7 +37,7 @@ class Plotted(NamedTuple):
 def plotted(rule: Rule | None) -> Plotted:
     """The quantity that a rule judges, with its thresholds.
 
-    >>> from pipelines.registry import RULES
+    >>> from streamgauge.pipelines.registry import RULES
     >>> plotted(RULES["memory"]).steps
     (Step(at=None, colour='green'), Step(at=0.85, colour='yellow'), Step(at=0.98, colour='red'))
     """
@@ -86,21 +86,21 @@ _SCALES: Final[dict[str, Callable[[float], float]]] = {
     "linear": _linear, "one": _from_one, "log": math.exp, "log10": _power,
 }  # fmt: skip
 _QUANTITIES: Final[dict[object, tuple[Quantity, str, Literal["high", "low", "both"]]]] = {
-    forms.value: ("value", "linear", "high"),
-    forms.value_over_noise: ("value", "linear", "high"),
-    forms.absolute: ("value", "linear", "both"),
-    forms.shortfall: ("value", "one", "low"),
-    forms.log_off_one: ("value", "log", "both"),
-    forms.above_reference: ("difference", "linear", "high"),
-    forms.entropy_above_reference: ("difference", "linear", "high"),
-    forms.below_reference: ("difference", "linear", "low"),
-    forms.off_reference: ("difference", "linear", "both"),
-    forms.log_above_reference: ("quotient", "log", "high"),
-    forms.log_off_reference: ("quotient", "log", "both"),
-    forms.log_distance: ("quotient", "log", "both"),
-    forms.count_off_reference: ("quotient", "log", "both"),
-    forms.count_below_reference: ("quotient", "log", "low"),
-    forms.magnitudes: ("quotient", "log10", "both"),
-    forms.ratio_to_floor: ("to floor", "linear", "high"),
-    forms.over_floor: ("over floor", "linear", "high"),
+    losses.value: ("value", "linear", "high"),
+    losses.value_over_noise: ("value", "linear", "high"),
+    losses.absolute: ("value", "linear", "both"),
+    losses.shortfall: ("value", "one", "low"),
+    losses.log_off_one: ("value", "log", "both"),
+    losses.above_reference: ("difference", "linear", "high"),
+    losses.entropy_above_reference: ("difference", "linear", "high"),
+    losses.below_reference: ("difference", "linear", "low"),
+    losses.off_reference: ("difference", "linear", "both"),
+    losses.log_above_reference: ("quotient", "log", "high"),
+    losses.log_off_reference: ("quotient", "log", "both"),
+    losses.log_distance: ("quotient", "log", "both"),
+    losses.count_off_reference: ("quotient", "log", "both"),
+    losses.count_below_reference: ("quotient", "log", "low"),
+    losses.magnitudes: ("quotient", "log10", "both"),
+    losses.ratio_to_floor: ("to floor", "linear", "high"),
+    losses.over_floor: ("over floor", "linear", "high"),
 }

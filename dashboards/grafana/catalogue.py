@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from dashboards.grafana.boards import alerts, job, overview, pipeline, samples, system, training
-from dashboards.grafana.links import uid
-from dashboards.grafana.rendering import Board, rendered, text_of
-from dashboards.grafana.variables import PAGE
+from streamgauge.dashboards.grafana.boards import alerts, job, overview, pipeline, samples, system, training
+from streamgauge.dashboards.grafana.links import uid
+from streamgauge.dashboards.grafana.rendering import Board, rendered, text_of
+from streamgauge.dashboards.grafana.variables import PAGE
 
 BOARDS: Final[dict[str, Callable[[], Board]]] = {
     "overview": overview.board,

@@ -16,7 +16,7 @@ from grafana_foundation_sdk.cog import runtime, variants
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import DataSourceRef
 
-from pipelines.adapters.influx_schema import TABLES
+from streamgauge.pipelines.adapters.influx.schema import TABLES
 
 TYPE: Final = "influxdb"
 SOURCE: Final = DataSourceRef(type_val=TYPE, uid="${datasource}")  # what every panel, variable and annotation asks
@@ -132,7 +132,7 @@ def known(table: str, text: str) -> str:
     columns = {*TABLES[table].tags, *TABLES[table].fields, *re.findall(r'AS "([^"]+)"', text)}
     unknown = sorted(set(re.findall(r'"([^"]+)"', text)) - columns - {table})
     if unknown:
-        raise KeyError(f"{table} has no {', '.join(unknown)} (pipelines.adapters.influx_schema): {text}")
+        raise KeyError(f"{table} has no {', '.join(unknown)} (streamgauge.pipelines.adapters.influx.schema): {text}")
     return text
 
 

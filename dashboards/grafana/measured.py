@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dashboards.grafana.anchors import Plotted, Quantity, plotted
-from dashboards.grafana.influxql import Query, chosen, equals, lines
-from dashboards.grafana.links import Link, to_board, to_page
-from dashboards.grafana.panels import FULL, HALF, AnyPanel, chart
-from pipelines.pipeline import Metric
-from pipelines.registry import METRICS, RULES
+from streamgauge.dashboards.grafana.anchors import Plotted, Quantity, plotted
+from streamgauge.dashboards.grafana.influxql import Query, chosen, equals, lines
+from streamgauge.dashboards.grafana.links import Link, to_board, to_page
+from streamgauge.dashboards.grafana.panels import FULL, HALF, AnyPanel, chart
+from streamgauge.pipelines.metrics import Metric
+from streamgauge.pipelines.registry import METRICS, RULES
 
 _UNITS: Final = {
     "s": "s", "rows/s": "rowsps", "1/s": "suffix:/s", "1/h": "suffix:/h", "count": "short", "messages": "short",
@@ -57,7 +57,7 @@ def judged(name: str, *, by: Sequence[str] = BY, width: int = HALF) -> AnyPanel:
     metric, rule = METRICS[name], RULES[name]
     how = plotted(rule)
     if how.quantity == "value" or not how.steps:
-        raise ValueError(f"the rule of {name} judges no quantity beside the value (dashboards.grafana.measured)")
+        raise ValueError(f"the rule of {name} judges no quantity beside the value (streamgauge.dashboards.grafana.measured)")
     query = _query(metric, _SELECTS[how.quantity], by, "A", "")
     title = f"{_title(name)}, {'against normal' if how.quantity != 'to floor' else 'against its scale'}"
     doc = f"{_WORDS[how.quantity]} The loss begins at yellow and is whole at red. {metric.doc}"

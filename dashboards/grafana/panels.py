@@ -20,9 +20,9 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from dashboards.grafana.anchors import Step
-from dashboards.grafana.influxql import SOURCE, Query
-from dashboards.grafana.links import Link
+from streamgauge.dashboards.grafana.anchors import Step
+from streamgauge.dashboards.grafana.influxql import SOURCE, Query
+from streamgauge.dashboards.grafana.links import Link
 
 AnyPanel = Builder[Panel]
 FULL, HALF, THIRD, QUARTER = 24, 12, 8, 6  # columns of the grid of 24

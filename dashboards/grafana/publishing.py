@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from dashboards.grafana.sources import Source
+from streamgauge.dashboards.grafana.sources import Source
 
 FOLDER: Final = {"uid": "streamgauge", "title": "Streamgauge"}
 OLDEST: Final = 10  # major version that shows these dashboards

@@ -11,9 +11,9 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import AnnotationQuery, DashboardCursorSync
 
-from dashboards.grafana.links import TAG, between, uid
-from dashboards.grafana.panels import AnyPanel
-from dashboards.grafana.variables import PAGE, Variable, datasource, page
+from streamgauge.dashboards.grafana.links import TAG, between, uid
+from streamgauge.dashboards.grafana.panels import AnyPanel
+from streamgauge.dashboards.grafana.variables import PAGE, Variable, datasource, page
 
 _RANGE: Final = ("now-24h", "now")
 

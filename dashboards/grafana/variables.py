@@ -8,10 +8,10 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import VariableModel, VariableOption, VariableRefresh, VariableSort
 
-from dashboards.grafana.influxql import SOURCE, TYPE, chosen, equals, tag_values
-from dashboards.grafana.sources import NAME, UID
-from pipelines.adapters.influx_schema import NONE
-from pipelines.config import Config
+from streamgauge.dashboards.grafana.influxql import SOURCE, TYPE, chosen, equals, tag_values
+from streamgauge.dashboards.grafana.sources import NAME, UID
+from streamgauge.pipelines.adapters.influx.schema import NONE
+from streamgauge.pipelines.config.schema import Config
 
 Variable = Builder[VariableModel]
 PAGE: Final = f"http://{Config().host}:{Config().port}"  # where `streamgauge run` serves the live page by default

@@ -11,10 +11,10 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples.clicks.job import FEATURES, Job
-from tracer.local import LocalLog
-from tracer.tracer import Labels, Tracer
-from tracer.transport import Transport
+from streamgauge.examples.clicks.job import FEATURES, Job
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.tracer import Labels, Tracer
+from streamgauge.tracer.transport import Transport
 
 _TURN = 0.2  # seconds
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m examples.clicks", description="One worker of the job `clicks`.")
+    parser = argparse.ArgumentParser(prog="python -m streamgauge.examples.clicks", description="One worker of the job `clicks`.")
     parser.add_argument("--job", default="clicks", help="(clicks)")
     parser.add_argument("--worker", required=True, help="its name, such as w0")
     where = parser.add_mutually_exclusive_group(required=True)
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 def _transport(args: argparse.Namespace) -> Transport:
     if args.log:
         return LocalLog(args.log)
-    from tracer.kafka import KafkaTransport
+    from streamgauge.tracer.kafka.transport import KafkaTransport
 
     return KafkaTransport(args.kafka)
 

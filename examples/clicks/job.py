@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.tracer import Feature, Tracer
+from streamgauge.tracer.tracer import Feature, Tracer
 
 CITIES: Final = 50
 DEVICES: Final = ("phone", "tablet", "desktop")

@@ -47,7 +47,9 @@ def load(airport: str, cache: pathlib.Path | None = None) -> Flights:
 
 
 def _prepared() -> dict[str, Flights]:
-    from examples.flights import tables  # pandas takes seconds to import, and most starts find everything prepared
+    from streamgauge.examples.flights import (
+        tables,  # pandas takes seconds to import, and most starts find everything prepared
+    )
 
     return tables.flights()
 

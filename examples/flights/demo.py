@@ -22,16 +22,16 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, Literal
 
-from examples.flights import report as reports
-from examples.flights import truth as truths
-from examples.flights.data import AIRPORTS, HOUR, Floats, load
-from examples.flights.fleet import Fleet, WorkerLost
-from examples.flights.pipeline_process import LOG, PipelineLost, PipelineProcess
-from examples.flights.progress import Progress, Screen
-from pipelines.cli import UseError
-from pipelines.hosting import lock_folder
-from tracer import records
-from tracer.local import LocalLog
+from streamgauge.examples.flights import report as reports
+from streamgauge.examples.flights import truth as truths
+from streamgauge.examples.flights.data import AIRPORTS, HOUR, Floats, load
+from streamgauge.examples.flights.fleet import Fleet, WorkerLost
+from streamgauge.examples.flights.pipeline_process import LOG, PipelineLost, PipelineProcess
+from streamgauge.examples.flights.progress import Progress, Screen
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.service.consumers import lock_folder
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import LocalLog
 
 JOB: Final = "flights"
 CONFIG: Final = pathlib.Path(__file__).with_name("streamgauge.toml")

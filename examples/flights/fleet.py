@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from examples.flights.data import AIRPORTS
+from streamgauge.examples.flights.data import AIRPORTS
 
 
 class WorkerLost(Exception):
@@ -65,7 +65,7 @@ class Fleet:
             process.wait(timeout=60)
 
     def _start(self, airport: str, begin: float, restore: pathlib.Path | None = None) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "examples.flights.worker", "--airport", airport, "--log", str(self._log)]
+        command = [sys.executable, "-m", "streamgauge.examples.flights.worker", "--airport", airport, "--log", str(self._log)]
         command += ["--cache", str(self._cache), "--begin", str(begin)]
         command += ["--restore", str(restore)] if restore else []
         return subprocess.Popen(  # a group of its own: Ctrl-C is the driver's, who ends what it started

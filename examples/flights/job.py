@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.flights.data import HOUR, PLANE, Flights
-from examples.flights.model import BATCH, RATE, Model, encode
-from examples.flights.truth import Fault
-from tracer.tracer import Tracer
+from streamgauge.examples.flights.data import HOUR, PLANE, Flights
+from streamgauge.examples.flights.model import BATCH, RATE, Model, encode
+from streamgauge.examples.flights.truth import Fault
+from streamgauge.tracer.tracer import Tracer
 
 _SLICES: Final = 6  # labels are known to the minute; the job looks for them every ten minutes
 

@@ -20,8 +20,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from examples.flights.data import CATEGORICAL, NUMERIC
-from tracer.tracer import Tensor
+from streamgauge.examples.flights.data import CATEGORICAL, NUMERIC
+from streamgauge.tracer.tracer import Tensor
 
 RATE: Final = 0.1
 BATCH: Final = 8

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from examples.flights.data import AIRPORTS, ZONE, Floats
-from examples.flights.truth import Incident, Natural, Truth, seconds
+from streamgauge.examples.flights.data import AIRPORTS, ZONE, Floats
+from streamgauge.examples.flights.truth import Incident, Natural, Truth, seconds
 
 WINDOW: Final = 3 * 3600.0
 AFTER: Final = 48 * 3600.0

@@ -1,6 +1,6 @@
 """The flights as a job's own sample topic: one JSON row a flight on Kafka, for `streamgauge bridge`.
 
-    python -m examples.flights.rows --bootstrap 127.0.0.1:9092 --until 2013-02-01
+    python -m streamgauge.examples.flights.rows --bootstrap 127.0.0.1:9092 --until 2013-02-01
     streamgauge bridge --once --config examples/flights/bridge.toml
 
 A row is written when its label is known, or 24 h after the scheduled arrival without one, under the airport as its key;
@@ -22,7 +22,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from examples.flights.data import AIRPORTS, Flights, load
+from streamgauge.examples.flights.data import AIRPORTS, Flights, load
 
 TOPIC: Final = "flights-samples"
 TIMEOUT: Final = 24 * 3600.0  # seconds after the scheduled arrival until a row goes without its label
@@ -71,7 +71,7 @@ def send(bootstrap: str, topic: str, until: float, cache: Path | None = None) ->
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m examples.flights.rows", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m streamgauge.examples.flights.rows", description=__doc__.split("\n")[0])
     parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="brokers (127.0.0.1:9092)")
     parser.add_argument("--topic", default=TOPIC, help=f"({TOPIC})")
     parser.add_argument("--until", default="2013-04-01", help="day before which the rows end (2013-04-01)")

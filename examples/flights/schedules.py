@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from examples.flights.data import AIRPORTS
-from examples.flights.truth import Incident, Truth
+from streamgauge.examples.flights.data import AIRPORTS
+from streamgauge.examples.flights.truth import Incident, Truth
 
 HISTORY: Final = datetime.timedelta(days=14)
 APART: Final = datetime.timedelta(days=5)

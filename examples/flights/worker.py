@@ -12,14 +12,14 @@ import pathlib
 import sys
 from typing import Final
 
-from examples.flights.data import CATEGORICAL, HOUR, NUMERIC, load
-from examples.flights.job import Clock, Job
-from examples.flights.model import Model
-from tracer.local import LocalLog
-from tracer.profiles import FeatureKind
-from tracer.selection import Collection
-from tracer.tracer import Labels, Select, Tracer
-from tracer.transport import Transport
+from streamgauge.examples.flights.data import CATEGORICAL, HOUR, NUMERIC, load
+from streamgauge.examples.flights.job import Clock, Job
+from streamgauge.examples.flights.model import Model
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.profiles import FeatureKind
+from streamgauge.tracer.selection import Collection
+from streamgauge.tracer.tracer import Labels, Select, Tracer
+from streamgauge.tracer.transport import Transport
 
 _FLUSH: Final = 30.0  # seconds
 _TRACED: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "features", "metrics")

@@ -18,18 +18,18 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from pipelines.bridge import rows
-from pipelines.config import Bridge, JobConfig
-from pipelines.dead_letters import dead_letter
-from pipelines.outputs import Output
-from tracer import profiles, records
-from tracer.events import Idled, Stepped
-from tracer.fold import Fold, Rules
-from tracer.joins import Join, Labels
-from tracer.panes import Identity, Panes
-from tracer.profiles import Array, Profiles
-from tracer.records import TraceBatch
-from tracer.transport import Message
+from streamgauge.pipelines.bridge import rows
+from streamgauge.pipelines.config.schema import Bridge, JobConfig
+from streamgauge.pipelines.wire.dead_letters import dead_letter
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer import profiles, records
+from streamgauge.tracer.events import Idled, Stepped
+from streamgauge.tracer.fold import Fold, Rules
+from streamgauge.tracer.joins import Join, Labels
+from streamgauge.tracer.panes import Identity, Panes
+from streamgauge.tracer.profiles import Array, Profiles
+from streamgauge.tracer.records import TraceBatch
+from streamgauge.tracer.transport import Message
 
 VERSION: Final = 1
 

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from pipelines.bridge.blocks import Block, Blocks, Place, Sample, place_of
-from tracer.transport import Transport
+from streamgauge.pipelines.bridge.blocks import Block, Blocks, Place, Sample, place_of
+from streamgauge.tracer.transport import Transport
 
 Outgoing = tuple[str, str, bytes]
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class Samples(Protocol):
-    """The job's topic: `pipelines.adapters.kafka_samples`."""
+    """The job's topic: `streamgauge.pipelines.adapters.kafka.samples`."""
 
     def poll(self, limit: int, timeout: float) -> dict[int, list[Sample]]:
         """Messages by partition."""

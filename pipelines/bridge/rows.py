@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.faults import ConfigError, Fault
+from streamgauge.pipelines.config.faults import ConfigError, Fault
 
 Array = NDArray[Any]
 Format = Literal["json", "msgpack", "avro", "csv"]

@@ -7,15 +7,17 @@ import getpass
 import time
 from collections.abc import Mapping
 
-from pipelines import actions, assembly, outputs, storing
-from pipelines.cli import UseError
-from pipelines.commands.hosting import configured
-from pipelines.config import Config, JobConfig
-from pipelines.faults import suggestion
-from pipelines.ports import Bus
-from tracer.control import Plan, PlanError, PlanState, decode_status
-from tracer.records import Tick
-from tracer.selection import Collection, Select
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.config.faults import suggestion
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.paging import actions
+from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.service import assembly, stores
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer.control import Plan, PlanError, PlanState, decode_status
+from streamgauge.tracer.records import Tick
+from streamgauge.tracer.selection import Collection, Select
 
 _POLL = 0.1
 _DONE = ("applied", "rejected", "expired", "superseded", "not-targeted", "tripped")
@@ -137,9 +139,9 @@ def _bus(config: Config) -> Bus:
 
 def _check_told(config: Config, notification: str) -> None:
     """Raises UseError for a notification that the store does not know; one that is not there yet knows nothing."""
-    if storing.is_embedded(config) and not storing.store_path(config).is_file():
+    if stores.is_embedded(config) and not stores.store_path(config).is_file():
         return
-    query = storing.query_of(config)()
+    query = stores.query_of(config)()
     try:
         if query.incident(notification) is None:
             raise UseError(f"unknown notification {notification[:100]!r}; copy its id from the page or /api/incidents")

@@ -10,15 +10,15 @@ import sys
 import threading
 import time
 
-from pipelines import assembly
-from pipelines.bridge import rows
-from pipelines.bridge.blocks import Blocks, Place, fields_of
-from pipelines.bridge.reading import Reading
-from pipelines.cli import UseError
-from pipelines.commands.hosting import configured
-from pipelines.config import Bridge, Config, JobConfig, Kafka
-from tracer.kafka_settings import client_settings
-from tracer.transport import LogError
+from streamgauge.pipelines.bridge import rows
+from streamgauge.pipelines.bridge.blocks import Blocks, Place, fields_of
+from streamgauge.pipelines.bridge.reading import Reading
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.config.schema import Bridge, Config, JobConfig, Kafka
+from streamgauge.pipelines.service import assembly
+from streamgauge.tracer.kafka.settings import client_settings
+from streamgauge.tracer.transport import LogError
 
 _TOLD: float = 10.0  # seconds between lines of progress
 _PAUSE: float = 1.0
@@ -52,8 +52,8 @@ def bridge(args: argparse.Namespace) -> int:
 def reading_of(config: Config, kafka: Kafka, one: Bridge) -> Reading:
     """The reading of one bridge. Raises ConfigError for what it cannot read."""
     try:
-        samples = importlib.import_module("pipelines.adapters.kafka_samples")
-        transports = importlib.import_module("tracer.kafka")
+        samples = importlib.import_module("streamgauge.pipelines.adapters.kafka.samples")
+        transports = importlib.import_module("streamgauge.tracer.kafka.transport")
     except ImportError as error:
         raise UseError(str(error)) from None
     job = next(job for job in config.jobs if job.name == one.job)

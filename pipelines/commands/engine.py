@@ -8,15 +8,15 @@ import logging
 import os
 import sys
 
-from pipelines.cli import UseError
-from pipelines.commands.flink import with_flink
-from pipelines.commands.hosting import configured
-from pipelines.engines.flink_connector import ConnectorError
-from pipelines.engines.flink_rest import FlinkError
-from pipelines.states import StateVersionError
-from pipelines.supervising import end_with_parent
-from tracer.kafka_settings import SettingsError
-from tracer.transport import LogError
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands.flink import with_flink
+from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.engines.flink.connector import ConnectorError
+from streamgauge.pipelines.engines.flink.rest import FlinkError
+from streamgauge.pipelines.service.child_process import end_with_parent
+from streamgauge.pipelines.wire.states import StateVersionError
+from streamgauge.tracer.kafka.settings import SettingsError
+from streamgauge.tracer.transport import LogError
 
 
 def engine(args: argparse.Namespace) -> int:
@@ -25,7 +25,7 @@ def engine(args: argparse.Namespace) -> int:
     if config.kafka is None:
         raise UseError(f'engine {args.engine} needs Kafka; add [kafka] with bootstrap = "HOST:PORT" to {args.config}')
     try:
-        host = importlib.import_module(f"pipelines.engines.{args.engine}").host
+        host = importlib.import_module(f"streamgauge.pipelines.engines.{args.engine}").host
     except ModuleNotFoundError as error:
         extra = f"pip install 'streamgauge[{args.engine}]'"
         raise UseError(f"engine {args.engine} needs {error.name}: {extra}") from None

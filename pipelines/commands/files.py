@@ -7,8 +7,8 @@ import importlib.metadata
 import math
 import sys
 
-from pipelines.cli import UseError
-from pipelines.loading import load
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.config.loading import load
 
 
 def check(args: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def check(args: argparse.Namespace) -> int:
 
 def detect(args: argparse.Namespace) -> int:
     """Print the alerts in a file, or every row with its score."""
-    from pipelines import detect_file
+    from streamgauge.pipelines.detection import detect_file
 
     try:
         choice, rows = detect_file.detect(args.file, threshold=args.threshold, limit=args.limit)
@@ -39,13 +39,13 @@ def detect(args: argparse.Namespace) -> int:
 
 def profile(args: argparse.Namespace) -> int:
     """Print the profile of a file."""
-    from pipelines import profiling
+    from streamgauge.pipelines import profile_file
 
     try:
-        report = profiling.profile(args.file, columns=args.columns, label=args.label)
-    except profiling.ProfileError as error:
+        report = profile_file.profile(args.file, columns=args.columns, label=args.label)
+    except profile_file.ProfileError as error:
         raise UseError(str(error)) from None
-    print(profiling.to_json(report) if args.json else profiling.render(report))
+    print(profile_file.to_json(report) if args.json else profile_file.render(report))
     return 0
 
 

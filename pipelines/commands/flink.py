@@ -6,12 +6,12 @@ import argparse
 
 import msgspec
 
-from pipelines.checks import faults_of
-from pipelines.commands.hosting import configured
-from pipelines.config import Config
-from pipelines.engines import flink_cluster, flink_connector
-from pipelines.engines.flink_rest import JobManager, uri
-from pipelines.faults import ConfigError
+from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.config.checks import faults_of
+from streamgauge.pipelines.config.faults import ConfigError
+from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.engines.flink import cluster, connector
+from streamgauge.pipelines.engines.flink.rest import JobManager, uri
 
 
 def flink(args: argparse.Namespace) -> int:
@@ -30,12 +30,12 @@ def with_flink(args: argparse.Namespace, config: Config) -> Config:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    print(flink_connector.fetch())
+    print(connector.fetch())
     return 0
 
 
 def _submit(args: argparse.Namespace) -> int:
-    job = flink_cluster.submit(
+    job = cluster.submit(
         with_flink(args, configured(args)), JobManager(args.jobmanager),
         savepoint=args.savepoint, checkpoints=args.checkpoints, python=args.python,
     )  # fmt: skip
@@ -53,6 +53,6 @@ def _stop(args: argparse.Namespace) -> int:
 
 def _save(args: argparse.Namespace, *, stop: bool) -> int:
     manager = JobManager(args.jobmanager)
-    job = manager.job(flink_cluster.name_of(configured(args)), args.job)
+    job = manager.job(cluster.name_of(configured(args)), args.job)
     print(manager.savepoint(job, uri(args.to), stop=stop))
     return 0

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from pipelines.cli import UseError
+from streamgauge.pipelines.cli import UseError
 
 _TOKEN: Final = "STREAMGAUGE_GRAFANA_TOKEN"
 _STORE_TOKEN: Final = "STREAMGAUGE_INFLUX_TOKEN"
@@ -25,13 +25,13 @@ def grafana(args: argparse.Namespace) -> int:
 
 def _write(args: argparse.Namespace) -> int:
     """The tree that Grafana mounts: `provisioning/` and `json/`."""
-    import dashboards.grafana
-    from dashboards.grafana.catalogue import write
+    import streamgauge.dashboards.grafana
+    from streamgauge.dashboards.grafana.catalogue import write
 
     folder: Path = args.folder
     try:
         shutil.copytree(
-            Path(dashboards.grafana.__file__).parent / "provisioning", folder / "provisioning", dirs_exist_ok=True
+            Path(streamgauge.dashboards.grafana.__file__).parent / "provisioning", folder / "provisioning", dirs_exist_ok=True
         )  # fmt: skip
         written = write(folder / "json", _page(args.page))
     except OSError as error:
@@ -41,9 +41,9 @@ def _write(args: argparse.Namespace) -> int:
 
 
 def _publish(args: argparse.Namespace) -> int:
-    from dashboards.grafana.catalogue import dashboards
-    from dashboards.grafana.publishing import Grafana, PublishError
-    from dashboards.grafana.sources import Source
+    from streamgauge.dashboards.grafana.catalogue import dashboards
+    from streamgauge.dashboards.grafana.publishing import Grafana, PublishError
+    from streamgauge.dashboards.grafana.sources import Source
 
     source = Source(args.influx, args.bucket, _secret(args.influx_token_file, _STORE_TOKEN))
     token = _secret(args.token_file, _TOKEN)
@@ -64,7 +64,7 @@ def _publish(args: argparse.Namespace) -> int:
 
 def _page(address: str) -> str:
     """The address of the live page, that of the default configuration if none is given."""
-    from dashboards.grafana.variables import PAGE
+    from streamgauge.dashboards.grafana.variables import PAGE
 
     if address and not address.startswith(("http://", "https://")):
         raise UseError(f"the address of the live page begins with http:// or https://, got {address!r}")

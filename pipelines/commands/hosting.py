@@ -13,18 +13,18 @@ from types import FrameType
 
 import msgspec
 
-from pipelines import assembly, storing
-from pipelines.checks import faults_of
-from pipelines.cli import UseError
-from pipelines.config import Config
-from pipelines.engines.replay import Progress
-from pipelines.engines.replay import replay as replayed
-from pipelines.faults import ConfigError
-from pipelines.hosting import lock_folder
-from pipelines.loading import load
-from pipelines.own_job import with_own_job
-from pipelines.service import Service
-from tracer.local import LocalLog
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.config.checks import faults_of
+from streamgauge.pipelines.config.faults import ConfigError
+from streamgauge.pipelines.config.loading import load
+from streamgauge.pipelines.config.own_job import with_own_job
+from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.service import assembly, stores
+from streamgauge.pipelines.service.consumers import lock_folder
+from streamgauge.pipelines.service.replay import Progress
+from streamgauge.pipelines.service.replay import replay as replayed
+from streamgauge.pipelines.service.run import Service
+from streamgauge.tracer.local.log import LocalLog
 
 _BAR = 30  # characters
 
@@ -56,7 +56,7 @@ def replay(args: argparse.Namespace) -> int:
     if not args.log.is_file():
         raise UseError(f"there is no log {args.log}; name the log.db of a data folder with --log")
     folder = Path(config.data)
-    if assembly.log_path(config).exists() or storing.store_path(config).exists():
+    if assembly.log_path(config).exists() or stores.store_path(config).exists():
         raise UseError(f"{folder} holds a log or a store already; name a fresh folder with --data")
     with lock_folder(folder):
         parts = assembly.parts_of(msgspec.structs.replace(config, kafka=None, console=False, webhooks=()))
@@ -64,7 +64,7 @@ def replay(args: argparse.Namespace) -> int:
         for progress in replayed(config, LocalLog(args.log), parts):
             _draw(progress)
     seconds = time.monotonic() - started
-    print(f"replayed {progress.done} records in {seconds:.1f} s; the store is {storing.place(config)}")
+    print(f"replayed {progress.done} records in {seconds:.1f} s; the store is {stores.place(config)}")
     return 0
 
 
@@ -99,7 +99,7 @@ def _stop(service: Service, frame: FrameType | None) -> None:
 def _page() -> Path | None:
     """The live page's files, if that package is installed."""
     try:
-        web = importlib.import_module("dashboards.web")
+        web = importlib.import_module("streamgauge.dashboards.web")
     except ImportError:
         return None
     folder = Path(next(iter(web.__path__)))

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipelines.cli import UseError
-from pipelines.config import Config, Kafka
-from pipelines.loading import load
-from pipelines.topics import Difference, Topic, differences, wanted
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.config.loading import load
+from streamgauge.pipelines.config.schema import Config, Kafka
+from streamgauge.pipelines.wire.topics import Difference, Topic, differences, wanted
 
 if TYPE_CHECKING:
-    from pipelines.adapters.kafka_topics import KafkaTopics
+    from streamgauge.pipelines.adapters.kafka.topics import KafkaTopics
 
 _SPREAD: Final = 15.0  # seconds until every broker knows of a change
 _POLL: Final = 0.05
@@ -40,7 +40,7 @@ def topics(args: argparse.Namespace) -> int:
 
 def _client(kafka: Kafka) -> KafkaTopics:
     try:
-        from pipelines.adapters.kafka_topics import KafkaTopics
+        from streamgauge.pipelines.adapters.kafka.topics import KafkaTopics
     except ImportError as error:
         raise UseError(str(error)) from None
     return KafkaTopics(kafka)

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from pipelines import states
-from pipelines.outputs import MOST
+from streamgauge.pipelines.wire import states
+from streamgauge.pipelines.wire.outputs import MOST
 
 SLOTS: Final = ("a", "b")
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pipelines import outputs
-from pipelines.config import Config, JobConfig
-from pipelines.dead_letters import dead_letter
-from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
-from pipelines.outputs import Output
-from pipelines.ports import Bus
-from pipelines.stream.pieces import Piece
-from tracer.records import Tick
-from tracer.transport import Message
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.engines.keyed import Keyed, KeyedConsumer, Route
+from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.stream.pieces import Piece
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.dead_letters import dead_letter
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer.records import Tick
+from streamgauge.tracer.transport import Message
 
 
 class _Head(msgspec.Struct, array_like=True):

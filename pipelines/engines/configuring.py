@@ -12,14 +12,14 @@ from typing import Final
 
 import msgspec
 
-from pipelines import outputs
-from pipelines.config import Config
-from pipelines.engines.routing import Routing
-from pipelines.loading import to_json
-from pipelines.ports import Bus
-from pipelines.stream.operators import CONFIG
-from tracer import records
-from tracer.records import Setting, Tick
+from streamgauge.pipelines.config.loading import to_json
+from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.engines.routing import Routing
+from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.stream.operators import CONFIG
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Setting, Tick
 
 _BACK: Final = 1_000  # messages of `anomalies` in which the last tick is looked for at start
 _BATCH: Final = 1_000

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pipelines.config import Config, JobConfig
-from pipelines.engines.configuring import configure
-from pipelines.engines.keyed import Keyed, KeyedConsumer
-from pipelines.engines.routing import Routing
-from pipelines.engines.ticking import Hosted, Ticks
-from pipelines.ports import Bus
-from tracer.transport import LogError
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.engines.configuring import configure
+from streamgauge.pipelines.engines.keyed import Keyed, KeyedConsumer
+from streamgauge.pipelines.engines.routing import Routing
+from streamgauge.pipelines.engines.ticking import Hosted, Ticks
+from streamgauge.pipelines.ports import Bus
+from streamgauge.tracer.transport import LogError
 
 
 class Engine:

@@ -15,12 +15,12 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from pipelines import states
-from pipelines.dead_letters import dead_letter, deliver
-from pipelines.outputs import Output
-from pipelines.ports import Bus
-from pipelines.reading import Reading, after
-from tracer.transport import Message
+from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.wire import states
+from streamgauge.pipelines.wire.dead_letters import dead_letter, deliver
+from streamgauge.pipelines.wire.offsets import Offsets, after
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer.transport import Message
 
 _SHARE: Final = 30.0  # commits take at most one part in so many of the time
 _log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class KeyedConsumer:
         """Go back to what was committed."""
         offsets, state = self.bus.committed(self.name)
         self.state_bytes = len(state or b"")  # committed last
-        self._reading = Reading(self.bus, (self.topic,), offsets)  # up to here all that was caused is sent
+        self._reading = Offsets(self.bus, (self.topic,), offsets)  # up to here all that was caused is sent
         self.states.clear()
         if state is not None:
             for key, snapshot in states.read("consumer", state, _Committed).keys.items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from pipelines.engines.keyed import Keyed, KeyedConsumer, Route
-from tracer.transport import Message
+from streamgauge.pipelines.engines.keyed import Keyed, KeyedConsumer, Route
+from streamgauge.tracer.transport import Message
 
 _TOPIC: Final = "traces"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipelines.config import JobConfig
-from pipelines.engines.keyed import Keyed
-from pipelines.stream.operators import Operator
-from pipelines.stream.shards import Combiner
-from pipelines.stream.stage2 import Stage2
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.engines.keyed import Keyed
+from streamgauge.pipelines.stream.operators import Operator
+from streamgauge.pipelines.stream.shards import Combiner
+from streamgauge.pipelines.stream.stage2 import Stage2
 
 
 def operator_of(job: JobConfig, shard: int) -> Operator:

@@ -10,14 +10,14 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from pipelines import outputs
-from pipelines.config import Config, JobConfig
-from pipelines.dead_letters import dead_letter
-from pipelines.engines.keyed import Route
-from pipelines.outputs import Output
-from tracer import records
-from tracer.records import Head, Kind, Open, Record, RecordError, TraceBatch, key_of
-from tracer.transport import Message
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.engines.keyed import Route
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.dead_letters import dead_letter
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Head, Kind, Open, Record, RecordError, TraceBatch, key_of
+from streamgauge.tracer.transport import Message
 
 
 class Routing:

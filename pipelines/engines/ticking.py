@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from pipelines.config import Config, JobConfig
-from pipelines.engines.keyed import Keyed
-from pipelines.engines.routing import last_tick
-from tracer import records
-from tracer.records import Tick
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.engines.keyed import Keyed
+from streamgauge.pipelines.engines.routing import last_tick
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Tick
 
 CATCH_UP: Final = 10.0  # seconds: twice what a tracer waits at most before it tries a log that failed again
 

@@ -1,7 +1,7 @@
 """Sample quality: what flows into training, its features, its labels and its pace."""
 
-from pipelines.pipeline import Pipeline
-from pipelines.sample_quality.metrics import METRICS
-from pipelines.sample_quality.rules import RULES
+from streamgauge.pipelines.metrics import Pipeline
+from streamgauge.pipelines.sample_quality.metrics import METRICS
+from streamgauge.pipelines.sample_quality.rules import RULES
 
 PIPELINE = Pipeline("sample", 0.35, METRICS, RULES)

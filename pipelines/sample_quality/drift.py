@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.measures import values
-from pipelines.pipeline import Floats, Values, View
-from pipelines.statistics import drift_of, id_counts, information_value, js_distance, numeric_counts
-from tracer.summaries import Bins, Heavy, Histogram, Moments
+from streamgauge.pipelines.metrics import Floats, Values, View
+from streamgauge.pipelines.statistics import drift_of, id_counts, information_value, js_distance, numeric_counts
+from streamgauge.pipelines.statistics.measures import values
+from streamgauge.tracer.summaries import Bins, Heavy, Histogram, Moments
 
 LEAST_REFERENCE: Final = 2000.0  # rows of a reference before drift from it is known
 LEAST_DAYS: Final = 4  # reference windows before a change rate is known

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.measures import NOTHING, proportions, quantile_values, values
-from pipelines.pipeline import Values, View
-from pipelines.statistics import categorical_dispersion, numeric_dispersion, top_share, top_share_bound
-from tracer.summaries import Counts, Distinct, Heavy, Histogram, Moments
+from streamgauge.pipelines.metrics import Values, View
+from streamgauge.pipelines.statistics import categorical_dispersion, numeric_dispersion, top_share, top_share_bound
+from streamgauge.pipelines.statistics.measures import NOTHING, proportions, quantile_values, values
+from streamgauge.tracer.summaries import Counts, Distinct, Heavy, Histogram, Moments
 
 DISTINCT_ERROR: Final = 0.016  # standard error of a HyperLogLog with 4,096 registers
 

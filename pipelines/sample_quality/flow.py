@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.config import DAY
-from pipelines.measures import NOTHING, proportion, quantile_values, rate, values
-from pipelines.pipeline import Values, View
-from tracer.records import Clock
-from tracer.summaries import Counts, Histogram, Ids
+from streamgauge.pipelines.config.schema import DAY
+from streamgauge.pipelines.metrics import Values, View
+from streamgauge.pipelines.statistics.measures import NOTHING, proportion, quantile_values, rate, values
+from streamgauge.tracer.records import Clock
+from streamgauge.tracer.summaries import Counts, Histogram, Ids
 
 NEW_ID_HORIZON = 7 * DAY
 

@@ -7,10 +7,10 @@ from typing import cast
 
 import numpy as np
 
-from pipelines.measures import NOTHING, proportion, rate, single
-from pipelines.pipeline import Values, View
-from pipelines.stream.localtime import day_and_hour
-from pipelines.stream.memory import Silence
+from streamgauge.pipelines.metrics import Values, View
+from streamgauge.pipelines.statistics.measures import NOTHING, proportion, rate, single
+from streamgauge.pipelines.stream.localtime import day_and_hour
+from streamgauge.pipelines.stream.memory import Silence
 
 
 def label_rate(view: View) -> Values:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from pipelines.pipeline import Metric
-from pipelines.sample_quality import drift, features, flow, labels
+from streamgauge.pipelines.metrics import Metric
+from streamgauge.pipelines.sample_quality import drift, features, flow, labels
 
 _of = partial(Metric, domain="sample", clock="sample")
 _share = partial(Metric, domain="sample", clock="sample", unit="ratio", transform="asin", window="short")

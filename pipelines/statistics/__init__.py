@@ -5,7 +5,7 @@ average precision, curves. `calibration`: PCOC, ECE, log loss, normalised entrop
 its floor. `concentration`: entropy, dispersion, top share, duplicates.
 """
 
-from pipelines.statistics.calibration import (
+from streamgauge.pipelines.statistics.calibration import (
     base_rate,
     ece,
     log_loss,
@@ -13,7 +13,7 @@ from pipelines.statistics.calibration import (
     pcoc,
     pcoc_by_bucket,
 )
-from pipelines.statistics.concentration import (
+from streamgauge.pipelines.statistics.concentration import (
     categorical_dispersion,
     duplicate_rate,
     entropy,
@@ -21,7 +21,7 @@ from pipelines.statistics.concentration import (
     top_share,
     top_share_bound,
 )
-from pipelines.statistics.drift import (
+from streamgauge.pipelines.statistics.drift import (
     drift_of,
     id_counts,
     js_distance,
@@ -30,9 +30,9 @@ from pipelines.statistics.drift import (
     psi,
     psi_floor,
 )
-from pipelines.statistics.estimate import Estimate
-from pipelines.statistics.information import InformationValue, information_value, iv_of
-from pipelines.statistics.ranking import (
+from streamgauge.pipelines.statistics.estimate import Estimate
+from streamgauge.pipelines.statistics.information import InformationValue, information_value, iv_of
+from streamgauge.pipelines.statistics.ranking import (
     Auc,
     auc,
     auc_volatility,

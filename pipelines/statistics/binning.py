@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries import Buckets, Heavy, Histogram
+from streamgauge.tracer.summaries import Buckets, Heavy, Histogram
 
 Integers = NDArray[np.int64]
 NUMERIC_BINS: Final = 20

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.statistics.estimate import Estimate, Floats
-from tracer.summaries import LabelBuckets
-from tracer.summaries.labels import CLIP
+from streamgauge.pipelines.statistics.estimate import Estimate, Floats
+from streamgauge.tracer.summaries import LabelBuckets
+from streamgauge.tracer.summaries.labels import CLIP
 
 ECE_BUCKETS: Final = 20
 PCOC_BUCKETS: Final = 10

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.statistics.estimate import Estimate
-from tracer.summaries import Distinct, Heavy, Histogram, Ids
+from streamgauge.pipelines.statistics.estimate import Estimate
+from streamgauge.tracer.summaries import Distinct, Heavy, Histogram, Ids
 
 
 def entropy(counts: ArrayLike) -> float:

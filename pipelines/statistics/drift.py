@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv
 
-from pipelines.statistics.binning import (
+from streamgauge.pipelines.statistics.binning import (
     Integers,
     count_ids,
     count_numeric,
@@ -19,8 +19,8 @@ from pipelines.statistics.binning import (
     numeric_cuts,
     prediction_cuts,
 )
-from pipelines.statistics.estimate import Estimate, Floats
-from tracer.summaries import Buckets, Heavy, Histogram
+from streamgauge.pipelines.statistics.estimate import Estimate, Floats
+from streamgauge.tracer.summaries import Buckets, Heavy, Histogram
 
 FLOOR_LEVEL: Final = 0.999  # share of windows without drift whose PSI stays below the floor
 REFERENCES: Final = 1_024  # references whose bins are kept: they stay the same for a day

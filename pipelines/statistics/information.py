@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.statistics.binning import ID_BINS, NUMERIC_BINS
-from pipelines.statistics.drift import FLOOR_LEVEL, chi2_quantile
-from pipelines.statistics.estimate import Floats
-from tracer.summaries import Bins
+from streamgauge.pipelines.statistics.binning import ID_BINS, NUMERIC_BINS
+from streamgauge.pipelines.statistics.drift import FLOOR_LEVEL, chi2_quantile
+from streamgauge.pipelines.statistics.estimate import Floats
+from streamgauge.tracer.summaries import Bins
 
 LEAST: Final = 5  # rows of the rarer class that a bin must lead to expect, else its term is mostly noise
 FEATURES: Final = 256  # features whose value is kept: two metrics read it

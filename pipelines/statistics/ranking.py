@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.statistics.estimate import Estimate, Floats
-from tracer.summaries import LabelBuckets
+from streamgauge.pipelines.statistics.estimate import Estimate, Floats
+from streamgauge.tracer.summaries import LabelBuckets
 
 
 class Auc(NamedTuple):

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from tracer.records import Sketch
-from tracer.summaries import Book, Pile, sketches_of
+from streamgauge.tracer.records import Sketch
+from streamgauge.tracer.summaries import BatchedMerge, Book, sketches_of
 
 WIDTH: Final = 8  # slices of a block
 MAX_SERIES: Final = 100_000  # series in the book; beyond, everything is made anew
@@ -22,7 +22,7 @@ MAX_SERIES: Final = 100_000  # series in the book; beyond, everything is made an
 class _Kept(NamedTuple):
     sketches: list[Sketch]
     size: int  # of the list when the pile was made
-    pile: Pile
+    pile: BatchedMerge
 
 
 class Blocks:
@@ -33,7 +33,7 @@ class Blocks:
     def __init__(self) -> None:
         self._book = Book()
         self._slices: dict[int, _Kept] = {}
-        self._blocks: dict[int, tuple[list[Pile], Pile]] = {}  # by the block's start
+        self._blocks: dict[int, tuple[list[BatchedMerge], BatchedMerge]] = {}  # by the block's start
 
     def fold(self, slices: Mapping[int, list[Sketch]], start: int, end: int, slide: int) -> tuple[Sketch, ...]:
         """One sketch a series of the slices that end in (start, end], oldest first.
@@ -42,14 +42,14 @@ class Blocks:
         """
         if len(self._book) > MAX_SERIES:
             self._book, self._slices, self._blocks = Book(), {}, {}
-        return sketches_of(Pile.join(list(self._parts(slices, start, end, slide * WIDTH))))
+        return sketches_of(BatchedMerge.join(list(self._parts(slices, start, end, slide * WIDTH))))
 
     def forget(self, reach: int) -> None:
         """Drop what holds a slice that ends at or before `reach`."""
         self._slices = {at: kept for at, kept in self._slices.items() if at > reach}
         self._blocks = {at: block for at, block in self._blocks.items() if at > reach}
 
-    def _parts(self, slices: Mapping[int, list[Sketch]], start: int, end: int, length: int) -> Iterator[Pile]:
+    def _parts(self, slices: Mapping[int, list[Sketch]], start: int, end: int, length: int) -> Iterator[BatchedMerge]:
         for place, ends in groupby(sorted(slices), key=lambda at: (at - 1) // length):
             piles = [self._pile(at, slices[at]) for at in ends]
             begin = place * length
@@ -58,14 +58,14 @@ class Blocks:
             else:
                 yield from piles
 
-    def _pile(self, at: int, sketches: list[Sketch]) -> Pile:
+    def _pile(self, at: int, sketches: list[Sketch]) -> BatchedMerge:
         kept = self._slices.get(at)
         if kept is None or kept.sketches is not sketches or kept.size != len(sketches):
-            kept = self._slices[at] = _Kept(sketches, len(sketches), Pile.of(sketches, self._book))
+            kept = self._slices[at] = _Kept(sketches, len(sketches), BatchedMerge.of(sketches, self._book))
         return kept.pile
 
-    def _block(self, begin: int, piles: list[Pile]) -> Pile:
+    def _block(self, begin: int, piles: list[BatchedMerge]) -> BatchedMerge:
         kept = self._blocks.get(begin)
         if kept is None or len(kept[0]) != len(piles) or any(map(operator.is_not, kept[0], piles)):
-            kept = self._blocks[begin] = piles, Pile.join(piles)
+            kept = self._blocks[begin] = piles, BatchedMerge.join(piles)
         return kept[1]

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-from pipelines.outputs import Change, Counters
-from pipelines.pipeline import Partial, Presence, Report
-from pipelines.stream import retention, watermark
-from pipelines.stream.panes import Track, partial_of
-from pipelines.stream.state import RING, Closed, Job, Side, Worker
-from pipelines.stream.watermark import COUNTS, FAR_PAST
-from pipelines.stream.windows import Window, to_micros, to_seconds
+from streamgauge.pipelines.metrics import Partial, Presence, Report
+from streamgauge.pipelines.stream import retention, watermark
+from streamgauge.pipelines.stream.panes import Track, partial_of
+from streamgauge.pipelines.stream.state import RING, Closed, Job, Side, Worker
+from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST
+from streamgauge.pipelines.stream.windows import Window, to_micros, to_seconds
+from streamgauge.pipelines.wire.outputs import Change, Counters
 
 MAX_CLOSES: Final = 1_000  # a longer run of empty windows is one gap
 Share = TypeVar("Share", Partial, Presence)

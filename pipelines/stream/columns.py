@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from anomaly.types import SeriesKey
-from pipelines.closed import Closed
-from pipelines.detection import Judged
-from pipelines.outputs import MOST, PointColumns
-from pipelines.pipeline import Floats
+from streamgauge.anomaly.types import SeriesKey
+from streamgauge.pipelines.detection.closed import Closed
+from streamgauge.pipelines.detection.watch import Judged
+from streamgauge.pipelines.metrics import Floats
+from streamgauge.pipelines.wire.outputs import MOST, PointColumns
 
 _ROW: Final = 7 * 8  # bytes of a point beside its key
 

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from pipelines.config import DAY, HOUR
-from tracer.summaries import KINDS
-from tracer.summaries.columns import Columns
+from streamgauge.pipelines.config.schema import DAY, HOUR
+from streamgauge.tracer.summaries import KINDS
+from streamgauge.tracer.summaries.columns import Columns
 
 SPAN: Final = 28 * DAY
 BLOCK: Final = 7 * DAY + HOUR  # a week that holds a clock change is an hour longer

@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from anomaly.types import Anomaly
-from pipelines import outputs
-from pipelines.outputs import DeadLetter, Output, Topic
-from pipelines.pipeline import Report
-from pipelines.stream.stages import Stage2
+from streamgauge.anomaly.types import Anomaly
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream.stages import Stage2
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import DeadLetter, Output, Topic
 
 TOPICS: Final[dict[type[msgspec.Struct], Topic]] = {Anomaly: "anomalies", DeadLetter: "dead-letters"}  # others: scores
 

@@ -14,16 +14,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.types import SeriesKey
-from pipelines import states
-from pipelines.config import DAY, JobConfig, WindowSpec
-from pipelines.outputs import Profiles
-from pipelines.pipeline import Floats, Metric, Report, Values, WindowClass
-from pipelines.registry import METRICS, metrics_of
-from pipelines.stream.layout import Layouts
-from pipelines.stream.learning import Knowledge, Slot, normality
-from pipelines.stream.pictures import profiles_of
-from pipelines.stream.view import JobView, WindowView, job_view
+from streamgauge.anomaly.types import SeriesKey
+from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
+from streamgauge.pipelines.metrics import Floats, Metric, Report, Values, WindowClass
+from streamgauge.pipelines.registry import METRICS, metrics_of
+from streamgauge.pipelines.stream.layout import Layouts
+from streamgauge.pipelines.stream.learning import Knowledge, Slot, normality
+from streamgauge.pipelines.stream.pictures import profiles_of
+from streamgauge.pipelines.stream.view import JobView, WindowView, job_view
+from streamgauge.pipelines.wire import states
+from streamgauge.pipelines.wire.outputs import Profiles
 
 KEPT_KEYS: Final = 200_000  # in the sets of series whose order is kept; a cache whose size changes no answer
 Block = tuple[str, Metric, Values]  # worker, metric, values

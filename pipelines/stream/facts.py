@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from anomaly.types import Anomaly, Domain, Severity
-from pipelines.stream.windows import to_seconds
+from streamgauge.anomaly.types import Anomaly, Domain, Severity
+from streamgauge.pipelines.stream.windows import to_seconds
 
 CLEAN_PANES: Final = 3  # later panes with training and without non-finite values that end an episode
 KEPT_IDENTITIES: Final = 256

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.stream import closing, facts, watermark
-from pipelines.stream.names import Index, Mapping, Part, map_names, split
-from pipelines.stream.panes import Table, Track
-from pipelines.stream.state import Job, Side, Worker
-from pipelines.stream.watermark import COUNTS, FAR_PAST, Member
-from pipelines.stream.windows import to_micros
-from tracer import records, summaries
-from tracer.records import Name, Points, Sketch, TraceBatch
+from streamgauge.pipelines.stream import closing, facts, watermark
+from streamgauge.pipelines.stream.names import Index, Mapping, Part, map_names, split
+from streamgauge.pipelines.stream.panes import Table, Track
+from streamgauge.pipelines.stream.state import Job, Side, Worker
+from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST, Member
+from streamgauge.pipelines.stream.windows import to_micros
+from streamgauge.tracer import records, summaries
+from streamgauge.tracer.records import Name, Points, Sketch, TraceBatch
 
 RECORDS, POINTS, LATE, DUPLICATE, SUPERSEDED, CLAMPED, OVERFLOW, DEAD, LOST = range(len(COUNTS))
 MAX_MAPPINGS = 64  # names blobs remembered for each worker

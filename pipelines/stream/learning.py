@@ -11,18 +11,18 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from anomaly.types import SeriesKey
-from pipelines.config import DAY, JobConfig
-from pipelines.measures import means
-from pipelines.pipeline import Floats
-from pipelines.sample_quality.flow import NEW_ID_HORIZON
-from pipelines.sample_quality.labels import last_label
-from pipelines.stream.distributions import References, Slice
-from pipelines.stream.localtime import day_and_hour
-from pipelines.stream.memory import IdHorizon, Silence, Trail
-from pipelines.stream.view import JobView, WindowView
-from tracer.records import Clock
-from tracer.summaries import Ids, Moments
+from streamgauge.anomaly.types import SeriesKey
+from streamgauge.pipelines.config.schema import DAY, JobConfig
+from streamgauge.pipelines.metrics import Floats
+from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
+from streamgauge.pipelines.sample_quality.labels import last_label
+from streamgauge.pipelines.statistics.measures import means
+from streamgauge.pipelines.stream.distributions import References, Slice
+from streamgauge.pipelines.stream.localtime import day_and_hour
+from streamgauge.pipelines.stream.memory import IdHorizon, Silence, Trail
+from streamgauge.pipelines.stream.view import JobView, WindowView
+from streamgauge.tracer.records import Clock
+from streamgauge.tracer.summaries import Ids, Moments
 
 Memory = IdHorizon | Silence | Trail
 Normality = Callable[[str, str], bool]  # whether a (worker, entity) was normal; worker "" is the job, entity "" itself

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from pipelines.calendar import zone
+from streamgauge.pipelines.config.calendar import zone
 
 
 def day_and_hour(time: float, timezone: str) -> tuple[int, int]:

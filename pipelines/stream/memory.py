@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.pipeline import Floats
+from streamgauge.pipelines.metrics import Floats
 
 Hashes = NDArray[np.uint64]
 MAX_IDS: Final = 65_536  # 512 kB a horizon

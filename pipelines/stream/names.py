@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.pipeline import Floats
-from tracer.records import Clock, Name, Points
+from streamgauge.pipelines.metrics import Floats
+from streamgauge.tracer.records import Clock, Name, Points
 
 OVERFLOW: Final = "overflow"  # name and entity of the series that takes what a limit turned away
 CLOCKS: Final[tuple[Clock, ...]] = ("sample", "label", "train", "wall")

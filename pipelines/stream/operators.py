@@ -12,19 +12,19 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from pipelines.config import JobConfig
-from pipelines.outputs import Change, DeadLetter, Output
-from pipelines.pipeline import Report
-from pipelines.stream import closing, intake, timing
-from pipelines.stream.emitting import Emission, evaluate
-from pipelines.stream.intake import DEAD, Rejected
-from pipelines.stream.shards import ship
-from pipelines.stream.snapshots import dump, load
-from pipelines.stream.stages import Stage2
-from pipelines.stream.state import Emitted, Job, new_job
-from pipelines.stream.windows import to_micros, to_seconds
-from tracer import records
-from tracer.records import Event, Feedback, Open, Record, RecordError, Setting, Tick, TraceBatch
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream import closing, intake, timing
+from streamgauge.pipelines.stream.emitting import Emission, evaluate
+from streamgauge.pipelines.stream.intake import DEAD, Rejected
+from streamgauge.pipelines.stream.shards import ship
+from streamgauge.pipelines.stream.snapshots import dump, load
+from streamgauge.pipelines.stream.stages import Stage2
+from streamgauge.pipelines.stream.state import Emitted, Job, new_job
+from streamgauge.pipelines.stream.windows import to_micros, to_seconds
+from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Event, Feedback, Open, Record, RecordError, Setting, Tick, TraceBatch
 
 __all__ = ["KEPT_IDENTITIES", "Operator", "Stage2"]
 

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.pipeline import Floats, Partial
-from pipelines.stream.blocks import Blocks
-from pipelines.stream.names import Index, Names
-from tracer import summaries
-from tracer.records import RecordError, Sketch
+from streamgauge.pipelines.metrics import Floats, Partial
+from streamgauge.pipelines.stream.blocks import Blocks
+from streamgauge.pipelines.stream.names import Index, Names
+from streamgauge.tracer import summaries
+from streamgauge.tracer.records import RecordError, Sketch
 
 COUNT, WEIGHT, TOTAL, LOW, HIGH, NONFINITE, SPARE = range(7)
 MAX_PENDING: Final = 64  # sketches of one pane before they are merged in place

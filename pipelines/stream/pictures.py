@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipelines.config import WindowSpec
-from pipelines.outputs import Profiles
-from pipelines.pipeline import Report
-from pipelines.stream.view import JobView, WorkerView
+from streamgauge.pipelines.config.schema import WindowSpec
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream.view import JobView, WorkerView
+from streamgauge.pipelines.wire.outputs import Profiles
 
 MAX_WORKERS: Final = 16  # beyond it only the job's are kept
 SHORT: Final = ("buckets", "counts", "heavy", "histogram", "label_buckets", "moments")  # in the order they are sent

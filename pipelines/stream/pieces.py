@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from pipelines import outputs
-from pipelines.outputs import MOST
-from pipelines.pipeline import Report
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import MOST
 
 VERSION: Final = 1
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines.config import DAY
-from pipelines.stream.state import KEPT_MEMBERS, Job, Worker
-from pipelines.stream.watermark import COUNTS, FAR_PAST
-from pipelines.stream.windows import to_micros
+from streamgauge.pipelines.config.schema import DAY
+from streamgauge.pipelines.stream.state import KEPT_MEMBERS, Job, Worker
+from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST
+from streamgauge.pipelines.stream.windows import to_micros
 
 
 def evict_series(job: Job, worker: Worker, bound: int) -> None:

@@ -12,17 +12,17 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from pipelines import outputs, states
-from pipelines.config import JobConfig
-from pipelines.outputs import Counters, DeadLetter, Output
-from pipelines.pipeline import Report
-from pipelines.stream.emitting import Emission, evaluate
-from pipelines.stream.pieces import Piece, collect, cut
-from pipelines.stream.snapshots import typed
-from pipelines.stream.stages import Stage2
-from pipelines.stream.state import RING, Emitted, Job
-from tracer import records
-from tracer.records import Feedback, Setting
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream.emitting import Emission, evaluate
+from streamgauge.pipelines.stream.pieces import Piece, collect, cut
+from streamgauge.pipelines.stream.snapshots import typed
+from streamgauge.pipelines.stream.stages import Stage2
+from streamgauge.pipelines.stream.state import RING, Emitted, Job
+from streamgauge.pipelines.wire import outputs, states
+from streamgauge.pipelines.wire.outputs import Counters, DeadLetter, Output
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Feedback, Setting
 
 VERSION: Final = 1
 MAX_COUNTERS: Final = 64  # times for which counters of some shards are waited for
@@ -36,7 +36,7 @@ class Forward(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     shard: int
     number: int
     after: int
-    is_record: bool  # `data` is a record of the log (a setting, feedback), else one of `pipelines.outputs`
+    is_record: bool  # `data` is a record of the log (a setting, feedback), else one of `streamgauge.pipelines.wire.outputs`
     data: bytes
 
 

@@ -8,15 +8,15 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from pipelines import states
-from pipelines.config import JobConfig
-from pipelines.pipeline import Partial, Presence
-from pipelines.stream.facts import Facts
-from pipelines.stream.panes import Table, Track
-from pipelines.stream.state import Closed, Job, Side, Worker, new_job
-from pipelines.stream.watermark import FAR_PAST, Member
-from pipelines.stream.windows import Window
-from tracer.records import Name, Sketch
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.metrics import Partial, Presence
+from streamgauge.pipelines.stream.facts import Facts
+from streamgauge.pipelines.stream.panes import Table, Track
+from streamgauge.pipelines.stream.state import Closed, Job, Side, Worker, new_job
+from streamgauge.pipelines.stream.watermark import FAR_PAST, Member
+from streamgauge.pipelines.stream.windows import Window
+from streamgauge.pipelines.wire import states
+from streamgauge.tracer.records import Name, Sketch
 
 _AS_IT_IS: Final = (
     "ticked", "clock", "is_live", "is_begun", "vacant_since", "series", "counts", "reports", "number", "settings",

@@ -8,22 +8,22 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from anomaly.thresholds import Excused, Multipliers
-from anomaly.types import Anomaly, Score, SeriesKey
-from pipelines import states
-from pipelines.closed import Closed, Columns
-from pipelines.config import Detection, JobConfig
-from pipelines.detection import Watch
-from pipelines.measures import NOTHING
-from pipelines.outputs import Change, DeadLetter
-from pipelines.pipeline import Metric, Report, Values, View
-from pipelines.registry import PIPELINES
-from pipelines.scoring import Scorer
-from pipelines.sources import Sources, extend, find
-from pipelines.stream.columns import PointRecords
-from pipelines.stream.evaluate import Evaluated, Evaluator
-from tracer import records
-from tracer.records import Feedback, Setting
+from streamgauge.anomaly.thresholds import Excused, Multipliers
+from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
+from streamgauge.pipelines.config.schema import Detection, JobConfig
+from streamgauge.pipelines.config.sources import Sources, extend, find
+from streamgauge.pipelines.detection.closed import Closed, Columns
+from streamgauge.pipelines.detection.watch import Watch
+from streamgauge.pipelines.metrics import Metric, Report, Values, View
+from streamgauge.pipelines.registry import PIPELINES
+from streamgauge.pipelines.scoring.scorer import Scorer
+from streamgauge.pipelines.statistics.measures import NOTHING
+from streamgauge.pipelines.stream.columns import PointRecords
+from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator
+from streamgauge.pipelines.wire import states
+from streamgauge.pipelines.wire.outputs import Change, DeadLetter
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Feedback, Setting
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):

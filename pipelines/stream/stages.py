@@ -6,12 +6,12 @@ from typing import Protocol
 
 import msgspec
 
-from pipelines.pipeline import Report
-from tracer.records import Feedback, Setting
+from streamgauge.pipelines.metrics import Report
+from streamgauge.tracer.records import Feedback, Setting
 
 
 class Stage2(Protocol):
-    """Runs once per job, after all its shards; what it emits is one of `pipelines.outputs.Emitted`, number left 0."""
+    """Runs once per job, after all its shards; what it emits is one of `streamgauge.pipelines.wire.outputs.Emitted`, number left 0."""
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """One closed window, or a revision of one (`revision > 0`), partials and presences sorted by worker.

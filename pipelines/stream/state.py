@@ -6,16 +6,16 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from anomaly.types import Anomaly
-from pipelines.config import JobConfig, WindowSpec
-from pipelines.outputs import Change, Counters, DeadLetter
-from pipelines.pipeline import Partial, Presence, Report
-from pipelines.stream.facts import Facts
-from pipelines.stream.names import Mapping
-from pipelines.stream.panes import Track
-from pipelines.stream.watermark import COUNTS, FAR_PAST, Member
-from pipelines.stream.windows import Grid, Window, to_micros
-from tracer.records import Feedback, Setting
+from streamgauge.anomaly.types import Anomaly
+from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
+from streamgauge.pipelines.metrics import Partial, Presence, Report
+from streamgauge.pipelines.stream.facts import Facts
+from streamgauge.pipelines.stream.names import Mapping
+from streamgauge.pipelines.stream.panes import Track
+from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST, Member
+from streamgauge.pipelines.stream.windows import Grid, Window, to_micros
+from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter
+from streamgauge.tracer.records import Feedback, Setting
 
 KEPT_MEMBERS: Final = 1_000  # workers remembered after they have gone
 RING: Final = 3  # closed windows of each kind that may still be revised

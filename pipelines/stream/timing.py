@@ -6,12 +6,12 @@ from typing import Final
 
 import msgspec
 
-from pipelines.config import HOUR, JobConfig
-from pipelines.outputs import Change
-from pipelines.stream import closing, facts, intake, retention, watermark
-from pipelines.stream.state import Job, Worker
-from pipelines.stream.watermark import FAR_PAST
-from pipelines.stream.windows import to_micros, to_seconds
+from streamgauge.pipelines.config.schema import HOUR, JobConfig
+from streamgauge.pipelines.stream import closing, facts, intake, retention, watermark
+from streamgauge.pipelines.stream.state import Job, Worker
+from streamgauge.pipelines.stream.watermark import FAR_PAST
+from streamgauge.pipelines.stream.windows import to_micros, to_seconds
+from streamgauge.pipelines.wire.outputs import Change
 
 END_AFTER: Final = to_micros(HOUR)  # without members
 SILENT, MISSING, BEHIND, END, WALL, STREAM = range(6)  # the order in which deadlines at the same time are met

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
-from pipelines.config import JobConfig
-from pipelines.pipeline import Floats, Partial, Presence, Report, Stat, View
-from pipelines.stream.layout import Layout, Layouts
-from tracer.records import Clock, Sketch
-from tracer.summaries import Summary, merge_sketches
-from tracer.summaries.columns import Columns
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.metrics import Floats, Partial, Presence, Report, Stat, View
+from streamgauge.pipelines.stream.layout import Layout, Layouts
+from streamgauge.tracer.records import Clock, Sketch
+from streamgauge.tracer.summaries import Summary, merge_sketches
+from streamgauge.tracer.summaries.columns import Columns
 
 T = TypeVar("T")
 _EMPTY: Final = np.zeros(0)
@@ -33,7 +33,7 @@ class Learnt(Protocol):
         ...
 
     def memory(self, worker: str, name: str, entity: str) -> Any:
-        """A memory of `pipelines.stream.memory`, or None while there is none."""
+        """A memory of `streamgauge.pipelines.stream.memory`, or None while there is none."""
         ...
 
 
@@ -51,7 +51,7 @@ class Frame(NamedTuple):
 
 
 class WindowView:
-    """What the views of a worker and of the job have in common; see `pipelines.pipeline.View`."""
+    """What the views of a worker and of the job have in common; see `streamgauge.pipelines.metrics.View`."""
 
     worker: str
 

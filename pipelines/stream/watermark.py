@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from pipelines.pipeline import Presence
-from pipelines.stream.windows import to_micros, to_seconds
-from tracer.records import TraceBatch
+from streamgauge.pipelines.metrics import Presence
+from streamgauge.pipelines.stream.windows import to_micros, to_seconds
+from streamgauge.tracer.records import TraceBatch
 
 FAR_PAST: Final = -(10**18)
 SILENT_INTERVALS: Final = 3

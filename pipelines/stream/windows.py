@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pipelines.config import HOUR, WindowSpec
+from streamgauge.pipelines.config.schema import HOUR, WindowSpec
 
 SECOND: Final = 1_000_000
 _EPOCH: Final = datetime.datetime(1970, 1, 1)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines.config import HOUR
-from pipelines.measures import NOTHING, single
-from pipelines.pipeline import Presence, Values, View
-from pipelines.system_quality.others import Others
+from streamgauge.pipelines.config.schema import HOUR
+from streamgauge.pipelines.metrics import Presence, Values, View
+from streamgauge.pipelines.statistics.measures import NOTHING, single
+from streamgauge.pipelines.system_quality.others import Others
 
 
 def heartbeat_age(view: View) -> Values:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from pipelines.pipeline import Metric
-from pipelines.system_quality import membership, own, pace
-from pipelines.train_quality.progress import scalars
+from streamgauge.pipelines.metrics import Metric
+from streamgauge.pipelines.system_quality import membership, own, pace
+from streamgauge.pipelines.train_quality.progress import scalars
 
 _wall = partial(Metric, domain="system", clock="wall", window="wall")
 _quiet = partial(_wall, pages=False)

@@ -1,6 +1,6 @@
 """What the pipeline tells of itself in its own job: flow by watched job, waiting and failing consumers, sizes.
 
-`pipelines.observing` sends it, one look a pane. Nothing of it pages but a consumer that fails: a page about
+`streamgauge.pipelines.service.self_monitoring` sends it, one look a pane. Nothing of it pages but a consumer that fails: a page about
 notifications that were not delivered would itself not be delivered, and be one more of them.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipelines.measures import NOTHING, highs, means
-from pipelines.pipeline import Stat, Values, View
+from streamgauge.pipelines.metrics import Stat, Values, View
+from streamgauge.pipelines.statistics.measures import NOTHING, highs, means
 
 
 def mean(name: str) -> Callable[[View], Values]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pipelines.measures import NOTHING, highs, means, quantile_values, rate, single
-from pipelines.pipeline import Values, View
-from pipelines.system_quality.others import Others
-from tracer.summaries import Histogram
+from streamgauge.pipelines.metrics import Values, View
+from streamgauge.pipelines.statistics.measures import NOTHING, highs, means, quantile_values, rate, single
+from streamgauge.pipelines.system_quality.others import Others
+from streamgauge.tracer.summaries import Histogram
 
 
 def step_time(q: float) -> Callable[[View], Values]:

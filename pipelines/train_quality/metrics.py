@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from pipelines.pipeline import Metric
-from pipelines.train_quality import predictions, progress, tensors
+from streamgauge.pipelines.metrics import Metric
+from streamgauge.pipelines.train_quality import predictions, progress, tensors
 
 _step = partial(Metric, domain="train", clock="train", window="short")
 _tensor = partial(_step, transform="log", minimum=5)

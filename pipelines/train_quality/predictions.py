@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable
 from typing import Final, cast
 
-from pipelines.measures import NOTHING, single
-from pipelines.pipeline import Values, View
-from pipelines.statistics import Estimate, drift_of, prediction_counts
-from pipelines.statistics import auc as auc_of
-from pipelines.statistics import auc_volatility as volatility_of
-from pipelines.statistics import ece as ece_of
-from pipelines.statistics import normalized_entropy as entropy_of
-from pipelines.statistics import pcoc as pcoc_of
-from pipelines.stream.memory import Trail
-from tracer.summaries import Buckets, LabelBuckets, Moments
+from streamgauge.pipelines.metrics import Values, View
+from streamgauge.pipelines.statistics import Estimate, drift_of, prediction_counts
+from streamgauge.pipelines.statistics import auc as auc_of
+from streamgauge.pipelines.statistics import auc_volatility as volatility_of
+from streamgauge.pipelines.statistics import ece as ece_of
+from streamgauge.pipelines.statistics import normalized_entropy as entropy_of
+from streamgauge.pipelines.statistics import pcoc as pcoc_of
+from streamgauge.pipelines.statistics.measures import NOTHING, single
+from streamgauge.pipelines.stream.memory import Trail
+from streamgauge.tracer.summaries import Buckets, LabelBuckets, Moments
 
 LEAST_REFERENCE: Final = 2000.0  # rows of a reference before drift from it is known
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipelines.measures import NOTHING, highs, means, proportion
-from pipelines.pipeline import Values, View
-from pipelines.stream.layout import SCALARS
-from tracer.records import Clock
+from streamgauge.pipelines.metrics import Values, View
+from streamgauge.pipelines.statistics.measures import NOTHING, highs, means, proportion
+from streamgauge.pipelines.stream.layout import SCALARS
+from streamgauge.tracer.records import Clock
 
 
 def loss(view: View) -> Values:

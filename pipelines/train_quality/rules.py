@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pipelines import forms
-from pipelines.pipeline import Rule
+from streamgauge.pipelines.metrics import Rule
+from streamgauge.pipelines.scoring import losses
 
 RULES: tuple[Rule, ...] = (
-    Rule("nonfinite", forms.value, 0.0, 1.0, 3.0, cap_domain=20.0, cap_overall=40.0),
-    Rule("skipped_updates", forms.value_over_noise, 0.01, 0.20, 2.0, 0.9),
-    Rule("normalized_entropy", forms.entropy_above_reference, 0.01, 0.10, 3.0),
-    Rule("auc", forms.below_reference, 0.005, 0.05, 3.0),
-    Rule("pcoc", forms.log_off_one, 0.05, 0.40, 3.0),
-    Rule("ece", forms.over_floor, 0.05, 0.50, 1.0, 0.5),
-    Rule("prediction_psi", forms.drift_ratio, 2.0, 6.0, 2.0, 0.8),
-    Rule("gradient_norm", forms.log_above_reference, 1.1, 3.4, 1.0, 0.7),
-    Rule("update_ratio", forms.magnitudes, 0.5, 2.0, 1.0, 0.6),
-    Rule("vanishing", forms.value, 0.0, 0.3, 1.0, 0.7),
-    Rule("exploding", forms.value, 0.0, 0.3, 1.0, 0.7),
-    Rule("dead_units", forms.above_reference, 0.05, 0.50, 1.0, 0.6),
+    Rule("nonfinite", losses.value, 0.0, 1.0, 3.0, cap_domain=20.0, cap_overall=40.0),
+    Rule("skipped_updates", losses.value_over_noise, 0.01, 0.20, 2.0, 0.9),
+    Rule("normalized_entropy", losses.entropy_above_reference, 0.01, 0.10, 3.0),
+    Rule("auc", losses.below_reference, 0.005, 0.05, 3.0),
+    Rule("pcoc", losses.log_off_one, 0.05, 0.40, 3.0),
+    Rule("ece", losses.over_floor, 0.05, 0.50, 1.0, 0.5),
+    Rule("prediction_psi", losses.drift_ratio, 2.0, 6.0, 2.0, 0.8),
+    Rule("gradient_norm", losses.log_above_reference, 1.1, 3.4, 1.0, 0.7),
+    Rule("update_ratio", losses.magnitudes, 0.5, 2.0, 1.0, 0.6),
+    Rule("vanishing", losses.value, 0.0, 0.3, 1.0, 0.7),
+    Rule("exploding", losses.value, 0.0, 0.3, 1.0, 0.7),
+    Rule("dead_units", losses.above_reference, 0.05, 0.50, 1.0, 0.6),
 )

@@ -8,10 +8,10 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.measures import NOTHING, highs, means, proportions, single
-from pipelines.pipeline import Floats, Stat, Values, View
-from pipelines.stream.memory import Trail
-from tracer.summaries import Units
+from streamgauge.pipelines.metrics import Floats, Stat, Values, View
+from streamgauge.pipelines.statistics.measures import NOTHING, highs, means, proportions, single
+from streamgauge.pipelines.stream.memory import Trail
+from streamgauge.tracer.summaries import Units
 
 Bools = NDArray[np.bool_]
 LEAST_HISTORY: Final = 4  # windows of a tensor before it is compared with its own median

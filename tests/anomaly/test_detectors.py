@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anomaly.backtest import replay
-from anomaly.detectors import DETECTORS
-from anomaly.reference import Moment
+from streamgauge.anomaly.backtest import replay
+from streamgauge.anomaly.detectors import DETECTORS
+from streamgauge.anomaly.reference import Moment
 
 PARAMETERS: dict[str, dict[str, Any]] = {"seasonal_robust": {"slots": 4}, "level_shift": {"fast": 3.0, "slow": 12.0}}
 LEARNING = sorted(set(DETECTORS) - {"limit"})

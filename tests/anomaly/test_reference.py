@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anomaly.reference import DEPTH, Expected, Moment, Reference
+from streamgauge.anomaly.reference import DEPTH, Expected, Moment, Reference
 
 YES = np.array([True])
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly import scales
+from streamgauge.anomaly import scales
 
 CODES = np.array([0, 1, 2, 3], dtype=np.int8)
 ONES = np.ones(1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomaly.backtest import alerts, evaluate, replay, separation
-from anomaly.detectors import DETECTORS
-from anomaly.reference import Moment
-from anomaly.selection import Features, choose, describe, select
+from streamgauge.anomaly.backtest import alerts, evaluate, replay, separation
+from streamgauge.anomaly.detectors import DETECTORS
+from streamgauge.anomaly.reference import Moment
+from streamgauge.anomaly.selection import Features, choose, describe, select
 
 MOMENTS = [Moment(row // 24, row % 24) for row in range(24 * 14)]
 NOISE = np.random.default_rng(1).normal(0.0, 1.0, len(MOMENTS))

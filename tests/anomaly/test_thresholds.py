@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly.thresholds import (
+from streamgauge.anomaly.thresholds import (
     DAILY,
     DAY,
     FORGOTTEN,
@@ -24,7 +24,7 @@ from anomaly.thresholds import (
     move,
     setting,
 )
-from anomaly.types import SeriesKey
+from streamgauge.anomaly.types import SeriesKey
 
 KEY = SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate")
 VERDICTS = st.sampled_from(get_args(Verdict))

@@ -13,14 +13,15 @@ from urllib.parse import quote
 
 import pytest
 
-from anomaly.types import Part
-from pipelines import assembly, outputs, storing
-from pipelines.adapters.http_security import Guard
-from pipelines.service import Service
+from streamgauge.anomaly.types import Part
+from streamgauge.pipelines.adapters.http.security import Guard
+from streamgauge.pipelines.service import assembly, stores
+from streamgauge.pipelines.service.run import Service
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer.local.log import LocalLog
 from tests.dashboards import world
 from tests.dashboards.cutting import Wire
 from tests.waiting import until
-from tracer.local import LocalLog
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -34,7 +35,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.config = world.config(folder)
-        world.fill(storing.store_path(self.config))
+        world.fill(stores.store_path(self.config))
         parts = assembly.parts_of(self.config)._replace(now=lambda: world.NOW)
         self.service = Service(self.config, parts)
         self.address = self.service.start(Guard("127.0.0.1"), WEB).rstrip("/")

@@ -11,15 +11,15 @@ from typing import Final
 
 import pytest
 
-from anomaly.types import Alert, Edge, Notification, Reason, Suppressed
-from pipelines import assembly, storing
-from pipelines.adapters.http_security import Guard
-from pipelines.adapters.sqlite_store import SqliteStore
-from pipelines.config import Config, JobConfig
-from pipelines.service import Service
+from streamgauge.anomaly.types import Alert, Edge, Notification, Reason, Suppressed
+from streamgauge.pipelines.adapters.http.security import Guard
+from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.service import assembly, stores
+from streamgauge.pipelines.service.run import Service
+from streamgauge.tracer.local.log import LocalLog
 from tests.dashboards import world
 from tests.dashboards.conftest import WEB
-from tracer.local import LocalLog
 
 MILL, LINE = "mill", "line"
 WORKERS: Final = ("w0", "w1 <b>bold</b>")
@@ -33,7 +33,7 @@ class Plant:
     def __init__(self, folder: Path) -> None:
         mill = JobConfig(name=MILL, topology=_edges(LAYERS, WIDE))
         config = Config(data=str(folder), port=0, console=False, jobs=(mill, JobConfig(name=LINE)))
-        store = SqliteStore(storing.store_path(config))
+        store = SqliteStore(stores.store_path(config))
         now = time.time()
         store.write([*world.healthy(MILL, now), *world.healthy(LINE, now), _incident(now)])
         store.close()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pipelines import outputs
+from streamgauge.pipelines.wire import outputs
 from tests.dashboards import world
 from tests.dashboards.conftest import Host, Tab, texts
 from tests.waiting import until

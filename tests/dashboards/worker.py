@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from tracer.local import LocalLog
-from tracer.tracer import Tensor, Tracer
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.tracer import Tensor, Tracer
 
 PAUSE = 0.03
 HOSTILE = "<img src=x onerror=alert(1)>/kernel"

@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from anomaly.types import Alert, Anomaly, Decision, Edge, Notification, Part, Reason, Score, Suppressed
-from pipelines.adapters.sqlite_store import SqliteStore
-from pipelines.config import Config, Feature, JobConfig, Retention, WindowSpec
-from pipelines.outputs import Change, Counters, PointColumns, Profiles
-from pipelines.ports import Stored
-from tracer.summaries import Counts, Histogram, LabelBuckets, encode
+from streamgauge.anomaly.types import Alert, Anomaly, Decision, Edge, Notification, Part, Reason, Score, Suppressed
+from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
+from streamgauge.pipelines.config.schema import Config, Feature, JobConfig, Retention, WindowSpec
+from streamgauge.pipelines.ports import Stored
+from streamgauge.pipelines.wire.outputs import Change, Counters, PointColumns, Profiles
+from streamgauge.tracer.summaries import Counts, Histogram, LabelBuckets, encode
 
 HOUR: Final = 3600.0
 START: Final = 1_767_225_600.0  # 2026-01-01

@@ -7,13 +7,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from pipelines import assembly, outputs
-from pipelines.engines.combining import combining
-from pipelines.engines.embedded import Engine
-from pipelines.stream import shards
+from streamgauge.pipelines.engines.combining import combining
+from streamgauge.pipelines.engines.embedded import Engine
+from streamgauge.pipelines.service import assembly
+from streamgauge.pipelines.stream import shards
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer.records import Tick
+from streamgauge.tracer.transport import MemoryLog, Message
 from tests.engines import logs
-from tracer.records import Tick
-from tracer.transport import MemoryLog, Message
 
 TOPICS: Final = ("scores", "anomalies", "partials", "dead-letters")
 _KINDS: Final[dict[str, Any]] = outputs.KINDS | shards.KINDS | {"tick": Tick}

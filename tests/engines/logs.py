@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-from pipelines import loading
-from pipelines.config import Config
-from pipelines.stream.operators import CONFIG
+from streamgauge.pipelines.config import loading
+from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.stream.operators import CONFIG
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Open, Record, Setting, Tick, TraceBatch, key_of, shard_of
 from tests.engines.record import LOG
-from tracer import records
-from tracer.records import Open, Record, Setting, Tick, TraceBatch, key_of, shard_of
 
 DEMO: Final = Path(__file__).parents[2] / "examples" / "flights" / "streamgauge.toml"
 SHARDS: Final = {"sharded": 2}  # by job; the others have one

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from examples.flights import demo
-from tracer.local import LocalLog
+from streamgauge.examples.flights import demo
+from streamgauge.tracer.local.log import LocalLog
 
 HERE = Path(__file__).parent
 LOG = HERE / "flights.msgpack.xz"

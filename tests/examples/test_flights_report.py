@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("pandas", reason="the demo needs pandas: install streamgauge[demo]")
 
-from examples.flights import report, truth
-from examples.flights.report import Paged
+from streamgauge.examples.flights import report, truth
+from streamgauge.examples.flights.report import Paged
 
 KNOWN = truth.load()
 TAIL = KNOWN.incident[0]

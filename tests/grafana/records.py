@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from anomaly.types import Alert, Anomaly, Decision, Notification, Part, Reason, Score, Suppressed
-from pipelines.outputs import Change, Counters, DeadLetter, PointColumns
-from pipelines.ports import Stored
-from pipelines.registry import METRICS
+from streamgauge.anomaly.types import Alert, Anomaly, Decision, Notification, Part, Reason, Score, Suppressed
+from streamgauge.pipelines.ports import Stored
+from streamgauge.pipelines.registry import METRICS
+from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns
 
 HOSTILE: Final = "a/b.c|d (e) [f] {g} $h ^i *j +k? \"q\" 'p' \\ n=1,m ünï${x:raw}"
 JOBS: Final = ("ctr", HOSTILE)

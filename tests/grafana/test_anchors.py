@@ -7,17 +7,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dashboards.grafana.anchors import Quantity, Step, plotted, scores
-from pipelines import forms
-from pipelines.adapters.shown import band
-from pipelines.pipeline import Rule
-from pipelines.registry import RULES
-from pipelines.scoring import lost
+from streamgauge.dashboards.grafana.anchors import Quantity, Step, plotted, scores
+from streamgauge.pipelines.adapters.stores.answers import band
+from streamgauge.pipelines.metrics import Rule
+from streamgauge.pipelines.registry import RULES
+from streamgauge.pipelines.scoring import losses
+from streamgauge.pipelines.scoring.scorer import lost
 
 REFERENCE, FLOOR = 0.5, 0.04
 MANY = 1e18  # rows: noise that falls with them is gone
-WITHOUT = {forms.drift_ratio, forms.information_lost}
-COUNTS = {forms.count_off_reference, forms.count_below_reference}
+WITHOUT = {losses.drift_ratio, losses.information_lost}
+COUNTS = {losses.count_off_reference, losses.count_below_reference}
 drawn = {name: rule for name, rule in RULES.items() if plotted(rule).steps}
 
 
@@ -28,7 +28,7 @@ def loss(rule: Rule, plotted_value: float) -> float:
         "to floor": plotted_value * FLOOR, "over floor": plotted_value + FLOOR,
     }  # fmt: skip
     value = heights[plotted(rule).quantity]
-    reference, rows, error = (1.0, MANY, 0.0) if rule.form is forms.shortfall else (REFERENCE, MANY, 0.0)
+    reference, rows, error = (1.0, MANY, 0.0) if rule.form is losses.shortfall else (REFERENCE, MANY, 0.0)
     if rule.form in COUNTS:  # a rate's error says how many seconds its rows came in
         rows, error = value * MANY, np.sqrt(value * MANY) / MANY
     return float(lost(rule, *(np.array([one]) for one in (value, reference, error, FLOOR, rows)))[0])

@@ -16,14 +16,14 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-import dashboards.grafana
-from dashboards.grafana import influxql
-from dashboards.grafana.catalogue import BOARDS
-from dashboards.grafana.catalogue import dashboards as rendered_boards
-from dashboards.grafana.rendering import text_of, without_placement
+import streamgauge.dashboards.grafana
+from streamgauge.dashboards.grafana import influxql
+from streamgauge.dashboards.grafana.catalogue import BOARDS
+from streamgauge.dashboards.grafana.catalogue import dashboards as rendered_boards
+from streamgauge.dashboards.grafana.rendering import text_of, without_placement
 
 BODIES = rendered_boards()
-FOLDER = Path(dashboards.grafana.__file__).parent
+FOLDER = Path(streamgauge.dashboards.grafana.__file__).parent
 WEB = FOLDER.parent / "web"
 BUILT_IN = {"__from", "__to", "__data", "__field", "timeFilter", "__interval"}
 each_board = pytest.mark.parametrize("board", BODIES.values(), ids=BODIES)
@@ -36,7 +36,7 @@ def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_committed_json_is_what_the_code_makes() -> None:
     committed = {path.stem: path.read_text(encoding="utf-8") for path in (FOLDER / "json").glob("*.json")}
-    assert committed == {name: text_of(body) for name, body in BODIES.items()}, "run `python -m dashboards.grafana`"
+    assert committed == {name: text_of(body) for name, body in BODIES.items()}, "run `python -m streamgauge.dashboards.grafana`"
 
 
 def test_every_question_of_the_issue_has_its_board() -> None:

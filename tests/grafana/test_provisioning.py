@@ -12,13 +12,13 @@ import yaml
 
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed")
 
-import dashboards.grafana
-from dashboards.grafana.catalogue import dashboards as rendered_boards
-from dashboards.grafana.publishing import FOLDER as PUBLISHED
-from dashboards.grafana.sources import Source
-from pipelines import cli
+import streamgauge.dashboards.grafana
+from streamgauge.dashboards.grafana.catalogue import dashboards as rendered_boards
+from streamgauge.dashboards.grafana.publishing import FOLDER as PUBLISHED
+from streamgauge.dashboards.grafana.sources import Source
+from streamgauge.pipelines import cli
 
-PROVISIONING: Final = Path(dashboards.grafana.__file__).parent / "provisioning"
+PROVISIONING: Final = Path(streamgauge.dashboards.grafana.__file__).parent / "provisioning"
 JSON: Final = PROVISIONING.parent / "json"
 
 

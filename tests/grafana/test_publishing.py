@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("grafana_client", reason="grafana-client is not installed")
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed")
 
-from dashboards.grafana.publishing import Grafana, Published, PublishError
-from dashboards.grafana.sources import Source
-from pipelines import cli
+from streamgauge.dashboards.grafana.publishing import Grafana, Published, PublishError
+from streamgauge.dashboards.grafana.sources import Source
+from streamgauge.pipelines import cli
 from tests.grafana.stub import TOKEN, Answer, Asked, StubGrafana
 
 SOURCE: Final = Source("http://influx.test:8086", "gauge")

@@ -14,11 +14,11 @@ import pytest
 
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed")
 
-from dashboards.grafana.catalogue import dashboards
-from pipelines.adapters.influx_lines import stored_name
-from pipelines.adapters.influx_schema import NONE, TABLES
-from pipelines.adapters.influx_store import InfluxStore
-from pipelines.config import Influx
+from streamgauge.dashboards.grafana.catalogue import dashboards
+from streamgauge.pipelines.adapters.influx.lines import stored_name
+from streamgauge.pipelines.adapters.influx.schema import NONE, TABLES
+from streamgauge.pipelines.adapters.influx.store import InfluxStore
+from streamgauge.pipelines.config.schema import Influx
 from tests.grafana.interpolation import ALL, Chosen, interpolated
 from tests.grafana.records import END, ENTITIES, HOSTILE, JOBS, START, WORKERS, records
 from tests.grafana.test_boards import panels

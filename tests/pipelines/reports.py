@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.config import HOUR, Feature, JobConfig, WindowSpec
-from pipelines.pipeline import Partial, Presence, Report
-from pipelines.stream.evaluate import Evaluated, Evaluator
-from tracer.summaries import encode
+from streamgauge.pipelines.config.schema import HOUR, Feature, JobConfig, WindowSpec
+from streamgauge.pipelines.metrics import Partial, Presence, Report
+from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator
+from streamgauge.tracer.summaries import encode
 
 Points = Mapping[tuple[str, str, str], Sequence[tuple[float, float]]]  # (clock, name, entity) -> (value, weight)
 Summaries = Iterable[tuple[Any, str, str, str]]  # summary, clock, name, entity

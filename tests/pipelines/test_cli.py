@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from anomaly.types import Matcher, Silence
-from pipelines import outputs
-from pipelines.adapters.sqlite_store import SqliteStore
-from pipelines.cli import _EXAMPLES, main, parser
-from pipelines.loading import load
-from pipelines.storing import store_path
-from tracer import control, records
-from tracer.local import LocalLog
-from tracer.plans import Plans
-from tracer.records import Feedback, Tick
-from tracer.selection import BOOT, Entry
+from streamgauge.anomaly.types import Matcher, Silence
+from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
+from streamgauge.pipelines.cli import _EXAMPLES, main, parser
+from streamgauge.pipelines.config.loading import load
+from streamgauge.pipelines.service.stores import store_path
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer import control, records
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.plans import Plans
+from streamgauge.tracer.records import Feedback, Tick
+from streamgauge.tracer.selection import BOOT, Entry
 
 CONFIG = 'console = false\nport = 0\n[jobs.ctr]\npane = 10\n'
 
@@ -240,6 +240,6 @@ def test_version_and_a_demo_without_its_extras(
 ) -> None:
     assert main(["version"]) == 0
     assert capsys.readouterr().out.strip().count(".") == 2
-    monkeypatch.setitem(sys.modules, "examples.flights.demo", None)
+    monkeypatch.setitem(sys.modules, "streamgauge.examples.flights.demo", None)
     assert main(["demo"]) == 2
-    assert "the demo needs examples.flights.demo: run `make demo`" in capsys.readouterr().err
+    assert "the demo needs streamgauge.examples.flights.demo: run `make demo`" in capsys.readouterr().err

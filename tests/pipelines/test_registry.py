@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import forms
-from pipelines.registry import METRICS, PIPELINES, RULES, metric_of, metrics_of, reference
+from streamgauge.pipelines.registry import METRICS, PIPELINES, RULES, metric_of, metrics_of, reference
+from streamgauge.pipelines.scoring import losses
 
 ROOT = Path(__file__).parents[2]
 # issue 2, "The three domains ... At least"; a plain delay or step_time stands for its quantiles
@@ -73,7 +73,7 @@ def test_the_metric_reference_is_up_to_date():
 
 def test_the_metric_reference_is_what_the_module_prints():
     found = subprocess.run(
-        [sys.executable, "-m", "pipelines.registry"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "streamgauge.pipelines.registry"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout == reference()
 
@@ -85,27 +85,27 @@ def columns(*values):
 @pytest.mark.parametrize(
     ("form", "x", "reference", "error", "floor", "rows", "excess"),
     [
-        (forms.above_reference, 0.5, 0.1, 0.1, 0, 50, 0.1),  # 0.4 less three errors of 0.1
-        (forms.above_reference, 0.0, 0.1, 0.0, 0, 50, 0.0),
-        (forms.below_reference, 0.6, 0.75, 0.01, 0, 50, 0.12),
-        (forms.off_reference, 0.1, 0.5, 0.0, 0, 50, 0.4),
-        (forms.over_floor, 0.3, np.nan, 0.0, 0.1, 50, 0.2),
-        (forms.over_floor, 0.05, np.nan, 0.0, 0.1, 50, 0.0),
-        (forms.ratio_to_floor, 30.0, np.nan, 0.0, 10.0, 1, 3.0),
-        (forms.ratio_to_floor, 30.0, np.nan, 0.0, 0.0, 1, np.nan),  # no scale was declared or learnt
-        (forms.log_off_one, np.e, np.nan, 0.0, 0.0, 9, 0.0),  # 3/sqrt(9) is noise of 1
-        (forms.log_off_one, np.e**2, np.nan, 0.0, 0.0, 9, 1.0),
-        (forms.log_off_one, np.e**-2, np.nan, 0.0, 0.0, 9, 1.0),
-        (forms.log_above_reference, np.e, 1.0, 0.0, 0.0, 9, 1.0),
-        (forms.log_above_reference, 1.0, np.e, 0.0, 0.0, 9, 0.0),
-        (forms.magnitudes, 100.0, 1.0, 0.0, 0.0, 9, 2.0),
-        (forms.entropy_above_reference, 0.9, 0.8, 0.0, 0.0, 50, 0.1),
-        (forms.entropy_above_reference, 1.0, 0.8, 0.0, 0.0, 50, np.inf),
-        (forms.information_lost, 0.3, 0.5, 0.0, 0.1, 50, 0.5),
-        (forms.information_lost, 0.3, 0.25, 0.0, 0.1, 50, 0.0),  # the reference does not stand above its noise
-        (forms.shortfall, 0.7, 1.4, 0.0, 0.0, 50, 0.3),  # judged against one
-        (forms.shortfall, 0.3, 0.4, 0.0, 0.0, 50, 0.1),  # or against what is normal with late labels
-        (forms.absolute, -7.0, np.nan, 1.0, 0.0, 50, 7.0),
+        (losses.above_reference, 0.5, 0.1, 0.1, 0, 50, 0.1),  # 0.4 less three errors of 0.1
+        (losses.above_reference, 0.0, 0.1, 0.0, 0, 50, 0.0),
+        (losses.below_reference, 0.6, 0.75, 0.01, 0, 50, 0.12),
+        (losses.off_reference, 0.1, 0.5, 0.0, 0, 50, 0.4),
+        (losses.over_floor, 0.3, np.nan, 0.0, 0.1, 50, 0.2),
+        (losses.over_floor, 0.05, np.nan, 0.0, 0.1, 50, 0.0),
+        (losses.ratio_to_floor, 30.0, np.nan, 0.0, 10.0, 1, 3.0),
+        (losses.ratio_to_floor, 30.0, np.nan, 0.0, 0.0, 1, np.nan),  # no scale was declared or learnt
+        (losses.log_off_one, np.e, np.nan, 0.0, 0.0, 9, 0.0),  # 3/sqrt(9) is noise of 1
+        (losses.log_off_one, np.e**2, np.nan, 0.0, 0.0, 9, 1.0),
+        (losses.log_off_one, np.e**-2, np.nan, 0.0, 0.0, 9, 1.0),
+        (losses.log_above_reference, np.e, 1.0, 0.0, 0.0, 9, 1.0),
+        (losses.log_above_reference, 1.0, np.e, 0.0, 0.0, 9, 0.0),
+        (losses.magnitudes, 100.0, 1.0, 0.0, 0.0, 9, 2.0),
+        (losses.entropy_above_reference, 0.9, 0.8, 0.0, 0.0, 50, 0.1),
+        (losses.entropy_above_reference, 1.0, 0.8, 0.0, 0.0, 50, np.inf),
+        (losses.information_lost, 0.3, 0.5, 0.0, 0.1, 50, 0.5),
+        (losses.information_lost, 0.3, 0.25, 0.0, 0.1, 50, 0.0),  # the reference does not stand above its noise
+        (losses.shortfall, 0.7, 1.4, 0.0, 0.0, 50, 0.3),  # judged against one
+        (losses.shortfall, 0.3, 0.4, 0.0, 0.0, 50, 0.1),  # or against what is normal with late labels
+        (losses.absolute, -7.0, np.nan, 1.0, 0.0, 50, 7.0),
     ],
 )
 def test_form_gives_the_excess_over_noise(form, x, reference, error, floor, rows, excess):
@@ -118,14 +118,14 @@ def rate(count, seconds=100.0):
     return count / seconds, np.sqrt(max(count, 1.0)) / seconds, count
 
 
-@pytest.mark.parametrize("form", [forms.count_off_reference, forms.count_below_reference])
+@pytest.mark.parametrize("form", [losses.count_off_reference, losses.count_below_reference])
 def test_an_empty_window_is_all_bad_where_the_slot_expects_many_rows(form):
     x, error, rows = rate(0)
     (found,) = form(*columns(x, 5.0, error, 0.0, rows))  # 500 expected
     assert found > 1.6
 
 
-@pytest.mark.parametrize("form", [forms.count_off_reference, forms.count_below_reference])
+@pytest.mark.parametrize("form", [losses.count_off_reference, losses.count_below_reference])
 def test_an_empty_window_says_nothing_where_the_slot_expects_few_rows(form):
     x, error, rows = rate(0)
     (found,) = form(*columns(x, 0.05, error, 0.0, rows))  # 5 expected
@@ -134,8 +134,8 @@ def test_an_empty_window_says_nothing_where_the_slot_expects_few_rows(form):
 
 def test_twice_the_rows_is_an_excess_of_volume_but_not_of_arrivals():
     x, error, rows = rate(2000)
-    off = forms.count_off_reference(*columns(x, 10.0, error, 0.0, rows))
-    below = forms.count_below_reference(*columns(x, 10.0, error, 0.0, rows))
+    off = losses.count_off_reference(*columns(x, 10.0, error, 0.0, rows))
+    below = losses.count_below_reference(*columns(x, 10.0, error, 0.0, rows))
     assert off == pytest.approx(np.log(2) - 3 / np.sqrt(2000), abs=1e-3)
     assert below == 0.0
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from anomaly.types import SeriesKey
-from pipelines.closed import Columns
-from pipelines.config import HOUR, Detection, JobConfig, WindowSpec
-from pipelines.measures import NOTHING
-from pipelines.pipeline import Metric
+from streamgauge.anomaly.types import SeriesKey
+from streamgauge.pipelines.config.schema import HOUR, Detection, JobConfig, WindowSpec
+from streamgauge.pipelines.detection.closed import Columns
+from streamgauge.pipelines.metrics import Metric
+from streamgauge.pipelines.statistics.measures import NOTHING
 
 SPEC = WindowSpec(name="short", kind="short", length=3 * HOUR, slide=3 * HOUR)
 WALL = WindowSpec(name="wall", kind="wall", length=HOUR, slide=HOUR)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.engines.flink_connector import VARIABLE
+from streamgauge.pipelines.engines.flink.connector import VARIABLE
 from tests.servers.jars import ServerMissing, fetch
 
 

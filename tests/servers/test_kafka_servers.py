@@ -1,4 +1,4 @@
-"""The tests' own Kafka, with a bare client. What it keeps through a kill: tests/tracer/test_kafka_outages.py."""
+"""The tests' own Kafka, with a bare client. What it keeps through a kill: tests/tracer/kafka/test_outages.py."""
 
 from __future__ import annotations
 

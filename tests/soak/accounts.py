@@ -13,14 +13,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from pipelines.adapters.sqlite_canonical import canonical_dump
-from pipelines.config import Kafka
-from pipelines.ports import Bus
-from pipelines.reading import Reading
-from tests.pipelines.adapters import kafka_world
-from tracer import records
-from tracer.local import LocalLog
-from tracer.records import RecordError, TraceBatch
+from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
+from streamgauge.pipelines.config.schema import Kafka
+from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.wire.offsets import Offsets
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.records import RecordError, TraceBatch
+from tests.pipelines.adapters.kafka import world
 
 _WARM: Final = 180.0  # seconds in which a process takes its memory: a day of stream time is learnt in 144
 _FEWEST: Final = 180.0  # seconds of one process that a slope is told from
@@ -47,14 +47,14 @@ def recorded(data: Path, kafka: Kafka | None, folder: Path) -> Recorded:
         bus.close()
         return found
     copy = LocalLog(folder / "recorded.db")
-    with kafka_world.bus(kafka, folder) as brokers:
+    with world.bus(kafka, folder) as brokers:
         found = _read(brokers, folder / "recorded.db", copy)
     copy.close()
     return found
 
 
 def _read(bus: Bus, path: Path, copy: LocalLog | None) -> Recorded:
-    reading = Reading(bus, ("traces",), {})
+    reading = Offsets(bus, ("traces",), {})
     sequences: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
     unreadable: set[str] = set()
     while read := reading.next(2000):

@@ -11,15 +11,15 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-from pipelines.config import Kafka
-from tests.pipelines.adapters import kafka_world
+from streamgauge.pipelines.config.schema import Kafka
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.records import Tick
+from streamgauge.tracer.transport import LogError, Transport
+from tests.pipelines.adapters.kafka import world
 from tests.servers.kafka import KafkaServers
 from tests.soak.worker import BEGIN, JOB, PANE
 from tests.waiting import PATIENCE_S, until
-from tracer import records
-from tracer.local import LocalLog
-from tracer.records import Tick
-from tracer.transport import LogError, Transport
 
 WORKERS: Final = ("u", "v", "w")
 _CONFIG: Final = """
@@ -84,7 +84,7 @@ class Plan(NamedTuple):
         """As a worker's."""
         if self.kafka is None:
             return LocalLog(self.data / "log.db")
-        from tracer.kafka import KafkaTransport
+        from streamgauge.tracer.kafka.transport import KafkaTransport
 
         return KafkaTransport(self.kafka.bootstrap, prefix=self.kafka.prefix)
 
@@ -255,7 +255,7 @@ class Driver(threading.Thread):
 def brokers(folder: Path, count: int) -> tuple[KafkaServers, Kafka]:
     """Brokers of the soak's own, with all topics, of each as many copies as there may be."""
     servers = KafkaServers(folder / "brokers", count)
-    return servers, kafka_world.topics(servers, replication=min(3, count))
+    return servers, world.topics(servers, replication=min(3, count))
 
 
 def children(pid: int) -> list[int]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pipelines.adapters.sqlite_canonical import canonical_dump
+from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
 from tests.servers.jars import fetch
 from tests.soak import accounts, faults, parts
 from tests.soak.accounts import Sample

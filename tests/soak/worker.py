@@ -18,11 +18,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer import records
-from tracer.local import LocalLog
-from tracer.records import Kind, TraceBatch
-from tracer.tracer import Labels, Tracer
-from tracer.transport import Message, Transport
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.records import Kind, TraceBatch
+from streamgauge.tracer.tracer import Labels, Tracer
+from streamgauge.tracer.transport import Message, Transport
 
 JOB: Final = "soak"
 PANE: Final = 10.0
@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
 def _transport(args: argparse.Namespace) -> Transport:
     if args.log:
         return LocalLog(args.log)
-    from tracer.kafka import KafkaTransport
+    from streamgauge.tracer.kafka.transport import KafkaTransport
 
     return KafkaTransport(args.bootstrap, prefix=args.prefix)
 

@@ -7,7 +7,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.buffer import SHARES, Buffer, Priority
+from streamgauge.tracer.buffer import SHARES, Buffer, Priority
 
 PUTS = st.lists(st.tuples(st.integers(1, 400), st.sampled_from(Priority)), max_size=60)
 

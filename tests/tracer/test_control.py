@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer import arrays, control
-from tracer.control import Budget, Entry, PlanError, PlanState, Select, Target
-from tracer.plans import Plans
-from tracer.selection import BOOT
-from tracer.tracer import Tensor, Tracer
-from tracer.transport import MemoryLog
+from streamgauge.tracer import arrays, control
+from streamgauge.tracer.control import Budget, Entry, PlanError, PlanState, Select, Target
+from streamgauge.tracer.plans import Plans
+from streamgauge.tracer.selection import BOOT
+from streamgauge.tracer.tracer import Tensor, Tracer
+from streamgauge.tracer.transport import MemoryLog
 
 CATALOGUE = [Entry(name=f"dense_{i}/kernel", collection="weights", bytes=4000) for i in range(3)]
 WEIGHTS = [Select(collection="weights", include="dense_1", every=1)]

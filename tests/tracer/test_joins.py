@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer import join_state
-from tracer.joins import Deadlines, Join, Labels
+from streamgauge.tracer import join_state
+from streamgauge.tracer.joins import Deadlines, Join, Labels
 
 LABELS = Labels(margin=20.0, horizon=35.0, timeout=50.0)
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer import records
-from tracer.bounds import MAX_NAME, MAX_SHARDS
-from tracer.records import (
+from streamgauge.tracer import records
+from streamgauge.tracer.bounds import MAX_NAME, MAX_SHARDS
+from streamgauge.tracer.records import (
     MAX_BYTES,
     Event,
     Feedback,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.selection import BOOT, Entry, Select, Selection, cost_of, fault_of, matches
+from streamgauge.tracer.selection import BOOT, Entry, Select, Selection, cost_of, fault_of, matches
 
 NAMES = ["dense/kernel", "dense/bias", "embedding/table"]
 

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracer import arrays, records
-from tracer.profiles import Feature
-from tracer.records import Name, TraceBatch
-from tracer.selection import Select
-from tracer.summaries import decode, hash_values
-from tracer.tracer import Labels, Tensor, Tracer
-from tracer.transport import LogError, MemoryLog, Message
+from streamgauge.tracer import arrays, records
+from streamgauge.tracer.profiles import Feature
+from streamgauge.tracer.records import Name, TraceBatch
+from streamgauge.tracer.selection import Select
+from streamgauge.tracer.summaries import decode, hash_values
+from streamgauge.tracer.tracer import Labels, Tensor, Tracer
+from streamgauge.tracer.transport import LogError, MemoryLog, Message
 
 LABELS = Labels(margin=20.0, horizon=30.0, timeout=40.0)
 
@@ -556,9 +556,9 @@ def test_the_threads_send_without_being_asked() -> None:
 
 FORK = """
 import os, sys
-from tracer.tracer import Tracer
-from tracer.transport import MemoryLog
-from tracer import arrays, records
+from streamgauge.tracer.tracer import Tracer
+from streamgauge.tracer.transport import MemoryLog
+from streamgauge.tracer import arrays, records
 log = MemoryLog()
 tracer = Tracer("ctr", "w", log, incarnation="a", usage=False)
 tracer.step(0.1, rows=1)
@@ -582,8 +582,8 @@ sys.exit(max(codes))
 
 EXIT = """
 import sys, time
-from tracer.tracer import Tracer
-from tracer.transport import MemoryLog
+from streamgauge.tracer.tracer import Tracer
+from streamgauge.tracer.transport import MemoryLog
 class Dead(MemoryLog):
     def send(self, messages):
         time.sleep(60)

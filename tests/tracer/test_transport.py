@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.ports import Bus
-from tracer.local import LocalLog
-from tracer.transport import COMPACTED, LogError, MemoryLog, Transport
+from streamgauge.pipelines.ports import Bus
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.transport import COMPACTED, LogError, MemoryLog, Transport
 
 KINDS: dict[str, Callable[[Path], Bus]] = {
     "memory": lambda folder: MemoryLog(),

@@ -26,10 +26,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tracer.frameworks.norms import Summaries
-from tracer.frameworks.probes import Layout, Probes, relu_like
-from tracer.selection import Entry
-from tracer.tracer import Tensor, Tracer
+from streamgauge.tracer.frameworks.norms import Summaries
+from streamgauge.tracer.frameworks.probes import Layout, Probes, relu_like
+from streamgauge.tracer.selection import Entry
+from streamgauge.tracer.tracer import Tensor, Tracer
 
 __all__ = ["KerasTracer", "Summaries"]
 
@@ -65,7 +65,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             self._plain = model.train_function
         self._attached, self._selection, self._tracker = model, None, None
         if model.distribute_strategy.num_replicas_in_sync > 1:
-            LOG.warning("tensors of a model with several replicas are not traced (tracer.frameworks.keras)")
+            LOG.warning("tensors of a model with several replicas are not traced (streamgauge.tracer.frameworks.keras)")
             return self
         model.train_function = self._dispatch
         self.tracer.list_tensors(_entries(model))
@@ -155,7 +155,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             self._measured.get_concrete_function(data)
             self._traced.add(shapes)
         except Exception as error:
-            LOG.warning("tensors are not traced: %s: %s (tracer.frameworks.keras)", type(error).__name__, error)
+            LOG.warning("tensors are not traced: %s: %s (streamgauge.tracer.frameworks.keras)", type(error).__name__, error)
             self._measured = None
             return False
         return True

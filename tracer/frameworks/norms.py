@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tracer.events import Tensor
+from streamgauge.tracer.events import Tensor
 
 WHOLE: Final = 1 << 18  # larger tables: the norm is estimated from evenly spaced rows
 SAMPLED_ROWS: Final = 4096

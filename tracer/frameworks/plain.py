@@ -1,7 +1,7 @@
 """For training loops of one's own on NumPy arrays: what the plans ask for is measured, the rest is not touched.
 
 >>> import numpy as np
->>> from tracer.transport import MemoryLog
+>>> from streamgauge.tracer.transport import MemoryLog
 >>> weight, gradient = np.ones(4), np.full(4, 0.5)
 >>> tracer = Tracer("ctr", "w", MemoryLog(), clock=lambda: 0.0)
 >>> traced = Traced(tracer, {"dense": weight})
@@ -21,8 +21,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tracer.selection import Entry
-from tracer.tracer import Tensor, Tracer
+from streamgauge.tracer.selection import Entry
+from streamgauge.tracer.tracer import Tensor, Tracer
 
 Array = NDArray[Any]
 

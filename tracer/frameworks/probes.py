@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
-from tracer.frameworks.norms import Summaries, change_of, part_of
-from tracer.selection import Collection, Emit
+from streamgauge.tracer.frameworks.norms import Summaries, change_of, part_of
+from streamgauge.tracer.selection import Collection, Emit
 
 ACTIVATION_ROWS: Final = 64  # rows of a batch are alike: 64 of them tell as much at a fraction of the cost
 RELU_LIKE: Final = frozenset({"relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "prelu"})

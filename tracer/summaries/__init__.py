@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tracer.records import Clock, RecordError, Sketch
-from tracer.summaries.bins import Bins
-from tracer.summaries.columns import Columns, Summary
-from tracer.summaries.counts import Counts, Moments
-from tracer.summaries.distinct import Distinct
-from tracer.summaries.hashing import Tally, combine, hash_values, is_missing, tally
-from tracer.summaries.heavy import Heavy, Top
-from tracer.summaries.histogram import Histogram
-from tracer.summaries.ids import Ids
-from tracer.summaries.labels import Buckets, LabelBuckets
-from tracer.summaries.piles import Book, Pile
-from tracer.summaries.profile import (
+from streamgauge.tracer.records import Clock, RecordError, Sketch
+from streamgauge.tracer.summaries.batched_merge import BatchedMerge, Book
+from streamgauge.tracer.summaries.bins import Bins
+from streamgauge.tracer.summaries.columns import Columns, Summary
+from streamgauge.tracer.summaries.counts import Counts, Moments
+from streamgauge.tracer.summaries.distinct import Distinct
+from streamgauge.tracer.summaries.hashing import Tally, combine, hash_values, is_missing, tally
+from streamgauge.tracer.summaries.heavy import Heavy, Top
+from streamgauge.tracer.summaries.histogram import Histogram
+from streamgauge.tracer.summaries.ids import Ids
+from streamgauge.tracer.summaries.labels import Buckets, LabelBuckets
+from streamgauge.tracer.summaries.profile import (
     CategoricalProfile,
     NumericProfile,
     profile_categorical,
@@ -29,7 +29,7 @@ from tracer.summaries.profile import (
     profile_numeric,
     tally_values,
 )
-from tracer.summaries.units import Units
+from streamgauge.tracer.summaries.units import Units
 
 __all__ = [
     "KINDS",
@@ -99,11 +99,11 @@ def merge_sketches(sketches: Sequence[Sketch]) -> tuple[Sketch, ...]:
     for sketch in sketches:
         groups.setdefault(_order(sketch), []).append(sketch)
     if len(groups) > FEW and len(groups) < len(sketches):
-        return sketches_of(Pile.of(sketches, Book()))
+        return sketches_of(BatchedMerge.of(sketches, Book()))
     return tuple(_merged(group) for _, group in sorted(groups.items()))
 
 
-def sketches_of(pile: Pile) -> tuple[Sketch, ...]:
+def sketches_of(pile: BatchedMerge) -> tuple[Sketch, ...]:
     """What `merge_sketches` gives of all the sketches in a pile."""
     return tuple(sorted(pile.sketches(_fold), key=_order))
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracer.summaries.columns import (
+from streamgauge.tracer.summaries.columns import (
     Columns,
     Hashes,
     Integers,
@@ -24,8 +24,8 @@ from tracer.summaries.columns import (
     sum_by_key,
     views,
 )
-from tracer.summaries.counts import to_floats
-from tracer.summaries.histogram import bucket_keys
+from streamgauge.tracer.summaries.counts import to_floats
+from streamgauge.tracer.summaries.histogram import bucket_keys
 
 CAPACITY: Final = 256
 _OFFSET: Final = 1 << 31  # makes signed numeric keys sort as unsigned ones

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import Columns, Floats, Values, expect, gather, views
-from tracer.summaries.hashing import is_missing
+from streamgauge.tracer.summaries.columns import Columns, Floats, Values, expect, gather, views
+from streamgauge.tracer.summaries.hashing import is_missing
 
 _COUNTS: Final = struct.Struct("<7q")
 _MOMENTS: Final = struct.Struct("<6d")

@@ -15,8 +15,8 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import Columns, Hashes, expect, gather, is_increasing, views
-from tracer.summaries.hashing import Tally
+from streamgauge.tracer.summaries.columns import Columns, Hashes, expect, gather, is_increasing, views
+from streamgauge.tracer.summaries.hashing import Tally
 
 PRECISION: Final = 12
 REGISTERS: Final = 1 << PRECISION
@@ -37,7 +37,7 @@ class Distinct:
     def of(cls, hashes: Hashes) -> Self:
         """The sketch of hashes (see `hash_values`).
 
-        >>> from tracer.summaries.hashing import hash_values
+        >>> from streamgauge.tracer.summaries.hashing import hash_values
         >>> round(Distinct.of(hash_values(np.arange(100))).estimate())
         100
         """

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import Hashes, Integers
+from streamgauge.tracer.summaries.columns import Hashes, Integers
 
 _GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX1: Final = np.uint64(0xBF58476D1CE4E5B9)

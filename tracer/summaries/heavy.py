@@ -17,7 +17,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import (
+from streamgauge.tracer.summaries.columns import (
     Columns,
     Hashes,
     Integers,
@@ -28,7 +28,7 @@ from tracer.summaries.columns import (
     sum_by_key,
     views,
 )
-from tracer.summaries.hashing import Tally, tally
+from streamgauge.tracer.summaries.hashing import Tally, tally
 
 CAPACITY: Final = 256
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import (
+from streamgauge.tracer.summaries.columns import (
     Columns,
     Floats,
     Integers,
@@ -27,7 +27,7 @@ from tracer.summaries.columns import (
     sum_by_key,
     views,
 )
-from tracer.summaries.counts import to_floats
+from streamgauge.tracer.summaries.counts import to_floats
 
 Keys = NDArray[np.int32]
 _SHIFT: Final = np.uint64(52 - 5)

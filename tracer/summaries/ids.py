@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import (
+from streamgauge.tracer.summaries.columns import (
     Columns,
     Hashes,
     Integers,
@@ -23,7 +23,7 @@ from tracer.summaries.columns import (
     sum_by_key,
     views,
 )
-from tracer.summaries.hashing import Tally, tally
+from streamgauge.tracer.summaries.hashing import Tally, tally
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +93,6 @@ def _is_power(modulus: int) -> bool:
 
 def _sampled(hashes: Hashes, modulus: int) -> NDArray[np.bool_]:
     if not _is_power(modulus):
-        raise ValueError(f"modulus must be a power of two, got {modulus} (tracer.summaries.ids)")
+        raise ValueError(f"modulus must be a power of two, got {modulus} (streamgauge.tracer.summaries.ids)")
     sampled: NDArray[np.bool_] = (hashes & np.uint64(modulus - 1)) == 0
     return sampled

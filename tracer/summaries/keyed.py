@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.bins import Bins
-from tracer.summaries.columns import Columns, gather
-from tracer.summaries.distinct import REGISTERS, SPARSE
-from tracer.summaries.heavy import Heavy
+from streamgauge.tracer.summaries.bins import Bins
+from streamgauge.tracer.summaries.columns import Columns, gather
+from streamgauge.tracer.summaries.distinct import REGISTERS, SPARSE
+from streamgauge.tracer.summaries.heavy import Heavy
 
 Rows = tuple[NDArray[Any], ...]  # keys, then one column for each value
 Heads = NDArray[Any]  # shape [parts or series, columns]

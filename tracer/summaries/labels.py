@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracer.summaries.columns import (
+from streamgauge.tracer.summaries.columns import (
     Columns,
     Floats,
     Integers,

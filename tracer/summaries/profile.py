@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracer.summaries.columns import Values
-from tracer.summaries.counts import Counts, Moments, to_floats, to_objects
-from tracer.summaries.distinct import Distinct
-from tracer.summaries.hashing import Tally, hash_values, is_missing, tally
-from tracer.summaries.heavy import CAPACITY, Heavy
-from tracer.summaries.histogram import Histogram
-from tracer.summaries.ids import Ids
+from streamgauge.tracer.summaries.columns import Values
+from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats, to_objects
+from streamgauge.tracer.summaries.distinct import Distinct
+from streamgauge.tracer.summaries.hashing import Tally, hash_values, is_missing, tally
+from streamgauge.tracer.summaries.heavy import CAPACITY, Heavy
+from streamgauge.tracer.summaries.histogram import Histogram
+from streamgauge.tracer.summaries.ids import Ids
 
 
 class NumericProfile(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.summaries.columns import Columns, Integers, expect, gather, views
+from streamgauge.tracer.summaries.columns import Columns, Integers, expect, gather, views
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,1 +1,1 @@
-"""The dashboards, one a file; `BOARDS` in `dashboards.grafana.catalogue` lists them."""
+"""The dashboards, one a file; `BOARDS` in `streamgauge.dashboards.grafana.catalogue` lists them."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, equals, lines, rows, total
-from dashboards.grafana.panels import QUARTER, AnyPanel, Column, chart, stat_of, table_of
-from dashboards.grafana.rendering import Board
-from dashboards.grafana.variables import jobs
+from streamgauge.dashboards.grafana.boards import shared
+from streamgauge.dashboards.grafana.influxql import chosen, equals, lines, rows, total
+from streamgauge.dashboards.grafana.panels import QUARTER, AnyPanel, Column, chart, stat_of, table_of
+from streamgauge.dashboards.grafana.rendering import Board
+from streamgauge.dashboards.grafana.variables import jobs
 
 _JOB = chosen("job")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dashboards.grafana.anchors import scores
-from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, equals, lines, rows, summary
-from dashboards.grafana.links import to_page
-from dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, chart, stat_of, table_of
-from dashboards.grafana.rendering import Board
-from dashboards.grafana.variables import one_job
-from pipelines.adapters.influx_schema import MOST_PARTS
+from streamgauge.dashboards.grafana.anchors import scores
+from streamgauge.dashboards.grafana.boards import shared
+from streamgauge.dashboards.grafana.influxql import chosen, equals, lines, rows, summary
+from streamgauge.dashboards.grafana.links import to_page
+from streamgauge.dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, chart, stat_of, table_of
+from streamgauge.dashboards.grafana.rendering import Board
+from streamgauge.dashboards.grafana.variables import one_job
+from streamgauge.pipelines.adapters.influx.schema import MOST_PARTS
 
 _JOB = chosen("job")
 _LOST = (_JOB, equals("part_of", "overall"), '"points" > 0')

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dashboards.grafana.anchors import GREEN, RED, YELLOW, Step, scores
-from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, equals, newest, summary, total
-from dashboards.grafana.links import to_board, to_page
-from dashboards.grafana.panels import QUARTER, AnyPanel, Column, stat_of, table_of
-from dashboards.grafana.rendering import Board
-from dashboards.grafana.variables import jobs
+from streamgauge.dashboards.grafana.anchors import GREEN, RED, YELLOW, Step, scores
+from streamgauge.dashboards.grafana.boards import shared
+from streamgauge.dashboards.grafana.influxql import chosen, equals, newest, summary, total
+from streamgauge.dashboards.grafana.links import to_board, to_page
+from streamgauge.dashboards.grafana.panels import QUARTER, AnyPanel, Column, stat_of, table_of
+from streamgauge.dashboards.grafana.rendering import Board
+from streamgauge.dashboards.grafana.variables import jobs
 
 _DOMAINS = ("overall", "sample", "train", "system")
 _OVERALL = (equals("domain", "overall"), chosen("job"))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dashboards.grafana.anchors import GREEN, RED, Step
-from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, lines, rows, summary
-from dashboards.grafana.measured import judged, values
-from dashboards.grafana.panels import FULL, HALF, THIRD, AnyPanel, Column, chart, table_of
-from dashboards.grafana.rendering import Board
-from dashboards.grafana.variables import OWN, jobs, own_entities
-from pipelines.adapters.influx_schema import TABLES
-from pipelines.registry import METRICS
+from streamgauge.dashboards.grafana.anchors import GREEN, RED, Step
+from streamgauge.dashboards.grafana.boards import shared
+from streamgauge.dashboards.grafana.influxql import chosen, lines, rows, summary
+from streamgauge.dashboards.grafana.measured import judged, values
+from streamgauge.dashboards.grafana.panels import FULL, HALF, THIRD, AnyPanel, Column, chart, table_of
+from streamgauge.dashboards.grafana.rendering import Board
+from streamgauge.dashboards.grafana.variables import OWN, jobs, own_entities
+from streamgauge.pipelines.adapters.influx.schema import TABLES
+from streamgauge.pipelines.registry import METRICS
 
 _JOB = chosen("job")
 _TAKEN = ("records", "points")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, equals
-from dashboards.grafana.measured import LINKS, any_of, judged, values
-from dashboards.grafana.rendering import Board
-from dashboards.grafana.variables import entities, jobs, metric, workers
+from streamgauge.dashboards.grafana.boards import shared
+from streamgauge.dashboards.grafana.influxql import chosen, equals
+from streamgauge.dashboards.grafana.measured import LINKS, any_of, judged, values
+from streamgauge.dashboards.grafana.rendering import Board
+from streamgauge.dashboards.grafana.variables import entities, jobs, metric, workers
 
 _OF_JOB = ("job", "worker")
 _SAMPLE = (chosen("job"), equals("domain", "sample"))

@@ -10,10 +10,10 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import AnnotationQuery
 
-from dashboards.grafana.anchors import GREEN, ORANGE, RED, YELLOW, scores
-from dashboards.grafana.influxql import SOURCE, chosen, equals, lines, newest, rows
-from dashboards.grafana.links import Link, to_board, to_page
-from dashboards.grafana.panels import FULL, AnyPanel, Column, chart, stat_of, table_of, timeline
+from streamgauge.dashboards.grafana.anchors import GREEN, ORANGE, RED, YELLOW, scores
+from streamgauge.dashboards.grafana.influxql import SOURCE, chosen, equals, lines, newest, rows
+from streamgauge.dashboards.grafana.links import Link, to_board, to_page
+from streamgauge.dashboards.grafana.panels import FULL, AnyPanel, Column, chart, stat_of, table_of, timeline
 
 STATES: Final = {"healthy": GREEN, "watch": YELLOW, "degraded": ORANGE, "broken": RED}
 SEVERITIES: Final = {"info": "blue", "ticket": YELLOW, "page": ORANGE, "page-now": RED}

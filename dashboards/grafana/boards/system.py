@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dashboards.grafana.anchors import plotted
-from dashboards.grafana.boards import shared
-from dashboards.grafana.influxql import chosen, equals, lines
-from dashboards.grafana.measured import LINKS, any_of, judged, unit_of, values
-from dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, table_of, timeline
-from dashboards.grafana.rendering import Board
-from dashboards.grafana.variables import entities, jobs, metric, workers
-from pipelines.adapters.influx_schema import NONE
-from pipelines.registry import METRICS, RULES
+from streamgauge.dashboards.grafana.anchors import plotted
+from streamgauge.dashboards.grafana.boards import shared
+from streamgauge.dashboards.grafana.influxql import chosen, equals, lines
+from streamgauge.dashboards.grafana.measured import LINKS, any_of, judged, unit_of, values
+from streamgauge.dashboards.grafana.panels import FULL, HALF, AnyPanel, Column, table_of, timeline
+from streamgauge.dashboards.grafana.rendering import Board
+from streamgauge.dashboards.grafana.variables import entities, jobs, metric, workers
+from streamgauge.pipelines.adapters.influx.schema import NONE
+from streamgauge.pipelines.registry import METRICS, RULES
 
 _OF_WORKER = ("job", "worker")
 _SYSTEM = (chosen("job"), equals("domain", "system"))

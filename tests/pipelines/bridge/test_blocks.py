@@ -9,12 +9,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import outputs
-from pipelines.bridge import rows
-from pipelines.bridge.blocks import Block, Blocks, Place, Sample, fields_of, place_of
-from pipelines.config import Bridge, Feature, JobConfig
-from tracer import records, summaries
-from tracer.records import TraceBatch
+from streamgauge.pipelines.bridge import rows
+from streamgauge.pipelines.bridge.blocks import Block, Blocks, Place, Sample, fields_of, place_of
+from streamgauge.pipelines.config.schema import Bridge, Feature, JobConfig
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer import records, summaries
+from streamgauge.tracer.records import TraceBatch
 
 JOB = JobConfig(
     name="ctr",

@@ -15,13 +15,13 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="the bridge needs confluent-kafka: install streamgauge[bridge]")
 pytest.importorskip("pandas", reason="the flights need pandas: install streamgauge[demo]")
 
-from examples.flights import rows as flights
-from pipelines import outputs
+from streamgauge.examples.flights import rows as flights
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer import records
+from streamgauge.tracer.kafka.transport import KafkaTransport
+from streamgauge.tracer.records import TraceBatch
 from tests.servers.kafka import KafkaServers
 from tests.waiting import PATIENCE_S, until
-from tracer import records
-from tracer.kafka import KafkaTransport
-from tracer.records import TraceBatch
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 CONFIG = Path(__file__).parents[3] / "examples" / "flights" / "bridge.toml"

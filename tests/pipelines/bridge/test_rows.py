@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.bridge import rows
-from pipelines.faults import ConfigError
-from tracer.summaries import hash_values
+from streamgauge.pipelines.bridge import rows
+from streamgauge.pipelines.config.faults import ConfigError
+from streamgauge.tracer.summaries import hash_values
 
 FIELDS = ["id", "user.age", "user.city", "clicked"]
 ROW = {"id": "a1", "user": {"age": 31, "city": "Ulm"}, "clicked": True, "more": [1, 2]}

@@ -12,22 +12,23 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from pipelines import loading, outputs
-from pipelines.adapters.kafka import KafkaBus
-from pipelines.adapters.kafka_group import GroupOffsets
-from pipelines.config import Config, JobConfig, Kafka
-from pipelines.dead_letters import fitting
-from pipelines.engines.embedded import Engine
-from pipelines.engines.parts import operator_of
-from pipelines.engines.ticking import Hosted
-from pipelines.reading import Reading
-from pipelines.stream import shards
-from pipelines.stream.shards import Forward
-from pipelines.topics import GROUPS, LARGEST
+from streamgauge.pipelines.adapters.kafka.bus import KafkaBus
+from streamgauge.pipelines.adapters.kafka.group import GroupOffsets
+from streamgauge.pipelines.config import loading
+from streamgauge.pipelines.config.schema import Config, JobConfig, Kafka
+from streamgauge.pipelines.engines.embedded import Engine
+from streamgauge.pipelines.engines.parts import operator_of
+from streamgauge.pipelines.engines.ticking import Hosted
+from streamgauge.pipelines.stream import shards
+from streamgauge.pipelines.stream.shards import Forward
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.dead_letters import fitting
+from streamgauge.pipelines.wire.offsets import Offsets
+from streamgauge.pipelines.wire.topics import GROUPS, LARGEST
+from streamgauge.tracer import records, summaries
+from streamgauge.tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
+from streamgauge.tracer.transport import LogError, MemoryLog, Message
 from tests.pipelines.engines import test_kill
-from tracer import records, summaries
-from tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
-from tracer.transport import LogError, MemoryLog, Message
 
 TOPICS: Final = ("scores", "anomalies", "partials", "dead-letters")
 PLAIN: Final = ("ctr", "ads", "feed", "mail")
@@ -203,7 +204,7 @@ def group_lag(group: GroupOffsets, bus: KafkaBus) -> int:
     except LogError:
         committed = {}
     offsets = {log: committed.get(number, 0) for number, log in enumerate(bus.logs("traces"))}
-    return Reading(bus, ("traces",), offsets).lag(bus)
+    return Offsets(bus, ("traces",), offsets).lag(bus)
 
 
 class Progress:

@@ -6,12 +6,12 @@ import math
 
 import msgspec
 
-from anomaly.types import Anomaly, Score
-from pipelines import outputs
-from pipelines.config import JobConfig
-from pipelines.outputs import Output
-from tracer import records
-from tracer.records import Tick, TraceBatch
+from streamgauge.anomaly.types import Anomaly, Score
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Tick, TraceBatch
 
 
 class Tally:

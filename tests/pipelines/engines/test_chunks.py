@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.engines.chunks import Chunk, cut, newest, other
+from streamgauge.pipelines.engines.chunks import Chunk, cut, newest, other
 
 Records = list[tuple[str, bytes]]
 

@@ -15,23 +15,23 @@ from typing import Any
 
 import pytest
 
-from pipelines.adapters.sqlite_canonical import canonical_dump
+from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
+from streamgauge.tracer.local.log import LocalLog
 from tests.pipelines.engines import test_kill
 from tests.servers.influx import InfluxServer
 from tests.waiting import until
-from tracer.local import LocalLog
 
 PANES = 160
 KINDS = (b'["score"', b'["point"', b'["anomaly"', b'["notification"', b'["decision"')
 OFTEN = """
 import sys
-from pipelines.engines.embedded import Engine
-from pipelines.engines.keyed import KeyedConsumer
+from streamgauge.pipelines.engines.embedded import Engine
+from streamgauge.pipelines.engines.keyed import KeyedConsumer
 for consumer in (Engine, KeyedConsumer):  # state is committed fifty times as often: kills hit commits, too
     consumer.__init__.__kwdefaults__["every"] = 0.1
 """
 NEXT = """
-from pipelines.states import FORMS, Form
+from streamgauge.pipelines.wire.states import FORMS, Form
 def step(kind, old):
     def upgrade(items):
         print("upgraded the", kind, flush=True)
@@ -39,7 +39,7 @@ def step(kind, old):
     return Form(old.version + 1, {old.version: upgrade})
 FORMS.update({kind: step(kind, old) for kind, old in FORMS.items()})
 """
-MAIN = "from pipelines.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+MAIN = "from streamgauge.pipelines.cli import main\nsys.exit(main(sys.argv[1:]))\n"
 
 
 class Run:

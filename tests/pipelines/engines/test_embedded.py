@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import outputs
-from pipelines.config import Config, JobConfig
-from pipelines.engines.combining import combining
-from pipelines.engines.embedded import Engine
-from pipelines.engines.ticking import CATCH_UP
-from pipelines.outputs import DeadLetter, Output
-from pipelines.pipeline import Report
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.engines.combining import combining
+from streamgauge.pipelines.engines.embedded import Engine
+from streamgauge.pipelines.engines.ticking import CATCH_UP
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import DeadLetter, Output
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Open, Setting, Tick
+from streamgauge.tracer.transport import LogError, MemoryLog
 from tests.pipelines.engines.tally import Tally, batch, tick
-from tracer import records
-from tracer.records import Open, Setting, Tick
-from tracer.transport import LogError, MemoryLog
 
 JOBS = (JobConfig(name="a"), JobConfig(name="b", tick=2.0), JobConfig(name="c", shards=2))
 LOG = Config(clock="log", jobs=JOBS)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines.config import JobConfig
-from pipelines.engines.keyed import KeyedConsumer, Route
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.engines.keyed import KeyedConsumer, Route
+from streamgauge.tracer.transport import MemoryLog
 from tests.pipelines.engines.tally import Tally, batch
-from tracer.transport import MemoryLog
 
 
 def test_each_record_that_makes_an_operator_fail_is_one_dead_letter_however_many_come() -> None:

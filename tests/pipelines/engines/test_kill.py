@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.adapters.sqlite_canonical import canonical_dump
-from tracer import records
-from tracer.local import LocalLog
-from tracer.records import Name, Tick, TraceBatch
+from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.records import Name, Tick, TraceBatch
 
 PANE = 10.0
 CONFIG = """

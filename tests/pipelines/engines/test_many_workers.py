@@ -7,15 +7,15 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.config import Config, JobConfig, WindowSpec
-from pipelines.engines.combining import combining
-from pipelines.engines.embedded import Engine
-from pipelines.engines.parts import combiner_of, operator_of
+from streamgauge.pipelines.config.schema import Config, JobConfig, WindowSpec
+from streamgauge.pipelines.engines.combining import combining
+from streamgauge.pipelines.engines.embedded import Engine
+from streamgauge.pipelines.engines.parts import combiner_of, operator_of
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Name, Tick, TraceBatch, key_of, shard_of
+from streamgauge.tracer.transport import MemoryLog
 from tests.engines import answers
 from tests.engines.answers import Answer
-from tracer import records
-from tracer.records import Name, Tick, TraceBatch, key_of, shard_of
-from tracer.transport import MemoryLog
 
 WORKERS: Final = 500
 SHARDS: Final = 8

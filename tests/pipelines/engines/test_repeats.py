@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly.types import Anomaly
-from pipelines import outputs
-from pipelines.config import Config, JobConfig, Paging
-from pipelines.outputs import Output
-from pipelines.pager import Pager
-from tracer.records import Tick
+from streamgauge.anomaly.types import Anomaly
+from streamgauge.pipelines.config.schema import Config, JobConfig, Paging
+from streamgauge.pipelines.paging.pager import Pager
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer.records import Tick
 
 CONFIG = Config(jobs=(JobConfig(name="ctr", paging=Paging(grace=5.0, max_wait=20.0, group=10.0, clear_hold=10.0)),))
 EVENTS = st.lists(

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="needs confluent-kafka: pip install 'streamgauge[kafka]'")
 
-from pipelines.adapters.sqlite_canonical import canonical_dump
-from pipelines.config import Kafka
-from tests.pipelines.adapters import kafka_world, test_kafka_answer
+from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
+from streamgauge.pipelines.config.schema import Kafka
+from tests.pipelines.adapters.kafka import test_answer, world
 from tests.pipelines.engines import kafka_log, test_kill
-from tests.pipelines.engines.flink_world import QUICK
+from tests.pipelines.engines.flink.world import QUICK
 from tests.servers.kafka import KafkaServers
 from tests.servers.kafka_secured import PASSWORD, SASL
 from tests.waiting import until
@@ -28,23 +28,23 @@ def test_run_on_brokers_that_want_a_password_ends_with_the_store_of_the_embedded
 ) -> None:  # fmt: skip
     monkeypatch.setenv("JVM_ARGS", QUICK)
     made = Kafka(bootstrap=secured.internal, prefix=f"{engine}.", partitions=3)
-    kafka_world.make(made)
+    world.make(made)
     kafka = msgspec.structs.replace(
         made, bootstrap=secured.bootstrap, settings=SASL | {"ssl.ca.location": str(certificates / "ca.pem")},
         password_file=str(certificates / "password"),
     )  # fmt: skip
     config, folder = _configured(tmp_path, kafka, engine), tmp_path / "data"
-    process, address = test_kafka_answer.start(config, folder)
+    process, address = test_answer.start(config, folder)
     try:
-        with kafka_world.bus(kafka, tmp_path) as bus:
+        with world.bus(kafka, tmp_path) as bus:
             bus.send([message for number in range(60) for message in test_kill.pane_of(number)])
             until(lambda: kafka_log.end(bus, "anomalies") > 0, "the engine says nothing")
-        test_kafka_answer.drained(address)
+        test_answer.drained(address)
     finally:
-        test_kafka_answer.stop(process)
+        test_answer.stop(process)
     said = canonical_dump(folder / "store.db")
-    assert all(kind in said for kind in test_kafka_answer.KINDS)
-    assert said.splitlines() == test_kafka_answer.steady(tmp_path, kafka).splitlines()
+    assert all(kind in said for kind in test_answer.KINDS)
+    assert said.splitlines() == test_answer.steady(tmp_path, kafka).splitlines()
     written = [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
     assert not any(PASSWORD.encode() in text for text in written)
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from pipelines.config import DAY, HOUR
-from pipelines.sample_quality.drift import changes_in_sigmas
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.config.schema import DAY, HOUR
+from streamgauge.pipelines.sample_quality.drift import changes_in_sigmas
+from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.tracer.summaries import Bins, hash_values, profile_categorical, profile_numeric
 from tests.pipelines.reports import LONG, config, evaluate, learn, partial, report, values_of
-from tracer.summaries import Bins, hash_values, profile_categorical, profile_numeric
 
 SLOT = 3 * HOUR
 
@@ -79,7 +79,7 @@ def test_the_reference_of_one_feature_does_not_wait_for_another_that_is_ill():
 
 
 def kinds_of():
-    from tracer.summaries import Heavy, Histogram
+    from streamgauge.tracer.summaries import Heavy, Histogram
 
     return (Histogram, "feature:age"), (Heavy, "feature:tail")
 

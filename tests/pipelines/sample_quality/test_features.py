@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.tracer.summaries import profile_categorical, profile_numeric
 from tests.pipelines.reports import LONG, config, evaluate, feature, partial, report, values_of
-from tracer.summaries import profile_categorical, profile_numeric
 
 NAN = float("nan")
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from pipelines.config import DAY, HOUR
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.config.schema import DAY, HOUR
+from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.tracer.summaries import Histogram, Ids, hash_values, profile_categorical, profile_ids
 from tests.pipelines.reports import config, evaluate, learn, partial, report, totals, values_of
-from tracer.summaries import Histogram, Ids, hash_values, profile_categorical, profile_ids
 
 SLOT = 3 * HOUR
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipelines.config import DAY, HOUR, Labels
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.config.schema import DAY, HOUR, Labels
+from streamgauge.pipelines.stream.evaluate import Evaluator
 from tests.pipelines.reports import config, evaluate, learn, partial, presence, report, totals, values_of
 
 SLOT = 3 * HOUR

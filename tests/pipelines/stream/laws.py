@@ -9,10 +9,12 @@ from random import Random
 import msgspec
 import numpy as np
 
-from pipelines.config import JobConfig
-from pipelines.outputs import Output
-from pipelines.pipeline import Report
-from pipelines.stream.windows import Calendar, to_micros
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream.windows import Calendar, to_micros
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer import records as wire
+from streamgauge.tracer.records import Tick, TraceBatch
 from tests.pipelines.stream.logs import (
     PANE,
     T0,
@@ -30,8 +32,6 @@ from tests.pipelines.stream.logs import (
     shard_outputs,
     tick,
 )
-from tracer import records as wire
-from tracer.records import Tick, TraceBatch
 
 
 def one_log_gives_one_answer(random: Random) -> None:

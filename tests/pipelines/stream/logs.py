@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipelines import outputs
-from pipelines.config import JobConfig, WindowSpec
-from pipelines.outputs import Counters, Output
-from pipelines.pipeline import Report
-from pipelines.stream.operators import Operator
-from pipelines.stream.shards import Combiner
-from tracer import summaries
-from tracer.records import (
+from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
+from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream.operators import Operator
+from streamgauge.pipelines.stream.shards import Combiner
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import Counters, Output
+from streamgauge.tracer import summaries
+from streamgauge.tracer.records import (
     Event,
     Feedback,
     Name,

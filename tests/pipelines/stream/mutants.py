@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipelines.stream import (
+from streamgauge.pipelines.stream import (
     closing,
     facts,
     intake,
@@ -23,7 +23,7 @@ from pipelines.stream import (
     watermark,
     windows,
 )
-from pipelines.stream.state import Closed, Job, Side, Worker
+from streamgauge.pipelines.stream.state import Closed, Job, Side, Worker
 from tests.pipelines.stream import laws, test_rules, test_shards, test_windows
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.stream.blocks import Blocks
-from tracer.records import Sketch
-from tracer.summaries import Counts, Moments, encode, merge_sketches
+from streamgauge.pipelines.stream.blocks import Blocks
+from streamgauge.tracer.records import Sketch
+from streamgauge.tracer.summaries import Counts, Moments, encode, merge_sketches
 
 SLIDE = 10
 change = st.tuples(st.integers(1, 40), st.sampled_from("abc"), st.integers(1, 9), st.booleans())

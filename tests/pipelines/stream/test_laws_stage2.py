@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from pipelines.config import JobConfig
-from pipelines.stream.operators import Operator
-from pipelines.stream.stage2 import Stage2
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.stream.operators import Operator
+from streamgauge.pipelines.stream.stage2 import Stage2
 from tests.pipelines.stream import laws, logs
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec import json
 
-from anomaly.types import Anomaly
-from pipelines.config import JobConfig, WindowSpec
-from pipelines.outputs import Change, Counters, DeadLetter, Output
-from pipelines.pipeline import Partial, Presence, Report
+from streamgauge.anomaly.types import Anomaly
+from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
+from streamgauge.pipelines.metrics import Partial, Presence, Report
+from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, Output
+from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, encode
 from tests.pipelines.stream.logs import NAMES, PANE, T0, batch, operator, records, reports, tick
-from tracer.records import Event, Feedback, Name, Open, Record, Setting, encode
 
 SHORT = WindowSpec(name="short", kind="short", length=30, slide=30)
 LONG = WindowSpec(name="long", kind="long", length=60, slide=30)

@@ -6,13 +6,14 @@ from random import Random
 
 import pytest
 
-from pipelines import outputs
-from pipelines.config import JobConfig, WindowSpec
-from pipelines.outputs import Change, DeadLetter
-from pipelines.stream import pieces
-from pipelines.stream.operators import Operator
-from pipelines.stream.pieces import Piece
-from pipelines.stream.shards import KINDS, Combiner
+from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
+from streamgauge.pipelines.stream import pieces
+from streamgauge.pipelines.stream.operators import Operator
+from streamgauge.pipelines.stream.pieces import Piece
+from streamgauge.pipelines.stream.shards import KINDS, Combiner
+from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import Change, DeadLetter
+from streamgauge.tracer.records import Event, Feedback, Open, Setting, encode, shard_of
 from tests.pipelines.stream.logs import (
     PANE,
     T0,
@@ -27,7 +28,6 @@ from tests.pipelines.stream.logs import (
     shard_outputs,
     tick,
 )
-from tracer.records import Event, Feedback, Open, Setting, encode, shard_of
 
 CONFIG = JobConfig(
     name="j", pane=PANE, tick=PANE, shards=2, windows=(WindowSpec(name="s", kind="short", length=30, slide=30),)

@@ -8,8 +8,8 @@ from random import Random
 import msgspec
 import pytest
 
-from pipelines import states
-from pipelines.config import JobConfig, WindowSpec
+from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
+from streamgauge.pipelines.wire import states
 from tests.pipelines.stream.logs import Echo, chaos, operator, run
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"

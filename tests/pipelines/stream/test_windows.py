@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.config import HOUR, WindowSpec
-from pipelines.stream.windows import Calendar, Grid, to_micros, to_seconds
+from streamgauge.pipelines.config.schema import HOUR, WindowSpec
+from streamgauge.pipelines.stream.windows import Calendar, Grid, to_micros, to_seconds
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
 TIMES = st.integers(to_micros(0), to_micros(2e9))

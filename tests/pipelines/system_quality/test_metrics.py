@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from pipelines.config import HOUR
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.config.schema import HOUR
+from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.tracer.summaries import Histogram
 from tests.pipelines.reports import WALL, config, evaluate, partial, presence, report, values_of
-from tracer.summaries import Histogram
 
 
 def wall(*partials, presences=(), **changes):

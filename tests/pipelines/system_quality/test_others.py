@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from statistics import median
 
-from pipelines.system_quality.others import Others
+from streamgauge.pipelines.system_quality.others import Others
 
 
 def test_the_median_of_the_others_is_that_of_the_rest() -> None:

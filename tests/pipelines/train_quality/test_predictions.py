@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from pipelines.config import DAY
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.config.schema import DAY
+from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.tracer.summaries import Buckets, LabelBuckets, Moments
 from tests.pipelines.reports import LONG, config, evaluate, learn, partial, report, values_of
-from tracer.summaries import Buckets, LabelBuckets, Moments
 
 
 def judged(worker, predictions, labels):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.stream.evaluate import Evaluator
 from tests.pipelines.reports import SHORT, evaluate, learn, partial, report, totals, values_of
 from tests.pipelines.reports import config as job
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.tracer.summaries import Units
 from tests.pipelines.reports import LONG, config, evaluate, learn, partial, report, values_of
-from tracer.summaries import Units
 
 SLOT = 10800.0
 

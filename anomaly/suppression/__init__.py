@@ -1,0 +1,1 @@
+"""From an alert storm to one page: topology, episodes, the visible list of stages."""

@@ -1,0 +1,219 @@
+"""The open episodes of one job, indexed by place and tie, with their timers; and the state's bytes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import msgspec
+
+from streamgauge.anomaly.suppression.episodes import LOOKED_AT, NEVER, REMEMBERED, Episode, Snapshot, State, Waits
+from streamgauge.anomaly.suppression.topology import Graph, base_of
+from streamgauge.anomaly.types import Alert, Decision, Notification, Reason, Silence, Topology
+
+
+class Ledger:
+    """The open episodes of one job, by node, entity, worker and timer. `out` collects what was decided."""
+
+    def __init__(self, job: str, waits: Waits, topology: Topology, *, workers: int = 0) -> None:
+        self.job, self.waits, self._workers = job, waits, workers
+        self.graph = self._graph_of(topology)
+        self.number = self.count = self.carried = 0
+        self.out: list[Decision | Notification] = []
+        self.told: dict[str, None] = {}
+        self.silences: dict[str, Silence] = {}
+        self.recent: list[Episode] = []  # closed roots, until nothing can follow from them any more
+        self.episodes: dict[str, Episode] = {}
+        self._clear()
+
+    def use(self, topology: Topology) -> None:
+        """From now on decide by this topology."""
+        self.graph = self._graph_of(topology)
+        self._reindex()
+
+    @property
+    def workers(self) -> int:
+        """How many workers the job has."""
+        return max(len(self.graph.workers), self._workers)
+
+    # -- looking up ---
+    def live(self, fingerprint: str) -> Episode | None:
+        """The open episode of a fingerprint."""
+        return self._live.get(fingerprint)
+
+    def pending(self, key: str) -> tuple[Episode, ...]:
+        """Undecided episodes of one node, of one `base NAME`, or under one key of `keys_of`."""
+        return tuple(self._pending.get(key, {}).values())
+
+    def carriers(self, key: str) -> Iterator[Episode]:
+        """The newest sent or suppressed episodes of one node or one `base NAME`.
+
+        Under `sent NAME`, or a key of `keys_of`, the newest sent ones.
+        """
+        return islice(reversed(self._carriers.get(key, {}).values()), LOOKED_AT)
+
+    def at_base(self, base: str) -> Iterable[Episode]:
+        """All open episodes of one entity, at the job and its workers."""
+        return self._bases.get(base, {}).values()
+
+    def children(self, episode: Episode) -> list[Episode]:
+        """Those whose direct cause this is, in order of arrival."""
+        return sorted(self._children.get(episode.id, {}).values(), key=_order)
+
+    def members(self, root: Episode) -> list[Episode]:
+        """Those whose root this is, in order of arrival."""
+        return sorted(self._members.get(root.id, {}).values(), key=_order)
+
+    def has_members(self, root: Episode) -> bool:
+        """Whether anything is suppressed under a root."""
+        return root.id in self._members and bool(self._members[root.id])
+
+    def root_of(self, episode: Episode) -> Episode | None:
+        """The sent, open root above a sent or suppressed episode."""
+        root = episode if episode.state == "sent" else self.episodes.get(episode.reason.root)
+        return root if root is not None and root.state == "sent" else None
+
+    def keys_of(self, alert: Alert) -> tuple[str, ...]:
+        """The keys under which a sent root is found by what shares its worker or its source, and what waits by it."""
+        source = self.graph.source(base_of(alert.node))
+        keys = [f"worker {alert.worker}"] if alert.worker else []
+        return tuple([*keys, f"from {source}"] if source else keys)
+
+    # -- changing ---
+    def add(self, episode: Episode) -> None:
+        """Open an episode."""
+        self.episodes[episode.id] = episode
+        self._index(episode)
+
+    def remove(self, episode: Episode) -> None:
+        """Close an episode; nobody may hang on it any more."""
+        self._unindex(episode)
+        del self.episodes[episode.id]
+
+    def move(self, episode: Episode, state: State, reason: Reason, now: float, *, due: float = NEVER) -> None:
+        """Put an episode into a state, with the reason, and say so."""
+        self._unindex(episode)
+        if state in ("sent", "suppressed"):
+            self.carried += 1
+            episode.carried = self.carried
+        episode.state, episode.reason, episode.due = state, reason, due
+        episode.since = now
+        self._index(episode)
+        self.say(episode, now)
+
+    def reparent(self, episode: Episode, cause: str) -> None:
+        """Hang a suppressed episode on another cause under the same root."""
+        self._unindex(episode)
+        self.carried += 1
+        episode.carried, episode.reason = self.carried, msgspec.structs.replace(episode.reason, cause=cause)
+        self._index(episode)
+
+    def arm(self, episode: Episode) -> None:
+        """Note when something must be done with an episode, after its times were changed."""
+        heapq.heappush(self._timers, (episode.timer, episode.order, episode.id))
+
+    def say(self, episode: Episode, now: float, state: State | None = None, reason: Reason | None = None) -> None:
+        """One entry of the audit trail."""
+        self.number += 1
+        state, reason = state or episode.state, reason or episode.reason
+        decision = Decision(
+            job=self.job, time=now, alert=episode.alert, state=state, reason=reason,
+            notification=episode.notification, number=self.number,
+        )  # fmt: skip
+        self.out.append(decision)
+
+    def remember(self, episode: Episode) -> None:
+        """Keep the identity of an episode that was told."""
+        self.told[episode.id] = None
+        while len(self.told) > REMEMBERED:
+            del self.told[next(iter(self.told))]
+
+    def next_timer(self) -> float:
+        """When the next thing is due."""
+        while self._timers:
+            time, _, identity = self._timers[0]
+            episode = self.episodes.get(identity)
+            if episode is not None and episode.timer == time:
+                return time
+            heapq.heappop(self._timers)
+        return NEVER
+
+    def take_due(self, now: float) -> list[Episode]:
+        """Everything that is due, once, in order of arrival."""
+        due: dict[str, Episode] = {}
+        while self.next_timer() <= now:
+            identity = heapq.heappop(self._timers)[2]
+            due[identity] = self.episodes[identity]
+        return sorted(due.values(), key=_order)
+
+    # -- the state as bytes ---
+    def snapshot(self) -> Snapshot:
+        """The state; `out` must have been taken."""
+        return Snapshot(
+            number=self.number, count=self.count, carried=self.carried, topology=self.graph.topology,
+            episodes=tuple(self.episodes.values()), recent=tuple(self.recent), told=tuple(self.told),
+            silences=tuple(self.silences.values()),
+        )  # fmt: skip
+
+    def restore(self, state: Snapshot) -> None:
+        """Become what `snapshot` described."""
+        self.number, self.count, self.carried = state.number, state.count, state.carried
+        self.graph = self._graph_of(state.topology)
+        self.recent = list(state.recent)
+        self.told = dict.fromkeys(state.told)
+        self.silences = {silence.id: silence for silence in state.silences}
+        self.episodes = {episode.id: episode for episode in state.episodes}
+        self._reindex()
+
+    # -- indexes ---
+    def _graph_of(self, topology: Topology) -> Graph:
+        return Graph(topology, max_hops=self.waits.max_hops, hop_delay=self.waits.hop_delay)
+
+    def _reindex(self) -> None:
+        self._clear()
+        for episode in sorted(self.episodes.values(), key=lambda episode: (episode.carried, episode.order)):
+            self._index(episode)
+
+    def _clear(self) -> None:
+        self._live: dict[str, Episode] = {}
+        self._pending: dict[str, dict[str, Episode]] = {}
+        self._carriers: dict[str, dict[str, Episode]] = {}
+        self._bases: dict[str, dict[str, Episode]] = {}
+        self._children: dict[str, dict[str, Episode]] = {}
+        self._members: dict[str, dict[str, Episode]] = {}
+        self._timers: list[tuple[float, int, str]] = []
+
+    def _index(self, episode: Episode) -> None:
+        self._live[episode.alert.fingerprint] = episode
+        for table, key in self._places(episode):
+            table.setdefault(key, {})[episode.id] = episode
+        self.arm(episode)
+
+    def _unindex(self, episode: Episode) -> None:
+        self._live.pop(episode.alert.fingerprint, None)
+        for table, key in self._places(episode):
+            entries = table.get(key)
+            if entries is not None and entries.pop(episode.id, None) is not None and not entries:
+                del table[key]
+
+    def _places(self, episode: Episode) -> Iterator[tuple[dict[str, dict[str, Episode]], str]]:
+        node = episode.alert.node
+        yield self._bases, base_of(node)
+        if episode.state == "pending":
+            for key in (node, f"base {base_of(node)}", *self.keys_of(episode.alert)):
+                yield self._pending, key
+        if episode.carries:
+            yield self._carriers, node
+            yield self._carriers, f"base {base_of(node)}"
+        if episode.state == "sent":
+            yield self._carriers, f"sent {base_of(node)}"
+            for key in self.keys_of(episode.alert):
+                yield self._carriers, key
+        if episode.state == "suppressed":
+            yield self._children, episode.reason.cause
+            yield self._members, episode.reason.root
+
+
+def _order(episode: Episode) -> int:
+    return episode.order

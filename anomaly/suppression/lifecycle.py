@@ -1,0 +1,181 @@
+"""What happens to episodes as time passes: arrivals, decisions, ends, releases, repeats; `advance` is the one way in.
+
+Time is an argument. Everything that is due up to a tick is done at that tick, in the order of the deadlines and
+stamped with them; at one time arrivals come first, then ends, then decisions in the order of `suppression.rank`. What
+is told at one time is told after all of that time was decided, so a page lists what is folded beneath it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from streamgauge.anomaly.suppression.arrivals import Arrival, arrival_order, arrive
+from streamgauge.anomaly.suppression.episodes import NEVER, STALE, Episode, notification_id
+from streamgauge.anomaly.suppression.ledger import Ledger
+from streamgauge.anomaly.suppression.relations import explains, is_silenced, is_wide, rank
+from streamgauge.anomaly.suppression.stages import Verdict, aftermath, group, judge, under_cause
+from streamgauge.anomaly.suppression.topology import base_of
+from streamgauge.anomaly.suppression.transitions import FLAPS, Told, close, fold, schedule, settle
+from streamgauge.anomaly.suppression.wording import duration
+from streamgauge.anomaly.types import Notification, Reason
+
+
+def advance(ledger: Ledger, arrivals: Sequence[Arrival], until: float) -> None:
+    """Do everything up to and at `until`. `arrivals` lie between the last call's `until` and this one's."""
+    queue = sorted(arrivals, key=arrival_order)
+    taken = 0
+    while True:
+        now = min(queue[taken].time if taken < len(queue) else NEVER, ledger.next_timer())
+        if now > until:
+            break
+        fresh = []
+        while taken < len(queue) and queue[taken].time <= now:
+            fresh += arrive(ledger, queue[taken], now)
+            taken += 1
+        _step(ledger, fresh, now, until)
+    _forget(ledger, until)
+
+
+def _step(ledger: Ledger, fresh: list[Episode], now: float, until: float) -> None:
+    told: Told = []
+    due = ledger.take_due(now)
+    for episode in sorted(due, key=lambda item: (item.state != "suppressed", item.order)):
+        if _is_done(episode, now):
+            close(ledger, episode, now, told)
+    open_ = {item.id: item for item in due if item.id in ledger.episodes and item.due <= now}
+    undecided = {item.id: item for item in (*fresh, *open_.values()) if item.state in ("pending", "silenced")}
+    for episode in _by_rank(ledger, undecided.values()):
+        if episode.state in ("pending", "silenced"):
+            _decide(ledger, episode, now, told)
+    for episode in open_.values():
+        if episode.state == "sent" and episode.due <= now:
+            _again(ledger, episode, now, until, told)
+    for episode in due:
+        if episode.id in ledger.episodes:
+            ledger.arm(episode)
+    for episode, status, reason in told:
+        _tell(ledger, episode, status, reason, now)
+
+
+def _decide(ledger: Ledger, episode: Episode, now: float, told: Told) -> None:
+    if episode.is_over and not _is_sticky(episode) and episode.due <= now and episode.state == "pending":
+        close(ledger, episode, now, told)
+        return
+    verdict = under_cause(ledger, episode) if _may_fold(ledger, episode) else None
+    verdict = verdict or (group(ledger, episode, now) if now < episode.hold else None) or judge(ledger, episode, now)
+    if verdict.state == "sent":
+        _send(ledger, episode, verdict.reason, now, told)
+    elif verdict.state == "suppressed":
+        fold(ledger, episode, verdict, now)
+    else:
+        _hold(ledger, episode, verdict, now)
+
+
+def _hold(ledger: Ledger, episode: Episode, verdict: Verdict, now: float) -> None:
+    if verdict.state == "pending":
+        if verdict.reason.root and not episode.outlived:
+            episode.outlived, episode.hold = verdict.reason.root, verdict.until
+        is_news = episode.reason.decision != "waiting" or episode.reason.text == "new" or episode.state != "pending"
+        if is_news:
+            ledger.move(episode, "pending", verdict.reason, now, due=verdict.until)
+        else:
+            episode.due = verdict.until
+            ledger.arm(episode)
+    elif episode.state != verdict.state or episode.due != verdict.until:
+        ledger.move(episode, verdict.state, verdict.reason, now, due=verdict.until)
+        settle(ledger, episode, now)
+
+
+def _send(
+    ledger: Ledger, episode: Episode, reason: Reason, now: float, told: Told
+) -> None:
+    episode.notification, episode.told = notification_id(episode.id, "firing"), now
+    for node, way in ledger.graph.effects(episode.alert.node).items():
+        for root in ledger.carriers(node):
+            is_apart = base_of(node) != base_of(episode.alert.node)
+            if root.state == "sent" and is_apart and explains(episode, root, way, ledger.waits):
+                root.explained = episode.id
+                episode.grouped.append(root.alert)
+                schedule(ledger, root)
+    ledger.move(episode, "sent", reason, now)
+    settle(ledger, episode, now)
+    ledger.remember(episode)
+    told.append((episode, "firing", reason))
+    _gather(ledger, episode, now)
+    schedule(ledger, episode)
+
+
+def _gather(ledger: Ledger, root: Episode, now: float) -> None:
+    """Fold what waits and hangs on a root that was just sent, and what hangs on that; each place is looked at once."""
+    front, seen = [root], set[str]()
+    while front:
+        keys = {key: None for episode in front for key in _around(ledger, episode) if key not in seen}
+        seen |= keys.keys()
+        near = {item.id: item for key in keys for item in ledger.pending(key)}
+        front = []
+        for episode in _by_rank(ledger, near.values()):
+            if not _may_fold(ledger, episode):
+                continue
+            verdict = under_cause(ledger, episode) or group(ledger, episode, now)
+            if verdict is not None:
+                fold(ledger, episode, verdict, now)
+                front.append(episode)
+
+
+def _around(ledger: Ledger, episode: Episode) -> Iterable[str]:
+    """Where what waits for an episode is found: downstream of it, at the same entity, worker and source."""
+    alert = episode.alert
+    ties = ledger.keys_of(alert) if episode.state == "sent" else ()
+    return (*ledger.graph.effects(alert.node), f"base {base_of(alert.node)}", *ties)
+
+
+def _again(
+    ledger: Ledger, episode: Episode, now: float, until: float, told: Told
+) -> None:
+    """A repeat or a digest; of several that a long jump of time made due only the last is told."""
+    since = now - episode.told
+    episode.told = now
+    schedule(ledger, episode)
+    is_held = any(is_silenced(item, episode.alert, now) for item in ledger.silences.values())
+    if episode.due <= until or is_held:
+        return
+    episode.updates += 1
+    text = f"still there {duration(since)} later" + (f", {episode.untold} more folded" if episode.untold else "")
+    told.append((episode, "update", Reason(decision="repeat", text=text, topology=ledger.graph.revision)))
+
+
+def _tell(ledger: Ledger, episode: Episode, status: str, reason: Reason, now: float) -> None:
+    kind = f"update {episode.updates}" if status == "update" else status
+    episode.untold = 0
+    ledger.out.append(
+        Notification(
+            id=notification_id(episode.id, kind), job=ledger.job, status=status, time=now, root=episode.alert,  # type: ignore[arg-type]
+            reason=reason, text="", suppressed=tuple(episode.folded), grouped=tuple(episode.grouped),
+        )
+    )
+
+
+def _is_sticky(episode: Episode) -> bool:
+    """Told although it is over: a hard fact happened; what flaps is not cleared by being down when its turn comes."""
+    return not episode.outlived and (episode.kind == "fact" or episode.flaps >= FLAPS)
+
+
+def _is_done(episode: Episode, now: float) -> bool:
+    return episode.close <= now or episode.seen + STALE <= now
+
+
+def _may_fold(ledger: Ledger, episode: Episode) -> bool:
+    return episode.state == "pending" and not episode.is_forced and ledger.graph.knows(episode.alert.node)
+
+
+def _by_rank(ledger: Ledger, episodes: Iterable[Episode]) -> list[Episode]:
+    items = list(episodes)
+    wide = {base: is_wide(ledger, base) for base in {base_of(item.alert.node) for item in items}}
+    return sorted(items, key=lambda item: rank(ledger, item, wide))
+
+
+def _forget(ledger: Ledger, now: float) -> None:
+    """Drop roots that nothing can follow from any more, and silences that are over."""
+    ledger.recent = [item for item in ledger.recent if now < aftermath(ledger, item)]
+    for name in [item.id for item in ledger.silences.values() if item.end <= now]:
+        del ledger.silences[name]

@@ -1,0 +1,108 @@
+"""Who may explain, hide or lead whom.
+
+A cause *explains* an effect (`explains`) when there is a path of at most `max_hops` edges, the cause did not begin
+after the effect was found, and the effect began within the path's delay of the cause's onset or of its end: effects
+follow a change of their cause. An onset lies between the start of the first anomalous window and the moment it was
+found; for alerts that are found when they begin this is the plain rule `b.start <= a.start + hops x delay +
+tolerance`. Only a root that was *sent* and is still open suppresses, so nothing unsent, inhibited or silenced ever
+hides anything.
+
+One entity at the job and at its workers is one thing: such alerts are never cause and effect of each other, they are
+grouped, and `rank` says which of them leads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from streamgauge.anomaly.suppression.episodes import LEVEL, Episode, Waits
+from streamgauge.anomaly.suppression.ledger import Ledger
+from streamgauge.anomaly.suppression.topology import Way, base_of, worker_of
+from streamgauge.anomaly.types import Alert, Matcher, Silence
+
+
+def explains(cause: Episode, effect: Episode, way: Way, waits: Waits) -> bool:
+    """Whether `effect` may follow from `cause` by its times; see the module's text."""
+    a, b = cause.alert, effect.alert
+    reach = way.delay + waits.tolerance
+    if a.start > b.arrival + waits.tolerance:
+        return False
+    if b.start <= a.arrival + reach:
+        return True
+    return a.end is not None and cause.ended is not None and b.start <= max(a.end, cause.ended) + reach
+
+
+def may_hide(ledger: Ledger, root: Episode, episode: Episode) -> bool:
+    """A ticket does not hide a page, and trouble at one worker does not hide what most workers show."""
+    one, other = root.alert, episode.alert
+    if LEVEL[one.severity] < LEVEL[other.severity]:
+        return False
+    if not one.worker or other.worker or base_of(one.node) == base_of(other.node):
+        return True
+    return not is_common(ledger, base_of(other.node)) or is_common(ledger, base_of(one.node))
+
+
+def crosses(path: Sequence[str]) -> bool:
+    """Whether a path goes from one worker over the job to another: trouble at one worker never shows at another so.
+
+    >>> crosses(("samples@LGA", "samples", "samples@JFK")), crosses(("samples", "samples@JFK", "labels@JFK"))
+    (True, False)
+    """
+    first, last = worker_of(path[0]), worker_of(path[-1])
+    return bool(first and last and first != last) and not all(worker_of(node) for node in path)
+
+
+def is_kin(one: Alert, other: Alert) -> bool:
+    """One entity: at one worker any metric, at two workers the same metric, at the job and a worker any."""
+    if base_of(one.node) != base_of(other.node):
+        return False
+    return one.worker == other.worker or not (one.worker and other.worker) or one.metric == other.metric
+
+
+def is_common(ledger: Ledger, base: str) -> bool:
+    """Whether more than half of the workers, and at least two, show it."""
+    workers = {episode.alert.worker for episode in ledger.at_base(base)} - {""}
+    return len(workers) >= 2 and 2 * len(workers) > ledger.workers
+
+
+def is_wide(ledger: Ledger, base: str) -> bool:
+    """Whether the job leads, not a worker.
+
+    It does when it is common to most workers; or when the job's own deviation is larger than that of any worker: pooled
+    evidence grows with what all share and shrinks with what one does alone.
+    """
+    worst: dict[str, float] = {}
+    for episode in ledger.at_base(base):
+        worker = episode.alert.worker
+        worst[worker] = max(worst.get(worker, 0.0), episode.alert.score)
+    job = worst.pop("", 0.0)
+    return is_common(ledger, base) or job > max(worst.values(), default=0.0)
+
+
+def rank(ledger: Ledger, episode: Episode, wide: Mapping[str, bool]) -> tuple[object, ...]:
+    """Who leads among alerts of one time: a strict order, smaller first.
+
+    What was sent; then causes before effects; then breadth, severity, sharpness (a window longer than a hop says
+    little of when), onset, score and name.
+    """
+    alert = episode.alert
+    is_led = (alert.worker == "") != wide.get(base_of(alert.node), False)
+    is_blurred = episode.blur > ledger.waits.tolerance + ledger.waits.hop_delay
+    severity = (-LEVEL[alert.severity], alert.severity != "page-now")
+    return (
+        not episode.carries, *ledger.graph.depth(alert.node), is_led, *severity, is_blurred, alert.start, -alert.score,
+        alert.node, alert.metric, episode.id,
+    )  # fmt: skip
+
+
+def is_silenced(item: Silence, alert: Alert, now: float) -> bool:
+    """Whether a silence holds an alert back now."""
+    return item.start <= now < item.end and all(_matches(matcher, alert) for matcher in item.matchers)
+
+
+def _matches(matcher: Matcher, alert: Alert) -> bool:
+    value: str = getattr(alert, matcher.label)
+    if matcher.is_regex:
+        return re.fullmatch(matcher.value, value) is not None
+    return value == matcher.value

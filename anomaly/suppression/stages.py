@@ -1,0 +1,242 @@
+"""The way of an alert to a page, as one visible list: time slices -> inhibit -> silence -> group -> deduplicate.
+
+Each stage looks at one undecided alert and says what becomes of it, or `None`: the next stage may. What no stage keeps
+is sent. Stages change nothing; `streamgauge.anomaly.suppression.lifecycle` applies what they say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Literal, NamedTuple
+
+from streamgauge.anomaly.suppression.episodes import NEVER, Episode, State
+from streamgauge.anomaly.suppression.ledger import Ledger
+from streamgauge.anomaly.suppression.relations import crosses, explains, is_kin, is_silenced, is_wide, may_hide, rank
+from streamgauge.anomaly.suppression.topology import Way, base_of
+from streamgauge.anomaly.suppression.wording import duration, lag, place
+from streamgauge.anomaly.types import Alert, Reason
+
+_LONGEST_PATH: Final = 32
+
+
+class Verdict(NamedTuple):
+    """What a stage says of an alert: its state, why, and until when that holds (for pending and silenced)."""
+
+    state: State
+    reason: Reason
+    until: float = NEVER
+
+
+DecisionName = Literal[
+    "root", "outlived cause", "unknown node", "severity", "unsuppressed", "inhibited", "silenced", "grouped", "waiting"
+]
+Stage = Callable[[Ledger, Episode, float], Verdict | None]
+
+
+def time_slices(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """All alerts of one tick are there before one is judged; then each is held until its grace is over."""
+    if episode.is_forced or now >= episode.hold:
+        return None
+    if episode.outlived:
+        text = f"its cause ended; it gets {duration(episode.hold - now)} to end too"
+        return Verdict("pending", _waiting(ledger, text, episode.outlived), episode.hold)
+    text = f"held {duration(episode.hold - now)} for a cause to show"
+    return Verdict("pending", _waiting(ledger, text), episode.hold)
+
+
+def inhibit(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Folded under a sent root that explains it; else held, within bounds, for one that may be sent or just ended."""
+    if episode.is_forced or not ledger.graph.knows(episode.alert.node):
+        return None
+    verdict = under_cause(ledger, episode)
+    return verdict or _behind_rival(ledger, episode, now) or _in_aftermath(ledger, episode, now)
+
+
+def silence(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Held back while a silence matches; information is shown, never told."""
+    if episode.is_forced:
+        return None
+    if episode.alert.severity == "info":
+        return Verdict("cleared", Reason(decision="severity", text="information: shown, told to nobody"))
+    found = [item for item in ledger.silences.values() if is_silenced(item, episode.alert, now)]
+    if not found:
+        return None
+    longest = max(found, key=lambda item: (item.end, item.id))
+    text = f"silenced by {longest.author or 'somebody'}: {longest.comment or longest.id}"
+    return Verdict("silenced", _reason(ledger, "silenced", text), longest.end)
+
+
+def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Into the open incident of the same entity, or of the same worker or source within `group` of its onset or end."""
+    if episode.is_forced:
+        return None
+    base = base_of(episode.alert.node)
+    for other in (*ledger.carriers(f"sent {base}"), *ledger.carriers(f"base {base}")):
+        root = ledger.root_of(other)
+        if root is not None and may_hide(ledger, root, episode) and _is_one(root.alert, other.alert, episode.alert):
+            return _folded(ledger, other, root, episode, "the same entity")
+    if not ledger.graph.knows(episode.alert.node):
+        return None
+    for key in ledger.keys_of(episode.alert):
+        for root in ledger.carriers(key):
+            if root.state == "sent" and may_hide(ledger, root, episode) and _is_near(ledger, root, episode, key):
+                return _folded(ledger, root, root, episode, f"the same {key}" if key.startswith("worker") else key)
+    return None
+
+
+def deduplicate(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """An episode is told once, even when it comes back after it was closed."""
+    if episode.id in ledger.told:
+        return Verdict("cleared", _reason(ledger, "grouped", "told before: the same episode came again"))
+    return None
+
+
+STAGES: Final[tuple[Stage, ...]] = (time_slices, inhibit, silence, group, deduplicate)
+
+
+def judge(ledger: Ledger, episode: Episode, now: float) -> Verdict:
+    """What becomes of an undecided alert: the first stage that keeps it says so, else it is sent."""
+    for stage in STAGES:
+        verdict = stage(ledger, episode, now)
+        if verdict is not None:
+            return verdict
+    return Verdict("sent", _root_reason(ledger, episode))
+
+
+def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
+    """The verdict under the nearest sent root that explains the alert, if there is one."""
+    causes = ledger.graph.causes(episode.alert.node)
+    found = [
+        (way.hops, abs(episode.alert.start - cause.alert.start), -cause.alert.score, cause.id, cause, root)
+        for node, way in _apart(causes, episode)
+        for cause in ledger.carriers(node)
+        if (root := ledger.root_of(cause)) is not None
+        and root is not episode
+        and may_hide(ledger, root, episode)
+        and not crosses((*_path_to(cause), *way.path))
+        and explains(cause, episode, way, ledger.waits)
+    ]
+    if not found:
+        return None
+    *_, cause, root = min(found, key=lambda item: item[:4])
+    others = sorted({item[5].alert.node for item in found if item[5] is not root})
+    way = causes[cause.alert.node]
+    gap = episode.alert.start - root.alert.start
+    text = f"follows from {place(root.alert.node)}, {lag(gap)}"
+    if others:
+        text += f"; {', '.join(place(node) for node in others[:3])} would explain it too"
+    path = (*_path_to(cause), *way.path[1:])[:_LONGEST_PATH]
+    return Verdict("suppressed", _reason(ledger, "inhibited", text, cause.id, root.id, path, gap))
+
+
+def _apart(causes: Mapping[str, Way], episode: Episode) -> Iterator[tuple[str, Way]]:
+    base = base_of(episode.alert.node)
+    return ((node, way) for node, way in causes.items() if base_of(node) != base)
+
+
+def _behind_rival(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Held for the decision on an undecided alert upstream, never beyond `max_wait`."""
+    limit = episode.since + ledger.waits.max_wait
+    rivals = [
+        rival
+        for node, way in _apart(ledger.graph.causes(episode.alert.node), episode)
+        for rival in ledger.pending(node)
+        if rival.due > now and may_hide(ledger, rival, episode) and explains(rival, episode, way, ledger.waits)
+        and (not ledger.graph.is_cyclic(node, episode.alert.node) or _leads(ledger, rival, episode))
+    ]  # fmt: skip
+    if not rivals or now >= limit or episode.alert.severity == "page-now":
+        return None
+    first = min(rivals, key=lambda rival: (rival.due, rival.id))
+    return Verdict("pending", _waiting(ledger, f"waits for {place(first.alert.node)}"), min(first.due, limit))
+
+
+def _in_aftermath(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """An effect of a root that is closed by now gets the time to pass that a suppressed one would get."""
+    alert, waits = episode.alert, ledger.waits
+    if episode.outlived or alert.severity == "page-now":
+        return None
+    causes = ledger.graph.causes(alert.node)
+    for root in reversed(ledger.recent):
+        if alert.arrival >= aftermath(ledger, root):
+            continue
+        way = causes.get(root.alert.node, Way((root.alert.node,), 0.0))
+        is_apart = way.hops > 0 and base_of(alert.node) != base_of(root.alert.node)
+        is_effect = is_apart and explains(root, episode, way, waits)
+        is_same = is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
+        if may_hide(ledger, root, episode) and (is_effect or is_same):
+            until = alert.arrival + waits.recover + way.hops * waits.hop_delay + episode.blur
+            text = f"after {place(root.alert.node)}, which is over; it gets {duration(until - now)} to end too"
+            return Verdict("pending", _waiting(ledger, text, root.id), until) if until > now else None
+    return None
+
+
+def aftermath(ledger: Ledger, root: Episode) -> float:
+    """Until when something may follow from a closed root."""
+    waits = ledger.waits
+    return (root.ended or 0.0) + waits.clear_hold + waits.recover + waits.max_hops * waits.hop_delay + waits.tolerance
+
+
+def _leads(ledger: Ledger, one: Episode, other: Episode) -> bool:
+    wide = {base: is_wide(ledger, base) for base in (base_of(one.alert.node), base_of(other.alert.node))}
+    return rank(ledger, one, wide) < rank(ledger, other, wide)
+
+
+def _is_one(root: Alert, other: Alert, alert: Alert) -> bool:
+    """The same entity as something in the root's incident, and not one worker's beside a root at another worker."""
+    is_apart = alert.worker and root.worker not in ("", alert.worker) and not is_kin(root, alert)
+    return is_kin(other, alert) and not is_apart
+
+
+def _is_near(ledger: Ledger, root: Episode, episode: Episode, key: str) -> bool:
+    """Within `group` of the root's onset or end, and not upstream of it."""
+    one, other = root.alert, episode.alert
+    if one.node in ledger.graph.effects(other.node) and base_of(one.node) != base_of(other.node):
+        return False
+    if not key.startswith("worker") and one.worker and other.worker and one.worker != other.worker:
+        return False
+    last = one.arrival if root.ended is None else max(one.arrival, root.ended)
+    within = ledger.waits.group
+    return other.arrival <= one.arrival + within or (root.is_over and other.arrival <= last + within)
+
+
+def _folded(ledger: Ledger, cause: Episode, root: Episode, episode: Episode, tie: str) -> Verdict:
+    gap = episode.alert.start - root.alert.start
+    text = f"{tie} as {place(root.alert.node)}, {lag(gap)}"
+    path = _path_to(cause)
+    path = (path if path[-1] == episode.alert.node else (*path, episode.alert.node))[:_LONGEST_PATH]
+    return Verdict("suppressed", _reason(ledger, "grouped", text, cause.id, root.id, path, gap))
+
+
+def _path_to(cause: Episode) -> tuple[str, ...]:
+    """From the root to a sent or suppressed alert."""
+    return (cause.alert.node,) if cause.state == "sent" else cause.reason.path
+
+
+def _root_reason(ledger: Ledger, episode: Episode) -> Reason:
+    node = episode.alert.node
+    if episode.is_forced:
+        return _reason(ledger, "unsuppressed", "somebody asked for it to be told")
+    if episode.outlived:
+        return _reason(ledger, "outlived cause", "its cause ended and it did not", episode.outlived)
+    if not ledger.graph.knows(node):
+        return _reason(ledger, "unknown node", f"{node} is not in the topology, so nothing is known upstream of it")
+    upstream = len(ledger.graph.causes(node))
+    if episode.alert.severity == "page-now" and upstream:
+        return _reason(ledger, "severity", "told at once; nothing upstream was known to be broken")
+    if not upstream:
+        return _reason(ledger, "root", f"nothing lies upstream of {node}")
+    return _reason(ledger, "root", f"nothing upstream of {node} is broken ({upstream} places looked at)")
+
+
+def _waiting(ledger: Ledger, text: str, root: str = "") -> Reason:
+    return _reason(ledger, "waiting", text, root, root)
+
+
+def _reason(
+    ledger: Ledger, decision: DecisionName, text: str, cause: str = "", root: str = "",
+    path: tuple[str, ...] = (), gap: float = 0.0,
+) -> Reason:  # fmt: skip
+    revision = ledger.graph.revision
+    return Reason(
+        decision=decision, text=text, cause=cause, root=root, path=path, gap=gap, topology=revision,
+    )  # fmt: skip

@@ -1,0 +1,236 @@
+"""What depends on what: a job's graph of causes and effects, and who may explain whom.
+
+A node is `entity@worker`, or `entity` for the job as a whole; the part before the first `@` is its *base*. An edge
+goes from a cause to an effect. Three rules bound a path, so that one spurious edge cannot hide everything:
+
+- it has at most `max_hops` edges;
+- trouble at one worker shows at the job, never at another worker: a path that has been at a worker does not go down
+  from the job to a worker again (an edge straight from worker to worker is followed);
+- inside a cycle of more than `LARGEST_CYCLE` nodes (a broken topology) only direct neighbours explain each other.
+
+A weak edge (weight below `FIRM`) explains its direct effect only: it is no part of a longer path and of no order.
+
+Cost: a search visits what is within `max_hops`, once a node and topology; 1,000 nodes with 1,740 edges take about 10 ms
+to build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from streamgauge.anomaly.types import Topology
+
+LARGEST_CYCLE: Final = 20
+FIRM: Final = 0.5
+_Edge = tuple[str, float, bool]  # the other end, the delay, whether it is firm
+
+
+class Way(NamedTuple):
+    """How an effect hangs on a cause: the nodes from cause to effect, and how long it may take."""
+
+    path: tuple[str, ...]
+    delay: float
+
+    @property
+    def hops(self) -> int:
+        """Edges on the path."""
+        return len(self.path) - 1
+
+
+def base_of(node: str) -> str:
+    """The place without the worker.
+
+    >>> base_of("feature:tailnum@LGA"), base_of("labels")
+    ('feature:tailnum', 'labels')
+    """
+    return node.partition("@")[0]
+
+
+def worker_of(node: str) -> str:
+    """The worker, `""` for the job as a whole.
+
+    >>> worker_of("feature:tailnum@LGA"), worker_of("labels")
+    ('LGA', '')
+    """
+    return node.partition("@")[2]
+
+
+class Graph:
+    """A job's topology, ready to be asked. `hop_delay` is the delay of edges that state none.
+
+    >>> from streamgauge.anomaly.types import Edge
+    >>> edges = (Edge("source", "feature"), Edge("feature", "train"))
+    >>> graph = Graph(Topology(job="ctr", revision=1, edges=edges), max_hops=2, hop_delay=40.0)
+    >>> graph.causes("train")["source"]
+    Way(path=('source', 'feature', 'train'), delay=80.0)
+    >>> graph.depth("source") < graph.depth("train")
+    True
+    """
+
+    def __init__(self, topology: Topology, *, max_hops: int, hop_delay: float) -> None:
+        self.topology, self.revision = topology, topology.revision
+        self._max_hops = max_hops
+        edges = sorted(set(topology.edges), key=lambda edge: (edge.cause, edge.effect, edge.delay, edge.weight))
+        self.nodes = frozenset(topology.nodes) | {edge.cause for edge in edges} | {edge.effect for edge in edges}
+        self.workers = tuple(sorted({worker_of(node) for node in self.nodes} - {""}))
+        self._down: dict[str, list[_Edge]] = {}
+        self._up: dict[str, list[_Edge]] = {}
+        for edge in edges:
+            delay, is_firm = edge.delay or hop_delay, edge.weight >= FIRM
+            self._down.setdefault(edge.cause, []).append((edge.effect, delay, is_firm))
+            self._up.setdefault(edge.effect, []).append((edge.cause, delay, is_firm))
+        firm = [(edge.cause, edge.effect) for edge in edges if edge.weight >= FIRM]
+        self._cycle = components(self.nodes, firm)
+        self._sizes = _sizes(self._cycle)
+        self._depth = self._depths(firm)
+        self._causes: dict[str, Mapping[str, Way]] = {}
+        self._effects: dict[str, Mapping[str, Way]] = {}
+
+    def knows(self, node: str) -> bool:
+        """Whether the topology says anything of this node."""
+        return node in self.nodes
+
+    def causes(self, node: str) -> Mapping[str, Way]:
+        """Everything upstream within `max_hops`, nearest first, with the way from there to here."""
+        if node not in self._causes:
+            self._causes[node] = self._search(node, self._up, upwards=True)
+        return self._causes[node]
+
+    def effects(self, node: str) -> Mapping[str, Way]:
+        """Everything downstream within `max_hops`, nearest first, with the way from here to there."""
+        if node not in self._effects:
+            self._effects[node] = self._search(node, self._down, upwards=False)
+        return self._effects[node]
+
+    def is_top(self, node: str) -> bool:
+        """Whether nothing firm but the same place seen elsewhere lies upstream: no use to wait for a cause."""
+        base = base_of(node)
+        weak = {cause for cause, _, is_firm in self._up.get(node, ()) if not is_firm}
+        others = ((cause, way) for cause, way in self.causes(node).items() if base_of(cause) != base)
+        return all(way.hops == 1 and cause in weak for cause, way in others)
+
+    def depth(self, node: str) -> tuple[int, int]:
+        """A place in an order in which causes stand before effects; all workers' nodes of one base stand together.
+
+        The second number tells bases apart that lie on one cycle of bases. Unknown nodes stand first.
+        """
+        return self._depth.get(node, (-1, -1))
+
+    def is_cyclic(self, one: str, other: str) -> bool:
+        """Whether each of two nodes is upstream of the other."""
+        return one != other and one in self._cycle and self._cycle[one] == self._cycle.get(other)
+
+    def source(self, base: str) -> str:
+        """The source that a feature comes from, `""` if none is known."""
+        return next((cause for cause, _, _ in self._up.get(base, ()) if cause.startswith("source:")), "")
+
+    def _search(self, start: str, edges: Mapping[str, Sequence[_Edge]], *, upwards: bool) -> dict[str, Way]:
+        found: dict[str, Way] = {}
+        seen = {(start, self._flag(start, upwards))}
+        rim = [(start, self._flag(start, upwards), Way((start,), 0.0))]
+        for hops in range(1, self._max_hops + 1):
+            outer = []
+            for node, flag, way in rim:
+                for other, delay, is_firm in edges.get(node, ()):
+                    step = _step(node, other, flag) if not upwards else _step_up(node, other, flag)
+                    if step is None or (other, step) in seen or not (is_firm or hops == 1):
+                        continue
+                    path = (other, *way.path) if upwards else (*way.path, other)
+                    further = Way(path, way.delay + delay)
+                    if other != start and other not in found and (hops == 1 or not self._is_tangled(start, other)):
+                        found[other] = further
+                    if is_firm:
+                        seen.add((other, step))
+                        outer.append((other, step, further))
+            rim = outer
+        return found
+
+    @staticmethod
+    def _flag(start: str, upwards: bool) -> bool:
+        return bool(worker_of(start)) and not upwards
+
+    def _is_tangled(self, one: str, other: str) -> bool:
+        return self.is_cyclic(one, other) and self._sizes[self._cycle[one]] > LARGEST_CYCLE
+
+    def _depths(self, firm: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
+        bases = {base_of(node) for node in self.nodes}
+        group = components(bases, [(base_of(a), base_of(b)) for a, b in firm])
+        sizes = _sizes(group)
+        outer = _longest(group, [(base_of(a), base_of(b)) for a, b in firm])
+        inner = _longest(self._cycle, firm)
+        return {
+            node: (outer[group[base_of(node)]], inner[self._cycle[node]] if sizes[group[base_of(node)]] > 1 else 0)
+            for node in self.nodes
+        }
+
+
+def components(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """The strongly connected component of each node, numbered so that causes have smaller numbers than effects.
+
+    Kosaraju and Sharir (1981): in the reverse of the order in which a search from causes to effects leaves the nodes,
+    each search back reaches just the rest of its own component.
+
+    >>> parts = components("abcd", [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")])
+    >>> parts["b"] == parts["c"], parts["a"] < parts["b"] < parts["d"]
+    (True, True)
+    """
+    down: dict[str, list[str]] = {node: [] for node in sorted(nodes)}
+    up: dict[str, list[str]] = {node: [] for node in down}
+    for cause, effect in edges:
+        down[cause].append(effect)
+        up[effect].append(cause)
+    seen: set[str] = set()
+    left = [node for root in down for node in _left(down, root, seen)]
+    part: dict[str, int] = {}
+    seen.clear()
+    for number, root in enumerate(reversed(left)):
+        part |= dict.fromkeys(_left(up, root, seen), number)
+    return part
+
+
+def _left(following: Mapping[str, Sequence[str]], root: str, seen: set[str]) -> Iterator[str]:
+    """The nodes not seen yet that a depth-first search from `root` finds, in the order in which it leaves them."""
+    work = [] if root in seen else [(root, iter(following[root]))]
+    seen.update(node for node, _ in work)
+    while work:
+        rest = work[-1][1]
+        found = next((other for other in rest if other not in seen), None)
+        if found is None:
+            yield work.pop()[0]
+        else:
+            seen.add(found)
+            work.append((found, iter(following[found])))
+
+
+def _step(node: str, other: str, was_at_worker: bool) -> bool | None:
+    """Following an edge from `node` down to `other`: the new flag, None where the path may not go."""
+    if was_at_worker and worker_of(other) and not worker_of(node):
+        return None
+    return was_at_worker or bool(worker_of(other))
+
+
+def _step_up(node: str, other: str, has_descended: bool) -> bool | None:
+    """Following an edge from `node` up to its cause `other`; above a step from job to worker only the job may stand."""
+    if has_descended and worker_of(other):
+        return None
+    return has_descended or bool(worker_of(node) and not worker_of(other))
+
+
+def _sizes(part: Mapping[str, int]) -> dict[int, int]:
+    sizes: dict[int, int] = {}
+    for number in part.values():
+        sizes[number] = sizes.get(number, 0) + 1
+    return sizes
+
+
+def _longest(part: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> dict[int, int]:
+    """By component the longest chain of components above it."""
+    above: dict[int, set[int]] = {number: set() for number in part.values()}
+    for cause, effect in edges:
+        if part[cause] != part[effect]:
+            above[part[effect]].add(part[cause])
+    depth: dict[int, int] = {}
+    for number in sorted(above):
+        depth[number] = 1 + max((depth[cause] for cause in above[number]), default=-1)
+    return depth

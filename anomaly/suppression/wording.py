@@ -1,0 +1,48 @@
+"""How reasons read: durations and places in plain words, the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamgauge.anomaly.suppression.topology import base_of, worker_of
+
+_UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its two largest units.
+
+    >>> duration(129600.0), duration(5400.0), duration(0.25), duration(-45.0)
+    ('36 h', '1 h 30 min', '0 s', '-45 s')
+    """
+    if seconds < 0:
+        return "-" + duration(-seconds)
+    whole = float(round(seconds))
+    units = _UNITS if whole >= 48 * 3600.0 else _UNITS[1:]
+    for i, (size, name) in enumerate(units):
+        if whole >= size:
+            rest = units[i + 1] if i + 1 < len(units) else None
+            minor = int(whole % size // rest[0]) if rest else 0
+            return f"{int(whole // size)} {name}" + (f" {minor} {rest[1]}" if rest and minor else "")
+    return "0 s"
+
+
+def place(node: str) -> str:
+    """A node in words.
+
+    >>> place("feature:tailnum@LGA"), place("labels"), place("watermark@EWR")
+    ('feature tailnum at LGA', 'labels of the whole job', 'watermark at EWR')
+    """
+    entity, worker = base_of(node).replace(":", " ").replace("%40", "@"), worker_of(node)
+    return f"{entity} at {worker}" if worker else f"{entity} of the whole job"
+
+
+def lag(seconds: float) -> str:
+    """How one onset lies to another.
+
+    >>> lag(600.0), lag(0.0), lag(-60.0)
+    ('10 min after it', 'at the same time', '1 min before it')
+    """
+    if abs(seconds) < 0.5:
+        return "at the same time"
+    return f"{duration(abs(seconds))} {'after' if seconds > 0 else 'before'} it"

@@ -1,0 +1,1 @@
+"""HTTP: the JSON surface, the stream of events, `/metrics`, the files of the live page."""

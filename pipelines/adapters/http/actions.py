@@ -1,0 +1,140 @@
+"""What can be done over HTTP: each POST is checked against its type, becomes one record, which is the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from streamgauge.anomaly.types import Matcher
+from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http.json import Refusal, answer, as_object, body
+from streamgauge.pipelines.adapters.http.routes import job_of
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.paging import actions
+from streamgauge.pipelines.ports import Bus
+from streamgauge.tracer import control
+from streamgauge.tracer.selection import Budget, Select
+
+_TEXT: Final = 2000  # characters of an author or comment that are kept
+
+
+class _Match(msgspec.Struct, forbid_unknown_fields=True):
+    label: str
+    value: str
+    is_regex: bool = False
+
+
+class _Silence(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    matchers: list[_Match]
+    end: float
+    start: float | None = None  # None: now
+    id: str = ""  # of the silence that this one replaces
+    author: str = ""
+    comment: str = ""
+
+
+class _Ack(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    notification: str
+    author: str = ""
+    comment: str = ""
+
+
+class _Unsuppress(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    episode: str
+    author: str = ""
+
+
+class _Feedback(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    notification: str
+    verdict: actions.Verdict
+    author: str = ""
+    comment: str = ""
+
+
+class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    select: list[Select] = []
+    name: str = "on-call"
+    workers: list[str] = []
+    expires: float = control.TTL
+    budget: Budget = Budget()
+    author: str = ""
+    reason: str = ""
+    off: bool = False
+
+
+def add(app: web.Application) -> None:
+    """Add all routes that act."""
+    for name, handler in {
+        "silence": silence, "ack": acknowledge, "unsuppress": unsuppress, "feedback": feedback, "trace": trace,
+    }.items():  # fmt: skip
+        app.router.add_post(f"/api/jobs/{{job}}/{name}", handler)
+
+
+async def silence(request: web.Request) -> web.StreamResponse:
+    """Hold back what matches."""
+    job, asked, now = job_of(request), await body(request, _Silence), _now(request)
+    matchers = [Matcher(m.label, m.value, m.is_regex) for m in asked.matchers]  # type: ignore[arg-type]
+    start = now if asked.start is None else asked.start
+    author, comment = asked.author[:_TEXT], asked.comment[:_TEXT]
+    return await _act(
+        request, lambda bus: actions.silence(bus, job, matchers, start, asked.end, author, comment, asked.id)
+    )
+
+
+async def acknowledge(request: web.Request) -> web.StreamResponse:
+    """Stop a notification's repeats."""
+    job, asked, now = job_of(request), await body(request, _Ack), _now(request)
+    return await _act(
+        request,
+        lambda bus: actions.acknowledge(bus, job, asked.notification, now, asked.author[:_TEXT], asked.comment[:_TEXT]),
+    )
+
+
+async def unsuppress(request: web.Request) -> web.StreamResponse:
+    """Let a suppressed alert page for itself."""
+    job, asked, now = job_of(request), await body(request, _Unsuppress), _now(request)
+    return await _act(request, lambda bus: actions.unsuppress(bus, job, asked.episode, now, asked.author[:_TEXT]))
+
+
+async def feedback(request: web.Request) -> web.StreamResponse:
+    """Say what a notification was worth."""
+    job, asked, now = _config_of(request), await body(request, _Feedback), _now(request)
+    return await _act(
+        request,
+        lambda bus: actions.feedback(
+            bus, job, asked.notification, asked.verdict, now, asked.author[:_TEXT], asked.comment[:_TEXT]
+        ),
+    )
+
+
+async def trace(request: web.Request) -> web.StreamResponse:
+    """Change what workers trace; they answer on the `status` topic."""
+    job, asked, now = job_of(request), await body(request, _Trace), _now(request)
+    return await _act(
+        request,
+        lambda bus: actions.trace(
+            bus, job, asked.select, now, name=asked.name, workers=asked.workers, expires=asked.expires,
+            budget=asked.budget, author=asked.author[:_TEXT], reason=asked.reason[:_TEXT], off=asked.off,
+        ),
+    )  # fmt: skip
+
+
+async def _act(request: web.Request, act: Callable[[Bus], msgspec.Struct]) -> web.StreamResponse:
+    bus = request.app[server.SOURCES].bus
+    try:
+        made: Any = await request.app[server.READERS].run(lambda: act(bus))
+    except actions.ActionError as error:
+        raise Refusal(400, str(error), "mend the request and send it again") from None
+    return answer(as_object(made), 202)
+
+
+def _config_of(request: web.Request) -> JobConfig:
+    name = job_of(request)
+    return next(job for job in request.app[server.SOURCES].config.jobs if job.name == name)
+
+
+def _now(request: web.Request) -> float:
+    return request.app[server.SOURCES].now()

@@ -1,0 +1,149 @@
+"""What the page draws of merged summaries: distributions now and before, ROC, precision-recall and calibration; pure.
+
+A numeric distribution is pooled from the log-linear buckets into at most 40 bars of equal width between its 0.5 % and
+99.5 % quantiles, what lies outside into the end bars. Values of identifiers are hashes: they were salted at the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamgauge.pipelines.statistics.calibration import calibration_curve
+from streamgauge.pipelines.statistics.ranking import auc, average_precision, precision_recall_curve, roc_curve
+from streamgauge.tracer.records import Sketch
+from streamgauge.tracer.summaries import (
+    Buckets,
+    Counts,
+    Heavy,
+    Histogram,
+    LabelBuckets,
+    Summary,
+    decode,
+    merge_sketches,
+)
+from streamgauge.tracer.summaries.labels import midpoints
+
+BARS: Final = 40
+TOP: Final = 20  # values of an identifier that are drawn
+_CURVE: Final = 200  # points of a drawn curve
+_TAILS: Final = (0.005, 0.995)
+_BUCKET: Final = 1 / 60  # half a bucket's width over its midpoint, at most, and a little
+_SHOWN: Final = ("counts", "histogram", "heavy", "buckets", "label_buckets")
+Merged = dict[tuple[str, str], Summary]  # {(kind, name): summary}
+
+
+def pictures_of(now: Sequence[Sketch], before: Sequence[Sketch], entity: str) -> dict[str, Any]:
+    """All pictures of an entity, JSON-ready; {} where nothing of it was kept.
+
+    Args:
+        now: the sketches of the chosen range's windows, in their order.
+        before: those of the range that it is compared with.
+        entity: "" for the job as a whole.
+    """
+    new, old = _merged(now, entity), _merged(before, entity)
+    drawn: dict[str, Any] = {}
+    for kind, name in sorted(new):
+        item, other = new[kind, name], old.get((kind, name))
+        if isinstance(item, Counts):
+            drawn["counts"] = {"now": _counts(item), "before": _counts(other) if isinstance(other, Counts) else None}
+        elif isinstance(item, Histogram):
+            reference = other if isinstance(other, Histogram) else None
+            drawn.setdefault("distributions", []).append({"name": name} | bars(item, reference))
+        elif isinstance(item, Heavy):
+            drawn["frequent"] = frequent(item, other if isinstance(other, Heavy) else None)
+        elif isinstance(item, Buckets):
+            drawn["predictions"] = predictions(item, other if isinstance(other, Buckets) else None)
+        elif isinstance(item, LabelBuckets):
+            drawn["labels"] = curves(item)
+    return drawn
+
+
+def bars(now: Histogram, before: Histogram | None) -> dict[str, Any]:
+    """Counts by bar of two histograms on common edges."""
+    both = now if before is None else Histogram.merge([now, before])
+    low, high = (float(edge) for edge in both.quantiles(_TAILS)) if both.total else (0.0, 1.0)
+    values = np.unique(both.midpoints())
+    edges = _edges(low, high, values)
+    return {
+        "edges": edges.tolist(),
+        "now": _pooled(edges, now.midpoints(), now.counts),
+        "before": None if before is None else _pooled(edges, before.midpoints(), before.counts),
+    }
+
+
+def frequent(now: Heavy, before: Heavy | None) -> dict[str, Any]:
+    """The most frequent values, by their rows now, and all others."""
+    top = now.top(TOP)
+    hashes = np.array([value.hash for value in top], np.uint64)
+    old = None if before is None else before.counts_of(hashes).tolist()
+    shown = [f"{value.hash:016x}" for value in top]
+    rows = [value.rows for value in top]
+    return {
+        "values": shown, "now": rows, "before": old, "total": now.total, "total_before": before.total if before else 0,
+        "other": now.total - sum(rows),
+        "other_before": None if before is None or old is None else before.total - sum(old),
+    }  # fmt: skip
+
+
+def predictions(now: Buckets, before: Buckets | None) -> dict[str, Any]:
+    """Predictions of all rows, labelled or not, on a linear axis."""
+    edges = np.linspace(0.0, 1.0, BARS + 1)
+    old = None if before is None else _pooled(edges, _midpoints(before), before.counts)
+    return {"edges": edges.tolist(), "now": _pooled(edges, _midpoints(now), now.counts), "before": old}
+
+
+def curves(labels: LabelBuckets) -> dict[str, Any]:
+    """Scores of positives and negatives, ROC, precision-recall and calibration of labelled rows."""
+    edges = np.linspace(0.0, 1.0, BARS + 1)
+    middle = _midpoints(labels.predictions())
+    area, (false, true), (recall, precision) = auc(labels), roc_curve(labels), precision_recall_curve(labels)
+    predicted, observed, weight = calibration_curve(labels)
+    held = weight > 0
+    return {
+        "rows": labels.rows, "positives": labels.positive_rows,
+        "edges": edges.tolist(),
+        "positive": _pooled(edges, middle, labels.positives), "negative": _pooled(edges, middle, labels.negatives),
+        "auc": area.value, "auc_error": area.error, "average_precision": average_precision(labels),
+        "roc": _thinned(false, true), "precision_recall": _thinned(recall, precision),
+        "calibration": [predicted[held].tolist(), observed[held].tolist()], "weight": weight[held].tolist(),
+    }  # fmt: skip
+
+
+def _merged(sketches: Sequence[Sketch], entity: str) -> Merged:
+    mine = [sketch for sketch in sketches if sketch.entity == entity and sketch.kind in _SHOWN]
+    return {(sketch.kind, sketch.name): decode(sketch) for sketch in merge_sketches(mine)}
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in ("rows", "missing", "default", "invalid", "zero")}
+
+
+def _edges(low: float, high: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of equal width; of few whole numbers each gets a bar of its own."""
+    nearest = np.rint(values)
+    is_whole = 0 < len(values) <= BARS and bool(np.all(np.abs(values - nearest) <= np.abs(values) * _BUCKET))
+    if is_whole and nearest[-1] - nearest[0] < BARS:
+        return np.arange(nearest[0] - 0.5, nearest[-1] + 1.0)
+    room = max((abs(low) + abs(high)) * 0.025, 1e-300)  # wide enough for edges that differ
+    low, high = (low, high) if high - low > room * 1e-3 else (low - room, high + room)
+    return np.linspace(low, high, BARS + 1)
+
+
+def _pooled(edges: NDArray[np.float64], values: NDArray[np.float64], counts: NDArray[np.int64]) -> list[int]:
+    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    return [int(n) for n in np.bincount(place, counts, minlength=len(edges) - 1)]
+
+
+def _midpoints(buckets: Buckets) -> NDArray[np.float64]:
+    return midpoints(buckets.bucket)
+
+
+def _thinned(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[list[float]]:
+    """At most about 200 points of a curve, its ends among them."""
+    step = max(1, -(-len(x) // _CURVE))
+    at = np.unique(np.append(np.arange(0, len(x), step), len(x) - 1)) if len(x) else np.zeros(0, int)
+    return [x[at].tolist(), y[at].tolist()]

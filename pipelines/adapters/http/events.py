@@ -1,0 +1,193 @@
+"""One multiplexed stream of server-sent events: what the topics say, as it comes, to every open page.
+
+An event's id is the position in all logs after it, so a page that reconnects with `Last-Event-ID` gets what it
+missed, and nothing twice, from the bus itself. A client that cannot keep up is dropped: its browser reconnects and
+replays. One that missed more than `_REPLAY` messages of a log gets `reset`: it should ask the JSON routes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http.frames import TOPICS, event, frame_of, position_of
+from streamgauge.pipelines.adapters.http.json import Refusal
+from streamgauge.pipelines.adapters.http.security import seal
+from streamgauge.pipelines.ports import Bus
+from streamgauge.tracer.transport import LogError, Message
+
+KEEP_ALIVE: Final = 15.0  # seconds; proxies close what is silent for longer, and a page takes it for cut
+MAX_CLIENTS: Final = 500
+_QUEUE: Final = 1000  # events that wait for one client
+_REPLAY: Final = 5000
+_POLL: Final = 0.1
+_QUIET: Final = 60.0  # seconds between two tellings that the log does not answer
+_BATCH: Final = 500
+_log = logging.getLogger(__name__)
+
+
+class Client:
+    """One open page: a bounded queue between the feed and its socket."""
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE + 1)
+        self._transport, self._is_open = transport, True
+
+    def offer(self, frame: bytes) -> None:
+        """Queue an event; a client with too many waiting is cut off, so that it reconnects and replays."""
+        if self._is_open and self.queue.qsize() >= _QUEUE:
+            self.end()
+            if self._transport is not None:
+                self._transport.abort()
+        elif self._is_open:
+            self.queue.put_nowait(frame)
+
+    def end(self) -> None:
+        """Nothing more comes after what is queued."""
+        if self._is_open:
+            self._is_open = False
+            self.queue.put_nowait(None)
+
+
+class Feed:
+    """Follows the topics and hands every event to every client."""
+
+    def __init__(self, bus: Bus, readers: server.Readers) -> None:
+        self._bus, self._readers = bus, readers
+        self.position = {log: bus.end(log) for topic in TOPICS for log in bus.logs(topic)}
+        self.clients: set[Client] = set()
+        self._quiet_until = 0.0
+
+    async def follow(self) -> None:
+        """Read and hand out until cancelled."""
+        while True:
+            try:
+                came = await self._readers.run(self._read)
+            except LogError as error:
+                self._warn(error)
+                came = []
+            for log, message in came:
+                self.position[log] = message.offset + 1
+                self._hand_out(message)
+            if not came:
+                await asyncio.sleep(_POLL)
+
+    def _warn(self, error: LogError) -> None:
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + _QUIET
+            _log.warning("the event stream waits: %s", error)
+
+    def _read(self) -> list[tuple[str, Message]]:
+        logs = [log for topic in TOPICS for log in self._bus.logs(topic)]
+        if logs != [*self.position]:  # a topic grew, or was made anew
+            self.position = {log: self.position.get(log, 0) for log in logs}
+        return [(log, message) for log in logs for message in self._bus.read(log, self.position[log], _BATCH)]
+
+    async def missed(self, log: str, start: int, until: int) -> AsyncIterator[Message]:
+        """The messages of a log in [start, until)."""
+        while start < until:
+            read = functools.partial(self._bus.read, log, start, min(_BATCH, until - start))
+            batch = await self._readers.run(read)
+            for message in batch:
+                if message.offset < until:
+                    yield message
+            start = batch[-1].offset + 1 if batch else until
+
+    def close(self) -> None:
+        """Let every client go."""
+        for client in self.clients:
+            client.end()
+
+    def _hand_out(self, message: Message) -> None:
+        frame = frame_of(message, self.position) if self.clients else b""
+        if frame:
+            for client in self.clients:
+                client.offer(frame)
+
+
+FEED: Final = web.AppKey("feed", Feed)
+
+
+def add(app: web.Application) -> None:
+    """Add the stream and the task that feeds it."""
+    app.router.add_get("/api/events", events)
+    app.cleanup_ctx.append(_feeding)
+    app.on_shutdown.append(_shutdown)
+
+
+def clients(app: web.Application) -> int:
+    """How many pages follow the stream. Any thread may ask."""
+    return len(app[FEED].clients) if FEED in app else 0
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """The stream of one page."""
+    feed = request.app[FEED]
+    if len(feed.clients) >= MAX_CLIENTS:
+        raise Refusal(503, f"{MAX_CLIENTS} pages are open already", "close one, or try again later")
+    asked = request.headers.get("Last-Event-ID") or request.query.get("since", "")
+    since = position_of(asked, feed.position)
+    client, until = Client(request.transport), dict(feed.position)
+    feed.clients.add(client)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    seal(response)
+    with contextlib.suppress(ConnectionResetError, asyncio.CancelledError):  # the page was closed, or the server stops
+        try:
+            await response.prepare(request)
+            await response.write(b"retry: 1000\n" + event("hello", {}, since or until))
+            if since is not None:
+                await _replay(feed, response, since, until)
+            elif asked:  # of other logs than there are now
+                await response.write(event("reset", {}, until))
+            await _pump(response, client)
+        finally:
+            feed.clients.discard(client)
+    return response
+
+
+async def _pump(response: web.StreamResponse, client: Client) -> None:
+    while True:
+        try:
+            frame = await asyncio.wait_for(client.queue.get(), KEEP_ALIVE)
+        except TimeoutError:
+            frame = b"event: alive\ndata: {}\n\n"
+        if frame is None:
+            return
+        await response.write(frame)
+
+
+async def _replay(
+    feed: Feed, response: web.StreamResponse, since: Mapping[str, int], until: Mapping[str, int]
+) -> None:
+    """Send what lies between two positions, log by log; the ids advance with it."""
+    if any(not 0 <= end - since[log] <= _REPLAY for log, end in until.items()):
+        await response.write(event("reset", {}, until))
+        return
+    position = dict(since)
+    for log, end in until.items():
+        async for message in feed.missed(log, since[log], end):
+            position[log] = message.offset + 1
+            await response.write(frame_of(message, position))
+        position[log] = end
+    await response.write(event("replayed", {}, until))
+
+
+async def _feeding(app: web.Application) -> AsyncIterator[None]:
+    app[FEED] = feed = Feed(app[server.SOURCES].bus, app[server.READERS])
+    task = asyncio.create_task(feed.follow())
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _shutdown(app: web.Application) -> None:
+    app[FEED].close()

@@ -1,0 +1,1 @@
+"""InfluxDB: the `Store` and `Query` ports by line protocol and InfluxQL."""

@@ -1,0 +1,1 @@
+"""Apache Kafka: the bus of the embedded engine, hosts, topics, a job's own samples."""

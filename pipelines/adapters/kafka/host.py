@@ -1,0 +1,112 @@
+"""One host: of all `streamgauge run` on the same brokers and prefix, the one whose group gives it the pager's topic.
+
+The group `<prefix>streamgauge-host` has `anomalies` to give, which has one partition. A member is known by its data
+folder, so after a crash the same folder goes on at once; another one waits until the broker has missed the last holder
+for `SESSION` seconds, and is refused while that one lives.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from streamgauge.pipelines.adapters.kafka.logs import KafkaLogs
+from streamgauge.tracer.kafka.client import QUIET, Cluster
+from streamgauge.tracer.kafka.settings import client_settings
+from streamgauge.tracer.transport import LogError
+
+SESSION: Final = 6.0  # seconds: the least that brokers allow by default
+_TOPIC: Final = "anomalies"
+_SLACK: Final = 1.0
+_POLL: Final = 0.2
+
+
+class KafkaHost(threading.Thread):
+    """This process's right to be the host; `take`, then every `check` raises LogError as long as another one has it.
+
+    Args:
+        cluster: the brokers.
+        logs: to find out who has the place.
+        identity: of the data folder, the same after a restart.
+        where: how other processes are told who holds it.
+    """
+
+    def __init__(self, cluster: Cluster, logs: KafkaLogs, identity: str, where: str) -> None:
+        super().__init__(name="kafka-host", daemon=True)
+        self._cluster, self._logs = cluster, logs
+        self._group = f"{cluster.given.prefix}streamgauge-host"
+        self._changed = threading.Condition()
+        self._is_told, self._is_held, self._fault = False, False, ""
+        self._stopping = threading.Event()
+        self._consumer = Consumer({
+            **QUIET, **client_settings(cluster.given), "client.id": where, "group.id": self._group,
+            "group.instance.id": identity, "session.timeout.ms": round(SESSION * 1000), "heartbeat.interval.ms": 1000,
+            "partition.assignment.strategy": "cooperative-sticky", "enable.auto.commit": False,
+            "auto.offset.reset": "latest", "error_cb": cluster.complain,
+        })  # fmt: skip
+        assigned = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._revoked}
+        self._consumer.subscribe([cluster.topic(_TOPIC)], **assigned)
+
+    def take(self) -> None:
+        """Become the host. Raises LogError if another process is, or nobody answers."""
+        self.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_told or self._fault, SESSION + self._cluster.patience)
+            self._changed.wait_for(lambda: self._is_held or self._fault, SESSION + _SLACK)  # a dead holder's session
+        if not self._is_held:
+            self.close()
+            raise LogError(self._fault or self._refusal(), retryable=False)
+
+    def check(self) -> None:
+        """Raises LogError if this process is not, or no more, the host."""
+        if self._fault:
+            raise LogError(self._fault, retryable=False)
+        if not self._is_held:
+            text = f"{self._cluster.name} has not renewed this host's place in group {self._group}{self._cluster.why}"
+            raise LogError(text, retryable=True)
+
+    def close(self) -> None:
+        """Leave. The place stays this folder's for `SESSION` seconds."""
+        self._stopping.set()
+        if self.is_alive():
+            self.join(SESSION)
+
+    def run(self) -> None:
+        """The thread's life: heartbeats."""
+        while not self._stopping.is_set():
+            message = self._consumer.poll(_POLL)
+            error = message.error() if message is not None else None
+            if error is not None and (error.fatal() or error.code() == KafkaError._FATAL):
+                self._set(False, f"another streamgauge runs with a copy of this data folder: {error.str()}")
+        self._consumer.close()
+
+    def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if places:
+            consumer.incremental_assign(places)
+            consumer.pause(places)  # nothing is read: whose it is counts
+        self._set(bool(places) or self._is_held)  # one that has it is told of nothing new
+
+    def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if places:
+            self._set(False)
+
+    def _set(self, is_held: bool, fault: str = "") -> None:
+        with self._changed:
+            self._is_told, self._is_held, self._fault = True, is_held, fault
+            self._changed.notify_all()
+
+    def _refusal(self) -> str:
+        """Who holds it, as far as the brokers know."""
+        try:
+            answer = self._logs.admin.describe_consumer_groups(
+                [self._group], request_timeout=self._cluster.patience
+            )[self._group].result()
+        except KafkaException as error:
+            return f"{self._cluster.name} gives no place in group {self._group}: {error.args[0].str()}"
+        holders = [f"{one.client_id} at {one.host}" for one in answer.members if one.assignment.topic_partitions]
+        if not holders:
+            return f"{self._cluster.name} has given no place in group {self._group} in time{self._cluster.why}"
+        remedy = "stop it, or give this one another prefix"
+        return f"another streamgauge runs on {self._cluster.name}: {', '.join(holders)}; {remedy}"

@@ -1,0 +1,197 @@
+"""Reads `streamgauge.toml` into a `Config`: every fault at once, each with its path, the value and a remedy.
+
+The walk follows the types of `streamgauge.pipelines.config.schema`, so a new setting needs no line here. Where seconds are expected, a
+string such as "3h", "10 s" or "7d" is read as a duration.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from streamgauge.pipelines.config.checks import faults_of
+from streamgauge.pipelines.config.faults import ConfigError, Fault, suggestion
+from streamgauge.pipelines.config.schema import Config
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
+# Numbers that are no seconds: a duration there would be a mistake.
+_PLAIN = frozenset({"importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules"})
+_KIND_WORDS = {
+    inspect.FloatType: "a number", inspect.IntType: "a whole number", inspect.StrType: "a string",
+    inspect.BoolType: "true or false", inspect.DictType: "a table", inspect.StructType: "a table",
+    inspect.VarTupleType: "an array", inspect.LiteralType: "one of the known words", inspect.NoneType: "nothing",
+}
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML or has faults; all of them are in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        remedy = "name an existing file with --config FILE"
+        raise ConfigError([Fault("", f"cannot read {path}: {error.strerror or error}; {remedy}")], str(path)) from None
+    except UnicodeDecodeError as error:
+        fault = Fault("", f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8")
+        raise ConfigError([fault], str(path)) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str = "") -> Config:
+    """The configuration in a TOML text.
+
+    >>> parse('jobs.ctr.pane = "5 s"').jobs[0].pane
+    5.0
+
+    Raises:
+        ConfigError: it is not TOML or has faults; all of them are in it.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Fault("", f"not TOML: {error}; see README.md for an example")], source) from None
+    faults: list[Fault] = []
+    config = _walk(_jobs_as_array(raw), inspect.type_info(Config), "", faults)
+    if not faults:
+        faults.extend(faults_of(config))
+    if faults:
+        raise ConfigError(faults, source)
+    assert isinstance(config, Config)
+    return config
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration.
+
+    >>> duration("3h"), duration("10 s"), duration("7d"), duration("250ms")
+    (10800.0, 10.0, 604800.0, 0.25)
+
+    Raises:
+        ValueError: it is not a number with one of the units ms, s, m, min, h, d, w.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is no duration; write a number with a unit, such as "10 s", "3h" or "7d"')
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _jobs_as_array(raw: dict[str, Any]) -> dict[str, Any]:
+    """`[jobs.NAME]` tables become the `[[jobs]]` array with a name, which is the other way to write them."""
+    jobs = raw.get("jobs")
+    if not isinstance(jobs, dict):
+        return raw
+    return raw | {"jobs": [job | {"name": name} if isinstance(job, dict) else job for name, job in jobs.items()]}
+
+
+def _walk(value: Any, kind: inspect.Type, path: str, faults: list[Fault]) -> Any:
+    if isinstance(kind, inspect.UnionType):
+        return _walk_union(value, kind, path, faults)
+    if isinstance(kind, inspect.StructType) and isinstance(value, dict):
+        return _walk_struct(value, kind, path, faults)
+    if isinstance(kind, inspect.VarTupleType) and isinstance(value, list):
+        return tuple(_walk(item, kind.item_type, _item_path(path, i, item), faults) for i, item in enumerate(value))
+    if isinstance(kind, inspect.DictType) and isinstance(value, dict):
+        return {key: _walk(item, kind.value_type, _join(path, key), faults) for key, item in value.items()}
+    if isinstance(kind, inspect.LiteralType):
+        return _literal(value, kind, path, faults)
+    return _scalar(value, kind, path, faults)
+
+
+def _walk_struct(raw: dict[str, Any], kind: inspect.StructType, path: str, faults: list[Fault]) -> Any:
+    before = len(faults)
+    fields = {field.encode_name: field for field in kind.fields if field.name != "version"}
+    unknown = sorted(raw.keys() - fields.keys())
+    faults.extend(Fault(_join(path, key), f"unknown key{suggestion(key, fields.keys())}") for key in unknown)
+    for name, field in fields.items():
+        if field.required and name not in raw:
+            faults.append(Fault(_join(path, name), f'missing; add {name} = "..."'))
+    values = {
+        field.name: _walk(raw[name], field.type, _join(path, name), faults)
+        for name, field in fields.items() if name in raw
+    }
+    return kind.cls(**values) if len(faults) == before else None
+
+
+def _walk_union(value: Any, kind: inspect.UnionType, path: str, faults: list[Fault]) -> Any:
+    best: list[Fault] = []
+    for option in kind.types:
+        trial: list[Fault] = []
+        result = _walk(value, option, path, trial)
+        if not trial:
+            return result
+        best = best or trial
+    structs = [option for option in kind.types if isinstance(option, inspect.StructType)]
+    if len(structs) == 1 and isinstance(value, dict):
+        return _walk_struct(value, structs[0], path, faults)
+    words = " or ".join(_KIND_WORDS[type(option)] for option in kind.types if not isinstance(option, inspect.NoneType))
+    faults.extend(best if len(kind.types) == 1 else [Fault(path, f"must be {words}, got {_shown(value)}")])
+    return None
+
+
+def _literal(value: Any, kind: inspect.LiteralType, path: str, faults: list[Fault]) -> Any:
+    if value in kind.values:
+        return value
+    words = [str(word) for word in kind.values]
+    faults.append(Fault(path, f"must be one of {', '.join(words)}, got {_shown(value)}{_close(value, words)}"))
+    return None
+
+
+def _scalar(value: Any, kind: inspect.Type, path: str, faults: list[Fault]) -> Any:
+    if isinstance(kind, inspect.FloatType):
+        return _number(value, path, faults)
+    python = {inspect.IntType: int, inspect.StrType: str, inspect.BoolType: bool}.get(type(kind))
+    if python is not None and isinstance(value, python) and not (python is int and isinstance(value, bool)):
+        return value
+    faults.append(Fault(path, f"must be {_KIND_WORDS[type(kind)]}, got {_shown(value)}"))
+    return None
+
+
+def _number(value: Any, path: str, faults: list[Fault]) -> float:
+    is_seconds = not _PLAIN.intersection(re.split(r"[.\[\]]+", path)[2:])
+    if isinstance(value, str) and is_seconds:
+        try:
+            return duration(value)
+        except ValueError as error:
+            faults.append(Fault(path, str(error)))
+            return math.nan
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        faults.append(Fault(path, f"must be a number{' of seconds' if is_seconds else ''}, got {_shown(value)}"))
+        return math.nan
+    if not math.isfinite(value):
+        faults.append(Fault(path, f"must be a finite number, got {value}"))
+    return float(value)
+
+
+def _close(value: Any, words: list[str]) -> str:
+    close = difflib.get_close_matches(str(value), words, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _item_path(path: str, index: int, item: Any) -> str:
+    name = item.get("name") if isinstance(item, dict) else None
+    return f"jobs.{name}" if path == "jobs" and isinstance(name, str) and name else f"{path}[{index}]"
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def to_json(config: msgspec.Struct) -> bytes:
+    """A configuration, or one job's, as canonical JSON: what a `Setting` carries and what is compared at start."""
+    return msgspec.json.encode(config, order="deterministic")

@@ -1,0 +1,1 @@
+"""Detection: one kind of window watched, its series' traits, its episodes."""

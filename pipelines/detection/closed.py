@@ -1,0 +1,83 @@
+"""One closed window as detection and scoring see it: columns with one element a series."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from streamgauge.anomaly.types import SeriesKey
+from streamgauge.pipelines.metrics import Floats, Metric
+
+
+class Closed(Protocol):
+    """What `streamgauge.pipelines.stream.evaluate.Evaluated` and `Columns` have in common."""
+
+    @property
+    def window(self) -> str:
+        """The WindowSpec's name."""
+        ...
+
+    @property
+    def start(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    @property
+    def end(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """0 for the close itself."""
+        ...
+
+    @property
+    def length(self) -> float:
+        """Covered seconds."""
+        ...
+
+    @property
+    def keys(self) -> tuple[SeriesKey, ...]:
+        """The series, one an element of every column."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What each series measures."""
+        ...
+
+    @property
+    def value(self) -> Floats:
+        """NaN where unknown."""
+        ...
+
+    @property
+    def rows(self) -> Floats:
+        """The evidence behind each value."""
+        ...
+
+    @property
+    def error(self) -> Floats:
+        """Standard errors, 0 where there is none."""
+        ...
+
+    @property
+    def floor(self) -> Floats:
+        """What noise alone would give."""
+        ...
+
+
+class Columns(NamedTuple):
+    """A closed window whose series were derived from others."""
+
+    window: str  # the WindowSpec's name
+    start: float
+    end: float
+    revision: int
+    length: float  # covered seconds
+    keys: tuple[SeriesKey, ...]
+    metrics: tuple[Metric, ...]
+    value: Floats  # NaN: unknown
+    rows: Floats
+    error: Floats
+    floor: Floats

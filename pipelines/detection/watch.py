@@ -1,0 +1,295 @@
+"""Detection over one kind of window: which series are judged how, when an episode begins and when it is over.
+
+The order is fixed: `judge` (score), `fire` (episodes), then `learn`; nothing is judged by what it has taught. Anomalous
+windows teach nothing, until a change has lasted a quarter of the history: then it is the new normal, because a monitor
+that never accepts a lasting change judges everything after it by a world that is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from streamgauge.anomaly import scales
+from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
+from streamgauge.anomaly.detectors.limit import exceeds
+from streamgauge.anomaly.detectors.seasonal_robust import deviation, sigmas
+from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Reference, Rows
+from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
+from streamgauge.pipelines.config.calendar import moment, slots
+from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
+from streamgauge.pipelines.config.sources import owners
+from streamgauge.pipelines.detection.closed import Closed
+from streamgauge.pipelines.detection.episodes import Episode, Found, anomaly, describe, localise
+from streamgauge.pipelines.detection.traits import Traits, traits
+from streamgauge.pipelines.wire import states
+
+FORGET: Final = 2 * DAY  # an episode whose series has been unknown for this long is over
+LAPSE: Final = DAY  # firing windows further apart than this are not in a row
+HOLIDAY: Final = 2.0  # how much wider the band of counts is on a holiday
+_NAN: Final = float("nan")
+_COLUMNS: Final = {
+    "first": Column("<f8", fill=_NAN),  # start of the first known window
+    "known": Column("<f8", fill=_NAN),  # start of the last known one
+    "streak": Column("<i4"),  # firing windows in a row
+    "onset": Column("<f8", fill=_NAN),  # start of the first of them
+    "hot": Column("<f8", fill=_NAN),  # start of the last of them
+    "unlearnt": Column("<f8", fill=_NAN),  # start of the first window in a row that was not learnt
+}
+
+
+_Key = tuple[str, str, str, str, str]  # a SeriesKey on the wire; a score's domain may be "overall"
+
+
+class Judged(NamedTuple):
+    """What was normal for one window's series and how far they are from it; every array has shape [n]."""
+
+    at: Moment
+    level: Floats  # the value on its scale
+    expected: Expected
+    z: Floats  # signed sigmas, NaN unknown
+    reference: Floats  # in the value's unit, like `low` and `high`; NaN while there is none
+    low: Floats
+    high: Floats
+    threshold: Floats
+
+
+class _State(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    keys: tuple[_Key, ...]
+    arrays: bytes
+    reference: bytes
+    episodes: tuple[tuple[_Key, Episode], ...]
+    multipliers: tuple[tuple[_Key, float], ...]
+    excused: tuple[tuple[_Key, float], ...] = ()
+
+
+class Watch:
+    """The series of one window specification: their references, streaks and open episodes.
+
+    `shown` watches also what never pages, and says so in the severity of what it finds.
+    """
+
+    def __init__(self, config: JobConfig, spec: WindowSpec, *, shown: bool = False) -> None:
+        self.config, self.spec, self.shown = config, spec, shown
+        self.reference = Reference(0, slots(spec))
+        self.episodes: dict[SeriesKey, Episode] = {}
+        self._multipliers: dict[SeriesKey, float] = {}
+        self._excused: dict[SeriesKey, float] = {}  # until when
+        self._keys: tuple[SeriesKey, ...] = ()
+        self._rows: dict[SeriesKey, int] = {}
+        self._arrays: Arrays = empty(_COLUMNS, 0)
+        self._traits: Traits | None = None
+
+    def adjust(self, multipliers: dict[SeriesKey, float]) -> None:
+        """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
+        self._multipliers, self._traits = dict(multipliers), None
+
+    def accept(self, keys: Iterable[SeriesKey]) -> None:
+        """What these series have done since they were last learnt is normal, at once; on-call says so."""
+        rows = [self._rows[key] for key in keys if key in self._rows]
+        of_source = np.isin(owners(self._keys, self.config.features), rows)
+        self._settle(np.flatnonzero(np.isin(np.arange(len(self._keys)), rows) | of_source))
+
+    def excuse(self, keys: Iterable[SeriesKey], until: float) -> None:
+        """What these series do in windows that begin before `until` is expected: no news, and no lesson either."""
+        self._excused |= dict.fromkeys(keys, until)
+
+    def judge(self, closed: Closed) -> Judged:
+        """Reference, band and sigmas of a window: revision 0 in the order of windows, later revisions at any time."""
+        at = moment(closed.start, self.spec, self.config.timezone, self.config.holidays)
+        if not closed.revision:
+            self._align(closed.keys)
+            own = self._own(closed)
+            return self._judge(closed, own, at, self.reference.expect(at, own.classed))
+        own = traits(closed.keys, closed.metrics, self.config, self._multipliers, self.shown)
+        rows = np.array([self._rows.get(key, -1) for key in closed.keys], dtype=np.int64)
+        classed = np.zeros(len(self._keys), dtype=bool)
+        classed[rows[rows >= 0]] = own.classed[rows >= 0]
+        return self._judge(closed, own, at, self.reference.expect(at, classed).at(rows))
+
+    def fire(self, closed: Closed, judged: Judged, time: float) -> list[Anomaly]:
+        """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it."""
+        own = self._own(closed)
+        fact = exceeds(closed.value, closed.error, own.limit) & own.watched
+        hot = fact | (self._unusual(closed, judged, own, judged.threshold) & ~self._expected(closed.start))
+        of_source = np.flatnonzero(own.owner >= 0)
+        # Its source speaks for it, also where people have said that this is no alarm.
+        spoken = self._unusual(closed, judged, own, judged.threshold / np.maximum(own.multiplier, 1.0))
+        hot[of_source] &= ~spoken[own.owner[of_source]]
+        self._count(closed, hot)
+        over = self._over(closed, judged, own)
+        # Windows that share panes share what is odd in them: in a row are those that do not overlap.
+        in_a_row = (own.consecutive - 1) * round(self.spec.length / self.spec.slide) + 1
+        begin = hot & (self._arrays["streak"] >= np.where(fact, 1, in_a_row))
+        begun = [
+            self._found(closed, judged, row, bool(fact[row]))
+            for row in np.flatnonzero(begin).tolist()
+            if self._keys[row] not in self.episodes
+        ]
+        return self._change(closed, over, begun, time)
+
+    def learn(self, closed: Closed, judged: Judged, frozen: Bools) -> Bools:
+        """Teach the references this window, except what was anomalous or `frozen`; returns what was kept."""
+        arrays, start = self._arrays, closed.start
+        known = np.isfinite(judged.level)
+        arrays["first"] = np.where(np.isnan(arrays["first"]) & known, start, arrays["first"])
+        anomalous = np.abs(np.nan_to_num(judged.z)) > judged.threshold
+        anomalous[[self._rows[key] for key in self.episodes if key in self._rows]] = True
+        keep: Bools = ~(self._mature(start) & (anomalous | frozen)) & ~self._expected(start)
+        self._excused = {key: until for key, until in self._excused.items() if start < until}
+        self.reference.learn(judged.at, judged.level, keep, judged.level - judged.expected.center)
+        arrays["known"] = np.where(known, start, arrays["known"])
+        since = np.where(np.isnan(arrays["unlearnt"]), start, arrays["unlearnt"])
+        arrays["unlearnt"] = np.where(known, np.where(keep, np.nan, since), arrays["unlearnt"])
+        self.reference.forget_excess(np.flatnonzero(known & keep))
+        lasting = np.flatnonzero(known & (start - arrays["unlearnt"] >= self.config.detection.history / 4))
+        self._settle(lasting)
+        return keep
+
+    def snapshot(self) -> bytes:
+        """All state, exactly."""
+        return msgspec.msgpack.encode(_State(
+            states.written("watch"), self._keys, pack(self._arrays), self.reference.snapshot(),
+            tuple(self.episodes.items()), tuple(self._multipliers.items()),
+            tuple(self._excused.items()),
+        ))
+
+    def restore(self, data: bytes) -> None:
+        """Take the state that `snapshot` gave."""
+        state = states.read("watch", data, _State)
+        self._keys = tuple(_series(key) for key in state.keys)
+        self._arrays, self._traits = unpack(state.arrays), None
+        self._rows = {key: row for row, key in enumerate(self._keys)}
+        self.reference = Reference.restore(state.reference)
+        self.episodes = {_series(key): episode for key, episode in state.episodes}
+        self._multipliers = {_series(key): factor for key, factor in state.multipliers}
+        self._excused = {_series(key): until for key, until in state.excused}
+
+    def _settle(self, rows: Rows) -> None:
+        self.reference.settle(rows)
+        self._arrays["unlearnt"][rows] = np.nan
+
+    def _align(self, keys: tuple[SeriesKey, ...]) -> None:
+        """Series come and go: state follows the keys of the window."""
+        if keys is self._keys:
+            return
+        if keys != self._keys:
+            index = np.array([self._rows.get(key, -1) for key in keys], dtype=np.int64)
+            self._arrays = pick(_COLUMNS, self._arrays, index)
+            self.reference.reindex(index)
+            self._rows = {key: row for row, key in enumerate(keys)}
+            self._traits = None
+        self._keys = keys
+
+    def _own(self, closed: Closed) -> Traits:
+        if self._traits is None:
+            self._traits = traits(self._keys, closed.metrics, self.config, self._multipliers, self.shown)
+        return self._traits
+
+    def _judge(self, closed: Closed, own: Traits, at: Moment, expected: Expected) -> Judged:
+        expected = expected._replace(center=np.where(own.referenced, expected.center, np.nan))
+        level = scales.forward(own.scale, closed.value)
+        exposure = np.where(own.per > 0.0, closed.length / np.maximum(own.per, 1.0), 1.0)
+        noise = scales.noise(own.scale, closed.value, closed.rows, closed.error, closed.floor, exposure)
+        s = deviation(expected, noise, scales.least(own.scale, expected.center, own.least))
+        if at.holiday:
+            s = np.where(own.classed, HOLIDAY * s, s)
+        detection = self.config.detection
+        once = np.where(own.consecutive > 1, detection.threshold_twice, detection.threshold)
+        threshold = once * own.multiplier
+        return Judged(
+            at, level, expected, sigmas(level, expected, s),
+            reference=scales.inverse(own.scale, expected.center),
+            low=scales.inverse(own.scale, expected.center - threshold * s),
+            high=scales.inverse(own.scale, expected.center + threshold * s),
+            threshold=threshold,
+        )
+
+    def _unusual(self, closed: Closed, judged: Judged, own: Traits, threshold: Floats) -> Bools:
+        z = np.nan_to_num(judged.z)
+        bad = np.where(own.direction == 0, np.abs(z), own.direction * z)
+        unusual: Bools = own.watched & (bad > threshold) & self._mature(closed.start)
+        return unusual
+
+    def _expected(self, start: float) -> Bools:
+        expected = np.zeros(len(self._keys), dtype=bool)
+        now = (key for key, until in self._excused.items() if start < until)
+        expected[[self._rows[key] for key in now if key in self._rows]] = True
+        return expected
+
+    def _mature(self, start: float) -> Bools:
+        mature: Bools = start - self._arrays["first"] >= self.config.detection.warm_up
+        return mature
+
+    def _count(self, closed: Closed, hot: Bools) -> None:
+        """Firing windows in a row; a window without evidence is none, so nights do not break a row."""
+        arrays, start = self._arrays, closed.start
+        again = hot & (arrays["streak"] > 0) & (start - arrays["hot"] <= LAPSE)
+        arrays["onset"] = np.where(hot & ~again, start, arrays["onset"])
+        kept = np.where(np.isfinite(closed.value), 0, arrays["streak"])
+        arrays["streak"] = np.where(hot, np.where(again, arrays["streak"] + 1, 1), kept).astype("<i4")
+        arrays["hot"] = np.where(hot, start, arrays["hot"])
+
+    def _over(self, closed: Closed, judged: Judged, own: Traits) -> list[SeriesKey]:
+        return [
+            key for key, episode in self.episodes.items()
+            if not episode.workers and self._is_over(key, episode, closed, judged, own)
+        ]
+
+    def _is_over(self, key: SeriesKey, episode: Episode, closed: Closed, judged: Judged, own: Traits) -> bool:
+        row = self._rows.get(key)
+        if row is None:
+            return True
+        value = float(closed.value[row])
+        if value != value:
+            return bool(closed.start - self._arrays["known"][row] >= FORGET)
+        if episode.is_fact:
+            return bool(value <= own.limit[row])
+        return not abs(float(judged.z[row])) >= self.config.detection.clear * float(own.multiplier[row])
+
+    def _found(self, closed: Closed, judged: Judged, row: int, is_fact: bool) -> Found:
+        return Found(self._keys[row], closed.metrics[row], Episode(
+            start=float(self._arrays["onset"][row]), is_fact=is_fact,
+            score=1e9 if is_fact else float(judged.z[row]),
+            value=float(closed.value[row]), expected=float(judged.reference[row]),
+        ))
+
+    def _change(self, closed: Closed, over: list[SeriesKey], begun: list[Found], time: float) -> list[Anomaly]:
+        still = {key: episode for key, episode in self.episodes.items() if key not in set(over) and not episode.workers}
+        shared, elsewhere = localise(self._keys, still, begun)
+        begun = [found for found in begun if found.key not in elsewhere]
+        over += [key for key, episode in self.episodes.items() if episode.workers and key not in shared]
+        told = [self._told(key, self.episodes.pop(key), None, time, closed.start) for key in over]
+        taken = {*self.episodes, *(found.key for found in begun)}
+        everyone = {**still, **{found.key: found.episode for found in begun}}
+        begun += [self._shared(job, workers, closed, everyone) for job, workers in shared.items() if job not in taken]
+        for key, metric, episode in begun:
+            self.episodes[key] = episode
+            told.append(self._told(key, episode, describe(key, metric, episode), time, None))
+        return told
+
+    def _shared(
+        self, job: SeriesKey, workers: tuple[str, ...], closed: Closed, everyone: dict[SeriesKey, Episode]
+    ) -> Found:
+        """The job's episode of what more than half of its workers have: the strongest of theirs, from the first on.
+
+        None of theirs need have begun now: it is enough that a worker without one has left.
+        """
+        keys = [job._replace(worker=worker) for worker in workers]
+        members = [everyone[key] for key in keys]
+        strongest = max(members, key=lambda episode: abs(episode.score))
+        return Found(job, closed.metrics[self._rows[keys[0]]], msgspec.structs.replace(
+            strongest, start=min(episode.start for episode in members), workers=workers
+        ))
+
+    def _told(self, key: SeriesKey, episode: Episode, text: str | None, time: float, end: float | None) -> Anomaly:
+        severity: Severity = "info" if self.shown else "page"
+        return anomaly(key, episode, time, severity, text or f"{key.metric} is normal again", end)
+
+
+def _series(key: _Key) -> SeriesKey:
+    return SeriesKey(*key)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""The Faust engine: operators in the hosts of a consumer group."""

@@ -1,0 +1,144 @@
+"""What on-call can do to a running pipeline: each action is one record on the bus, whoever asks for it.
+
+What is asked is checked before anything is sent:
+
+    ActionError    an action that cannot be taken: the message names the value and the remedy
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from streamgauge.anomaly.types import Ack, Matcher, Silence, Unsuppress
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer import control, records
+from streamgauge.tracer.control import Plan, PlanError, Target
+from streamgauge.tracer.records import Feedback
+from streamgauge.tracer.selection import Budget, Select
+
+Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+LABELS: Final = ("job", "worker", "domain", "entity", "metric", "node", "severity")
+MAX_SILENCE: Final = 366 * 86400.0
+_MAX_PATTERN: Final = 512
+_MAX_MATCHERS: Final = 20
+
+
+class ActionError(ValueError):
+    """An action that cannot be taken."""
+
+
+def silence(
+    bus: Bus, job: str, matchers: Sequence[Matcher], start: float, end: float, author: str = "", comment: str = "",
+    name: str = "",
+) -> Silence:  # fmt: skip
+    """Hold back what matches in [start, end), by the pager's clock; `name` is the id of a silence to replace."""
+    if not 0 < end - start <= MAX_SILENCE:
+        raise ActionError(f"a silence lasts above 0 s and at most a year, got {end - start:g} s; give another end")
+    if not 0 < len(matchers) <= _MAX_MATCHERS:
+        raise ActionError(f"a silence has 1-{_MAX_MATCHERS} matchers, got {len(matchers)}; write LABEL=VALUE")
+    for matcher in matchers:
+        _check_matcher(matcher)
+    made = Silence(
+        id=_named(name, "id") if name else uuid.uuid4().hex[:12], job=job, matchers=tuple(matchers), start=start,
+        end=end, author=author, comment=comment,
+    )  # fmt: skip
+    _tell_pager(bus, job, made)
+    return made
+
+
+def acknowledge(bus: Bus, job: str, notification: str, now: float, author: str = "", comment: str = "") -> Ack:
+    """Stop the repeats of a notification."""
+    made = Ack(job=job, notification=_named(notification, "notification"), author=author, comment=comment, time=now)
+    _tell_pager(bus, job, made)
+    return made
+
+
+def unsuppress(bus: Bus, job: str, episode: str, now: float, author: str = "") -> Unsuppress:
+    """Let a suppressed alert page for itself."""
+    made = Unsuppress(job=job, episode=_named(episode, "episode"), author=author, time=now)
+    _tell_pager(bus, job, made)
+    return made
+
+
+def feedback(
+    bus: Bus, job: JobConfig, notification: str, verdict: Verdict, now: float, author: str = "", comment: str = ""
+) -> Feedback:
+    """Say what a notification was worth.
+
+    It goes into the job's log, where it is shown, and behind the notification on `alerts`, where thresholds learn.
+    """
+    if verdict not in get_args(Verdict):
+        raise ActionError(f"verdict must be one of {', '.join(get_args(Verdict))}, got {verdict!r}")
+    made = Feedback(
+        job=job.name, notification=_named(notification, "notification"), verdict=verdict, author=author,
+        comment=comment, time=now,
+    )  # fmt: skip
+    bus.send([
+        ("traces", records.key_of(job.name, 0, job.shards), records.encode(made)),
+        ("alerts", job.name, outputs.encode(made)),
+    ])  # fmt: skip
+    return made
+
+
+def trace(
+    bus: Bus, job: str, select: Sequence[Select], now: float, *, name: str = "on-call", workers: Sequence[str] = (),
+    expires: float = control.TTL, budget: Budget | None = None, author: str = "", reason: str = "", off: bool = False,
+) -> Plan:  # fmt: skip
+    """Put a plan on the control topic, one revision above the last; workers answer on `status`."""
+    try:
+        revision = control.next_revision(job, name, bus.latest("control"), bus.latest("status"))
+        value = control.plan(
+            job, name, revision, issued=now, select=select, target=Target(workers=tuple(workers)), expires=expires,
+            budget=budget or Budget(), author=author, reason=reason, off=off,
+        )  # fmt: skip
+    except PlanError as error:
+        raise ActionError(f"no worker would take this plan: {error}") from None
+    bus.send([("control", control.key_of(job, name), value)])
+    return control.decode_plan(value)
+
+
+def matcher_of(text: str) -> Matcher:
+    """A matcher as people write it: `label=value`, or `label=~regex` that must match all of the value.
+
+    >>> matcher_of("worker=LGA").value, matcher_of("entity=~feature:.*").is_regex
+    ('LGA', True)
+
+    Raises:
+        ActionError: it is neither.
+    """
+    label, separator, value = text.partition("=")
+    if not separator:
+        raise ActionError(f"a matcher reads LABEL=VALUE or LABEL=~REGEX, got {text!r}")
+    made = Matcher(label.strip(), value.removeprefix("~"), is_regex=value.startswith("~"))  # type: ignore[arg-type]
+    _check_matcher(made)
+    return made
+
+
+def _check_matcher(matcher: Matcher) -> None:
+    if matcher.label not in LABELS:
+        raise ActionError(f"unknown label {matcher.label!r}; known are {', '.join(LABELS)}")
+    if len(matcher.value) > 4096 or (matcher.is_regex and len(matcher.value) > _MAX_PATTERN):
+        raise ActionError(f"a matcher's value has {len(matcher.value)} characters; at most {_MAX_PATTERN} in a pattern")
+    if matcher.is_regex:
+        try:
+            re.compile(matcher.value)
+        except re.error as error:
+            raise ActionError(f"{matcher.value!r} is no regular expression: {error}; mend it") from None
+
+
+def _named(text: str, what: str) -> str:
+    if not 0 < len(text) <= 200:
+        raise ActionError(f"{what} must have 1-200 characters, got {len(text)}; copy it from the incident")
+    return text
+
+
+def _tell_pager(bus: Bus, job: str, record: Any) -> None:
+    assert isinstance(record, msgspec.Struct)
+    bus.send([("anomalies", job, outputs.encode(record))])

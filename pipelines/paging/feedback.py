@@ -1,0 +1,253 @@
+"""What on-call's verdicts do: from notifications and feedback on `alerts` to settings in the job's log; pure.
+
+`alerts` is the one input and its order the truth: a notification is on it before anybody can judge it,
+`actions.feedback` puts each verdict behind it, the host a `Tick` a day while a multiplier is in force. The same topic
+gives the same settings with the same revisions, so the operators drop what is sent again after a crash.
+
+    true_alarm, false_alarm   lower and raise the multiplier of the series that the notification was about
+    new_trend                 the change is the new normal from now on
+    expected                  these series neither page nor teach for a day from the onset
+    none                      moves nothing
+
+A notification is about its root's series; told of the job as a whole, also about the same series of each worker beneath
+it. What else is folded beneath a root was never told and is not judged. A fact has no threshold, and nobody can raise
+that of what pages at once (severity page-now).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final, get_args
+
+import msgspec
+
+from streamgauge.anomaly import thresholds
+from streamgauge.anomaly.suppression.wording import place
+from streamgauge.anomaly.thresholds import LEAST_VERDICTS, Excused, Lesson, Verdict
+from streamgauge.anomaly.types import Alert, Domain, Notification, SeriesKey, Severity, fingerprint
+from streamgauge.pipelines.config.schema import DAY, JobConfig
+from streamgauge.pipelines.wire import outputs, states
+from streamgauge.pipelines.wire.outputs import Change, Output
+from streamgauge.tracer import records
+from streamgauge.tracer.records import Feedback, Setting, Tick
+
+CONSUMER: Final = "verdicts"
+KNOWN: Final = 4096  # notifications that can be judged, newest last
+KINDS: Final = outputs.kinds_of(Notification, Feedback, Tick)
+
+
+class Told(msgspec.Struct, array_like=True, frozen=True):
+    """What one notification was about."""
+
+    incident: str
+    series: tuple[SeriesKey, ...]  # none: a fact
+    severity: Severity
+    start: float
+
+
+class _State(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    clock: float
+    revision: int
+    told: tuple[tuple[str, Told], ...]
+    lessons: tuple[tuple[SeriesKey, Lesson], ...]
+
+
+class FeedbackLoop:
+    """All that one job's on-call has taught."""
+
+    def __init__(self, job: JobConfig) -> None:
+        self._job = job
+        self._clock, self._revision = -math.inf, 0
+        self._told: dict[str, Told] = {}
+        self._lessons: dict[SeriesKey, Lesson] = {}
+
+    def on_records(self, messages: Sequence[bytes]) -> list[Output]:
+        """Take messages of `alerts` in their order; the settings and changes that follow. Others are not looked at."""
+        sent: list[Output] = []
+        for message in messages:
+            try:
+                record = outputs.decode(message, KINDS)
+            except ValueError:
+                continue  # of another kind; the store's writer buries what is none
+            if record.job != self._job.name or not -1e11 < record.time < 1e11:
+                continue
+            if isinstance(record, Notification):
+                self._note(record)
+            elif isinstance(record, Feedback):
+                sent += self._pass(record.time)
+                sent += self._judge(record, self._clock)
+            else:
+                sent += self._pass(record.time)
+        return sent
+
+    def wants_tick(self, now: float) -> bool:
+        """Whether a day has begun since the last record and a multiplier is in force, which fades."""
+        is_next_day = now // DAY > self._clock // DAY
+        return is_next_day and any(lesson.factor != 1.0 for lesson in self._lessons.values())
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        lessons = tuple((key, self._lessons[key]) for key in sorted(self._lessons))
+        return msgspec.msgpack.encode(
+            _State(states.written("verdicts"), self._clock, self._revision, tuple(self._told.items()), lessons)
+        )
+
+    def restore(self, state: bytes) -> None:
+        """Become what `snapshot` described. Raises ValueError for bytes of another version."""
+        restored = states.read("verdicts", state, _State)
+        self._clock, self._revision = restored.clock, restored.revision
+        self._told, self._lessons = dict(restored.told), dict(restored.lessons)
+
+    def shown(self) -> dict[str, Any]:
+        """The multipliers in force and what they come from, JSON-ready."""
+        factors = thresholds.in_force(self._lessons)
+        return {"job": self._job.name, "revision": self._revision, "thresholds": [
+            {
+                **key._asdict(), "factor": factors.get(key, 1.0),
+                "verdicts": self._lessons[key].threshold.verdicts if key in self._lessons else 0,
+                "labels": [msgspec.structs.asdict(label) for label in self._lessons.get(key, Lesson()).labels],
+            }
+            for key in sorted({*factors, *self._lessons})
+        ]}  # fmt: skip
+
+    def _note(self, notification: Notification) -> None:
+        self._told[notification.id] = Told(
+            notification.root.episode, _series(notification), notification.root.severity, notification.root.start
+        )
+        while len(self._told) > KNOWN:
+            del self._told[next(iter(self._told))]
+
+    def _pass(self, time: float) -> list[Output]:
+        """Let time pass, day by day, whether each had a tick or not: stamped with the day, never with the tick."""
+        sent: list[Output] = []
+        while self.wants_tick(time):
+            self._clock = (self._clock // DAY + 1.0) * DAY
+            sent += self._move(self._clock, "time")
+        self._clock = max(self._clock, time)
+        spent = [key for key, lesson in self._lessons.items() if _is_spent(lesson, self._clock)]
+        for key in spent:
+            del self._lessons[key]
+        return sent
+
+    def _judge(self, feedback: Feedback, now: float) -> list[Output]:
+        told = self._told.get(feedback.notification)
+        author = f", says {feedback.author}" if feedback.author else ""
+        said = f"{feedback.notification} is {feedback.verdict}{author}"
+        if told is None:
+            return [self._change(now, f"{said}: no such notification is known, nothing is learnt")]
+        if not told.series:
+            return [self._change(now, f"{said}: a fact has no threshold, nothing is learnt")]
+        if self._is_known(told, feedback.verdict):
+            return []
+        is_taken_back = self._is_known(told, "expected")
+        for key in self._judged(told):
+            verdict = _allowed(feedback.verdict, told.severity)
+            self._lessons[key] = thresholds.learn(self._lessons.get(key, Lesson()), told.incident, verdict, now)
+        sent = self._move(now, said)
+        if is_taken_back:
+            sent += self._excuse(told, told.start, now)
+        if feedback.verdict == "new_trend":
+            sent += self._settings("new_trend", now, msgspec.json.encode(_with_job(told.series)))
+            sent.append(self._change(now, f"{said}: {_name(told.series[0])} is normal as it is now"))
+        elif feedback.verdict == "expected" and told.severity != "page-now" and now < told.start + DAY:
+            sent += self._excuse(told, told.start + DAY, now)
+            sent.append(self._change(now, f"{said}: {_name(told.series[0])} neither pages nor teaches for a day"))
+        return sent or [self._change(now, f"{said}: {self._unmoved(told, feedback.verdict)}")]
+
+    def _excuse(self, told: Told, until: float, now: float) -> list[Output]:
+        return self._settings("expected", now, msgspec.json.encode(Excused(_with_job(told.series), until)))
+
+    def _is_known(self, told: Told, verdict: Verdict) -> bool:
+        """Whether this was said of the incident before, and nothing else since."""
+        wanted = (told.incident, _allowed(verdict, told.severity))
+        lessons = [self._lessons.get(key, Lesson()) for key in self._judged(told)]
+        return all(wanted in {(label.incident, label.verdict) for label in lesson.labels} for lesson in lessons)
+
+    def _judged(self, told: Told) -> list[SeriesKey]:
+        """The series that a verdict is about; those too that an earlier one on the same incident was about."""
+        before = (
+            key for key, lesson in self._lessons.items() if any(one.incident == told.incident for one in lesson.labels)
+        )
+        return sorted({*told.series, *before})
+
+    def _unmoved(self, told: Told, verdict: Verdict) -> str:
+        key = told.series[0]
+        lesson = self._lessons[key]
+        count, at = lesson.threshold.verdicts, f"{_name(key)} stays at {lesson.factor:.2f}"
+        if _allowed(verdict, told.severity) != verdict:
+            return f"{at}: what pages at once is never raised"
+        return f"{at}, {count} of {LEAST_VERDICTS} verdicts" if count < LEAST_VERDICTS else at
+
+    def _move(self, now: float, why: str) -> list[Output]:
+        """Let every multiplier follow what was taught; a setting with all of them if one has changed."""
+        before = thresholds.in_force(self._lessons)
+        self._lessons = {key: thresholds.move(lesson, now) for key, lesson in self._lessons.items()}
+        after = thresholds.in_force(self._lessons)
+        if after == before:
+            return []
+        told = [
+            self._change(now, f"{why}: {_name(key)} {before.get(key, 1.0):.2f} -> {after.get(key, 1.0):.2f}"
+                              f" ({self._source(key)})")
+            for key in sorted({*before, *after}) if before.get(key) != after.get(key)
+        ]  # fmt: skip
+        return [*self._settings("thresholds", now, thresholds.setting(after)), *told]
+
+    def _source(self, key: SeriesKey) -> str:
+        lesson = self._lessons.get(key)
+        return f"{lesson.threshold.verdicts} verdicts" if lesson else "nothing of its own"
+
+    def _settings(self, name: str, now: float, body: bytes) -> list[Output]:
+        """One for each shard; its revision rises though the state were lost, because it is no less than the time."""
+        self._revision = max(self._revision + 1, math.floor(now))
+        shards = self._job.shards
+        made = [
+            Setting(job=self._job.name, shard=shard, name=name, revision=self._revision, effective=now, body=body)
+            for shard in range(shards)
+        ]
+        return [Output("traces", records.key_of(one.job, one.shard, shards), records.encode(one)) for one in made]
+
+    def _change(self, now: float, text: str) -> Output:
+        change = Change(job=self._job.name, name="threshold", time=now, text=text)
+        return Output("scores", self._job.name, outputs.encode(change))
+
+
+def _series(notification: Notification) -> tuple[SeriesKey, ...]:
+    """The root's series, and the same one of each worker where the job as a whole was told."""
+    root = notification.root
+    beneath = (*(item.alert for item in notification.suppressed), *notification.grouped) if not root.worker else ()
+    same = [alert for alert in beneath if _key(alert)._replace(worker="") == _key(root)]
+    keys = {_key(alert) for alert in (root, *same) if not _is_fact(alert) and alert.domain in get_args(Domain)}
+    return tuple(sorted(keys))
+
+
+def _with_job(series: Sequence[SeriesKey]) -> tuple[SeriesKey, ...]:
+    """And the job's own ones, which were silent because a worker's spoke for them."""
+    return tuple(sorted({*series, *(key._replace(worker="") for key in series)}))
+
+
+def _key(alert: Alert) -> SeriesKey:
+    return SeriesKey(alert.job, alert.worker, alert.domain, alert.entity, alert.metric)  # type: ignore[arg-type]
+
+
+def _is_fact(alert: Alert) -> bool:
+    return alert.fingerprint == fingerprint("fact", *_key(alert))
+
+
+def _allowed(verdict: Verdict, severity: Severity) -> Verdict:
+    return "none" if verdict == "false_alarm" and severity == "page-now" else verdict
+
+
+def _is_spent(lesson: Lesson, now: float) -> bool:
+    last = max(label.time for label in lesson.labels)
+    return lesson.factor == 1.0 and now - last > thresholds.FORGOTTEN
+
+
+def _name(key: SeriesKey) -> str:
+    """A series in words.
+
+    >>> _name(SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate"))
+    'missing_rate of feature tailnum at LGA'
+    """
+    return f"{key.metric} of {place(key.node)}"

@@ -1,0 +1,140 @@
+"""The built-in lineage: which place of a job a metric watches, and what depends on what.
+
+At each worker `w`, and between the same places of the job as a whole:
+
+    source:S ---> feature:F --+--> samples ---> labels --+--> train -------> serving
+                              |       |                  |      ^               ^
+                              +-------+--> prediction    +--> model --> prediction
+    produce --> samples, labels, queue        queue, machine, restart --> train
+    heartbeat --> watermark --> every place of the worker        heartbeat --> restart, machine, tracing
+    model ~~> restart, heartbeat, watermark   (weak: a worker that is restarted because its model broke)
+
+Between the job and its workers: what all workers share comes down (`feature:F --> feature:F@w`, and so for samples,
+labels, model and produce), and what one worker does shows at the job (`X@w --> X`). Edges of the config are added;
+names without a worker hold at the job and at each worker. `PLACES` is the whole mapping from metrics to places, by the
+longest prefix of the metric's name; what a feature shows is at the feature, what a tensor shows at the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from streamgauge.anomaly.types import Anomaly, Edge, Topology, node_of
+from streamgauge.pipelines.config.schema import DAY, JobConfig
+
+PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its metrics begin with
+    "heartbeat": ("heartbeat_age", "missing"),
+    "watermark": ("watermark_lag", "behind"),
+    "restart": ("restart",),
+    "tracing": ("trace_loss", "lost"),
+    "machine": ("cpu", "memory", "step_time", "straggler", "input_wait"),
+    "samples": ("volume", "late_rate", "duplicate_rate", "new_id_rate", "leak_rate", "sampling_rate", "inconsistency"),
+    "produce": ("produce_delay",),
+    "queue": ("queue_delay", "consumer_lag"),
+    "labels": ("label",),
+    "prediction": ("prediction", "score_inconsistency"),
+    "model": (
+        "nonfinite", "gradient", "weight", "update_ratio", "dead_units", "vanishing", "exploding", "blind_spot",
+        "loss_scale", "table", "unseen_rate",
+    ),
+    "train": (
+        "loss", "normalized_entropy", "auc", "gauc", "base_auc", "pcoc", "ece", "skipped_updates", "throughput",
+        "keep_up", "train_delay",
+    ),
+    "serving": ("model_age", "serving_model_age", "push_delay", "version_skew"),
+}  # fmt: skip
+_PREFIXES: Final = {prefix: place for place, prefixes in PLACES.items() for prefix in prefixes}
+_FLOW: Final = (
+    ("samples", "labels"), ("samples", "train"), ("samples", "prediction"),
+    ("labels", "train"), ("labels", "model"),
+    ("model", "train"), ("model", "prediction"),
+    ("train", "serving"), ("prediction", "serving"),
+    ("produce", "samples"), ("produce", "labels"), ("produce", "queue"),
+    ("queue", "train"), ("machine", "train"), ("restart", "train"),
+    ("heartbeat", "watermark"), ("heartbeat", "restart"), ("heartbeat", "machine"), ("heartbeat", "tracing"),
+)  # fmt: skip
+_FROM_FEATURE: Final = ("samples", "prediction", "train", "model")
+_STOPPED: Final = ("samples", "labels", "produce", "queue", "prediction", "model", "train")
+_BROKEN_MODEL: Final = ("restart", "heartbeat", "watermark")
+_SHARED: Final = ("samples", "labels", "model", "produce")
+_FALLS_BACK: Final = {"sample": "samples", "train": "train", "system": "heartbeat"}  # a domain's own place
+_WEAK: Final = 0.1
+_PEOPLE: Final = 7 * DAY  # a worker whose model broke is restarted when somebody gets to it
+
+
+def node(anomaly: Anomaly) -> str:
+    """The place in the topology that an anomaly's series watches.
+
+    >>> lgb = Anomaly(kind="fact", job="ctr", worker="LGA", domain="train", entity="tensor:dense/kernel",
+    ...     metric="nonfinite", severity="page-now", start=0.0, time=0.0)
+    >>> node(lgb)
+    'model@LGA'
+    """
+    return node_of(place(anomaly.domain, anomaly.entity, anomaly.metric), anomaly.worker)
+
+
+def place(domain: str, entity: str, metric: str) -> str:
+    """The same without the worker.
+
+    >>> place("sample", "feature:tailnum", "missing_rate"), place("sample", "", "label_delay_p95")
+    ('feature:tailnum', 'labels')
+    """
+    if entity.startswith(("feature:", "source:")):
+        return entity.replace("@", "%40")
+    if entity.startswith("tensor:"):
+        return "model"
+    known = max((prefix for prefix in _PREFIXES if metric.startswith(prefix)), key=len, default=None)
+    if known is not None:
+        return _PREFIXES[known]
+    return entity.replace("@", "%40") or _FALLS_BACK.get(domain, domain)
+
+
+def topology(job: JobConfig, workers: Iterable[str], *, features: Iterable[str] = (), revision: int = 1) -> Topology:
+    """A job's topology: its configured features, and those (`features`, bare names) that were only seen."""
+    members = sorted({worker for worker in workers if worker})
+    sources = {feature.name: feature.source for feature in job.features}
+    names = [_feature(name) for name in sorted({*sources, *features})]
+    edges = {Edge(f"source:{source}", _feature(name)) for name, source in sources.items() if source}
+    for worker in ("", *members):
+        edges.update(_at(worker, names))
+        edges.update(_declared(job, worker))
+    for worker in members:
+        for shared in (*names, *_SHARED):
+            edges.add(Edge(shared, node_of(shared, worker)))
+        for base in (*names, *_places()):
+            edges.add(Edge(node_of(base, worker), base))
+    nodes = sorted({end for edge in edges for end in (edge.cause, edge.effect)})
+    ordered = tuple(sorted(edges, key=lambda edge: (edge.cause, edge.effect, edge.delay, edge.weight)))
+    return Topology(job=job.name, revision=revision, edges=ordered, nodes=tuple(nodes))
+
+
+def _at(worker: str, features: list[str]) -> Iterator[Edge]:
+    for cause, effect in _FLOW:
+        yield Edge(node_of(cause, worker), node_of(effect, worker))
+    for feature in features:
+        for effect in _FROM_FEATURE:
+            yield Edge(node_of(feature, worker), node_of(effect, worker))
+        yield Edge(node_of("watermark", worker), node_of(feature, worker))
+        yield Edge(node_of("heartbeat", worker), node_of(feature, worker))
+    for effect in _STOPPED:
+        yield Edge(node_of("watermark", worker), node_of(effect, worker))
+        yield Edge(node_of("heartbeat", worker), node_of(effect, worker))
+    for effect in _BROKEN_MODEL:
+        yield Edge(node_of("model", worker), node_of(effect, worker), _PEOPLE, _WEAK)
+
+
+def _declared(job: JobConfig, worker: str) -> Iterator[Edge]:
+    for edge in job.topology:
+        if "@" in edge.cause or "@" in edge.effect:
+            yield edge
+        else:
+            yield Edge(node_of(edge.cause, worker), node_of(edge.effect, worker), edge.delay, edge.weight)
+
+
+def _feature(name: str) -> str:
+    return f"feature:{name}".replace("@", "%40")
+
+
+def _places() -> tuple[str, ...]:
+    return tuple(sorted(set(PLACES) - {"serving"}))

@@ -1,0 +1,215 @@
+"""The once-only global stage: from the log of anomalies to notifications, each with its reason.
+
+`on_records` takes the `anomalies` topic's messages in the log's order: anomalies and hard facts, silences,
+acknowledgements, un-suppressions, topologies and ticks. It only collects until a tick of the job (or of all jobs, with
+an empty name) comes; everything up to that tick is then decided at once, stamped with its deadlines. So batching
+changes nothing, and neither does the order of anomalies between two ticks. Notifications and the audit trail of
+decisions go to the topic `alerts`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from streamgauge.anomaly.suppression import lifecycle, requests
+from streamgauge.anomaly.suppression.arrivals import Arrival
+from streamgauge.anomaly.suppression.episodes import Snapshot, Waits
+from streamgauge.anomaly.suppression.ledger import Ledger
+from streamgauge.anomaly.types import Ack, Anomaly, Decision, Notification, Silence, Topology, Unsuppress
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.paging import lineage
+from streamgauge.pipelines.paging import messages as telling
+from streamgauge.pipelines.wire import outputs, states
+from streamgauge.pipelines.wire.outputs import DeadLetter, Output
+from streamgauge.tracer.records import Tick, identity_of
+
+KINDS: Final = outputs.KINDS | outputs.kinds_of(Silence, Ack, Unsuppress, Topology, Tick, Decision, Notification)
+_ASKED: Final = (Silence, Ack, Unsuppress)
+
+
+class _JobState(msgspec.Struct, array_like=True):
+    """What the pager keeps of one job."""
+
+    number: int = 0  # of the last anomaly taken
+    clock: float = -math.inf
+    is_declared: bool = False  # its topology came as a record
+    workers: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    waiting: list[bytes] = []  # what came since the last tick
+    ledger: Snapshot | None = None
+
+
+class _State(msgspec.Struct, array_like=True):
+    version: int
+    jobs: dict[str, _JobState]
+
+
+class Pager:
+    """Decides for all jobs of a configuration; a job that is not configured has the default waits.
+
+    >>> from streamgauge.pipelines.config.schema import JobConfig
+    >>> pager = Pager(Config(jobs=(JobConfig(name="ctr"),)))
+    >>> dead = Anomaly(kind="fact", job="ctr", worker="w1", domain="system", entity="", metric="missing",
+    ...     severity="page", start=60.0, time=60.0, score=1e9, text="no record for 30 s", number=1)
+    >>> out = pager.on_records([outputs.encode(dead), outputs.encode(Tick(job="ctr", time=60.0))])
+    >>> told = [record for item in out if isinstance(record := outputs.decode(item.value, KINDS), Notification)]
+    >>> print(told[0].text.splitlines()[0])
+    [ctr] heartbeat at w1: no record for 30 s since 1 Jan 00:01
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._configs = {job.name: job for job in config.jobs}
+        self._jobs: dict[str, _JobState] = {}
+        self._ledgers: dict[str, Ledger] = {}
+
+    def on_records(self, messages: Sequence[bytes]) -> list[Output]:
+        """Take messages in their order, give the decisions and notifications that they lead to."""
+        out: list[Output] = []
+        for message in messages:
+            try:
+                record = outputs.decode(message, KINDS)
+                fault = _fault(record)
+            except ValueError as error:
+                record, fault = None, str(error)
+            if fault:
+                out.append(_dead_letter(message, fault))
+            elif isinstance(record, Tick):
+                out += self._tick(record)
+            elif isinstance(record, (Anomaly, Topology, *_ASKED)):
+                self._take(record, message)
+        return out
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        for name, ledger in self._ledgers.items():
+            self._jobs[name].ledger = ledger.snapshot()
+        jobs = {name: self._jobs[name] for name in sorted(self._jobs)}
+        return msgspec.msgpack.encode(_State(states.written("pager"), jobs))
+
+    def restore(self, state: bytes) -> None:
+        """Become what `snapshot` described."""
+        restored = states.read("pager", state, _State)
+        self._jobs, self._ledgers = restored.jobs, {}
+        for name, job in self._jobs.items():
+            if job.ledger is not None:
+                self._ledger(name).restore(job.ledger)
+
+    def topology(self, job: str) -> Topology:
+        """The topology by which a job's alerts are decided now."""
+        self._jobs.setdefault(job, _JobState())
+        return self._ledger(job).graph.topology
+
+    def _take(self, record: Any, message: bytes) -> None:
+        job = self._jobs.setdefault(record.job, _JobState())
+        if isinstance(record, Anomaly) and record.number:
+            if record.number <= job.number:
+                return  # sent again after a crash
+            job.number = record.number
+        job.waiting.append(message)
+
+    def _tick(self, tick: Tick) -> list[Output]:
+        """Advance the job, or all; one that has said nothing yet too: a tick sent again must find its clock passed."""
+        names = [tick.job] if tick.job else sorted({*self._configs, *self._jobs})
+        return [output for name in names for output in self._advance(name, tick.time)]
+
+    def _advance(self, name: str, now: float) -> list[Output]:
+        job = self._jobs.setdefault(name, _JobState())
+        if now <= job.clock:
+            return []
+        ledger = self._ledger(name)
+        since = job.clock if math.isfinite(job.clock) else -math.inf
+        waiting = [outputs.decode(message, KINDS) for message in job.waiting]
+        job.waiting = []
+        self._use_topology(name, waiting, now)
+        for record in waiting:
+            if isinstance(record, _ASKED):
+                _ask(ledger, record, now)
+        anomalies = [record for record in waiting if isinstance(record, Anomaly)]
+        lifecycle.advance(ledger, [_arrival(anomaly, since, now) for anomaly in anomalies], now)
+        job.clock = now
+        decided, ledger.out = ledger.out, []
+        return [_output(name, record, self._config(name)) for record in decided]
+
+    def _use_topology(self, name: str, waiting: list[Any], now: float) -> None:
+        """A declared topology holds from now on; else the built-in one grows with what is seen of the job."""
+        job, ledger = self._jobs[name], self._ledger(name)
+        wanted: Topology | None = None
+        for record in waiting:
+            if isinstance(record, Topology) and not (job.is_declared and record.revision <= ledger.graph.revision):
+                wanted, job.is_declared = record, True
+                ledger.use(wanted)
+        seen = [record for record in waiting if isinstance(record, Anomaly)]
+        workers = tuple(sorted({*job.workers, *(anomaly.worker for anomaly in seen if anomaly.worker)}))
+        features = tuple(sorted({*job.features, *(f for anomaly in seen if (f := _feature(anomaly)))}))
+        if not job.is_declared and (workers, features) != (job.workers, job.features):
+            revision = ledger.graph.revision + 1
+            wanted = lineage.topology(self._config(name), workers, features=features, revision=revision)
+            ledger.use(wanted)
+        job.workers, job.features = workers, features
+        if wanted is not None:
+            requests.reconsider(ledger, now)
+
+    def _ledger(self, name: str) -> Ledger:
+        if name not in self._ledgers:
+            config, job = self._config(name), self._jobs[name]
+            topology = lineage.topology(config, job.workers, features=job.features)
+            waits = Waits(**msgspec.structs.asdict(config.paging))
+            self._ledgers[name] = Ledger(name, waits, topology, workers=config.workers)
+        return self._ledgers[name]
+
+    def _config(self, name: str) -> JobConfig:
+        return self._configs.get(name) or JobConfig(name=name)
+
+
+def _arrival(anomaly: Anomaly, since: float, now: float) -> Arrival:
+    """An anomaly between two ticks: found when it says, within them."""
+    return Arrival(max(since, min(anomaly.time, now)), lineage.node(anomaly), telling.describe(anomaly), anomaly)
+
+
+def _ask(ledger: Ledger, record: Silence | Ack | Unsuppress, now: float) -> None:
+    if isinstance(record, Silence):
+        requests.add_silence(ledger, record, now)
+    elif isinstance(record, Ack):
+        requests.acknowledge(ledger, record)
+    else:
+        requests.unsuppress(ledger, record, now)
+
+
+def _output(name: str, record: Decision | Notification, config: JobConfig) -> Output:
+    if isinstance(record, Notification):
+        record = msgspec.structs.replace(record, text=telling.text(record, config.timezone))
+    return Output("alerts", name, outputs.encode(record))
+
+
+def _feature(anomaly: Anomaly) -> str:
+    kind, _, name = anomaly.entity.partition(":")
+    return name if kind == "feature" else ""
+
+
+def _fault(record: Any) -> str:
+    """What makes a decoded record unusable, `""` for a sound one."""
+    times: dict[type[Any], Callable[[Any], tuple[float, ...]]] = {
+        Tick: lambda r: (r.time,),
+        Anomaly: lambda r: (r.start, r.time, r.score, r.end or 0.0),
+        Silence: lambda r: (r.start, r.end),
+    }
+    read = times.get(type(record))
+    if read is not None and not all(-1e11 < time < 1e11 for time in read(record)):
+        return f"a {type(record).__name__.lower()} with the times {read(record)}"
+    for matcher in record.matchers if isinstance(record, Silence) else ():
+        try:
+            re.compile(matcher.value if matcher.is_regex else "")
+        except re.error as error:
+            return f"silence {record.id}: {matcher.value!r} is no regular expression: {error}"
+    return ""
+
+
+def _dead_letter(message: bytes, text: str) -> Output:
+    identity = identity_of(message)
+    letter = DeadLetter(identity=identity, reason="pager", text=text, topic="anomalies", key="", data=message)
+    return Output("dead-letters", identity, outputs.encode(letter))

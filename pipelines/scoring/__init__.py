@@ -1,0 +1,1 @@
+"""Scores: what a value costs, the tree that adds it up, and who lost which points."""

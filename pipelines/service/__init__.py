@@ -1,0 +1,1 @@
+"""The `run` process: its assembly, consumers, child processes, health and self-monitoring."""

@@ -1,0 +1,188 @@
+"""Puts the real parts together: the log and store in the data folder, the operators, the pager, the notifiers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from streamgauge.pipelines.adapters.http.security import Guard
+from streamgauge.pipelines.adapters.notifiers.console import Console
+from streamgauge.pipelines.adapters.notifiers.webhook import Webhook
+from streamgauge.pipelines.config.faults import ConfigError, Fault
+from streamgauge.pipelines.config.schema import Config, Kafka
+from streamgauge.pipelines.engines.keyed import Keyed
+from streamgauge.pipelines.engines.parts import combiner_of, operator_of
+from streamgauge.pipelines.paging import lineage
+from streamgauge.pipelines.paging.pager import Pager
+from streamgauge.pipelines.ports import Bus, Notifier
+from streamgauge.pipelines.service import stores
+from streamgauge.pipelines.service.child_process import Command
+from streamgauge.pipelines.service.run import Parts
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.pipelines.wire.topics import GROUPS
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.transport import LogError, MemoryLog
+
+if TYPE_CHECKING:
+    from streamgauge.pipelines.adapters.kafka.bus import KafkaBuses
+
+TOKEN: Final = "STREAMGAUGE_TOKEN"  # environment variable, used where no token_file is configured
+MIN_TOKEN: Final = 16  # characters
+
+
+def log_path(config: Config) -> Path:
+    """The embedded log: what tracers on this machine write to."""
+    return Path(config.data) / "log.db"
+
+
+def parts_of(config: Config, engine: tuple[str, ...] | None = None) -> Parts:
+    """The parts of a `run` process. Its data folder must exist.
+
+    `engine` is the command that starts the engine in a process of its own: () if it runs elsewhere, None if it is ours.
+    """
+    log = _log_of(config)
+    paging = Paging(config, log.open())
+    return Parts(
+        open_bus=log.open,
+        open_store=lambda: stores.open_store(config), open_query=stores.query_of(config),
+        make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
+        notifiers=notifiers_of(config), trim=log.trim, purge=stores.Purge(), now=time.time, close=log.close,
+        engine=None if engine is None else _engine_of(config, engine),
+    )  # fmt: skip
+
+
+def bus_of(config: Config) -> Bus:
+    """The bus as a command uses it that acts on a running pipeline. Raises LogError."""
+    if config.kafka is None:
+        return LocalLog(log_path(config))
+    state = MemoryLog()  # a command commits nothing
+    buses = _kafka(config.kafka, lambda: state)
+    buses.check()
+    return buses.open()
+
+
+def notifiers_of(config: Config) -> tuple[Notifier, ...]:
+    """Everybody who is told. Raises ConfigError for a secret that cannot be read."""
+    for i, hook in enumerate(config.webhooks):
+        if hook.secret_file:
+            read_file(f"webhooks[{i}].secret_file", hook.secret_file)
+    console: tuple[Notifier, ...] = (Console(),) if config.console else ()
+    return (*console, *(Webhook(hook) for hook in config.webhooks))
+
+
+def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Guard:
+    """Who may ask over HTTP. Raises ConfigError if the surface would be open to a network without a token."""
+    token = _token(config.token_file) if config.token_file else environment.get(TOKEN, "")
+    guard = Guard(config.host, token.strip())
+    if not guard.is_loopback and not guard.token:
+        remedy = f"set token_file or the environment variable {TOKEN}, or bind 127.0.0.1"
+        text = f"{config.host!r} can be reached from other machines without a token; {remedy}"
+        raise ConfigError([Fault("host", text)])
+    return guard
+
+
+class Paging:
+    """Makes the pager and tells its topology, completed by the workers that report on the bus."""
+
+    def __init__(self, config: Config, bus: Bus) -> None:
+        self._config, self._bus, self._pager = config, bus, Locked(Pager(config))
+
+    def make(self) -> Keyed:
+        """A new pager."""
+        self._pager = Locked(Pager(self._config))
+        return self._pager
+
+    def topology(self, job: str) -> Any:
+        """What the pager decides by, and the places of workers that it has not had to think of yet."""
+        with self._pager.lock:
+            known = self._pager.pager.topology(job)
+        workers = {key.partition("/")[2] for key in self._bus.latest("status") if key.startswith(f"{job}/")}
+        config = next(one for one in self._config.jobs if one.name == job)
+        seen = lineage.topology(config, workers, revision=known.revision)
+        edges = tuple(dict.fromkeys((*known.edges, *seen.edges)))
+        return {"job": job, "revision": known.revision, "edges": edges, "nodes": sorted({*known.nodes, *seen.nodes})}
+
+
+class Locked:
+    """A pager that one thread feeds while others ask for its topology."""
+
+    def __init__(self, pager: Pager) -> None:
+        self.pager, self.lock = pager, threading.Lock()
+
+    def on_records(self, records: list[bytes]) -> list[Output]:
+        """Take records in their order."""
+        with self.lock:
+            return self.pager.on_records(records)
+
+    def snapshot(self) -> bytes:
+        """The state as versioned bytes."""
+        with self.lock:
+            return self.pager.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Become what `snapshot` described."""
+        with self.lock:
+            self.pager.restore(state)
+
+
+class _Log(NamedTuple):
+    """The log of a `run` process."""
+
+    open: Callable[[], Bus]
+    trim: Callable[[], None]
+    close: Callable[[], None]
+
+
+def _log_of(config: Config) -> _Log:
+    """The embedded log, or Kafka: waits for its brokers, and raises LogError if another process hosts them."""
+    if config.kafka is None:
+        path = log_path(config)
+        return _Log(lambda: LocalLog(path), lambda: _trim(path, config), lambda: None)
+    folder = Path(config.data)
+    buses = _kafka(config.kafka, lambda: LocalLog(folder / "kafka.db"))
+    buses.take(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
+    return _Log(buses.open, lambda: None, buses.close)  # what is old there goes by the topics' retention
+
+
+def _kafka(kafka: Kafka, open_state: Callable[[], Bus]) -> KafkaBuses:
+    try:
+        from streamgauge.pipelines.adapters.kafka.bus import KafkaBuses
+    except ImportError as missing:
+        raise LogError(str(missing), retryable=False) from None
+    return KafkaBuses(kafka, open_state)
+
+
+def _engine_of(config: Config, command: tuple[str, ...]) -> Command:
+    from streamgauge.pipelines.adapters.kafka.group import GroupOffsets
+
+    assert config.kafka is not None
+    return Command(config.engine, command, GroupOffsets(config.kafka, GROUPS[config.engine]))
+
+
+def _trim(log: Path, config: Config) -> None:
+    bus = LocalLog(log)
+    try:
+        bus.trim_older(time.time() - config.retention.log)
+    finally:
+        bus.close()
+
+
+def _token(path: str) -> str:
+    token = read_file("token_file", path).decode(errors="replace").strip()
+    if len(token) < MIN_TOKEN:
+        raise ConfigError([Fault("token_file", f"{path} holds {len(token)} characters; write at least {MIN_TOKEN}")])
+    return token
+
+
+def read_file(setting: str, path: str) -> bytes:
+    """What a file that a setting names holds. Raises ConfigError if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        text = f"cannot read {path}: {error.strerror or error}; name a readable file"
+        raise ConfigError([Fault(setting, text)]) from None

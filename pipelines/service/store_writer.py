@@ -1,0 +1,141 @@
+"""The one store writer: every score, anomaly, alert and dead letter on the bus reaches the store, at least once.
+
+Writes are idempotent, so offsets are committed after them: a crash between the two writes the same again. A store that
+is busy keeps the batch waiting; nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from streamgauge.anomaly.types import Ack, Decision, Notification, Silence, Unsuppress
+from streamgauge.pipelines.paging.annotations import change_of
+from streamgauge.pipelines.ports import Bus, Store, Stored
+from streamgauge.pipelines.wire import outputs, states
+from streamgauge.pipelines.wire.dead_letters import dead_letter
+from streamgauge.pipelines.wire.offsets import Offsets, after
+from streamgauge.pipelines.wire.outputs import DeadLetter
+from streamgauge.tracer.transport import Message
+
+TOPICS = ("scores", "anomalies", "alerts", "dead-letters")
+STORED = outputs.KINDS | outputs.kinds_of(Decision, Notification, Ack, Silence, Unsuppress)
+_UNFIT = (ValueError, TypeError, LookupError, OverflowError)  # of a record; a store's own faults are none of these
+_REMEMBERED = 4_096  # dead letters: what is sent again after a crash
+_log = logging.getLogger(__name__)
+
+
+class _Counted(msgspec.Struct, array_like=True):
+    version: int
+    dead: dict[str, int]
+    recent: list[str]  # identities
+
+
+class StoreWriter:
+    """Moves what the topics say into the store. `step` is called again and again, by one thread.
+
+    `passed` is told every record that is in the store, once by this process.
+    """
+
+    def __init__(
+        self, bus: Bus, store: Store, *, name: str = "writer", batch: int = 2000,
+        passed: Callable[[Stored], None] = lambda record: None,
+    ) -> None:  # fmt: skip
+        self._bus, self._store, self._name, self._batch, self._passed = bus, store, name, batch, passed
+        committed, state = bus.committed(name)
+        self._reading = Offsets(bus, TOPICS, committed)
+        self._counted = _counted(state) if state else _Counted(states.written("writer"), {}, [])
+
+    def step(self) -> int:
+        """Write one batch and commit; how many messages that were.
+
+        Raises:
+            StoreBusy: the store is locked or full for now; the same batch is read again by the next call.
+        """
+        batches = self._reading.next(self._batch)
+        messages = [message for batch in batches.values() for message in batch]
+        if not messages:
+            return 0
+        kept, rejected = _sorted(messages)
+        rejected += self._write(kept)
+        if rejected:
+            self._reject(rejected)
+        letters = [record for _, record in kept if isinstance(record, DeadLetter)]
+        counted = self._count(letters)
+        self._bus.commit(self._name, after(batches), msgspec.msgpack.encode(counted) if letters else None)
+        self._reading.advance(batches)
+        self._counted = counted
+        for _, record in kept:
+            self._passed(record)
+        return len(messages)
+
+    def lag(self, bus: Bus) -> int:
+        """Messages not yet written, asked of a bus of the caller's."""
+        return self._reading.lag(bus)
+
+    @property
+    def dead(self) -> dict[str, int]:
+        """Dead letters by reason; one that comes again within a while counts once."""
+        return self._counted.dead
+
+    def _count(self, letters: list[DeadLetter]) -> _Counted:
+        if not letters:
+            return self._counted
+        known = set(self._counted.recent)
+        new = {letter.identity: letter.reason for letter in letters if letter.identity not in known}
+        dead = Counter(self._counted.dead) + Counter(new.values())
+        recent = [*self._counted.recent, *new][-_REMEMBERED:]
+        return _Counted(states.written("writer"), dict(sorted(dead.items())), recent)
+
+    def _write(self, kept: list[tuple[Message, Stored]]) -> list[Message]:
+        """Write all in one go; those that the store cannot take, found one by one. Raises StoreBusy."""
+        try:
+            self._store.write([record for _, record in kept])
+        except _UNFIT:
+            _log.exception("a record cannot be stored; its batch is written one by one")
+            return [message for message, record in kept if not self._fits(record)]
+        return []
+
+    def _fits(self, record: Stored) -> bool:
+        try:
+            self._store.write([record])
+        except _UNFIT:
+            return False
+        return True
+
+    def _reject(self, messages: list[Message]) -> None:
+        _log.error("%d messages on %s cannot be read; see the dead letters", len(messages), messages[0].topic)
+        why = ("unreadable output", "not written by this version")
+        self._bus.send([dead_letter(message, *why) for message in messages if message.topic != "dead-letters"])
+
+
+def _counted(state: bytes) -> _Counted:
+    return states.read("writer", state, _Counted)
+
+
+def stored_of(message: Message) -> Stored | None:
+    """The record in a message, None if it is of a kind that the store does not keep. Raises ValueError for neither."""
+    kind, _ = msgspec.msgpack.decode(message.value, type=tuple[str, msgspec.Raw])
+    if kind not in STORED:
+        return None
+    record = outputs.decode(message.value, STORED)
+    stored: Stored = change_of(record) if isinstance(record, Ack | Silence | Unsuppress) else record
+    return stored
+
+
+def _sorted(messages: list[Message]) -> tuple[list[tuple[Message, Stored]], list[Message]]:
+    """What the store keeps of the messages, each with its record, and those that cannot be read."""
+    kept: list[tuple[Message, Stored]] = []
+    rejected: list[Message] = []
+    for message in messages:
+        try:
+            record = stored_of(message)
+        except ValueError:
+            rejected.append(message)
+        else:
+            if record is not None:
+                kept.append((message, record))
+    return kept, rejected

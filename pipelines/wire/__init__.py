@@ -1,0 +1,1 @@
+"""What the topics carry, and the versions of what is kept."""

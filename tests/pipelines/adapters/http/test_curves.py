@@ -1,0 +1,63 @@
+"""Pictures of summaries: no row is lost between buckets and bars, and curves agree with their areas."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamgauge.pipelines.adapters.http.curves import BARS, bars, pictures_of
+from streamgauge.pipelines.adapters.http.json import answer
+from streamgauge.tracer.summaries import Buckets, Counts, Heavy, Histogram, LabelBuckets, encode, hash_values
+
+NUMBERS = st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=60)
+
+
+@given(NUMBERS, st.none() | NUMBERS)
+def test_bars_hold_every_row_on_common_edges(now: list[float], before: list[float] | None) -> None:
+    drawn = bars(Histogram.of(now), None if before is None else Histogram.of(before))
+    assert sum(drawn["now"]) == len(now)
+    assert before is None or sum(drawn["before"]) == len(before)
+    assert 1 <= len(drawn["now"]) <= BARS
+    assert len(drawn["edges"]) == len(drawn["now"]) + 1
+    assert np.all(np.diff(drawn["edges"]) > 0)
+
+
+def test_few_whole_numbers_get_a_bar_each() -> None:
+    assert bars(Histogram.of([1.0, 2.0, 2.0, 4.0]), None)["now"] == [1, 2, 0, 1]
+
+
+def test_all_pictures_of_an_entity_come_from_its_sketches_alone() -> None:
+    random = np.random.default_rng(7)
+    predictions = random.beta(2, 5, 2000)
+    labels = (random.random(2000) < predictions).astype(int)
+    ids = hash_values(np.array(["a", "b", "a"], object))
+    sketches = (
+        encode(Counts.of_numeric([1.0, float("nan")]), "sample", "profile", "feature:x"),
+        encode(Heavy.of(ids), "sample", "profile", "feature:x"),
+        encode(Buckets.of(predictions), "sample", "prediction", ""),
+        encode(LabelBuckets.of(predictions, labels), "train", "labels", ""),
+    )
+    feature, whole = pictures_of(sketches, (), "feature:x"), pictures_of(sketches, sketches, "")
+    assert feature["counts"]["now"] == {"rows": 2, "missing": 1, "default": 0, "invalid": 0, "zero": 0}
+    assert feature["frequent"]["now"] == [2, 1]
+    assert "labels" not in feature
+    assert whole["predictions"]["now"] == whole["predictions"]["before"]
+    drawn = whole["labels"]
+    assert sum(drawn["positive"]) + sum(drawn["negative"]) == drawn["rows"] == 2000
+    false, true = (np.array(side) for side in drawn["roc"])
+    assert float(np.trapezoid(true, false)) == pytest.approx(drawn["auc"], abs=2e-3)
+    predicted, observed = (np.array(side) for side in drawn["calibration"])
+    assert np.abs(predicted - observed).max() < 0.2  # the labels were drawn from the predictions
+
+
+def test_without_both_classes_the_curves_are_empty_and_still_json() -> None:
+    drawn = pictures_of((encode(LabelBuckets.of([0.2, 0.4], [0, 0]), "train", "labels", ""),), (), "")
+    assert drawn["labels"]["roc"] == [[], []]
+    body = answer(drawn).body
+    assert isinstance(body, bytes)
+    assert json.loads(body)["labels"]["auc"] is None
+    assert pictures_of((), (), "") == {}

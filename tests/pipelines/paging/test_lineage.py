@@ -1,0 +1,109 @@
+"""The built-in lineage: where metrics live, and what may explain what in a job with workers."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamgauge.anomaly.suppression.topology import Graph
+from streamgauge.anomaly.types import Domain, Edge, SeriesKey
+from streamgauge.pipelines.config.schema import Feature, JobConfig
+from streamgauge.pipelines.paging import lineage
+
+JOB = JobConfig(
+    name="flights",
+    features=(
+        Feature(name="tailnum", kind="id", source="planes"),
+        Feature(name="seats", kind="numeric"),
+        Feature(name="temp", kind="numeric", source="weather"),
+    ),
+    topology=(Edge("feature:tailnum", "feature:seats"), Edge("feature:temp@LGA", "train@JFK", 5.0)),
+)
+TOPOLOGY = lineage.topology(JOB, ("EWR", "JFK", "LGA"))
+GRAPH = Graph(TOPOLOGY, max_hops=2, hop_delay=40.0)
+
+
+@pytest.mark.parametrize(
+    ("domain", "entity", "metric", "place"),
+    [
+        ("sample", "feature:tailnum", "missing_rate", "feature:tailnum"),
+        ("sample", "feature:user@home", "psi", "feature:user%40home"),
+        ("sample", "source:weather", "missing_rate", "source:weather"),
+        ("sample", "", "label_arrivals", "labels"),
+        ("sample", "label:positive", "label_delay_p95", "labels"),
+        ("sample", "", "volume", "samples"),
+        ("sample", "", "duplicate_rate", "samples"),
+        ("train", "tensor:dense/kernel", "nonfinite", "model"),
+        ("train", "loss", "nonfinite", "model"),
+        ("train", "tensor:dense/kernel", "gradient_norm", "model"),
+        ("train", "", "loss", "train"),
+        ("train", "", "auc", "train"),
+        ("train", "prediction", "prediction_mean", "prediction"),
+        ("system", "heartbeat", "missing", "heartbeat"),
+        ("system", "watermark", "behind", "watermark"),
+        ("system", "", "watermark_lag", "watermark"),
+        ("system", "", "restarts", "restart"),
+        ("system", "", "step_time_p95", "machine"),
+        ("system", "", "queue_delay_p50", "queue"),
+        ("system", "", "something_new", "heartbeat"),
+        ("train", "head:ctr", "something_new", "head:ctr"),
+    ],
+)
+def test_each_metric_watches_one_place(domain: Domain, entity: str, metric: str, place: str) -> None:
+    assert lineage.place(domain, entity, metric) == place
+
+
+@pytest.mark.parametrize(
+    ("cause", "effect"),
+    [
+        ("source:planes", "feature:tailnum"),
+        ("feature:tailnum", "feature:tailnum@LGA"),
+        ("feature:tailnum@LGA", "feature:seats@LGA"),
+        ("feature:tailnum@LGA", "samples@LGA"),
+        ("feature:tailnum@LGA", "train@LGA"),
+        ("feature:tailnum", "labels"),
+        ("labels", "train@LGA"),
+        ("labels@LGA", "train"),
+        ("heartbeat@EWR", "feature:temp@EWR"),
+        ("watermark@EWR", "labels@EWR"),
+        ("watermark@EWR", "samples"),
+        ("samples@JFK", "train@JFK"),
+        ("model@JFK", "prediction@JFK"),
+        ("model@JFK", "restart@JFK"),
+        ("model@JFK", "heartbeat@JFK"),
+        ("train", "serving"),
+        ("feature:temp@LGA", "train@JFK"),
+    ],
+)
+def test_what_explains_what(cause: str, effect: str) -> None:
+    assert cause in GRAPH.causes(effect)
+
+
+@pytest.mark.parametrize(
+    ("cause", "effect"),
+    [
+        ("feature:tailnum@LGA", "feature:seats@JFK"), ("watermark@EWR", "samples@LGA"), ("train@LGA", "labels@LGA"),
+        ("labels@LGA", "labels@JFK"), ("samples@LGA", "heartbeat@LGA"), ("labels", "samples"),
+        ("model@JFK", "watermark@LGA"), ("feature:temp", "feature:tailnum"),
+    ],
+)  # fmt: skip
+def test_what_does_not_explain_what(cause: str, effect: str) -> None:
+    assert cause not in GRAPH.causes(effect)
+
+
+def test_a_dead_worker_has_nothing_to_wait_for() -> None:
+    assert GRAPH.is_top("heartbeat@EWR")
+    assert not GRAPH.is_top("watermark@EWR")
+
+
+def test_every_place_of_the_table_is_a_node_and_no_order_is_circular() -> None:
+    assert set(lineage.PLACES) <= GRAPH.nodes
+    assert all(GRAPH.depth(place)[1] == 0 for place in lineage.PLACES)
+
+
+def test_the_topology_does_not_depend_on_the_order_of_the_workers() -> None:
+    assert lineage.topology(JOB, ("LGA", "EWR", "JFK", "LGA", "")) == TOPOLOGY
+
+
+def test_the_node_of_an_anomaly_is_its_place_at_its_worker() -> None:
+    key = SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate")
+    assert f"{lineage.place(key.domain, key.entity, key.metric)}@LGA" == key.node
