@@ -1,13 +1,13 @@
 """What is normal for a series in a slot of the day: median and spread over 28 days, vectorised over series.
 
 A slot is a part of the local day (at most 24). Of each day a slot keeps one entry a series: the mean of the windows
-that began in it, on the metric's scale (`streamgauge.anomaly.scales`). An entry becomes history when the next slot begins, so the
+that began in it, on the metric's scale (`anomaly.scales`). An entry becomes history when the next slot begins, so the
 medians of a slot are taken once however many windows it holds. Entries are float32: 1e-7 of a level is far below any
 noise, the state is half as large, and it restores exactly because it is what the state holds.
 
 Cost at 10,000 series: 10 ms when a slot begins, 0.5 ms at each later close in it. Memory: 3.2 kB a series at 24 slots.
 
-Spread from day to day: as `streamgauge.anomaly.robust` has it, P^2 over all slots of the series. Wobble: the variance from window
+Spread from day to day: as `anomaly.robust` has it, P^2 over all slots of the series. Wobble: the variance from window
 to window inside a slot, from winsorised successive differences (von Neumann 1941).
 """
 

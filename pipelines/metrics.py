@@ -93,7 +93,7 @@ class View(Protocol):
         ...
 
     def memory(self, name: str, entity: str) -> Any:
-        """The ids kept over the horizon for `duplicate_rate` and `new_id_rate` (see `streamgauge.pipelines.stream.memory`)."""
+        """The ids kept over the horizon for `duplicate_rate` and `new_id_rate` (see `pipelines.stream.memory`)."""
         ...
 
     def shared(self, name: str, make: Callable[[View], T]) -> T:
@@ -152,7 +152,7 @@ class Partial(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """One worker's fold of one window: what stage 1 hands to stage 2, and what a shard reports.
 
     `columns` holds float64 [7, n] as raw bytes, rows: count, weight, total, low, high, nonfinite, (spare 0); one column
-    a name. `sketches` are `streamgauge.tracer.records.Sketch`, merged to one for each (kind, clock, name, entity), sorted.
+    a name. `sketches` are `tracer.records.Sketch`, merged to one for each (kind, clock, name, entity), sorted.
     """
 
     worker: str

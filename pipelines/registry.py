@@ -1,4 +1,4 @@
-"""Every metric by name and the three pipelines; `python -m streamgauge.pipelines.registry` prints the metric reference."""
+"""Every metric by name and the three pipelines; `python -m streamgauge.pipelines.registry` prints the reference."""
 
 from __future__ import annotations
 

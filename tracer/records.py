@@ -55,7 +55,7 @@ class Name(NamedTuple):
 
 
 class Sketch(msgspec.Struct, array_like=True, frozen=True):
-    """One mergeable summary of one pane: `columns` are raw arrays whose meaning `streamgauge.tracer.summaries` fixes per `kind`."""
+    """One mergeable summary of one pane: `columns` are raw arrays whose meaning `tracer.summaries` fixes per `kind`."""
 
     kind: str
     clock: Clock

@@ -63,7 +63,7 @@ class Tracer:
 
     Args:
         job, worker: who this is.
-        transport: where records go: `streamgauge.tracer.local.log.LocalLog(path)`, or `streamgauge.tracer.kafka.transport.KafkaTransport(bootstrap)`.
+        transport: where records go, such as `LocalLog(path)` or `KafkaTransport(bootstrap)`.
         clock: seconds since the epoch. None: wall time, with threads of the tracer's own. A clock that is given (a
             replay's stream time) is driven by its owner, who calls `beat()` or `flush()` after it moved: no thread.
         pane, interval: seconds; no summary spans a pane, a record comes each interval (default: one pane).

@@ -1,7 +1,7 @@
 """How bytes leave and enter a process: the tracer's side of the log as a Protocol, and an in-memory log for tests.
 
 A topic is a sequence of messages with offsets 0, 1, 2, ... A compacted topic keeps only the last value of each key; an
-empty value (a tombstone) removes its key. `MemoryLog` offers all that `streamgauge.pipelines.ports.Bus` asks for, as does
+empty value (a tombstone) removes its key. `MemoryLog` offers all that `pipelines.ports.Bus` asks for, as does
 `streamgauge.tracer.local.log.LocalLog`, which keeps the log on disk. Every fault of a log is a LogError.
 """
 

@@ -1,7 +1,7 @@
 """Detectors: one file each; adding one is a file and a line in `DETECTORS`.
 
 Every detector watches `series` series at once and obeys one protocol: score first, learn afterwards, from values on the
-series' own scale (`streamgauge.anomaly.scales`) and the moment of the local calendar. A score is signed sigmas, NaN for unknown.
+series' own scale (`anomaly.scales`) and the moment of the local calendar. A score is signed sigmas, NaN for unknown.
 """
 
 from __future__ import annotations

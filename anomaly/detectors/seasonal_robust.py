@@ -2,7 +2,7 @@
 
 `z = (x - median) / s`, `s^2 = spread^2 + max(wobble, noise^2) + least^2`: median, spread and wobble come from
 `streamgauge.anomaly.reference`, noise is the sampling error of the current window, least the change that means nothing
-(`streamgauge.anomaly.scales`). Median and MAD keep their value while up to half of the history is wrong (Hampel 1974), so one bad
+(`anomaly.scales`). Median and MAD keep their value while up to half of the history is wrong (Hampel 1974), so one bad
 day teaches nothing.
 """
 

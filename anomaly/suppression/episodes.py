@@ -30,7 +30,7 @@ State = Literal["pending", "sent", "suppressed", "silenced", "cleared"]
 
 
 class Waits(NamedTuple):
-    """How long the pager waits and what it folds, in seconds: `streamgauge.pipelines.config.schema.Paging`, field by field."""
+    """How long the pager waits and what it folds, in seconds: `pipelines.config.schema.Paging`, field by field."""
 
     grace: float
     max_wait: float

@@ -57,7 +57,7 @@ def judged(name: str, *, by: Sequence[str] = BY, width: int = HALF) -> AnyPanel:
     metric, rule = METRICS[name], RULES[name]
     how = plotted(rule)
     if how.quantity == "value" or not how.steps:
-        raise ValueError(f"the rule of {name} judges no quantity beside the value (streamgauge.dashboards.grafana.measured)")
+        raise ValueError(f"the rule of {name} judges no quantity beside the value (dashboards.grafana.measured)")
     query = _query(metric, _SELECTS[how.quantity], by, "A", "")
     title = f"{_title(name)}, {'against normal' if how.quantity != 'to floor' else 'against its scale'}"
     doc = f"{_WORDS[how.quantity]} The loss begins at yellow and is whole at red. {metric.doc}"

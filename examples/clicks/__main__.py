@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m streamgauge.examples.clicks", description="One worker of the job `clicks`.")
+    prog = "python -m streamgauge.examples.clicks"
+    parser = argparse.ArgumentParser(prog=prog, description="One worker of the job `clicks`.")
     parser.add_argument("--job", default="clicks", help="(clicks)")
     parser.add_argument("--worker", required=True, help="its name, such as w0")
     where = parser.add_mutually_exclusive_group(required=True)

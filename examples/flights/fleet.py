@@ -65,8 +65,8 @@ class Fleet:
             process.wait(timeout=60)
 
     def _start(self, airport: str, begin: float, restore: pathlib.Path | None = None) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "streamgauge.examples.flights.worker", "--airport", airport, "--log", str(self._log)]
-        command += ["--cache", str(self._cache), "--begin", str(begin)]
+        command = [sys.executable, "-m", "streamgauge.examples.flights.worker", "--airport", airport]
+        command += ["--log", str(self._log), "--cache", str(self._cache), "--begin", str(begin)]
         command += ["--restore", str(restore)] if restore else []
         return subprocess.Popen(  # a group of its own: Ctrl-C is the driver's, who ends what it started
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0

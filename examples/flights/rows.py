@@ -71,7 +71,8 @@ def send(bootstrap: str, topic: str, until: float, cache: Path | None = None) ->
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m streamgauge.examples.flights.rows", description=__doc__.split("\n")[0])
+    prog = "python -m streamgauge.examples.flights.rows"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__.split("\n")[0])
     parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="brokers (127.0.0.1:9092)")
     parser.add_argument("--topic", default=TOPIC, help=f"({TOPIC})")
     parser.add_argument("--until", default="2013-04-01", help="day before which the rows end (2013-04-01)")

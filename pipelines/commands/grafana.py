@@ -30,9 +30,8 @@ def _write(args: argparse.Namespace) -> int:
 
     folder: Path = args.folder
     try:
-        shutil.copytree(
-            Path(streamgauge.dashboards.grafana.__file__).parent / "provisioning", folder / "provisioning", dirs_exist_ok=True
-        )  # fmt: skip
+        provisioning = Path(streamgauge.dashboards.grafana.__file__).parent / "provisioning"
+        shutil.copytree(provisioning, folder / "provisioning", dirs_exist_ok=True)
         written = write(folder / "json", _page(args.page))
     except OSError as error:
         raise UseError(f"{folder} cannot be written to: {error.strerror or error}") from None

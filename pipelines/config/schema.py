@@ -1,4 +1,4 @@
-"""The configuration as data: frozen records with defaults, read from `streamgauge.toml` by `streamgauge.pipelines.config.loading`."""
+"""The configuration as data: frozen records with defaults, from `streamgauge.toml` by `pipelines.config.loading`."""
 
 from __future__ import annotations
 

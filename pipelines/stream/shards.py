@@ -36,7 +36,7 @@ class Forward(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     shard: int
     number: int
     after: int
-    is_record: bool  # `data` is a record of the log (a setting, feedback), else one of `streamgauge.pipelines.wire.outputs`
+    is_record: bool  # `data` is a record of the log (a setting, feedback), else one of `pipelines.wire.outputs`
     data: bytes
 
 

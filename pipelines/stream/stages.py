@@ -11,7 +11,7 @@ from streamgauge.tracer.records import Feedback, Setting
 
 
 class Stage2(Protocol):
-    """Runs once per job, after all its shards; what it emits is one of `streamgauge.pipelines.wire.outputs.Emitted`, number left 0."""
+    """Once per job, after all its shards; what it emits is one of `pipelines.wire.outputs.Emitted`, number left 0."""
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """One closed window, or a revision of one (`revision > 0`), partials and presences sorted by worker.

@@ -1,7 +1,7 @@
 """What the pipeline tells of itself in its own job: flow by watched job, waiting and failing consumers, sizes.
 
-`streamgauge.pipelines.service.self_monitoring` sends it, one look a pane. Nothing of it pages but a consumer that fails: a page about
-notifications that were not delivered would itself not be delivered, and be one more of them.
+`pipelines.service.self_monitoring` sends it, one look a pane. Nothing of it pages but a consumer that fails: a page
+about notifications that were not delivered would itself not be delivered, and be one more of them.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ def test_the_fault_takes_the_age_away_while_it_lasts() -> None:
 
 def test_a_worker_sends_until_it_is_told_to_stop_and_says_goodbye(tmp_path: Path) -> None:
     log, alive = tmp_path / "log.db", tmp_path / "alive"
-    command = [sys.executable, "-m", "streamgauge.examples.clicks", "--worker", "w0", "--log", str(log), "--alive", str(alive)]
+    command = [sys.executable, "-m", "streamgauge.examples.clicks", "--worker", "w0"]
+    command += ["--log", str(log), "--alive", str(alive)]
     worker = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"})
     try:
         deadline = time.monotonic() + 60

@@ -36,7 +36,8 @@ def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_committed_json_is_what_the_code_makes() -> None:
     committed = {path.stem: path.read_text(encoding="utf-8") for path in (FOLDER / "json").glob("*.json")}
-    assert committed == {name: text_of(body) for name, body in BODIES.items()}, "run `python -m streamgauge.dashboards.grafana`"
+    made = {name: text_of(body) for name, body in BODIES.items()}
+    assert committed == made, "run `python -m streamgauge.dashboards.grafana`"
 
 
 def test_every_question_of_the_issue_has_its_board() -> None:

@@ -155,7 +155,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             self._measured.get_concrete_function(data)
             self._traced.add(shapes)
         except Exception as error:
-            LOG.warning("tensors are not traced: %s: %s (streamgauge.tracer.frameworks.keras)", type(error).__name__, error)
+            LOG.warning("tensors are not traced: %s: %s (tracer.frameworks.keras)", type(error).__name__, error)
             self._measured = None
             return False
         return True

@@ -1,8 +1,8 @@
 """Clients of one Kafka cluster: made with our settings over the user's, their faults told as LogError.
 
 On confluent-kafka, and not kafka-python: measured on the same topic, that costs 9 to 40 times the CPU a message (20 on
-our records) and its constructor blocks 30 s where the broker is dead; this one is back in 0.03 s. `streamgauge.tracer.kafka.transport*` and
-`streamgauge.pipelines.adapters.kafka.bus*` are the only modules that import it.
+our records) and its constructor blocks 30 s where the broker is dead; this one is back in 0.03 s. `tracer.kafka` and
+`pipelines.adapters.kafka` alone import it.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _transports: weakref.WeakSet[KafkaTransport] = weakref.WeakSet()
 
 
 class KafkaTransport:
-    """Brokers as a `streamgauge.tracer.transport.Transport`: threads of a process may share one, and a fork carries it along.
+    """Brokers as a `tracer.transport.Transport`: threads of a process may share one, and a fork carries it along.
 
     Args:
         bootstrap: host:port of brokers, separated by commas. They may be down: each call then says so.

@@ -5,7 +5,7 @@ there; with `sync="full"` it survives a power cut too (every transaction is then
 checkpoints, so a power cut may take the last transactions, whole ones, from the end). A torn tail is cut off when the
 file is next opened. An append from another process is noticed by `wait` in about 10 ms.
 
-Every fault is a `streamgauge.tracer.transport.LogError`: locked or full for now (retryable); damaged, foreign or unwritable (not).
+Every fault is a `tracer.transport.LogError`: locked or full for now (retryable); damaged, foreign or unwritable (not).
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from streamgauge.tracer.summaries.units import Units
 
 __all__ = [
     "KINDS",
+    "BatchedMerge",
     "Bins",
     "Book",
     "Buckets",
@@ -45,7 +46,6 @@ __all__ = [
     "LabelBuckets",
     "Moments",
     "NumericProfile",
-    "Pile",
     "Summary",
     "Tally",
     "Top",

@@ -89,7 +89,8 @@ def _closes(process_metrics: ProcessMetrics) -> Iterator[Metric]:
     yield _gauges("last_window_timestamp_seconds", text, "job", ((name, job.closed) for name, job in closed.items()))
     timed = {name: job for name, job in closed.items() if not math.isnan(job.close_time)}
     text = "Time since the end of the last closed window: the lag of the job's watermark"
-    yield _gauges("watermark_lag_seconds", text, "job", ((name, _age(process_metrics, job)) for name, job in timed.items()))
+    lags = ((name, _age(process_metrics, job)) for name, job in timed.items())
+    yield _gauges("watermark_lag_seconds", text, "job", lags)
     times = SummaryMetricFamily("streamgauge_window_close_seconds", "From a window's end to its score", labels=("job",))
     for name, job in timed.items():
         times.add_metric((name,), job.closes, job.close_total)
@@ -102,7 +103,8 @@ def _consumers(process_metrics: ProcessMetrics) -> Iterator[Metric]:
     yield _gauges("consumer_up", "1 if the consumer's thread runs", "consumer", alive)
     failing = ((name, one.failures) for name, one in consumers)
     yield _gauges("consumer_failures", "Failed steps in a row", "consumer", failing)
-    yield _gauges("consumer_lag_messages", "Messages that wait for the consumer", "consumer", process_metrics.lags.items())
+    lags = process_metrics.lags.items()
+    yield _gauges("consumer_lag_messages", "Messages that wait for the consumer", "consumer", lags)
     yield _gauges("state_bytes", "State that the consumer committed last", "consumer", process_metrics.state.items())
 
 

@@ -124,7 +124,7 @@ class KafkaBuses:
 
 
 class KafkaBus:
-    """Kafka as a `streamgauge.pipelines.ports.Bus`: a topic's logs are its partitions. One thread reads, sends, waits at a time."""
+    """Kafka as a `pipelines.ports.Bus`: a topic's logs are its partitions. One thread reads, sends, waits at a time."""
 
     def __init__(
         self, cluster: Cluster, logs: KafkaLogs, tables: Tables, host: KafkaHost | None, states: Bus

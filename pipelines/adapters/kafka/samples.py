@@ -1,4 +1,4 @@
-"""A job's own sample topic on Kafka, as `streamgauge.pipelines.bridge` reads it: messages by partition, offsets with metadata."""
+"""A job's own sample topic on Kafka, as `pipelines.bridge` reads it: messages by partition, offsets with metadata."""
 
 from __future__ import annotations
 

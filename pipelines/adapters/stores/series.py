@@ -41,7 +41,7 @@ def check_match(match: Mapping[str, str]) -> None:
     """Raises ValueError for a label that series do not have."""
     unknown = sorted(set(match) - set(LABELS))
     if unknown:
-        raise ValueError(f"series are matched by {', '.join(LABELS)}, got {', '.join(unknown)} (streamgauge.pipelines.adapters)")
+        raise ValueError(f"series are matched by {', '.join(LABELS)}, got {', '.join(unknown)} (pipelines.adapters)")
 
 
 def difference(before: Moments, after: Moments) -> dict[str, Any]:

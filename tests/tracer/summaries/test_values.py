@@ -276,7 +276,8 @@ def test_unusual_values_hash_without_an_error() -> None:
 
 
 def test_hashes_are_the_same_in_another_process() -> None:
-    code = "import numpy as np; from streamgauge.tracer.summaries import hash_values as h; print(h(np.array(['a', 'b'])).tolist())"
+    code = "import numpy as np; from streamgauge.tracer.summaries import hash_values\n"
+    code += "print(hash_values(np.array(['a', 'b'])).tolist())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == str(hash_values(np.array(["a", "b"])).tolist())
 
