@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import pathlib
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
-import numpy as np
-
-from benchmarks import hosted
+from benchmarks import hosted, latency_kafka
 from benchmarks.alarms import JOBS, RATE, TABLES, Hook, Load, configuration, play, wait
+from benchmarks.rows import waits
 from streamgauge.tracer.local.log import LocalLog
 
 TARGET: Final = 1.0
@@ -29,8 +28,6 @@ console = false
 
 def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     """Median and 99 % quantile in seconds; the rate that was kept up; the alerts that came. Then through Kafka."""
-    from benchmarks import latency_kafka
-
     tables = TABLES // 4 if args.quick else TABLES
     with tempfile.TemporaryDirectory(prefix="streamgauge-latency-") as name, Hook() as hook:
         folder = pathlib.Path(name)
@@ -42,7 +39,7 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
             wait(hook, JOBS * tables)
         log.close()
         taken = sorted(hook.told[place] - closed[place] for place in closed if place in hook.told)
-    yield from rows("latency", taken, JOBS * tables, TARGET)
+    yield from waits("latency", taken, JOBS * tables, TARGET)
     yield {
         "name": "latency load",
         "value": load.rate,
@@ -51,18 +48,3 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
         "ratio": load.rate / RATE,
     }
     yield from latency_kafka.run(args)
-
-
-def rows(name: str, taken: Sequence[float], wanted: int, target: float) -> Iterable[dict[str, object]]:
-    """Quantiles of what the alerts took, seconds, and how many of the wanted came."""
-    for label, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
-        value = float(np.quantile(taken, share)) if len(taken) else float("inf")
-        yield {
-            "name": f"{name} {label}",
-            "value": value,
-            "unit": "s",
-            "rival": f"{target:g} s",
-            "ratio": value / target,
-        }
-    share = len(taken) / wanted
-    yield {"name": f"{name} told", "value": float(len(taken)), "unit": "alerts", "rival": "lost", "ratio": share}

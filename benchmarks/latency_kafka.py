@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import Final
 
-from benchmarks import alarms, cpu, engines, hosted, latency
+from benchmarks import alarms, cpu, engines, hosted
+from benchmarks.rows import waits
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from tests.pipelines.adapters.kafka import world
 from tests.servers.kafka import KafkaServers
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     with tempfile.TemporaryDirectory(prefix="streamgauge-latency-") as name, hosted.broker(pathlib.Path(name)) as kafka:
         for engine in hosted.ENGINES:
             taken = _taken(engine, kafka, pathlib.Path(name) / engine, tables)
-            yield from latency.rows(f"latency kafka {engine}", taken, alarms.JOBS * tables, TARGET)
+            yield from waits(f"latency kafka {engine}", taken, alarms.JOBS * tables, TARGET)
     yield {"name": "latency kafka load", "value": cpu.load(), "unit": "processes", "rival": "", "ratio": None}
 
 

@@ -227,11 +227,11 @@ def _demo(arguments: list[str]) -> int:
 
 def _guarded(command: Callable[[], int]) -> int:
     """Run a command; a fault of use is told in a line, without a traceback."""
+    from streamgauge.pipelines.adapters.data_folder import FolderInUse
     from streamgauge.pipelines.engines.flink.connector import ConnectorError
     from streamgauge.pipelines.engines.flink.rest import FlinkError
     from streamgauge.pipelines.paging.actions import ActionError
     from streamgauge.pipelines.ports import StoreBusy
-    from streamgauge.pipelines.service.consumers import FolderInUse
     from streamgauge.pipelines.wire.states import StateVersionError
     from streamgauge.tracer.kafka.settings import SettingsError
     from streamgauge.tracer.local.sqlite_file import FileError

@@ -7,22 +7,18 @@ a value costs. Adding a metric is one function and one line in its domain's `met
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.anomaly.types import Domain
+from streamgauge.pipelines.config.schema import JobConfig, Scope, WindowClass
 from streamgauge.tracer.records import Clock, Name
-
-if TYPE_CHECKING:
-    from streamgauge.pipelines.config.schema import JobConfig
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
-WindowClass = Literal["short", "long", "wall"]
-Scope = Literal["worker", "job", "both"]
 Transform = Literal["sqrt", "asin", "log", "identity"]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from streamgauge.pipelines import sample_quality, system_quality, train_quality
-from streamgauge.pipelines.metrics import Metric, Pipeline, Rule, WindowClass
+from streamgauge.pipelines.config.schema import WindowClass
+from streamgauge.pipelines.metrics import Metric, Pipeline, Rule
 
 PIPELINES: Final[tuple[Pipeline, ...]] = (sample_quality.PIPELINE, train_quality.PIPELINE, system_quality.PIPELINE)
 METRICS: Final[dict[str, Metric]] = {

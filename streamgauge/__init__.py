@@ -49,8 +49,8 @@ def _check(folder: str) -> None:
     """Two ways in which an installation can be broken are told at once, in words."""
     if os.path.isfile(os.path.join(folder, "tracer")):
         text = (
-            f"{folder} holds text files where the checkout has symbolic links (tracer, pipelines, ...): "
-            "they were lost in unpacking. Run `git config core.symlinks true && git checkout -- streamgauge`, or install the wheels"
+            f"{folder} holds text files where the checkout has symbolic links (tracer, pipelines, ...). "
+            "Run `git config core.symlinks true && git checkout -- streamgauge`, or install the wheels"
         )
         raise ImportError(text)
     if os.path.isdir(os.path.join(folder, "pipelines")):

@@ -23,9 +23,9 @@ from streamgauge.pipelines.cli import parser
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.service.assembly import MIN_TOKEN
+from tests.places import ROOT
 from tests.servers.tools import run_tool
 
-ROOT = Path(__file__).parents[1]
 FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

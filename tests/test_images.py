@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from streamgauge.pipelines.engines.flink import connector
+from tests.places import ROOT
 from tests.servers.tools import run_tool
 
-ROOT = Path(__file__).parents[1]
 PIPELINE, FLINK = (ROOT / "docker" / f"{name}.Dockerfile" for name in ("pipeline", "flink"))
 FILES = (PIPELINE, FLINK)
 IDS = [file.name for file in FILES]

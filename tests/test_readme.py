@@ -1,14 +1,13 @@
 """The README's first screen stays true: its tree, its commands, its links."""
 
 import argparse
-import pathlib
 import re
 
 import pytest
 
 from streamgauge.pipelines import cli
+from tests.places import ROOT
 
-ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 

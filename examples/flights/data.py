@@ -6,33 +6,13 @@ Times are seconds since the UTC epoch. Cancelled and diverted flights have no la
 from __future__ import annotations
 
 import pathlib
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-AIRPORTS: Final = ("EWR", "JFK", "LGA")
-ZONE: Final = "America/New_York"
-WEATHER: Final = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
-PLANE: Final = ("plane_age", "seats")
-NUMERIC: Final = (*WEATHER, *PLANE, "distance")
-CATEGORICAL: Final = ("carrier", "tailnum", "dest", "carrier_dest", "hour", "weekday")
-HOUR: Final = 3600.0  # seconds: the step of the replay
+from streamgauge.examples.flights.columns import Flights
+
 _VERSION: Final = 2
-
-Floats = NDArray[np.float64]
-
-
-class Flights(NamedTuple):
-    """One airport's samples in order of scheduled departure; every array has shape [n]."""
-
-    ids: NDArray[np.str_]
-    time: Floats  # scheduled departure
-    due: Floats  # scheduled arrival
-    landed: Floats  # when the label becomes known; NaN for flights that never get one
-    late: Floats  # the label, 1.0 = arrives more than 15 minutes late; NaN without one
-    features: dict[str, NDArray[np.generic]]
-
 
 def load(airport: str, cache: pathlib.Path | None = None) -> Flights:
     """One airport's flights; prepared once and kept in `cache` if that is given."""
@@ -47,9 +27,7 @@ def load(airport: str, cache: pathlib.Path | None = None) -> Flights:
 
 
 def _prepared() -> dict[str, Flights]:
-    from streamgauge.examples.flights import (
-        tables,  # pandas takes seconds to import, and most starts find everything prepared
-    )
+    from streamgauge.examples.flights import tables  # pandas takes seconds to import; most starts find all prepared
 
     return tables.flights()
 

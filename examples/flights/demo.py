@@ -24,12 +24,13 @@ from typing import Any, Final, Literal
 
 from streamgauge.examples.flights import report as reports
 from streamgauge.examples.flights import truth as truths
-from streamgauge.examples.flights.data import AIRPORTS, HOUR, Floats, load
+from streamgauge.examples.flights.columns import AIRPORTS, HOUR, Floats
+from streamgauge.examples.flights.data import load
 from streamgauge.examples.flights.fleet import Fleet, WorkerLost
 from streamgauge.examples.flights.pipeline_process import LOG, PipelineLost, PipelineProcess
 from streamgauge.examples.flights.progress import Progress, Screen
+from streamgauge.pipelines.adapters.data_folder import lock_folder
 from streamgauge.pipelines.cli import UseError
-from streamgauge.pipelines.service.consumers import lock_folder
 from streamgauge.tracer import records
 from streamgauge.tracer.local.log import LocalLog
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from streamgauge.examples.flights.data import AIRPORTS
+from streamgauge.examples.flights.columns import AIRPORTS
 
 
 class WorkerLost(Exception):

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.examples.flights.data import HOUR, PLANE, Flights
+from streamgauge.examples.flights.columns import HOUR, PLANE, Flights
 from streamgauge.examples.flights.model import BATCH, RATE, Model, encode
 from streamgauge.examples.flights.truth import Fault
 from streamgauge.tracer.tracer import Tracer

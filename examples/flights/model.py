@@ -20,7 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from streamgauge.examples.flights.data import CATEGORICAL, NUMERIC
+from streamgauge.examples.flights.columns import CATEGORICAL, NUMERIC
 from streamgauge.tracer.tracer import Tensor
 
 RATE: Final = 0.1

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, TextIO
 from zoneinfo import ZoneInfo
 
-from streamgauge.examples.flights.data import ZONE
+from streamgauge.examples.flights.columns import ZONE
 
 _EVERY: Final = 0.5  # seconds between looks at the pipeline
 _NY: Final = ZoneInfo(ZONE)

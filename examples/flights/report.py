@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from streamgauge.examples.flights.data import AIRPORTS, ZONE, Floats
+from streamgauge.examples.flights.columns import AIRPORTS, ZONE, Floats
 from streamgauge.examples.flights.truth import Incident, Natural, Truth, seconds
 
 WINDOW: Final = 3 * 3600.0

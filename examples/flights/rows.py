@@ -22,7 +22,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streamgauge.examples.flights.data import AIRPORTS, Flights, load
+from streamgauge.examples.flights.columns import AIRPORTS, Flights
+from streamgauge.examples.flights.data import load
 
 TOPIC: Final = "flights-samples"
 TIMEOUT: Final = 24 * 3600.0  # seconds after the scheduled arrival until a row goes without its label

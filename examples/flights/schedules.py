@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from streamgauge.examples.flights.data import AIRPORTS
+from streamgauge.examples.flights.columns import AIRPORTS
 from streamgauge.examples.flights.truth import Incident, Truth
 
 HISTORY: Final = datetime.timedelta(days=14)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streamgauge.examples.flights.data import AIRPORTS, NUMERIC, WEATHER, ZONE, Flights, Floats
+from streamgauge.examples.flights.columns import AIRPORTS, NUMERIC, WEATHER, ZONE, Flights, Floats
 
 _ZONES_BY_HAND: Final = {"BQN": "America/Puerto_Rico", "SJU": "America/Puerto_Rico", "PSE": "America/Puerto_Rico",
                          "STT": "America/St_Thomas"}

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from streamgauge.examples.flights.data import ZONE
+from streamgauge.examples.flights.columns import ZONE
 
 PATH: Final = pathlib.Path(__file__).with_name("truth.toml")
 _NY: Final = zoneinfo.ZoneInfo(ZONE)

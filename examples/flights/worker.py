@@ -12,7 +12,8 @@ import pathlib
 import sys
 from typing import Final
 
-from streamgauge.examples.flights.data import CATEGORICAL, HOUR, NUMERIC, load
+from streamgauge.examples.flights.columns import CATEGORICAL, HOUR, NUMERIC
+from streamgauge.examples.flights.data import load
 from streamgauge.examples.flights.job import Clock, Job
 from streamgauge.examples.flights.model import Model
 from streamgauge.tracer.local.log import LocalLog

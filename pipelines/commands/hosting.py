@@ -13,6 +13,7 @@ from types import FrameType
 
 import msgspec
 
+from streamgauge.pipelines.adapters.data_folder import lock_folder
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.config.checks import faults_of
 from streamgauge.pipelines.config.faults import ConfigError
@@ -20,7 +21,6 @@ from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.own_job import with_own_job
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.service import assembly, stores
-from streamgauge.pipelines.service.consumers import lock_folder
 from streamgauge.pipelines.service.replay import Progress
 from streamgauge.pipelines.service.replay import replay as replayed
 from streamgauge.pipelines.service.run import Service

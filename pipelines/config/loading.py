@@ -1,7 +1,7 @@
 """Reads `streamgauge.toml` into a `Config`: every fault at once, each with its path, the value and a remedy.
 
-The walk follows the types of `pipelines.config.schema`, so a new setting needs no line here. Where seconds are expected,
-a string such as "3h", "10 s" or "7d" is read as a duration.
+The walk follows the types of `pipelines.config.schema`, so a new setting needs no line here. Where seconds are
+expected, a string such as "3h", "10 s" or "7d" is read as a duration.
 """
 
 from __future__ import annotations

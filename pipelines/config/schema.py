@@ -7,11 +7,12 @@ from typing import Literal
 import msgspec
 
 from streamgauge.anomaly.types import Edge
-from streamgauge.pipelines.metrics import Scope, WindowClass
 from streamgauge.tracer.kafka.settings import KafkaSettings
 
 HOUR = 3600.0
 DAY = 86400.0
+WindowClass = Literal["short", "long", "wall"]
+Scope = Literal["worker", "job", "both"]
 
 
 class WindowSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from streamgauge.anomaly.reference import Bools, Floats, Rows
 from streamgauge.anomaly.scales import SCALES, Codes
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.config.schema import JobConfig
-from streamgauge.pipelines.config.sources import owners
+from streamgauge.pipelines.detection.sources import owners
 from streamgauge.pipelines.metrics import Metric
 
 _PER: Final = {"rows/s": 1.0, "1/s": 1.0, "labels/s": 1.0, "1/h": 3600.0}  # seconds of a rate's unit of time

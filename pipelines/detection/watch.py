@@ -21,9 +21,9 @@ from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Refer
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
 from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
-from streamgauge.pipelines.config.sources import owners
 from streamgauge.pipelines.detection.closed import Closed
 from streamgauge.pipelines.detection.episodes import Episode, Found, anomaly, describe, localise
+from streamgauge.pipelines.detection.sources import owners
 from streamgauge.pipelines.detection.traits import Traits, traits
 from streamgauge.pipelines.wire import states
 

@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from streamgauge.anomaly.types import Notification
+from streamgauge.pipelines.paging.stored import stored_of
 from streamgauge.pipelines.ports import Bus, Notifier, NotifyError
-from streamgauge.pipelines.service.store_writer import stored_of
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.offsets import Offsets

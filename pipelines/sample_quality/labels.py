@@ -7,9 +7,9 @@ from typing import cast
 
 import numpy as np
 
+from streamgauge.pipelines.config.localtime import day_and_hour
 from streamgauge.pipelines.metrics import Values, View
 from streamgauge.pipelines.statistics.measures import NOTHING, proportion, rate, single
-from streamgauge.pipelines.stream.localtime import day_and_hour
 from streamgauge.pipelines.stream.memory import Silence
 
 

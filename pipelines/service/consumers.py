@@ -7,15 +7,12 @@ while it lasts; the process is not ready for so long.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
 from streamgauge.pipelines.ports import Bus, StoreBusy
 from streamgauge.pipelines.service.child_process import EngineEnded
@@ -25,10 +22,6 @@ _PAUSE: Final = (0.05, 0.2, 1.0, 5.0)  # seconds after a failed step, the last f
 _QUIET: Final = 60.0  # seconds between two tellings of a failure
 _IDLE: Final = 0.1  # seconds between looks when nothing is appended: bounds ticks and the stop
 _log = logging.getLogger(__name__)
-
-
-class FolderInUse(Exception):
-    """A data folder that this process cannot have: another one runs on it, or nobody may write to it."""
 
 
 class Step(Protocol):
@@ -95,31 +88,3 @@ class Consumer(threading.Thread):
         except Exception as error:
             _log.warning("%s: the last commit failed, a restart reads a little more: %s", self.name, error)
         self._bus.close()
-
-
-def lock_folder(folder: Path) -> IO[str]:
-    """Take a data folder for this process; keep the file open for as long as it runs.
-
-    Raises:
-        FolderInUse: another process has it, or it is no folder that this user may write to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a+")
-    except (FileExistsError, NotADirectoryError):
-        raise FolderInUse(f"{folder} is no folder; name one with --data") from None
-    except OSError as error:
-        text = f"{folder} cannot be written to: {error.strerror or error}; name another folder with --data"
-        raise FolderInUse(text) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        text = f"another streamgauge (process {holder}) runs on {folder}; stop it, or name another folder with --data"
-        raise FolderInUse(text) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file

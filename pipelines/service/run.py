@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streamgauge.pipelines.adapters.http import events, server
+from streamgauge.pipelines.adapters.http.keys import Sources
 from streamgauge.pipelines.adapters.http.security import Guard
 from streamgauge.pipelines.config.own_job import own_job
 from streamgauge.pipelines.config.schema import Config, JobConfig
@@ -82,7 +83,7 @@ class Service:
 
     def start(self, guard: Guard, static: Path | None = None) -> str:
         """Start everything; the address of the HTTP surface. Raises OSError if its port is taken."""
-        sources = server.Sources(
+        sources = Sources(
             self._config, self._own_bus(), self._parts.open_query, self.health, self._health.process_metrics,
             self._health.unready, self._parts.topology, self._now,
         )  # fmt: skip

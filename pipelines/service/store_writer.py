@@ -12,17 +12,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from streamgauge.anomaly.types import Ack, Decision, Notification, Silence, Unsuppress
-from streamgauge.pipelines.paging.annotations import change_of
+from streamgauge.pipelines.paging.stored import stored_of
 from streamgauge.pipelines.ports import Bus, Store, Stored
-from streamgauge.pipelines.wire import outputs, states
+from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.offsets import Offsets, after
 from streamgauge.pipelines.wire.outputs import DeadLetter
 from streamgauge.tracer.transport import Message
 
 TOPICS = ("scores", "anomalies", "alerts", "dead-letters")
-STORED = outputs.KINDS | outputs.kinds_of(Decision, Notification, Ack, Silence, Unsuppress)
 _UNFIT = (ValueError, TypeError, LookupError, OverflowError)  # of a record; a store's own faults are none of these
 _REMEMBERED = 4_096  # dead letters: what is sent again after a crash
 _log = logging.getLogger(__name__)
@@ -114,16 +112,6 @@ class StoreWriter:
 
 def _counted(state: bytes) -> _Counted:
     return states.read("writer", state, _Counted)
-
-
-def stored_of(message: Message) -> Stored | None:
-    """The record in a message, None if it is of a kind that the store does not keep. Raises ValueError for neither."""
-    kind, _ = msgspec.msgpack.decode(message.value, type=tuple[str, msgspec.Raw])
-    if kind not in STORED:
-        return None
-    record = outputs.decode(message.value, STORED)
-    stored: Stored = change_of(record) if isinstance(record, Ack | Silence | Unsuppress) else record
-    return stored
 
 
 def _sorted(messages: list[Message]) -> tuple[list[tuple[Message, Stored]], list[Message]]:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.anomaly.types import SeriesKey
-from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
-from streamgauge.pipelines.metrics import Floats, Metric, Report, Values, WindowClass
+from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowClass, WindowSpec
+from streamgauge.pipelines.metrics import Floats, Metric, Report, Values
 from streamgauge.pipelines.registry import METRICS, metrics_of
 from streamgauge.pipelines.stream.layout import Layouts
 from streamgauge.pipelines.stream.learning import Knowledge, Slot, normality

@@ -12,13 +12,13 @@ from typing import Any, Final, cast
 import numpy as np
 
 from streamgauge.anomaly.types import SeriesKey
+from streamgauge.pipelines.config.localtime import day_and_hour
 from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
 from streamgauge.pipelines.statistics.measures import means
 from streamgauge.pipelines.stream.distributions import References, Slice
-from streamgauge.pipelines.stream.localtime import day_and_hour
 from streamgauge.pipelines.stream.memory import IdHorizon, Silence, Trail
 from streamgauge.pipelines.stream.view import JobView, WindowView
 from streamgauge.tracer.records import Clock

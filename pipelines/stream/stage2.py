@@ -11,8 +11,8 @@ import numpy as np
 from streamgauge.anomaly.thresholds import Excused, Multipliers
 from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
-from streamgauge.pipelines.config.sources import Sources, extend, find
 from streamgauge.pipelines.detection.closed import Closed, Columns
+from streamgauge.pipelines.detection.sources import Sources, extend, find
 from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.metrics import Metric, Report, Values, View
 from streamgauge.pipelines.registry import PIPELINES

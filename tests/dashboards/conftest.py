@@ -21,12 +21,13 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer.local.log import LocalLog
 from tests.dashboards import world
 from tests.dashboards.cutting import Wire
+from tests.places import ROOT
 from tests.waiting import until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-WEB = Path(__file__).parents[2] / "dashboards" / "web"
+WEB = ROOT / "dashboards" / "web"
 PATIENCE = 60_000.0  # milliseconds; a shared machine may be many times slower than a free one
 
 

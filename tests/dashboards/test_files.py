@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-WEB = Path(__file__).parents[2] / "dashboards" / "web"
+from tests.places import ROOT
+
+WEB = ROOT / "dashboards" / "web"
 VENDOR = Path(__file__).parent / "vendor"
 OURS = sorted(path for path in WEB.rglob("*") if path.suffix in {".js", ".css", ".html"} and "vendor" not in path.parts)
 

@@ -6,7 +6,6 @@ import itertools
 import lzma
 import random
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -17,8 +16,9 @@ from streamgauge.pipelines.stream.operators import CONFIG
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Open, Record, Setting, Tick, TraceBatch, key_of, shard_of
 from tests.engines.record import LOG
+from tests.places import ROOT
 
-DEMO: Final = Path(__file__).parents[2] / "examples" / "flights" / "streamgauge.toml"
+DEMO: Final = ROOT / "examples" / "flights" / "streamgauge.toml"
 SHARDS: Final = {"sharded": 2}  # by job; the others have one
 HOUR: Final = 3600.0
 

@@ -20,8 +20,8 @@ from streamgauge.tracer.summaries import Counts
 from streamgauge.tracer.summaries import decode as summary
 from streamgauge.tracer.tracer import Labels, Tracer
 from streamgauge.tracer.transport import MemoryLog
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 START = 1_800_000_000.0
 
 

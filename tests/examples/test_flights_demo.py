@@ -21,7 +21,8 @@ pytest.importorskip("tensorflow", reason="the demo needs TensorFlow: install str
 
 from streamgauge.anomaly.types import Part
 from streamgauge.examples.flights import demo, report, truth
-from streamgauge.examples.flights.data import AIRPORTS, load
+from streamgauge.examples.flights.columns import AIRPORTS
+from streamgauge.examples.flights.data import load
 
 OVERLAP = pathlib.Path(__file__).with_name("overlap.toml")
 COMMAND = [sys.executable, "-m", "pipelines", "demo", "--headless", "--port", "0"]

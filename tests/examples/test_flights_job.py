@@ -14,7 +14,8 @@ pytest.importorskip("pandas", reason="the demo's data need pandas and nycflights
 pytest.importorskip("tensorflow", reason="the demo's model needs TensorFlow: install streamgauge[demo]")
 
 from streamgauge.examples.flights import schedules, truth
-from streamgauge.examples.flights.data import HOUR, NUMERIC, PLANE, Flights, load
+from streamgauge.examples.flights.columns import HOUR, NUMERIC, PLANE, Flights
+from streamgauge.examples.flights.data import load
 from streamgauge.examples.flights.job import Clock, Job
 from streamgauge.examples.flights.model import Model
 from streamgauge.examples.flights.worker import traced

@@ -1,14 +1,13 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from streamgauge.pipelines.registry import METRICS, PIPELINES, RULES, metric_of, metrics_of, reference
 from streamgauge.pipelines.scoring import losses
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 # issue 2, "The three domains ... At least"; a plain delay or step_time stands for its quantiles
 REQUIRED = {
     "sample": """missing_rate default_rate invalid_rate zero_rate mean std min max p05 p50 p95 distinct top_share

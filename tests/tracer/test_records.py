@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,8 +25,9 @@ from streamgauge.tracer.records import (
     Tick,
     TraceBatch,
 )
+from tests.places import TESTS
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = TESTS / "golden"
 NAMES = [Name("train", "loss", ""), Name("sample", "rows", ""), Name("train", "gradient_norm", "tensor:dense/kernel")]
 TRACE = TraceBatch(
     job="ctr", worker="worker:3", shard=1, shards=4, incarnation="b2c1", sequence=17, pane=1360000800.0,

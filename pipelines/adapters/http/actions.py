@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from streamgauge.anomaly.types import Matcher
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import Refusal, answer, as_object, body
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.config.schema import JobConfig
@@ -123,9 +123,9 @@ async def trace(request: web.Request) -> web.StreamResponse:
 
 
 async def _act(request: web.Request, act: Callable[[Bus], msgspec.Struct]) -> web.StreamResponse:
-    bus = request.app[server.SOURCES].bus
+    bus = request.app[keys.SOURCES].bus
     try:
-        made: Any = await request.app[server.READERS].run(lambda: act(bus))
+        made: Any = await request.app[keys.READERS].run(lambda: act(bus))
     except actions.ActionError as error:
         raise Refusal(400, str(error), "mend the request and send it again") from None
     return answer(as_object(made), 202)
@@ -133,8 +133,8 @@ async def _act(request: web.Request, act: Callable[[Bus], msgspec.Struct]) -> we
 
 def _config_of(request: web.Request) -> JobConfig:
     name = job_of(request)
-    return next(job for job in request.app[server.SOURCES].config.jobs if job.name == name)
+    return next(job for job in request.app[keys.SOURCES].config.jobs if job.name == name)
 
 
 def _now(request: web.Request) -> float:
-    return request.app[server.SOURCES].now()
+    return request.app[keys.SOURCES].now()

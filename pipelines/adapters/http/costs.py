@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer, body
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.ports import Bus
@@ -37,8 +37,8 @@ def add(app: web.Application) -> None:
 async def cost(request: web.Request) -> web.StreamResponse:
     """How much a plan would match and send at each worker, and why one would refuse it."""
     job, asked = job_of(request), await body(request, _Asked)
-    bus = request.app[server.SOURCES].bus
-    found = await request.app[server.READERS].run(
+    bus = request.app[keys.SOURCES].bus
+    found = await request.app[keys.READERS].run(
         lambda: estimate(bus, job, asked.select, asked.workers, asked.budget)
     )
     return answer(found)

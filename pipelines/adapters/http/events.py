@@ -17,7 +17,7 @@ from typing import Final
 
 from aiohttp import web
 
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.frames import TOPICS, event, frame_of, position_of
 from streamgauge.pipelines.adapters.http.json import Refusal
 from streamgauge.pipelines.adapters.http.security import seal
@@ -60,7 +60,7 @@ class Client:
 class Feed:
     """Follows the topics and hands every event to every client."""
 
-    def __init__(self, bus: Bus, readers: server.Readers) -> None:
+    def __init__(self, bus: Bus, readers: keys.Readers) -> None:
         self._bus, self._readers = bus, readers
         self.position = {log: bus.end(log) for topic in TOPICS for log in bus.logs(topic)}
         self.clients: set[Client] = set()
@@ -181,7 +181,7 @@ async def _replay(
 
 
 async def _feeding(app: web.Application) -> AsyncIterator[None]:
-    app[FEED] = feed = Feed(app[server.SOURCES].bus, app[server.READERS])
+    app[FEED] = feed = Feed(app[keys.SOURCES].bus, app[keys.READERS])
     task = asyncio.create_task(feed.follow())
     yield
     task.cancel()

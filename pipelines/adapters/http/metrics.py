@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import Refusal, answer
 
 
@@ -21,8 +21,8 @@ async def metrics(request: web.Request) -> web.StreamResponse:
         from streamgauge.pipelines.adapters.http import prometheus
     except ModuleNotFoundError as error:
         raise Refusal(501, f"/metrics needs {error.name}", "pip install 'streamgauge[metrics]'") from None
-    process_metrics = request.app[server.SOURCES].process_metrics
-    text = await request.app[server.READERS].run(lambda: prometheus.exposition(process_metrics()))
+    process_metrics = request.app[keys.SOURCES].process_metrics
+    text = await request.app[keys.READERS].run(lambda: prometheus.exposition(process_metrics()))
     return web.Response(body=text, headers={"Content-Type": prometheus.CONTENT_TYPE})
 
 
@@ -33,7 +33,7 @@ async def alive(request: web.Request) -> web.StreamResponse:
 
 async def ready(request: web.Request) -> web.StreamResponse:
     """Every consumer runs and none is too far behind; else why not."""
-    reasons = await request.app[server.READERS].run(request.app[server.SOURCES].unready)
+    reasons = await request.app[keys.READERS].run(request.app[keys.SOURCES].unready)
     if reasons:
         return answer({"status": "not ready", "reasons": reasons}, 503)
     return answer({"status": "ready"})

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.curves import pictures_of
 from streamgauge.pipelines.adapters.http.json import answer, span
 from streamgauge.pipelines.adapters.http.routes import job_of, text_of
@@ -26,10 +26,10 @@ async def pictures(request: web.Request) -> web.StreamResponse:
     """Distributions now and before, and the curves of labelled rows, of one entity at a worker or in the whole job."""
     job, worker, entity = job_of(request), text_of(request, "worker"), text_of(request, "entity")
     start, end = span(request)
-    sources = request.app[server.SOURCES]
+    sources = request.app[keys.SOURCES]
     slide = min(window.slide for item in sources.config.jobs if item.name == job for window in item.windows)
     start = max(start, min(end, sources.now() + slide) - _WINDOWS * slide)
-    found = await request.app[server.READERS].query(lambda query: _drawn(query, job, worker, entity, start, end))
+    found = await request.app[keys.READERS].query(lambda query: _drawn(query, job, worker, entity, start, end))
     return answer(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from streamgauge.anomaly.types import node_of
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import MAX_TEXT, Refusal, answer, as_object, number, span, whole
 from streamgauge.pipelines.adapters.http.traces import traced_by
 from streamgauge.pipelines.paging import lineage
@@ -20,7 +20,6 @@ _LABELS: Final = ("worker", "domain", "entity", "metric")
 def add(app: web.Application) -> None:
     """Add all routes that only read."""
     job = "/api/jobs/{job}"
-    app.router.add_get("/api", help_text)
     app.router.add_get("/api/about", about)
     app.router.add_get("/api/jobs", jobs)
     app.router.add_get("/api/incidents", incidents)
@@ -38,21 +37,16 @@ def add(app: web.Application) -> None:
 def job_of(request: web.Request) -> str:
     """The job in the path. Raises Refusal for one that is not configured."""
     name = request.match_info["job"]
-    known = [job.name for job in request.app[server.SOURCES].config.jobs]
+    known = [job.name for job in request.app[keys.SOURCES].config.jobs]
     if name not in known:
         shown = ", ".join(known[:10]) or "none"
         raise Refusal(404, f"unknown job {name[:100]!r}", f"the configured jobs are: {shown}")
     return name
 
 
-async def help_text(request: web.Request) -> web.StreamResponse:
-    """What there is."""
-    return web.Response(text=server.__doc__)
-
-
 async def about(request: web.Request) -> web.StreamResponse:
     """By which clock people act, its time, and of each job what a reader of its scores must know."""
-    sources = request.app[server.SOURCES]
+    sources = request.app[keys.SOURCES]
     shown = [
         {"name": job.name, "timezone": job.timezone, "slide": max(window.slide for window in job.windows),
          "warm_up": job.detection.warm_up, "features": [feature.name for feature in job.features]}
@@ -64,7 +58,7 @@ async def about(request: web.Request) -> web.StreamResponse:
 async def jobs(request: web.Request) -> web.StreamResponse:
     """Every configured job, with its latest scores if it has any."""
     stored = {row["job"]: row for row in await _ask(request, lambda query: query.jobs())}
-    configured = [job.name for job in request.app[server.SOURCES].config.jobs]
+    configured = [job.name for job in request.app[keys.SOURCES].config.jobs]
     return answer([stored.get(name, {"job": name}) for name in configured])
 
 
@@ -153,14 +147,14 @@ async def profiles(request: web.Request) -> web.StreamResponse:
 
 async def topology(request: web.Request) -> web.StreamResponse:
     """The job's graph of what depends on what."""
-    name, sources = job_of(request), request.app[server.SOURCES]
-    return answer(as_object(await request.app[server.READERS].run(lambda: sources.topology(name))))
+    name, sources = job_of(request), request.app[keys.SOURCES]
+    return answer(as_object(await request.app[keys.READERS].run(lambda: sources.topology(name))))
 
 
 async def traces(request: web.Request) -> web.StreamResponse:
     """What each worker traces, as reported by it, and what it could trace."""
-    name, sources = job_of(request), request.app[server.SOURCES]
-    return answer(await request.app[server.READERS].run(lambda: traced_by(sources.bus, name)))
+    name, sources = job_of(request), request.app[keys.SOURCES]
+    return answer(await request.app[keys.READERS].run(lambda: traced_by(sources.bus, name)))
 
 
 async def job_health(request: web.Request) -> web.StreamResponse:
@@ -171,8 +165,8 @@ async def job_health(request: web.Request) -> web.StreamResponse:
 
 async def health(request: web.Request) -> web.StreamResponse:
     """Queues, consumers, disk and state of the pipeline, and what became of every job's records."""
-    sources = request.app[server.SOURCES]
-    pipeline = await request.app[server.READERS].run(sources.health)
+    sources = request.app[keys.SOURCES]
+    pipeline = await request.app[keys.READERS].run(sources.health)
     names = [job.name for job in sources.config.jobs]
     try:
         by_job = await _ask(request, lambda query: {name: query.counters(name) for name in names})
@@ -191,7 +185,7 @@ async def _ask(request: web.Request, ask: Any) -> Any:
     def asked(query: Query) -> Any:
         return ask(query)
 
-    return await request.app[server.READERS].query(asked)
+    return await request.app[keys.READERS].query(asked)
 
 
 def _node(row: dict[str, Any]) -> str:

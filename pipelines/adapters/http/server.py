@@ -33,84 +33,31 @@ Errors are `{error, remedy}`. Times are seconds since the UTC epoch, by the cloc
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
 
 from aiohttp import http_exceptions, web
 
+from streamgauge.pipelines.adapters.http import (
+    actions,
+    costs,
+    events,
+    metrics,
+    pictures,
+    routes,
+    tensors,
+    thresholds,
+)
 from streamgauge.pipelines.adapters.http.json import MAX_BODY
+from streamgauge.pipelines.adapters.http.keys import READERS, SOURCES, Readers, Sources
 from streamgauge.pipelines.adapters.http.security import Guard, middleware
-from streamgauge.pipelines.config.schema import Config
-from streamgauge.pipelines.ports import Bus, Query
-from streamgauge.pipelines.process_metrics import ProcessMetrics
-
-_READERS: Final = 4  # threads that read the store, each with its own connection
-T = TypeVar("T")
-
-
-class Sources(NamedTuple):
-    """What the surface reads and writes; `open_query` is called once a reading thread."""
-
-    config: Config
-    bus: Bus
-    open_query: Callable[[], Query]
-    health: Callable[[], dict[str, Any]]
-    process_metrics: Callable[[], ProcessMetrics]
-    unready: Callable[[], tuple[str, ...]]
-    topology: Callable[[str], Any]
-    now: Callable[[], float]
-
-
-class Readers:
-    """Threads that read the store and the bus, so that no query holds up the event loop."""
-
-    def __init__(self, open_query: Callable[[], Query]) -> None:
-        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="http-reader")
-        self._open, self._local = open_query, threading.local()
-
-    async def query(self, ask: Callable[[Query], T]) -> T:
-        """Ask the store."""
-        return await self.run(lambda: ask(self._own()))
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Do blocking work."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-
-    def close(self) -> None:
-        """Stop; a query under way ends by itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _own(self) -> Query:
-        if not hasattr(self._local, "query"):
-            self._local.query = self._open()
-        query: Query = self._local.query
-        return query
-
-
-SOURCES: Final = web.AppKey("sources", Sources)
-READERS: Final = web.AppKey("readers", Readers)
 
 
 def application(sources: Sources, guard: Guard, static: Path | None = None) -> web.Application:
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
-    from streamgauge.pipelines.adapters.http import (
-        actions,
-        costs,
-        events,
-        metrics,
-        pictures,
-        routes,
-        tensors,
-        thresholds,
-    )
-
     app = web.Application(middlewares=[middleware(guard)], client_max_size=MAX_BODY)
     app[SOURCES], app[READERS] = sources, Readers(sources.open_query)
+    app.router.add_get("/api", _help)
     routes.add(app)
     actions.add(app)
     costs.add(app)
@@ -152,6 +99,10 @@ def _add_static(app: web.Application, static: Path) -> None:
 
     app.router.add_get("/", index)
     app.router.add_static("/", static, show_index=False, follow_symlinks=False)
+
+
+async def _help(request: web.Request) -> web.StreamResponse:
+    return web.Response(text=__doc__)
 
 
 async def _close(app: web.Application) -> None:

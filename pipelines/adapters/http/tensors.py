@@ -13,7 +13,7 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import Refusal, answer, whole
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.ports import Bus
@@ -52,8 +52,8 @@ def add(app: web.Application) -> None:
 async def tensors(request: web.Request) -> web.StreamResponse:
     """The last arrays of a job, newest first."""
     job, limit = job_of(request), whole(request, "limit", 100, 500)
-    bus = request.app[server.SOURCES].bus
-    found = await request.app[server.READERS].run(lambda: received(bus, job))
+    bus = request.app[keys.SOURCES].bus
+    found = await request.app[keys.READERS].run(lambda: received(bus, job))
     return answer([_shown(one) for one in found[:limit]])
 
 
@@ -62,8 +62,8 @@ async def tensor(request: web.Request) -> web.StreamResponse:
     job, text = job_of(request), request.match_info["offset"]
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise Refusal(400, f"no tensor is called {text[:40]!r}", "take an offset from /api/jobs/JOB/tensors")
-    bus = request.app[server.SOURCES].bus
-    return answer(await request.app[server.READERS].run(lambda: _drawn(bus, job, int(text))))
+    bus = request.app[keys.SOURCES].bus
+    return answer(await request.app[keys.READERS].run(lambda: _drawn(bus, job, int(text))))
 
 
 def received(bus: Bus, job: str) -> list[Received]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from streamgauge.pipelines.adapters.http import server
+from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.engines.keyed import committed_state
@@ -18,9 +18,9 @@ def add(app: web.Application) -> None:
 
 async def thresholds(request: web.Request) -> web.StreamResponse:
     """Each judged series: its multiplier, how many verdicts moved it, what was said of which incident."""
-    name, sources = job_of(request), request.app[server.SOURCES]
+    name, sources = job_of(request), request.app[keys.SOURCES]
     config = next(job for job in sources.config.jobs if job.name == name)
-    state = await request.app[server.READERS].run(lambda: committed_state(sources.bus, feedback.CONSUMER, name))
+    state = await request.app[keys.READERS].run(lambda: committed_state(sources.bus, feedback.CONSUMER, name))
     taught = feedback.FeedbackLoop(config)
     if state is not None:
         taught.restore(state)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import streamgauge
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.engines.flink import connector
 from streamgauge.pipelines.engines.flink.jvm import prepare
@@ -15,7 +16,7 @@ from streamgauge.pipelines.engines.flink.kafka import java_properties, kafka_of
 from streamgauge.pipelines.engines.flink.rest import FlinkError, JobManager, uri
 
 FLINK: Final = "2.2"  # the minor version that client and cluster must share
-SHIPPED: Final = ("tracer", "anomaly", "pipelines")
+SHIPPED: Final = ("tracer", "anomaly", "pipelines")  # of the package, beside its own file
 _HEAP: Final = 256  # megabytes of the submitting JVM
 _STORAGE: Final = ("execution.checkpointing.dir", "state.checkpoints.dir")
 
@@ -64,12 +65,11 @@ def packed(folder: Path) -> Path:
     """Our packages as one archive that Python imports from."""
     archive = folder / "streamgauge.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as shipped:
+        root = Path(streamgauge.__file__).parent
+        shipped.write(root / "__init__.py", "streamgauge/__init__.py")
         for package in SHIPPED:
-            spec = importlib.util.find_spec(package)
-            assert spec is not None and spec.origin is not None
-            root = Path(spec.origin).parent
-            for file in sorted(root.rglob("*.py")):
-                shipped.write(file, str(Path(package) / file.relative_to(root)))
+            for file in sorted((root / package).rglob("*.py")):
+                shipped.write(file, str(file.relative_to(root.parent)))
     return archive
 
 

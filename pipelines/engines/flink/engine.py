@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from streamgauge.pipelines.adapters.data_folder import lock_folder
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.engines.flink import connector
 from streamgauge.pipelines.engines.flink.jvm import end, one_java_thread, prepare, reap
 from streamgauge.pipelines.engines.flink.kafka import java_properties, kafka_of
 from streamgauge.pipelines.engines.flink.log import TracesLog
 from streamgauge.pipelines.engines.flink.rest import FlinkError, JobManager, cause_of, uri
-from streamgauge.pipelines.service.consumers import lock_folder
 
 _POLL: Final = 0.5  # seconds between looks at the job
 _END_S: Final = 5  # seconds: a service waits 8

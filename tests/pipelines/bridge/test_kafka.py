@@ -20,11 +20,12 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer import records
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from streamgauge.tracer.records import TraceBatch
+from tests.places import ROOT
 from tests.servers.kafka import KafkaServers
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
-CONFIG = Path(__file__).parents[3] / "examples" / "flights" / "bridge.toml"
+CONFIG = ROOT / "examples" / "flights" / "bridge.toml"
 UNTIL = datetime.datetime(2013, 1, 15, tzinfo=datetime.UTC).timestamp()
 QUICK = '{ "session.timeout.ms" = "2000", "heartbeat.interval.ms" = "300" }'  # one that was killed is soon missed
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.loading import duration, load, parse, to_json
 from streamgauge.pipelines.config.schema import Config, JobConfig
+from tests.places import TESTS
 
-BAD = sorted((Path(__file__).parents[1] / "config_bad").glob("*.toml"))
+BAD = sorted((TESTS / "config_bad").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)

@@ -11,8 +11,8 @@ import pytest
 
 from streamgauge.anomaly.types import Anomaly, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, Feature, Holiday, JobConfig, WindowSpec
-from streamgauge.pipelines.config.sources import extend, find
 from streamgauge.pipelines.detection.closed import Columns
+from streamgauge.pipelines.detection.sources import extend, find
 from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.metrics import Metric
 from tests.pipelines.windows import QUICK, SPEC, closed, config, key, metric, shares

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from streamgauge.pipelines.adapters.data_folder import FolderInUse, lock_folder
 from streamgauge.pipelines.ports import StoreBusy
-from streamgauge.pipelines.service.consumers import Consumer, FolderInUse, lock_folder
+from streamgauge.pipelines.service.consumers import Consumer
 from streamgauge.tracer.transport import LogError, MemoryLog
 
 

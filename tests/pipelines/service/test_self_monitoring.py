@@ -26,8 +26,8 @@ from streamgauge.tracer import records
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Tick, TraceBatch
 from streamgauge.tracer.transport import MemoryLog
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 START = 1_800_000_000.0  # a multiple of every window here
 CALM = ProcessMetrics(
     time=START, unready=(), lags={"engine": 0, "writer": 3}, consumers={"engine": Consumption(True, 0)},

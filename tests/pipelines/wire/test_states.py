@@ -21,8 +21,9 @@ from streamgauge.pipelines.wire.states import FORMS, Form, StateVersionError, cu
 from streamgauge.tracer.records import Tick
 from tests.pipelines.paging import test_feedback
 from tests.pipelines.stream.logs import script, shard_outputs
+from tests.places import TESTS
 
-GOLDEN = Path(__file__).parent / "stream" / "golden"
+GOLDEN = TESTS / "pipelines" / "stream" / "golden"
 JOB = JobConfig(name="j")
 SHARDED = JobConfig(name="j", shards=2)
 MADE: dict[str, Callable[[], Keyed]] = {

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +18,12 @@ from streamgauge.tracer import records
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import LogError, Message
+from tests.places import ROOT
 from tests.servers.kafka import KafkaServers
 from tests.tracer.kafka.client_double import sees, sends
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real
-ROOT = Path(__file__).parents[2]
 
 
 def fault_of(call: Callable[[], object]) -> LogError:

@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,12 +24,12 @@ from streamgauge.tracer.selection import Select
 from streamgauge.tracer.sender import Priority, Sender
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import LogError, Message
+from tests.places import ROOT
 from tests.servers.kafka import KafkaServers
 from tests.tracer.kafka.client_double import sees, sends
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real
-ROOT = Path(__file__).parents[2]
 # org.apache.kafka.common.utils.UtilsTest.testMurmur2: what Java's client hashes keys to
 JAVA_MURMUR2 = {
     "21": -973932308,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-import streamgauge.pipelines.adapters
+import streamgauge.pipelines.adapters.http
 from streamgauge.anomaly.types import Notification, Score
 from streamgauge.pipelines.adapters.http.prometheus import exposition
 from streamgauge.pipelines.adapters.http.security import Guard
@@ -31,8 +31,8 @@ from streamgauge.pipelines.wire.outputs import encode as encoded
 from streamgauge.tracer.transport import LogError, MemoryLog
 from tests.pipelines.adapters.http.test_server import HOSTILE, TOKEN, Running, until
 from tests.pipelines.engines.tally import Tally
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[3]
 JOBS = ("a", 'b"} 1\n\\evil{x="', HOSTILE)
 COUNTS = {"points": 50, "late": 2, "duplicate": 1, "superseded": 0, "clamped": 0, "overflow": 3, "lost": 4}
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -266,7 +266,7 @@ def test_off_loopback_a_scrape_needs_the_token_and_the_probes_do_not(tmp_path: P
 def test_without_the_library_the_answer_says_what_to_install(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "streamgauge.pipelines.adapters.http.prometheus", raising=False)
-    monkeypatch.delattr(streamgauge.pipelines.adapters, "prometheus", raising=False)
+    monkeypatch.delattr(streamgauge.pipelines.adapters.http, "prometheus", raising=False)
     status, body, _ = process.ask("/metrics")
     assert (status, body["remedy"]) == (501, "pip install 'streamgauge[metrics]'")
     assert process.ask("/healthz")[0] == 200

@@ -260,6 +260,7 @@ from pathlib import Path
 from streamgauge.pipelines.adapters.influx.store import InfluxStore
 from streamgauge.pipelines.config.schema import Influx
 from tests.pipelines.adapters.sqlite.records import revised
+from tests.places import ROOT
 
 store = InfluxStore(Influx(url=sys.argv[1], bucket=sys.argv[2], batch=20), Path(sys.argv[3]))
 begin = int(sys.argv[4])
@@ -283,7 +284,7 @@ def test_a_writer_killed_at_any_moment_ends_as_one_that_was_not(
         writer = subprocess.Popen(
             [sys.executable, "-c", _WRITER, influx.url, bucket, str(tmp_path / "queue"), str(committed)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert writer.stdin is not None and writer.stdout is not None
         for _ in range(moments.randrange(5, 50)):

@@ -313,6 +313,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from tests.pipelines.adapters.sqlite.records import columns, score, anomaly
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
+from tests.places import ROOT
 store = SqliteStore(sys.argv[1])
 T = 1_360_000_800.0
 for i in range(int(sys.argv[3]), 10**6):
@@ -325,7 +326,7 @@ for i in range(int(sys.argv[3]), 10**6):
 def test_a_store_killed_at_any_moment_ends_as_one_that_was_not(tmp_path: Path) -> None:
     path, chance, first = tmp_path / "s.db", random.Random(3), 0
     for _ in range(3):
-        command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parents[3]), str(first)]
+        command = [sys.executable, "-c", WRITER, str(path), str(ROOT), str(first)]
         writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
         writer.stdout.readline()

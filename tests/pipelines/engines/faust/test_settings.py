@@ -41,7 +41,7 @@ def test_names_are_not_checked_only_where_that_is_said() -> None:
 @pytest.mark.parametrize(("settings", "words"), [
     ({"socket_timeout_ms": "9"}, r"kafka\.settings\.socket\.timeout\.ms: Faust has no such setting; leave it out"),
     ({"security_protocol": "SASL_SSL", "sasl_mechanism": "GSSAPI"}, "knows PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, got"),
-    ({"security_protocol": "SSL", "ssl_ca_location": __file__}, "test_faust_settings.py.*; name readable PEM files"),
+    ({"security_protocol": "SSL", "ssl_ca_location": __file__}, "test_settings.py.*; name readable PEM files"),
 ])  # fmt: skip
 def test_what_faust_cannot_take_is_named(settings: dict[str, str], words: str) -> None:
     with pytest.raises(SettingsError, match=words):

@@ -25,8 +25,9 @@ from streamgauge.pipelines.engines.ticking import CATCH_UP
 from streamgauge.tracer.kafka.settings import KafkaSettings, SettingsError
 from streamgauge.tracer.transport import Message
 from tests.pipelines.engines.tally import Tally, batch, tick
+from tests.places import ROOT
 
-MANIFEST = Path(__file__).parents[3] / "docs" / "flink-kubernetes.yaml"
+MANIFEST = ROOT / "docs" / "flink-kubernetes.yaml"
 
 
 class Cell:
