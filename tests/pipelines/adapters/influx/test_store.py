@@ -22,6 +22,7 @@ from streamgauge.pipelines.config.schema import Influx
 from streamgauge.pipelines.ports import Store, StoreBusy
 from tests.pipelines.adapters.sqlite.records import columns, revised, score
 from tests.pipelines.adapters.sqlite.test_store import EVERYTHING
+from tests.places import ROOT
 from tests.servers.influx import InfluxServer
 
 pytestmark = pytest.mark.real
@@ -260,7 +261,6 @@ from pathlib import Path
 from streamgauge.pipelines.adapters.influx.store import InfluxStore
 from streamgauge.pipelines.config.schema import Influx
 from tests.pipelines.adapters.sqlite.records import revised
-from tests.places import ROOT
 
 store = InfluxStore(Influx(url=sys.argv[1], bucket=sys.argv[2], batch=20), Path(sys.argv[3]))
 begin = int(sys.argv[4])

@@ -28,6 +28,7 @@ from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, Pro
 from streamgauge.tracer.local.sqlite_file import FileError
 from streamgauge.tracer.records import Sketch
 from tests.pipelines.adapters.sqlite.records import alert, anomaly, columns, decision, notification, score
+from tests.places import ROOT
 
 T = 1_360_000_800.0  # an hour's end
 
@@ -313,7 +314,6 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from tests.pipelines.adapters.sqlite.records import columns, score, anomaly
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
-from tests.places import ROOT
 store = SqliteStore(sys.argv[1])
 T = 1_360_000_800.0
 for i in range(int(sys.argv[3]), 10**6):
