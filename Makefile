@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 FULL := $(VENV)/.installed-full
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
-	  --python-version 3.11 pyproject.toml
+	  --python-version 3.11 --no-emit-package streamgauge-tracer pyproject.toml
 # two files at a time, in their order: browser tests must stay behind asyncio's
 TWO := --numprocesses=logical --maxprocesses=2 --dist=loadfile --no-loadscope-reorder
 export UV_PYTHON := $(BIN)/python
@@ -25,7 +25,7 @@ $(VENV)/bin/python:
 
 $(STAMP): $(VENV)/bin/python pyproject.toml requirements.lock
 	$(UV) pip install --quiet --require-hashes -r requirements.lock
-	$(UV) pip install --quiet --no-deps -e .
+	$(UV) pip install --quiet --no-deps --no-sources -e .
 	@touch $@
 
 $(FULL): $(STAMP) requirements-full.lock

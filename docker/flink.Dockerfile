@@ -23,7 +23,9 @@ RUN apt-get update && apt-get install --yes --no-install-recommends python3 pyth
 ENV UV_PYTHON=/opt/streamgauge/bin/python UV_LINK_MODE=copy UV_NO_CACHE=1 PATH=/opt/uv/bin:$PATH
 WORKDIR /src
 COPY pyproject.toml requirements-full.lock ./
-RUN uv pip install --require-hashes --constraint requirements-full.lock --requirement pyproject.toml \
+# Our tracer is no package of the index: it is built below.
+RUN sed -i '/"streamgauge-tracer==/d' pyproject.toml \
+    && uv pip install --require-hashes --constraint requirements-full.lock --requirement pyproject.toml \
     --extra kafka --extra flink
 COPY README.md LICENSE ./
 COPY docker/build.lock docker/
@@ -31,7 +33,10 @@ COPY tracer tracer
 COPY anomaly anomaly
 COPY pipelines pipelines
 COPY dashboards dashboards
-RUN uv pip install --no-deps --build-constraint docker/build.lock .
+COPY examples examples
+COPY streamgauge streamgauge
+COPY pyproject.toml ./
+RUN uv pip install --no-deps --build-constraint docker/build.lock ./tracer .
 
 FROM ${FLINK_IMAGE}
 USER 0

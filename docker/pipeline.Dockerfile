@@ -9,7 +9,9 @@ ENV UV_PYTHON=/opt/streamgauge/bin/python UV_LINK_MODE=copy UV_COMPILE_BYTECODE=
 WORKDIR /src
 COPY pyproject.toml requirements-full.lock ./
 # Versions and hashes are the lock's; what it does not hold is refused.
-RUN uv pip install --require-hashes --constraint requirements-full.lock --requirement pyproject.toml \
+# Our tracer is no package of the index: it is built below.
+RUN sed -i '/"streamgauge-tracer==/d' pyproject.toml \
+    && uv pip install --require-hashes --constraint requirements-full.lock --requirement pyproject.toml \
     --extra kafka --extra influx --extra metrics --extra bridge
 COPY README.md LICENSE ./
 COPY docker/build.lock docker/
@@ -17,7 +19,10 @@ COPY tracer tracer
 COPY anomaly anomaly
 COPY pipelines pipelines
 COPY dashboards dashboards
-RUN uv pip install --no-deps --build-constraint docker/build.lock .
+COPY examples examples
+COPY streamgauge streamgauge
+COPY pyproject.toml ./
+RUN uv pip install --no-deps --build-constraint docker/build.lock ./tracer .
 
 FROM ${PYTHON_IMAGE} AS runtime
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin streamgauge \
@@ -31,10 +36,7 @@ ENTRYPOINT ["streamgauge"]
 CMD ["run", "--config", "/etc/streamgauge/streamgauge.toml"]
 
 FROM runtime AS demo
-COPY examples/__init__.py /app/examples/
-COPY examples/clicks /app/examples/clicks
-ENV PYTHONPATH=/app
-ENTRYPOINT ["python", "-m", "examples.clicks"]
+ENTRYPOINT ["python", "-m", "streamgauge.examples.clicks"]
 CMD ["--help"]
 
 # Without --target the pipeline is built.

@@ -117,7 +117,7 @@ def test_whatever_is_copied_is_there_and_is_sent_to_the_builder(file: Path) -> N
 def test_all_of_the_packages_are_in_the_images() -> None:
     for file in FILES:
         copied = {rest.split()[0] for word, rest in instructions(file) if word == "COPY"}
-        assert {"tracer", "anomaly", "pipelines", "dashboards"} <= copied
+        assert {"streamgauge", "tracer", "anomaly", "pipelines", "dashboards", "examples"} <= copied
 
 
 def test_no_file_of_ours_names_a_registry() -> None:

@@ -1,4 +1,4 @@
-"""What the tracer's own wheel holds: `streamgauge/__init__.py`, and this folder as `streamgauge/tracer`. Run by hatchling."""
+"""What the tracer's own wheel holds: `streamgauge/__init__.py`, and this folder as `streamgauge/tracer`."""
 
 from __future__ import annotations
 
