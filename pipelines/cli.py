@@ -61,14 +61,14 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "demo", "replay a year of flights through a real job and watch it")
-    for add in (_add_hosting, _add_topics, _add_flink, _add_grafana, _add_files, _add_actions):
+    for add in (_add_run, _add_topics, _add_flink, _add_grafana, _add_files, _add_actions):
         add(commands)
     _add(commands, "version", "print the version")
     return top
 
 
 _MODULES: Final = {
-    "run": "hosting", "engine": "engine", "replay": "hosting", "topics": "topics", "bridge": "bridge", "flink": "flink",
+    "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
     "trace": "acting", "silence": "acting", "feedback": "acting",
 }  # fmt: skip
@@ -83,7 +83,7 @@ def _config(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", help="folder of the log and the store, instead of the configured one")
 
 
-def _add_hosting(commands: _Commands) -> None:
+def _add_run(commands: _Commands) -> None:
     run = _add(commands, "run", "start the pipeline and its HTTP surface")
     _config(run)
     run.add_argument("--host", help="address to listen on, instead of the configured one")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from streamgauge.pipelines.cli import UseError
-from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.paging import actions

@@ -14,7 +14,7 @@ from streamgauge.pipelines.bridge import rows
 from streamgauge.pipelines.bridge.blocks import Blocks, Place, fields_of
 from streamgauge.pipelines.bridge.reading import Reading
 from streamgauge.pipelines.cli import UseError
-from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.schema import Bridge, Config, JobConfig, Kafka
 from streamgauge.pipelines.service import assembly
 from streamgauge.tracer.kafka.settings import client_settings

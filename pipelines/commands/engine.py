@@ -10,7 +10,7 @@ import sys
 
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands.flink import with_flink
-from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.engines.flink.connector import ConnectorError
 from streamgauge.pipelines.engines.flink.rest import FlinkError
 from streamgauge.pipelines.service.child_process import end_with_parent

@@ -6,7 +6,7 @@ import argparse
 
 import msgspec
 
-from streamgauge.pipelines.commands.hosting import configured
+from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.checks import faults_of
 from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.schema import Config
