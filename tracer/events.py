@@ -76,6 +76,7 @@ class Stepped(NamedTuple):
     skipped: bool
     tensors: dict[str, Measured]
     features: dict[str, Array] | None  # given, even empty: a loop without a join, all three clocks count here
+    updated: bool = True  # False: a batch whose gradient is kept for the update of a later one
 
 
 class Scalar(NamedTuple):

@@ -173,9 +173,10 @@ class Fold:
 
     def _stepped(self, event: Stepped) -> None:
         panes = self.panes
-        self.steps += 1
         panes.stepped(event.step)
-        panes.add("train", "steps", "", 1)
+        if event.updated:
+            self.steps += 1
+            panes.add("train", "steps", "", 1)
         if event.skipped:
             panes.add("train", "skipped_updates", "", 1)
         if event.rows:

@@ -123,6 +123,18 @@ class Tracer:
         """Whether tensors of the step that runs now are wanted: the test before computing any."""
         return not self.is_off and self._life.remote.selection.is_due(self._step + 1)
 
+    def due_steps(self, ahead: int) -> list[bool]:
+        """Of the next `ahead` steps, those of which tensors are wanted."""
+        if self.is_off:
+            return [False] * ahead
+        selection = self._life.remote.selection
+        return [selection.is_due(self._step + i) for i in range(1, ahead + 1)]
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the time of steps is measured: not with a clock that is given."""
+        return self._is_threaded
+
     @property
     def is_on(self) -> bool:
         """Whether anything is captured: not off, and no plan says `off`."""
@@ -187,7 +199,7 @@ class Tracer:
         self, loss: Any = None, *, ids: ArrayLike | None = None, labels: ArrayLike | None = None,
         predictions: ArrayLike | None = None, rows: int | None = None, seconds: float | None = None,
         tensors: Mapping[str, Tensor] | None = None, weights: ArrayLike | None = None, time: ArrayLike | None = None,
-        features: Mapping[str, ArrayLike] | None = None, skipped: bool = False,
+        features: Mapping[str, ArrayLike] | None = None, skipped: bool = False, updated: bool = True,
     ) -> None:
         """One training step is done; its rows count as trained on and the watermark may move.
 
@@ -196,20 +208,23 @@ class Tracer:
         measured with a clock that is given). Of `tensors`, what the plans did not ask for is left out. `skipped`: the
         update was not applied (loss scaling, clipping).
 
+        A step is one update of the weights. Under gradient accumulation a batch that only adds its gradient is told by
+        `updated=False`: its rows and loss count, the number of the step and the time of steps wait for the update.
+
         A loop without a join gives `features` (an empty mapping will do) and the samples' own `time`: then the rows
         count as seen, labelled and trained on here.
         """
-        self._step += 1
+        self._step += updated
         if self._life.remote.take_over().off:
             return
-        seconds = self._seconds(seconds)
+        seconds = self._seconds(seconds) if updated else None
         measured = self._part(self._tensors, tensors) or {}
         columns = self._part(self._features, features)
         known, y, p = (self._part(copy, column) for column in (ids, labels, predictions))
         rows = rows_of(known, y, p, *(columns or {}).values()) if rows is None else int(rows)
         event = Stepped(
             self._clock(), self._step, rows, self._part(float, loss), known, y, p, self._part(copy, weights),
-            self._part(copy, time), seconds, bool(skipped), measured, columns,
+            self._part(copy, time), seconds, bool(skipped), measured, columns, bool(updated),
         )  # fmt: skip
         self._put(event, Priority.SCALAR, points=2 + 3 * len(measured))
 

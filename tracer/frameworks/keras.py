@@ -10,16 +10,18 @@
     packed = summaries.measure(before)                                     #   after it: one small tensor
     tracer.step(loss=loss, ids=ids, tensors=summaries.tensors(packed))
 
-There are two compiled train functions: the model's own, untouched, and one that measures too, built when first needed
-and used on the steps that are traced (every tenth by default). Off is the model's own function and one attribute test.
-The measured one is never XLA-compiled; several replicas are not traced, the model then trains as without a tracer.
+A step is one update of the weights. There are three train functions: the model's own, untouched, which runs while the
+tracer is off; one that returns each step's own loss and rows, too; and one that also measures, built when first needed
+and used on the steps that are traced (every tenth by default), never XLA-compiled. With several steps an execution each
+of them counts, and one that holds a traced step runs batch by batch. Tensors of several replicas are not traced.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import keras
@@ -27,6 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from streamgauge.tracer.frameworks.norms import Summaries
+from streamgauge.tracer.frameworks.outcomes import Outcome, Watch
 from streamgauge.tracer.frameworks.probes import Layout, Probes, relu_like
 from streamgauge.tracer.selection import Entry
 from streamgauge.tracer.tracer import Tensor, Tracer
@@ -45,13 +48,16 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         self.tracer = tracer
         self._attached: Any = None
         self._plain: Callable[[Any], Any] | None = None
+        self._watch: Watch | None = None
+        self._watched: Any = None
         self._measured: Any = None
         self._layout: Layout | None = None
         self._selection: Any = None
-        self._traced: set[Any] = set()  # shapes of batches that the measured function knows
+        self._known: set[Any] = set()  # shapes of batches that the measured function knows
+        self._done: list[tuple[Outcome, Any]] = []  # of the last execution, by batch: what it did, what was measured
         self._tensors: dict[str, Tensor] = {}
-        self._loss = (0.0, 0.0)
-        self._tracker: Any = None  # the model's mean loss
+        self._is_fitting = False
+        self._ended = math.nan  # when the last execution did
 
     def attach(self, model: Any) -> KerasTracer:
         """Trace a compiled model from now on; again after each `compile`. A tracer that is off leaves it alone."""
@@ -63,12 +69,13 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         model.make_train_function()
         if model.train_function != self._dispatch:
             self._plain = model.train_function
-        self._attached, self._selection, self._tracker = model, None, None
-        if model.distribute_strategy.num_replicas_in_sync > 1:
+        self._attached, self._selection, self._watched = model, None, None
+        self._watch = Watch(model, self._replicas)
+        if self._replicas > 1:
             LOG.warning("tensors of a model with several replicas are not traced (streamgauge.tracer.frameworks.keras)")
-            return self
+        else:
+            self.tracer.list_tensors(_entries(model))
         model.train_function = self._dispatch
-        self.tracer.list_tensors(_entries(model))
         return self
 
     def detach(self) -> None:
@@ -78,20 +85,14 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             model.train_function = self._plain
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """`fit` begins."""
+        """`fit` begins. Its batches need no hook: the train function tells them, and Keras may run others aside."""
         self.attach(self.model)
-        self._loss = (0.0, 0.0)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """One batch of `fit` is done."""
-        if self.tracer.is_on:
-            loss, rows = self._harmless(self._batch_loss) or (None, 0)
-            self.tracer.step(loss=loss, rows=rows, tensors=self.take_tensors())
-        else:
-            self.tracer.step()  # a step boundary all the same: `off` may end here
+        self._is_fitting = True
+        self._ended = math.nan
 
     def on_train_end(self, logs: Any = None) -> None:
         """`fit` is over."""
+        self._is_fitting = False
         self.detach()
 
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, **step: Any) -> Any:
@@ -101,61 +102,111 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         if not self.tracer.is_on:
             self.tracer.step()
             return logs
-        rows = self._harmless(_batch_rows, x)
-        given = {"rows": rows, "labels": y if "ids" in step else None, "weights": sample_weight}
-        loss = logs[0] if isinstance(logs, (list, tuple)) else logs  # Keras lists the loss first
-        self.tracer.step(loss=loss, tensors=self.take_tensors(), **(given | step))
+        given = {"labels": y if "ids" in step else None, "weights": sample_weight}
+        for outcome, tensors in self._told():
+            told = {"loss": outcome.loss, "rows": outcome.rows} | given | step
+            self.tracer.step(
+                tensors=tensors, skipped=outcome.is_skipped, updated=not outcome.is_accumulated, **told
+            )  # fmt: skip
         return logs
 
     def take_tensors(self) -> dict[str, Tensor]:
         """What the last step measured, once: for a loop that calls `Tracer.step` itself."""
+        for _, tensors in self._told():
+            self._tensors = tensors
         tensors, self._tensors = self._tensors, {}
         return tensors
 
     def _dispatch(self, iterator: Any) -> Any:
-        """The model's train function: its own one, but for the steps that are traced."""
+        """The model's train function: its own one while the tracer is off, else one that says what it did."""
         assert self._plain is not None
-        if not self.tracer.is_due:
-            return self._plain(iterator)
-        if self._selection is not self.tracer.selection:
+        if not self.tracer.is_on:
+            logs = self._plain(iterator)
+            if self._is_fitting:
+                self.tracer.step()  # a step boundary all the same: `off` may end here
+            return logs
+        due = self._replicas == 1 and any(self.tracer.due_steps(self._attached.steps_per_execution))
+        if due and self._selection is not self.tracer.selection:
             self._build()
-        if self._measured is None:
-            return self._plain(iterator)
-        data = next(iterator)
-        if not self._is_traceable(data):
-            return self._plain(iter([data]))
-        logs, probes = self._measured(data)
-        for _ in range(self._attached.steps_per_execution - 1):
-            data = next(iterator, None)
+        logs = self._trace(iterator) if due and self._measured is not None else self._run(iterator)
+        if self._is_fitting:
+            self._tell()
+        return logs
+
+    def _run(self, iterator: Any) -> Any:
+        """Some steps whose tensors nobody wants."""
+        assert self._watch is not None
+        if self._watched is None:
+            self._watched = self._watch.build()
+        logs, outcomes = self._watch.read(self._watched(iterator))
+        self._done = [(outcome, None) for outcome in outcomes]
+        return logs
+
+    def _trace(self, iterator: Any) -> Any:
+        """The same steps one by one, measured."""
+        assert self._watch is not None
+        data, done, logs = _present(next(iterator)), list[tuple[Outcome, Any]](), None
+        for left in range(self._attached.steps_per_execution, 0, -1):
+            if not self._is_traceable(data):
+                logs = self._run(iter([data]))
+                done += self._done
+            else:
+                logs, probes = self._measured(data)
+                logs, outcomes = self._watch.read(logs)
+                done += [(outcome, probes) for outcome in outcomes]
+            data = next(iterator, None) if left > 1 else None
             if data is None:
                 break
-            logs, probes = self._measured(data)
-        self._harmless(self._read, probes)
+            data = _present(data)
+        self._done = done
         return logs
+
+    def _tell(self) -> None:
+        """What `fit` did since the last time, as steps of the tracer."""
+        now, count = time.perf_counter(), len(self._done)
+        seconds = (now - self._ended) / count if count > 1 and self.tracer.keeps_time else None
+        self._ended = now
+        for outcome, tensors in self._told():
+            self.tracer.step(
+                loss=outcome.loss, rows=outcome.rows, tensors=tensors, seconds=seconds, skipped=outcome.is_skipped,
+                updated=not outcome.is_accumulated,
+            )  # fmt: skip
+
+    def _told(self) -> Iterator[tuple[Outcome, dict[str, Tensor]]]:
+        """The outcomes of the last execution, once, each with the tensors that were measured where they are wanted."""
+        done, self._done = self._done, []
+        for outcome, probes in done:
+            is_read = probes is not None and not outcome.is_accumulated and self.tracer.is_due
+            yield outcome, (self._harmless(self._read, probes, outcome.is_skipped) or {}) if is_read else {}
 
     def _build(self) -> None:
         """Prepare the measured function for what is selected now; it is traced with its first batch."""
-        model, self._selection, self._traced = self._attached, self.tracer.selection, set()
+        model, self._selection, self._known = self._attached, self.tracer.selection, set()
+        watch = self._watch
+        assert watch is not None
 
         def step(data: Any) -> Any:
             probes = Probes(model, self._selection)
             with probes.patched():
-                logs = model.train_step(data)
+                logs = watch.step(data)
             self._layout = probes.layout
             return logs, probes.outputs()
 
-        self._measured = step if model.run_eagerly else tf.function(step, reduce_retracing=True)
+        self._measured = step if model.run_eagerly else tf.function(step, reduce_retracing=True, autograph=False)
 
     def _is_traceable(self, data: Any) -> bool:
         """Whether the measured function can be built for this batch; a fault here must not cost the batch."""
+        if self._measured is None:
+            return False
         shapes = tuple((np.shape(part), getattr(part, "dtype", None)) for part in tf.nest.flatten(data))
-        if self._attached.run_eagerly or shapes in self._traced:
+        if self._attached.run_eagerly or shapes in self._known:
             return True
         try:
             self._measured.get_concrete_function(data)
-            self._traced.add(shapes)
+            self._known.add(shapes)
         except Exception as error:
             LOG.warning("tensors are not traced: %s: %s (tracer.frameworks.keras)", type(error).__name__, error)
+            self.tracer.fault("keras", error)
             self._measured = None
             return False
         return True
@@ -168,12 +219,14 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             self.tracer.fault("keras", error)
             return None
 
-    def _read(self, probes: Any) -> None:
+    def _read(self, probes: Any, is_skipped: bool) -> dict[str, Tensor]:
         packed, units, rows, raw = probes
         layout = self._layout
         if layout is None:
-            return
-        tensors = layout.summaries.tensors(packed.numpy()) if layout.summaries else {}
+            return {}
+        tensors = layout.summaries.tensors(packed.numpy())
+        if is_skipped:  # its gradient is none, and nothing was updated
+            tensors = {name: Tensor(weight=tensor.weight) for name, tensor in tensors.items()}
         counts, at = units.numpy(), 0
         for (name, width), n in zip(layout.units, rows.numpy().tolist(), strict=True):
             tensors[name] = Tensor(positives=counts[at : at + width], rows=n, nonfinite=0)
@@ -181,28 +234,16 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         for (collection, name), array in zip(layout.raw, raw, strict=True):
             if self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
                 self.tracer.raw(collection, name, array.numpy())  # type: ignore[arg-type]
-        self._tensors = tensors
+        return tensors
 
-    def _batch_loss(self) -> tuple[float | None, int]:
-        """Mean loss and rows of the last batch, from what the model's loss tracker gained."""
-        if self._tracker is None:
-            means = (m for m in self._attached.metrics if isinstance(m, keras.metrics.Mean) and m.name == "loss")
-            self._tracker = next(means, None)
-        mean = self._tracker
-        if mean is None:
-            return None, 0
-        total, count = float(mean.total), float(mean.count)
-        before = self._loss if count > self._loss[1] else (0.0, 0.0)  # an epoch began: it was reset
-        self._loss = (total, count)
-        rows = count - before[1]
-        return ((total - before[0]) / rows if rows else None), round(rows)
+    @property
+    def _replicas(self) -> int:
+        return int(self._attached.distribute_strategy.num_replicas_in_sync) if self._attached is not None else 1
 
 
-def _batch_rows(x: Any) -> int:
-    """Rows of a batch: the length of its first part."""
-    while isinstance(x, (dict, list, tuple)):
-        x = next(iter(x.values() if isinstance(x, dict) else x))
-    return len(x)
+def _present(data: Any) -> Any:
+    """A batch as Keras hands it to the train step: what is absent is None."""
+    return tf.nest.map_structure(lambda part: None if isinstance(part, tf.experimental.Optional) else part, data)
 
 
 def _entries(model: Any) -> list[Entry]:

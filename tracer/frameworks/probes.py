@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import tensorflow as tf
 
 from streamgauge.tracer.frameworks.norms import Summaries, change_of, part_of
+from streamgauge.tracer.frameworks.outcomes import accumulates, inner_of, optimizers_of, patched
 from streamgauge.tracer.selection import Collection, Emit
 
 ACTIVATION_ROWS: Final = 64  # rows of a batch are alike: 64 of them tell as much at a fraction of the cost
@@ -21,7 +22,7 @@ _EMITS: Final[tuple[Emit, ...]] = ("stats", "raw")
 class Layout(NamedTuple):
     """What the measured train function returns beside the logs, in order."""
 
-    summaries: Summaries | None
+    summaries: Summaries
     units: list[tuple[str, int]]  # layer and its units
     raw: list[tuple[str, str]]  # (collection, name)
 
@@ -32,8 +33,7 @@ class Probes:
     def __init__(self, model: Any, selection: Any) -> None:
         self._model = model
         self._selection = selection
-        self._packed: Any = tf.zeros((0, 5))
-        self._summaries: Summaries | None = None
+        self._measured: list[tuple[list[Any], Any]] = []  # variables of one optimizer's update, their packed norms
         self._units: list[tuple[str, Any, Any]] = []
         self._raw: list[tuple[str, str, Any]] = []
         self._graph: Any = None
@@ -42,36 +42,37 @@ class Probes:
     def layout(self) -> Layout:
         """What `outputs` holds, known once the step is traced."""
         units = [(name, int(positives.shape[0])) for name, positives, _ in self._units]
-        return Layout(self._summaries, units, [(collection, name) for collection, name, _ in self._raw])
+        variables = [variable for chosen, _ in self._measured for variable in chosen]
+        return Layout(Summaries(variables), units, [(collection, name) for collection, name, _ in self._raw])
 
     def outputs(self) -> Any:
         """Packed norms, units end to end, their rows, raw tensors."""
         units = tf.concat([positives for _, positives, _ in self._units] or [tf.zeros(0, tf.int32)], axis=0)
         rows = tf.stack([n for _, _, n in self._units]) if self._units else tf.zeros(0, tf.int32)
-        return self._packed, units, rows, [tensor for _, _, tensor in self._raw]
+        packed = tf.concat([norms for _, norms in self._measured] or [tf.zeros((0, 5))], axis=0)
+        return packed, units, rows, [tensor for _, _, tensor in self._raw]
 
     @contextmanager
     def patched(self) -> Iterator[None]:
         """The optimizer and the layers of interest, wrapped as long as the step is traced."""
         self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        wrapped = [(self._model.optimizer, "apply", self._applying(self._model.optimizer.apply))]
+        wrapped: list[Any] = [
+            (optimizer, "apply", self._applying(optimizer, optimizer.apply)) for optimizer in optimizers_of(self._model)
+        ]
         for layer, name in relu_like(self._model):
             if self._selection.covers("activations", name):
                 wrapped.append((layer, "call", self._calling(layer.call, name)))
-        for target, attribute, function in wrapped:
-            object.__setattr__(target, attribute, function)  # past Keras's own attribute tracking
-        try:
+        with patched(wrapped):
             yield
-        finally:
-            for target, attribute, _ in wrapped:
-                object.__delattr__(target, attribute)
 
-    def _applying(self, apply: Callable[..., Any]) -> Callable[..., Any]:
+    def _applying(self, optimizer: Any, apply: Callable[..., Any]) -> Callable[..., Any]:
         def measured(grads: Sequence[Any], trainable_variables: Any = None) -> Any:
+            grads = list(grads)
             variables = list(self._model.trainable_variables if trainable_variables is None else trainable_variables)
             pairs = zip(variables, grads, strict=True)
             chosen = [(v, g) for v, g in pairs if g is not None and self._is_chosen(v.path)]
-            summaries, gradients = Summaries([v for v, _ in chosen]), [_unscaled(g, self._model) for _, g in chosen]
+            gradients = [_effective(gradient, variable, optimizer) for variable, gradient in chosen]
+            summaries = Summaries([v for v, _ in chosen])
             before = summaries.before(gradients)
             whole = [
                 (variable, change_of(variable, gradient, sampled=False))
@@ -80,7 +81,7 @@ class Probes:
             ]
             result = apply(grads, variables)
             if chosen:
-                self._summaries, self._packed = summaries, summaries.measure(before)
+                self._measured.append(([v for v, _ in chosen], summaries.measure(before)))
                 self._keep_raw(whole)
             return result
 
@@ -135,10 +136,20 @@ def _layers(model: Any) -> Iterator[Any]:
         yield from _layers(layer)
 
 
-def _unscaled(gradient: Any, model: Any) -> Any:
-    scale = getattr(model.optimizer, "dynamic_scale", None)
-    if scale is None:
-        return gradient
+def _effective(gradient: Any, variable: Any, optimizer: Any) -> Any:
+    """What the optimizer is about to apply, before clipping: unscaled; the mean of the batches that it accumulated."""
+    scale = getattr(optimizer, "dynamic_scale", None)
+    scale = optimizer.loss_scale_factor if scale is None else scale.value
+    if scale is not None:
+        gradient = _map(gradient, lambda values: values / tf.cast(scale, values.dtype))
+    every, inner = accumulates(optimizer), inner_of(optimizer)
+    if every and getattr(inner, "_accumulated_gradients", None):
+        kept = inner._accumulated_gradients[inner._get_variable_index(variable)]
+        gradient = (tf.convert_to_tensor(gradient) + kept.value) / every
+    return gradient
+
+
+def _map(gradient: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(gradient.values / scale.value, gradient.indices, gradient.dense_shape)
-    return gradient / scale.value
+        return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
+    return function(gradient)
