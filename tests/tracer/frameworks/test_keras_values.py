@@ -16,7 +16,7 @@ keras = pytest.importorskip("keras", reason="Keras is not installed (extra `kera
 
 from streamgauge.tracer.frameworks.keras import KerasTracer  # noqa: E402
 from streamgauge.tracer.selection import Select  # noqa: E402
-from tests.tracer.keras_job import EVERY, ROWS, Job, model_of, rows_of  # noqa: E402 - after the skip
+from tests.tracer.frameworks.keras_job import EVERY, ROWS, Job, model_of, rows_of  # noqa: E402 - after the skip
 
 pytestmark = pytest.mark.real
 
