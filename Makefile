@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 FULL := $(VENV)/.installed-full
+NEWEST := .venv-newest
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
-	  --python-version 3.11 --no-emit-package streamgauge-tracer pyproject.toml
+	  --python-version 3.11 --no-emit-package streamgauge-tracer
 # two files at a time, in their order: browser tests must stay behind asyncio's
 TWO := --numprocesses=logical --maxprocesses=2 --dist=loadfile --no-loadscope-reorder
 export UV_PYTHON := $(BIN)/python
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help demo test laws check bench soak lock clean
+.PHONY: help demo test laws newest check bench soak lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -32,12 +33,22 @@ $(FULL): $(STAMP) requirements-full.lock
 	$(UV) pip install --quiet --require-hashes -r requirements-full.lock
 	@touch $@
 
+# beside the other one: numpy 2.1 there, the newest here; 7 GB with torch's libraries, hard links to uv's cache
+$(NEWEST)/.installed: $(VENV)/bin/python requirements-newest.lock
+	$(UV) venv --quiet --clear --no-project --python $(BIN)/python $(NEWEST)
+	UV_PYTHON= $(UV) pip install --quiet --python $(NEWEST)/bin/python --require-hashes -r requirements-newest.lock
+	@touch $@
+
 demo: $(STAMP)  ## flights of 2013 through a real online-learning job, three months in about three minutes
 	$(BIN)/streamgauge demo $(ARGS)
 
 test: $(FULL)  ## lint, types, layers and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest $(TWO) $(ARGS)
+	$(MAKE) --no-print-directory newest ARGS=
+
+newest: $(NEWEST)/.installed  ## the tracer beside the newest numpy, pandas, polars, pyarrow, TensorFlow and torch
+	$(NEWEST)/bin/python -m pytest -c tests/newest/pytest.ini --rootdir=. $(ARGS)
 
 laws: $(FULL)  ## the property-based laws with 2,000 examples each
 	LAWS=2000 $(BIN)/python -m pytest tests/pipelines/stream $(ARGS)
@@ -54,8 +65,9 @@ soak: $(FULL)  ## half an hour on a real Kafka at 5 times the demo's rate, a fau
 	$(BIN)/python -m tests.soak $(ARGS)
 
 lock: $(VENV)/bin/python  ## resolve the dependencies anew: for the demo, and for all of it
-	$(COMPILE) --all-extras --group dev -o requirements-full.lock
-	$(COMPILE) --extra demo --constraint requirements-full.lock -o requirements.lock
+	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements-full.lock
+	$(COMPILE) pyproject.toml --extra demo --constraint requirements-full.lock -o requirements.lock
+	$(COMPILE) --group newest -o requirements-newest.lock
 
 clean:  ## remove what was built and the demo's data
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(NEWEST) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
