@@ -1,4 +1,4 @@
-"""What a job hands over, as flat columns of rows: NumPy, lists, data frames, Arrow, tensors; no library is imported here.
+"""What a job hands over, as flat columns of rows: NumPy, lists, data frames, Arrow, tensors; none is imported here.
 
 A column is an array with one element a row, or `Ragged` for several values a row. It is a copy: the job may reuse its
 own. A value that is missing there (None, NaN, NA, NaT, masked, null) is missing here: NaN among numbers, None among

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from streamgauge.tracer.inputs.columns import Array, Column, Refusal, of_array, of_lists, with_missing
+from streamgauge.tracer.inputs.columns import Array, Column, Refusal, of_array, of_rows, with_missing
 
 Read = Callable[[Any], Column]
 
@@ -62,12 +62,7 @@ def _lists(values: Any, read: Read) -> Column:
     values = _single(values)
     missing = np.asarray(values.is_null(), bool)
     lengths = np.array(_to_numpy(sys.modules["pyarrow.compute"].list_value_length(values).fill_null(0)), np.int64)
-    column = read(values.flatten())
-    if isinstance(column, np.ndarray):
-        return of_lists(column, np.where(missing, -1, lengths))
-    places = np.repeat(np.arange(len(lengths)), lengths)  # lists of lists are laid flat
-    lengths = np.bincount(places, column.sizes, len(lengths)).astype(np.int64)
-    return of_lists(column.values, np.where(missing, -1, lengths))
+    return of_rows(read(values.flatten()), np.where(missing, -1, lengths))
 
 
 def _single(values: Any) -> Any:

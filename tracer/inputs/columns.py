@@ -58,9 +58,8 @@ def with_missing(values: Array, missing: NDArray[np.bool_]) -> Array:
     """
     if not missing.any():
         return values
-    if values.dtype.kind in "iubf":
-        if not _has_big(values[~missing]):
-            return np.where(missing, np.nan, values.astype(np.float64))
+    if values.dtype.kind in "iubf" and not _has_big(values[~missing]):
+        return np.where(missing, np.nan, values.astype(np.float64))
     found = values.astype(object)
     found[missing] = None
     return found
@@ -89,15 +88,19 @@ def of_array(values: Array) -> Column:
 
 def of_masked(values: Any) -> Column:
     """The column of a masked array: what lies under the mask is missing."""
-    data, mask = np.asarray(values.data), np.ma.getmaskarray(values)
-    return of_array(with_missing(_plain(data), mask))
+    mask = np.zeros(values.shape, bool) | np.asarray(values.mask, bool)
+    return of_array(with_missing(_plain(np.asarray(values.data)), mask))
 
 
-def of_lists(values: Array, lengths: NDArray[np.int64], weights: Floats | None = None) -> Ragged:
-    """Several values a row, checked to fit."""
-    if int(np.maximum(lengths, 0).sum()) != len(values):
-        raise Refusal(f"{len(values)} values for rows of {int(np.maximum(lengths, 0).sum())} in all")
-    return Ragged(values, lengths.astype(np.int64), weights)
+def of_rows(column: Column, lengths: NDArray[np.int64], weights: Floats | None = None) -> Ragged:
+    """Rows of several values (-1: missing) from the column of all values; rows within rows are laid flat."""
+    sizes = np.maximum(lengths, 0)
+    if int(sizes.sum()) != len(column):
+        raise Refusal(f"{len(column)} values for rows of {int(sizes.sum())} in all")
+    if isinstance(column, np.ndarray):
+        return Ragged(column, lengths.astype(np.int64), weights)
+    inner = np.bincount(np.repeat(np.arange(len(sizes)), sizes), column.sizes, len(sizes)).astype(np.int64)
+    return Ragged(column.values, np.where(lengths < 0, -1, inner))
 
 
 def joined(pieces: Sequence[Array]) -> Array:

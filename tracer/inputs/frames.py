@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamgauge.tracer.inputs.columns import Array, Column, Refusal, of_array, of_lists, with_missing
+from streamgauge.tracer.inputs.columns import Array, Column, Refusal, of_array, of_rows, with_missing
 
 Read = Callable[[Any], Column]
 
@@ -74,12 +74,7 @@ def _lists(values: Any, kind: str, read: Read) -> Column:
         return of_array(values.to_numpy())
     lengths = part.len().fill_null(0).to_numpy().astype(np.int64)
     flat = values.filter(lengths > 0).explode()  # an empty list would become a null
-    column = read(flat)
-    inner = column if isinstance(column, np.ndarray) else column.values
-    if not isinstance(column, np.ndarray):  # lists of lists are laid flat
-        places = np.repeat(np.arange(len(lengths)), lengths)
-        lengths = np.bincount(places, column.sizes, len(lengths)).astype(np.int64)
-    return of_lists(inner, np.where(missing, -1, lengths))
+    return of_rows(read(flat), np.where(missing, -1, lengths))
 
 
 def _numbers(values: Any) -> Array:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from streamgauge.tracer.inputs.columns import EXACT, Array, Column, Refusal, joined, of_array, of_lists, with_missing
+from streamgauge.tracer.inputs.columns import EXACT, Array, Column, Refusal, joined, of_rows, with_missing
 
 _ABSENT: Final = frozenset({"NAType", "NaTType", "MaskedConstant", "NoneType"})  # the types of missing marks
 _TEXT: Final = (str, bytes, bytearray)
@@ -34,7 +34,7 @@ def of_items(items: Sequence[Any], read: Read) -> Column:
     if present <= _PLAIN or not any(_is_container(kind) for kind in present):
         return _scalars(items, present, absent)
     if all(getattr(item, "shape", None) == () or _is_absent(item) for item in items):  # tensors of no axis
-        return of_items([None if _is_absent(item) else read(item)[0].item() for item in items], read)
+        return of_items([None if _is_absent(item) else np.asarray(read(item)).item() for item in items], read)
     return _rows(items, read)
 
 
@@ -42,7 +42,7 @@ def of_objects(values: Array, read: Read) -> Column:
     """The column of an array of objects."""
     if values.ndim > 1 and values.shape[-1] > 1:
         per_row = int(np.prod(values.shape[1:]))
-        return of_lists(_flat(values.reshape(-1).tolist(), read), np.full(len(values), per_row, np.int64))
+        return of_rows(_flat(values.reshape(-1).tolist(), read), np.full(len(values), per_row, np.int64))
     return of_items(values.reshape(-1).tolist(), read)
 
 
@@ -66,8 +66,7 @@ def _scalars(items: Sequence[Any], present: set[type], absent: set[type]) -> Arr
     if all(issubclass(kind, (numbers.Real, np.bool_, np.number)) for kind in present):
         return _numbers(items, present, absent)
     if all(issubclass(kind, (decimal.Decimal, numbers.Real)) for kind in present):
-        plain = [value if _is_absent(value) or isinstance(value, numbers.Real) else _of_decimal(value) for value in items]
-        return _numbers(plain, {int, float}, absent)
+        return _numbers([_of_decimal(value) for value in items], {int, float}, absent)
     if all(issubclass(kind, _TIMES) for kind in present):
         return np.array([np.nan if _is_absent(value) else seconds(value) for value in items])
     if all(issubclass(kind, _DURATIONS) for kind in present):
@@ -81,8 +80,9 @@ def _numbers(items: Sequence[Any], present: set[type], absent: set[type]) -> Arr
     if not absent and not has_float:
         return _whole(items)
     missing = np.array([_is_absent(value) for value in items], bool) if absent else np.zeros(len(items), bool)
+    present_or_nan = [np.nan if gone else value for value, gone in zip(items, missing.tolist(), strict=True)]
     try:
-        found = np.array([np.nan if gone else value for value, gone in zip(items, missing.tolist(), strict=True)], np.float64)
+        found = np.array(present_or_nan, np.float64)
     except OverflowError:
         found = np.array([], np.float64)
     is_only_float = all(issubclass(kind, (float, np.floating)) for kind in present)
@@ -104,13 +104,14 @@ def _rows(items: Sequence[Any], read: Read) -> Column:
     rows = [None if _is_absent(item) or _is_nan(item) else _row(item, read) for item in items]
     lengths = np.array([-1 if row is None else len(row) for row in rows], np.int64)
     some = [row for row in rows if row is not None]
-    if some and all(isinstance(row, np.ndarray) for row in some):
-        return of_lists(joined(some), lengths)
+    arrays = [row for row in some if isinstance(row, np.ndarray)]
+    if arrays and len(arrays) == len(some):
+        return of_rows(joined(arrays), lengths)
     values, weights = _weighed(value for row in some for value in row)
-    return of_lists(_flat(values, read), lengths, weights)
+    return of_rows(_flat(values, read), lengths, weights)
 
 
-def _row(item: Any, read: Read) -> Collection[Any]:
+def _row(item: Any, read: Read) -> Collection[Any] | Array:
     if isinstance(item, Mapping):
         return list(item.items())
     if isinstance(item, (list, tuple)):
@@ -131,12 +132,9 @@ def _weighed(values: Iterable[Any]) -> tuple[list[Any], Any]:
     return found, None
 
 
-def _flat(values: list[Any], read: Read) -> Array:
-    """Values of all rows; rows within rows are laid flat."""
-    if not values:
-        return np.zeros(0)
-    column = of_items(values, read)
-    return column if isinstance(column, np.ndarray) else column.values
+def _flat(values: list[Any], read: Read) -> Column:
+    """The column of the values of all rows."""
+    return of_items(values, read) if values else np.zeros(0)
 
 
 def _objects(items: Sequence[Any]) -> Array:
@@ -160,8 +158,10 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
-def _of_decimal(value: decimal.Decimal) -> int | float:
-    """A whole one stays whole, so that ids stay apart."""
+def _of_decimal(value: Any) -> Any:
+    """A whole one stays whole, so that ids stay apart; what is no Decimal stays as it is."""
+    if not isinstance(value, decimal.Decimal):
+        return value
     if value.is_finite() and value == value.to_integral_value() and abs(value) < 2**64:
         return int(value)
     return float(value)

@@ -1,8 +1,7 @@
-"""Which reader a value needs, by the library that its type comes from; the libraries are those that the job imported."""
+"""Which reader a value needs, by the library that its type comes from: one that the job has imported itself."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -33,7 +32,6 @@ def column_of(values: Any) -> Column:
     return _reader_of(type(values))(values)
 
 
-@functools.lru_cache(maxsize=256)
 def _reader_of(kind: type) -> Reader:
     for base in kind.__mro__:
         reader = READERS.get(base.__module__.partition(".")[0])

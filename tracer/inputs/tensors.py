@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from streamgauge.tracer.inputs.columns import Column, Refusal, of_lists
+from streamgauge.tracer.inputs.columns import Column, Refusal, of_rows
 
 Read = Callable[[Any], Column]
 _SPARSE: Final = ("torch.sparse_csr", "torch.sparse_csc", "torch.sparse_bsr", "torch.sparse_bsc")
@@ -42,7 +42,7 @@ def of_tensorflow(values: Any, read: Read) -> Column:
     if kind == "IndexedSlices":
         raise Refusal("an IndexedSlices is no column; give its values")
     if not hasattr(values, "numpy"):
-        raise Refusal("a symbolic tensor has no values yet; call the tracer outside of tf.function, or give a NumPy array")
+        raise Refusal("a symbolic tensor has no values yet; call the tracer outside of tf.function")
     return read(np.asarray(values.numpy()))
 
 
@@ -60,7 +60,7 @@ def _set_columns(tensor: Any, read: Read) -> Column:
     tensor = tensor.to_sparse_coo().coalesce()
     rows, columns = tensor.indices().numpy(force=True)
     lengths = np.bincount(rows, minlength=tensor.shape[0]).astype(np.int64)
-    return of_lists(np.array(columns), lengths, np.asarray(_numpy_of(tensor.values()), np.float64))
+    return of_rows(np.array(columns), lengths, np.asarray(_numpy_of(tensor.values()), np.float64))
 
 
 def _ragged(values: Any, read: Read) -> Column:
@@ -68,19 +68,13 @@ def _ragged(values: Any, read: Read) -> Column:
     if values.ragged_rank > 1:
         values = values.merge_dims(1, values.ragged_rank)
     lengths = np.asarray(values.row_lengths().numpy(), np.int64)
-    column = read(np.asarray(values.values.numpy()))
-    if isinstance(column, np.ndarray):
-        return of_lists(column, lengths)
-    places = np.repeat(np.arange(len(lengths)), lengths)
-    return of_lists(column.values, np.bincount(places, column.sizes, len(lengths)).astype(np.int64))
+    return of_rows(read(np.asarray(values.values.numpy())), lengths)
 
 
 def _values_of_rows(values: Any, read: Read) -> Column:
     """What `tf.io.VarLenFeature` gives: the values of each row, in the row's order."""
     indices, shape = np.asarray(values.indices), np.asarray(values.dense_shape)
     order = np.argsort(indices[:, 0], kind="stable")
-    column = read(np.asarray(values.values)[order])
-    if not isinstance(column, np.ndarray):
-        raise Refusal("a sparse tensor of lists; give a ragged one")
-    return of_lists(column, np.bincount(indices[:, 0], minlength=int(shape[0])).astype(np.int64))
+    lengths = np.bincount(indices[:, 0], minlength=int(shape[0])).astype(np.int64)
+    return of_rows(read(np.asarray(values.values)[order]), lengths)
 

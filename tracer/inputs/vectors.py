@@ -26,7 +26,7 @@ def numbers_of(values: Any) -> Floats:
     if column.dtype.kind in "iubf":
         return column.astype(np.float64)
     found = np.array([_number(value) for value in column.tolist()], np.float64)
-    wrong = next((v for v, n in zip(column.tolist(), found.tolist(), strict=True) if n != n and not _is_missing(v)), None)
+    wrong = next((value for value in column.tolist() if not _is_missing(value)), None)
     if wrong is not None and np.isnan(found).all():
         raise Refusal(f"{str(wrong)[:40]!r} is no number")
     return found
@@ -41,7 +41,7 @@ def predictions_of(values: Any, *, are_logits: bool = False) -> Floats:
     shape = getattr(values, "shape", None)
     if shape is None and isinstance(values, (list, tuple)) and values and hasattr(values[0], "__len__"):
         shape = (len(values), len(values[0]))
-    if shape is None or len(shape) < 2 or int(np.prod(tuple(shape))) == max(shape):
+    if shape is None or len(shape) < 2 or (shape[-1] != 2 and int(np.prod(tuple(shape))) == max(shape)):
         return numbers_of(values)
     if len(shape) != 2 or shape[1] != 2:
         raise Refusal(f"predictions of shape {tuple(shape)}; give one a row: the positive class's")
