@@ -25,7 +25,7 @@ Read = Callable[[Any], Column]  # a column of a container
 def of_items(items: Sequence[Any], read: Read) -> Column:
     """The column of a list; `read` is for rows that are containers themselves.
 
-    >>> of_items([1, None, 3], of_array).tolist(), of_items(["a", None], of_array).tolist()
+    >>> of_items([1, None, 3], np.array).tolist(), of_items(["a", None], np.array).tolist()
     ([1.0, nan, 3.0], ['a', None])
     """
     kinds = set(map(type, items))
