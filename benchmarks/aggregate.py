@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from benchmarks.rows import Row, cheaper, reading
 from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.operators import Operator
@@ -69,7 +70,7 @@ class FoldThrough:
         self.rows = msgspec.msgpack.decode(data, type=float)
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Records a CPU second of both, and the size of the state over a day of stream time."""
     panes = 6 if args.quick else 12
     warm = [message for pane in range(WARM) for message in pane_log(pane, 1)]
@@ -85,10 +86,10 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
         for _ in range(rounds)
     ]
     bare_time, fold_time, our_time = (statistics.median(column) / count for column in zip(*times, strict=True))
-    yield {"name": "aggregate bare", "value": bare_time * 1e6, "unit": "us/record", "rival": "", "ratio": None}
+    yield reading("aggregate bare", bare_time * 1e6, "us/record")
     rival = "decode and five ufunc.at"
     for name, taken in (("aggregate windows", fold_time), ("aggregate", our_time)):
-        yield {"name": name, "value": taken * 1e6, "unit": "us/record", "rival": rival, "ratio": bare_time / taken}
+        yield cheaper(name, taken * 1e6, "us/record", bare_time * 1e6, rival)
     yield from day(quick=args.quick)
 
 
@@ -147,7 +148,7 @@ def config() -> JobConfig:
     return JobConfig(name="bench", windows=(window,), pane=PANE)
 
 
-def day(*, quick: bool) -> Iterable[dict[str, object]]:
+def day(*, quick: bool) -> Iterable[Row]:
     """The state after an hour and after a day of stream time: it must not grow."""
     operator = Operator(config(), FoldThrough())
     panes = int((4 if quick else 24) * 3600 / PANE)
@@ -160,8 +161,7 @@ def day(*, quick: bool) -> Iterable[dict[str, object]]:
             sizes.append(len(operator.snapshot()) / 1e6)
             memory.append(_resident())
     for name, values in (("snapshot", sizes), ("memory", memory)):
-        growth = values[-1] / values[1]
-        yield {"name": f"aggregate {name}", "value": values[-1], "unit": "MB", "rival": "an hour in", "ratio": growth}
+        yield cheaper(f"aggregate {name}", values[-1], "MB", values[1], "an hour in")
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from benchmarks.rows import Row, faster, reading
 from streamgauge.examples.flights import rows as flights
 from streamgauge.examples.flights.data import load
 from streamgauge.pipelines.bridge import rows
@@ -23,14 +24,14 @@ CONFIG: Final = Path(__file__).parents[1] / "examples" / "flights" / "bridge.tom
 ROWS: Final = 100_000
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Rows per CPU second, ours and the rival's, interleaved; the best of the rounds of each."""
     samples = _samples(ROWS // 4 if args.quick else ROWS)
     rounds = 2 if args.quick else 5
     ours, theirs = zip(*((_cpu(_bridge, samples), _cpu(_loads, samples)) for _ in range(rounds)), strict=True)
     rate, rival = len(samples) / min(ours), len(samples) / min(theirs)
-    yield {"name": "bridge json.loads", "value": rival, "unit": "rows/cpu-s", "rival": "", "ratio": None}
-    yield {"name": "bridge", "value": rate, "unit": "rows/cpu-s", "rival": "json.loads alone", "ratio": rate / rival}
+    yield reading("bridge json.loads", rival, "rows/cpu-s")
+    yield faster("bridge", rate, "rows/cpu-s", rival, "json.loads alone")
 
 
 def _samples(count: int) -> list[Sample]:

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from benchmarks.rows import Row, reached, reading, waited
 from streamgauge.examples.flights import demo, schedules, truth
 from streamgauge.pipelines.config.loading import load
 
@@ -29,7 +30,6 @@ _HALF: Final = 181  # days
 _SEEDS: Final = 5  # of each half
 _AFTER: Final = datetime.timedelta(hours=48)  # in which what an incident leaves behind is still its own
 _WINDOW: Final = datetime.timedelta(hours=3)
-Row = dict[str, object]
 
 
 def run(args: argparse.Namespace) -> Iterable[Row]:
@@ -55,12 +55,13 @@ def incidents(name: str, reports: Sequence[dict[str, Any]]) -> Iterable[Row]:
     }
     for label, claims in shares.items():
         share = sum(claims) / len(claims)
-        yield _row(f"{name} {label}", share, "share", f"{len(claims)} incidents", share)
+        yield reached(f"{name} {label}", share, "share", 1.0)
     delays = [item["delay_windows"] for item, _ in near if item["delay_windows"] is not None]
-    yield _row(f"{name} delay mean", sum(delays) / max(len(delays), 1), "windows", "")
-    yield _row(f"{name} delay max", max(delays, default=0), "windows", "2 windows", max(delays, default=0) / 2)
+    yield reading(f"{name} incidents", len(near), "")
+    yield reading(f"{name} delay mean", sum(delays) / max(len(delays), 1), "windows")
+    yield waited(f"{name} delay max", max(delays, default=0), "windows", 2)
     unexplained = sum(report["unexplained"] for report in reports)
-    yield _row(f"{name} unexplained", unexplained, "notifications", f"{len(reports)} replays")
+    yield reading(f"{name} unexplained", unexplained, "notifications")
 
 
 def quiet(name: str, report: dict[str, Any], half: str) -> Iterable[Row]:
@@ -72,12 +73,12 @@ def quiet(name: str, report: dict[str, Any], half: str) -> Iterable[Row]:
     told = [page for page in report["notifications"] if begin <= _time(page["time"]) < end]
     rest = [page for page in told if page["matches"] not in declared]
     rate = len(rest) / ((end - begin) / datetime.timedelta(days=14))
-    yield _row(f"{name} the rest", rate, "per 14 days", "0.5", rate / 0.5)
+    yield waited(f"{name} the rest", rate, "per 14 days", 0.5)
     most = max((_within_14_days(rest, page) for page in rest), default=0)
-    yield _row(f"{name} most in 14 days", most, "notifications", "2", most / 2)
+    yield waited(f"{name} most in 14 days", most, "notifications", 2)
     expected = {item["name"] for item in report["natural"] if item["expect"] != "must-not"}
     unexplained = sum(page["matches"] not in expected for page in rest)
-    yield _row(f"{name} unexplained", unexplained, "notifications", "3 a year", unexplained / 3)
+    yield waited(f"{name} unexplained", unexplained, "notifications", 3)
 
 
 def _schedule(folder: pathlib.Path, half: str, seed: int) -> dict[str, Any]:
@@ -119,7 +120,3 @@ def _within_14_days(pages: Sequence[dict[str, Any]], first: dict[str, Any]) -> i
 
 def _time(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text)
-
-
-def _row(name: str, value: float, unit: str, rival: str, ratio: float | None = None) -> Row:
-    return {"name": name, "value": float(value), "unit": unit, "rival": rival, "ratio": ratio}

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from river.anomaly import GaussianScorer
 
+from benchmarks.rows import Row, faster, reading
 from streamgauge.anomaly.detectors import DETECTORS
 from streamgauge.anomaly.reference import Floats, Moment
 
@@ -27,7 +28,7 @@ RIVAL_SERIES: Final = 500
 PARAMETERS: Final[dict[str, dict[str, Any]]] = {"seasonal_robust": {"slots": 24}}
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     rounds, windows = (2, 60) if args.quick else (ROUNDS, 120)
     generator = np.random.default_rng(1)
     levels = generator.normal(100.0, 10.0, (60, SERIES))
@@ -39,12 +40,9 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
         for name, subject in subjects.items():
             rates[name].append(subject.rate(windows))
     against = statistics.median(rates[RIVAL])
-    yield {"name": "detect.rival", "value": against, "unit": "points/CPU s", "rival": RIVAL, "ratio": 1.0}
+    yield reading("detect.rival", against, "points/CPU s")
     for name in subjects:
-        found = statistics.median(rates[name])
-        yield {
-            "name": f"detect.{name}", "value": found, "unit": "points/CPU s", "rival": RIVAL, "ratio": found / against,
-        }
+        yield faster(f"detect.{name}", statistics.median(rates[name]), "points/CPU s", against, RIVAL)
 
 
 class _Subject:

@@ -30,6 +30,7 @@ import msgspec
 
 from benchmarks import aggregate, cpu, hosted, rivals
 from benchmarks.aggregate import WORKERS
+from benchmarks.rows import Row, faster, reading
 from streamgauge.pipelines.adapters.kafka.bus import KafkaBus
 from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
 from streamgauge.pipelines.config.schema import Kafka
@@ -60,7 +61,7 @@ slide = 60
 """
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Each engine's rate and its rival's, medians over interleaved rounds."""
     rounds, windows, rows, messages = (1, 1, 1_000_000, 6_000) if args.quick else (2, 5, 2_000_000, 12_000)
     with tempfile.TemporaryDirectory(prefix="streamgauge-engines-") as name, hosted.broker(pathlib.Path(name)) as kafka:
@@ -71,10 +72,9 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
             rates = [bench.round(engine, small if engine == "faust" else large) for _ in range(rounds)]
             ours, busy, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
             rival, words = RIVALS[engine]
-            yield _row(f"engines rival {rival}", theirs, "", None)
-            yield _row(f"engines {engine}", ours, words, ours / theirs)
-            yield {"name": f"engines {engine} busy", "value": busy, "unit": "of a core", "rival": "", "ratio": None}
-    yield {"name": "engines load", "value": cpu.load(), "unit": "processes", "rival": "", "ratio": None}
+            yield reading(f"engines rival {rival}", theirs, "points/cpu-s")
+            yield faster(f"engines {engine}", ours, "points/cpu-s", theirs, words)
+            yield reading(f"engines {engine} busy", busy, "of a core")
 
 
 class Bench:
@@ -150,7 +150,3 @@ def _theirs(rival: str, task: rivals.Task) -> float:
     if rate is None:
         raise RuntimeError(f"the rival {rival} ended without a rate: {said.stdout[-2000:]}")
     return float(rate[1])
-
-
-def _row(name: str, value: float, rival: str, ratio: float | None) -> dict[str, object]:
-    return {"name": name, "value": value, "unit": "points/cpu-s", "rival": rival, "ratio": ratio}

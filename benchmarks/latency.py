@@ -15,7 +15,7 @@ from typing import Final
 
 from benchmarks import hosted, latency_kafka
 from benchmarks.alarms import JOBS, RATE, TABLES, Hook, Load, configuration, play, wait
-from benchmarks.rows import waits
+from benchmarks.rows import Row, reached, waits
 from streamgauge.tracer.local.log import LocalLog
 
 TARGET: Final = 1.0
@@ -26,7 +26,7 @@ console = false
 """
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Median and 99 % quantile in seconds; the rate that was kept up; the alerts that came. Then through Kafka."""
     tables = TABLES // 4 if args.quick else TABLES
     with tempfile.TemporaryDirectory(prefix="streamgauge-latency-") as name, Hook() as hook:
@@ -40,11 +40,5 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
         log.close()
         taken = sorted(hook.told[place] - closed[place] for place in closed if place in hook.told)
     yield from waits("latency", taken, JOBS * tables, TARGET)
-    yield {
-        "name": "latency load",
-        "value": load.rate,
-        "unit": "points/s",
-        "rival": f"{RATE:,}",
-        "ratio": load.rate / RATE,
-    }
+    yield reached("latency load", load.rate, "points/s", RATE)
     yield from latency_kafka.run(args)

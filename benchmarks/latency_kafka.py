@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import Final
 
-from benchmarks import alarms, cpu, engines, hosted
-from benchmarks.rows import waits
+from benchmarks import alarms, engines, hosted
+from benchmarks.rows import Row, waits
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from tests.pipelines.adapters.kafka import world
 from tests.servers.kafka import KafkaServers
@@ -25,14 +25,13 @@ RATE: Final = 20_000  # points a second
 TARGET: Final = 2.0
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Quantiles in seconds, and the alerts that came, of each engine."""
     tables = TABLES // 3 if args.quick else TABLES
     with tempfile.TemporaryDirectory(prefix="streamgauge-latency-") as name, hosted.broker(pathlib.Path(name)) as kafka:
         for engine in hosted.ENGINES:
             taken = _taken(engine, kafka, pathlib.Path(name) / engine, tables)
             yield from waits(f"latency kafka {engine}", taken, alarms.JOBS * tables, TARGET)
-    yield {"name": "latency kafka load", "value": cpu.load(), "unit": "processes", "rival": "", "ratio": None}
 
 
 def _taken(engine: str, servers: KafkaServers, folder: pathlib.Path, tables: int) -> list[float]:

@@ -27,6 +27,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from benchmarks.rows import Row, waited
 from streamgauge.anomaly.types import Part, Score
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.wire import outputs
@@ -72,13 +73,13 @@ _DRAW: Final = """async () => {
 }"""
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Milliseconds, and shares of a core, each against its target."""
     with tempfile.TemporaryDirectory() as name, serving(Path(name), 120 if args.quick else 2920) as (port, pid):
         rounds = 3 if args.quick else 7
         yield from _painted(port, rounds)
-        yield _row("page range query p95", _queries(port, 60 if args.quick else 300), "ms", 50.0)
-        yield _row(
+        yield waited("page range query p95", _queries(port, 60 if args.quick else 300), "ms", 50.0)
+        yield waited(
             "page 100 clients at 10 events/s", _streams(Path(name), port, pid, 3 if args.quick else 10), "core", 0.5
         )
 
@@ -137,7 +138,7 @@ def _points(job: str, end: float, keys: bytes, values: np.ndarray[Any, Any]) -> 
     )  # fmt: skip
 
 
-def _painted(port: int, rounds: int) -> Iterator[dict[str, object]]:
+def _painted(port: int, rounds: int) -> Iterator[Row]:
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium")
@@ -155,9 +156,9 @@ def _painted(port: int, rounds: int) -> Iterator[dict[str, object]]:
             updates.append(update)
             page.close()
         browser.close()
-    yield _row("page first useful paint, 50 jobs", statistics.median(paints), "ms", 1000.0)
-    yield _row("page 100,000 points, first draw", min(draws), "ms", 100.0)
-    yield _row("page 100,000 points, update", statistics.median(updates), "ms", 16.7)
+    yield waited("page first useful paint, 50 jobs", statistics.median(paints), "ms", 1000.0)
+    yield waited("page 100,000 points, first draw", min(draws), "ms", 100.0)
+    yield waited("page 100,000 points, update", statistics.median(updates), "ms", 16.7)
 
 
 def _queries(port: int, count: int) -> float:
@@ -214,13 +215,3 @@ def _received(one: socket.socket) -> int:
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _row(name: str, value: float, unit: str, target: float) -> dict[str, object]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "ratio": value / target,
-        "rival": f"target of {target:g} {unit}",
-    }

@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.rows import Row, faster, reading
 from streamgauge.pipelines.profile_file import column_of, summarise
 
 SEED: Final = 20260701
 ROWS: Final = 200_000
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Rows per CPU second, ours and whylogs', interleaved; the best of the rounds of each."""
     frame = frame_of(ROWS // 4 if args.quick else ROWS)
     log = importlib.import_module("whylogs").log
@@ -30,8 +31,8 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     rounds = 2 if args.quick else 4
     ours, theirs = zip(*((_cpu(_profile, frame), _cpu(log, frame)) for _ in range(rounds)), strict=True)
     rate, rival = len(frame) / min(ours), len(frame) / min(theirs)
-    yield {"name": "profile whylogs", "value": rival, "unit": "rows/cpu-s", "rival": "", "ratio": None}
-    yield {"name": "profile", "value": rate, "unit": "rows/cpu-s", "rival": "whylogs log()", "ratio": rate / rival}
+    yield reading("profile whylogs", rival, "rows/cpu-s")
+    yield faster("profile", rate, "rows/cpu-s", rival, "whylogs log()")
 
 
 def frame_of(rows: int) -> Any:

@@ -28,7 +28,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from benchmarks import cpu
+from benchmarks.rows import Row, cheaper, reading
 from streamgauge.pipelines.config.schema import Config, Feature, JobConfig, WindowSpec
 from streamgauge.pipelines.service import assembly
 from streamgauge.pipelines.service.replay import replay
@@ -67,7 +67,7 @@ class Cell(msgspec.Struct, kw_only=True):
     measured: int = MEASURED
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Costs of 1,000 workers in each cell; `--quick`: short windows are filled, the largest cells left out."""
     before: dict[int, Costs] = {}
     for jobs, workers in CELLS:
@@ -80,7 +80,6 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     whole, parts = (_in_process(_cell(args, 1, big, shards)) for shards in (1, SHARDS))
     yield from _rows(f"scale {big} in 1", whole, None, "")
     yield from _rows(f"scale {big} in 1, {SHARDS} shards", parts, whole, "one key")
-    yield {"name": "scale load", "value": cpu.load(), "unit": "processes", "rival": "", "ratio": None}
 
 
 def measure(cell: Cell, folder: pathlib.Path) -> Costs:
@@ -233,10 +232,12 @@ def _in_process(cell: Cell) -> Costs:
     return {name: cost * 1_000 / cell.workers for name, cost in costs.items()}
 
 
-def _rows(name: str, costs: Costs, before: Costs | None, rival: str) -> Iterable[dict[str, object]]:
+def _rows(name: str, costs: Costs, before: Costs | None, rival: str) -> Iterable[Row]:
     for cost, unit in _UNITS.items():
-        ratio = costs[cost] / before[cost] if before and before[cost] else None
-        yield {"name": f"{name} {cost}", "value": costs[cost], "unit": unit, "rival": rival, "ratio": ratio}
+        if before and before[cost]:
+            yield cheaper(f"{name} {cost}", costs[cost], unit, before[cost], rival)
+        else:
+            yield reading(f"{name} {cost}", costs[cost], unit)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from benchmarks.rows import Row, cheaper, reading
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
@@ -49,7 +51,7 @@ class DeadBus:
         """Nothing to close."""
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """Per-tensor summaries every 10 steps; off; on a dead bus."""
     import tensorflow as tf
 
@@ -63,23 +65,17 @@ def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
     blocks = _interleave(traced, ROUNDS // share, BLOCK)
     for tracer in tracers:
         tracer.close(0.5)
-    yield {
-        "name": "tracer step without", "value": float(np.median(steps["plain"]) * 1e3), "unit": "ms CPU", "rival": "",
-        "ratio": None,
-    }  # fmt: skip
+    yield reading("tracer step without", float(np.median(steps["plain"]) * 1e3), "ms CPU")
     for arm in ("traced", "dead bus"):
         yield from _compare(arm, blocks[arm], blocks["plain"])
     yield from _compare("off", steps["off"], steps["plain"])
 
 
-def _compare(arm: str, spent: NDArray[np.float64], plain: NDArray[np.float64]) -> Iterator[dict[str, object]]:
+def _compare(arm: str, spent: NDArray[np.float64], plain: NDArray[np.float64]) -> Iterator[Row]:
     extra = (spent - plain) / np.median(plain)
     low, mean, high = _interval(extra)
     for name, value in (("", mean), (" 95 % low", low), (" 95 % high", high)):
-        yield {
-            "name": f"tracer {arm}{name}", "value": 100.0 * value, "unit": "% CPU", "rival": "the same step without",
-            "ratio": 1.0 + value,
-        }  # fmt: skip
+        yield cheaper(f"tracer {arm}{name}", 100.0 * (1.0 + value), "% of its CPU", 100.0, "the same step without")
 
 
 def _interval(extra: NDArray[np.float64]) -> tuple[float, float, float]:
