@@ -94,7 +94,7 @@ def test_dependencies_come_from_the_lock_with_their_hashes(file: Path, extras: s
     assert len(installs) == 2
     assert "--require-hashes --constraint requirements-full.lock --requirement pyproject.toml" in installs[0]
     assert set(re.findall(r"--extra (\w+)", installs[0])) == extras <= set(PROJECT["optional-dependencies"])
-    assert installs[1] == "uv pip install --no-deps --build-constraint docker/build.lock ."
+    assert installs[1] == "uv pip install --no-deps --build-constraint docker/build.lock ./tracer ."
     build = (ROOT / "docker" / "build.lock").read_text()
     assert {"hatchling", "setuptools", "wheel"} <= set(re.findall(r"^([a-z-]+)==", build, re.MULTILINE))
     assert build.count("--hash=sha256:") >= build.count("==")
