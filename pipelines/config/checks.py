@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import math
 import re
 import urllib.parse
@@ -11,7 +12,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from streamgauge.pipelines.config.faults import Fault, suggestion
-from streamgauge.pipelines.config.schema import DAY, HOUR, Bridge, Config, Influx, JobConfig, Kafka, WindowSpec
+from streamgauge.pipelines.config.schema import (
+    DAY,
+    HOUR,
+    Bridge,
+    Config,
+    Influx,
+    JobConfig,
+    Kafka,
+    Limit,
+    WindowSpec,
+)
 from streamgauge.pipelines.registry import METRICS
 from streamgauge.tracer.bounds import MAX_NAME, MAX_SHARDS
 from streamgauge.tracer.kafka import settings
@@ -125,6 +136,8 @@ def _job_faults(job: JobConfig) -> Iterator[Fault]:
     yield from _feature_faults(job, at)
     yield from _metric_faults(job, at)
     yield from _topology_faults(job, at)
+    for i, limit in enumerate(job.limits):
+        yield from _limit_faults(job, limit, f"{at}.limits[{i}]")
     yield from _repeated(f"{at}.holidays", "date", [day.date for day in job.holidays])
     for i, day in enumerate(job.holidays):
         yield from _date_faults(f"{at}.holidays[{i}].date", day.date)
@@ -237,6 +250,39 @@ def _metric_faults(job: JobConfig, at: str) -> Iterator[Fault]:
                 yield Fault(f"{at}.rules.{name}.{key}", f"unknown key{suggestion(key, _RULE_KEYS)}")
     for name, value in job.slo.items():
         yield from _positive(f"{at}.slo.{name}", value)
+
+
+def _limit_faults(job: JobConfig, limit: Limit, at: str) -> Iterator[Fault]:
+    metric = METRICS.get(limit.metric)
+    if metric is None:
+        yield Fault(f"{at}.metric", f"unknown metric {limit.metric!r}{suggestion(limit.metric, METRICS)}")
+        return
+    if metric.window not in {window.kind for window in job.windows}:
+        text = f"{limit.metric!r} is taken over {metric.window} windows, of which the job has none; add one to windows"
+        yield Fault(f"{at}.metric", text)
+    if limit.above is None and limit.below is None:
+        yield Fault(at, "has no bound; add above or below, such as above = 0.2")
+    if limit.above is not None and limit.below is not None and limit.below >= limit.above:
+        yield Fault(f"{at}.below", f"must be less than above ({limit.above:g}), got {limit.below:g}")
+    for name, bound in (("above", limit.above), ("below", limit.below)):
+        if bound is not None and metric.unit == "ratio" and metric.transform == "asin" and not 0.0 <= bound <= 1.0:
+            near = f"; {bound:g} % is {bound / 100.0:g}" if 1.0 < bound <= 100.0 else ""
+            yield Fault(f"{at}.{name}", f"{limit.metric} is a share in 0..1, got {bound:g}{near}")
+    if limit.lasting < 0:
+        yield Fault(f"{at}.for", f"must be >= 0, got {limit.lasting:g}")
+    if limit.worker and metric.scope == "job":
+        yield Fault(f"{at}.worker", f"{limit.metric} exists for the job as a whole only; leave worker out")
+    yield from _entity_faults(job, limit, at)
+
+
+def _entity_faults(job: JobConfig, limit: Limit, at: str) -> Iterator[Fault]:
+    """A pattern that names features must match a declared one, where any are declared."""
+    declared = [f"feature:{feature.name}" for feature in job.features]
+    if limit.entity.startswith("feature:") and declared and not fnmatch.filter(declared, limit.entity):
+        near = suggestion(limit.entity, declared)
+        yield Fault(f"{at}.entity", f"matches no declared feature, got {limit.entity!r}{near}")
+    elif ":" not in limit.entity and f"feature:{limit.entity}" in declared:
+        yield Fault(f"{at}.entity", f'matches nothing; write "feature:{limit.entity}"')
 
 
 def _topology_faults(job: JobConfig, at: str) -> Iterator[Fault]:

@@ -23,7 +23,10 @@ from streamgauge.pipelines.config.schema import Config
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
 # Numbers that are no seconds: a duration there would be a mistake.
-_PLAIN = frozenset({"importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules"})
+_PLAIN = frozenset({
+    "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
+    "below",
+})  # fmt: skip
 _KIND_WORDS = {
     inspect.FloatType: "a number", inspect.IntType: "a whole number", inspect.StrType: "a string",
     inspect.BoolType: "true or false", inspect.DictType: "a table", inspect.StructType: "a table",

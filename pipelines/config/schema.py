@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from streamgauge.anomaly.types import Edge
+from streamgauge.anomaly.types import Edge, Severity
 from streamgauge.tracer.kafka.settings import KafkaSettings
 
 HOUR = 3600.0
@@ -83,6 +83,18 @@ class Holiday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: str = ""
 
 
+class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A declared limit: a fact from the first window on, whatever was normal before."""
+
+    metric: str
+    entity: str = "*"  # a pattern: "feature:age", "feature:*", "tensor:dense*"
+    worker: str = ""  # a pattern of workers' names, "*" for each; "": the job as a whole
+    above: float | None = None  # in the metric's unit; beyond it by three standard errors
+    below: float | None = None
+    lasting: float = msgspec.field(default=0.0, name="for")  # seconds that it must hold before it is told
+    severity: Severity = "page"
+
+
 class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that a job's answers depend on, put into its log as a `Setting`. Seconds unless named otherwise."""
 
@@ -113,6 +125,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     paging: Paging = Paging()
     holidays: tuple[Holiday, ...] = ()
     topology: tuple[Edge, ...] = ()  # edges between node names, beside the built-in ones
+    limits: tuple[Limit, ...] = ()  # declared facts, in force from the first window on
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -83,16 +83,17 @@ def describe(key: SeriesKey, metric: Metric | None, episode: Episode) -> str:
     unit = metric.unit if metric else ""
     what = f"{key.metric} of {key.entity}" if key.entity else key.metric
     where = f" at {key.worker}" if key.worker else ""
-    said = f"{what}{where} is {_number(episode.value, unit)}"
+    said = f"{what}{where} is {number(episode.value, unit)}"
     if episode.is_fact:
         limit = metric.limit if metric and metric.limit is not None else 0.0
-        said += f", above its limit of {_number(limit, unit)}"
+        said += f", above its limit of {number(limit, unit)}"
     else:
-        said += f", expected {_number(episode.expected, unit)} ({episode.score:+.1f} sigmas)"
+        said += f", expected {number(episode.expected, unit)} ({episode.score:+.1f} sigmas)"
     return f"{said}; at {len(episode.workers)} workers: {', '.join(episode.workers)}" if episode.workers else said
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float, unit: str) -> str:
+    """A value in words, with its unit."""
     if unit == "ratio":
         return f"{100.0 * value:.3g} %"
     return f"{value:.3g} {unit}".rstrip() if unit not in ("count", "0..1", "-1..1") else f"{value:.3g}"

@@ -46,7 +46,7 @@ def traits(
         for key, metric in zip(keys, metrics, strict=True)
     ]
     sign = {"both": 0, "up": 1, "down": -1}
-    nan = float("nan")
+    nan, declared = float("nan"), {limit.metric for limit in config.limits}  # these take the built-in one's place
     return Traits(
         scale=np.array([SCALES[metric.transform] for metric in metrics], dtype=np.int8),
         per=np.array([_PER.get(metric.unit, 0.0) for metric in metrics]),
@@ -56,7 +56,7 @@ def traits(
         watched=np.array(watched, dtype=bool),
         direction=np.array([sign[metric.direction] for metric in metrics], dtype=np.int64),
         consecutive=np.array([metric.consecutive for metric in metrics], dtype=np.int64),
-        limit=np.array([nan if metric.limit is None else metric.limit for metric in metrics]),
+        limit=np.array([nan if m.limit is None or m.name in declared else m.limit for m in metrics]),
         multiplier=np.array([multipliers.get(key, 1.0) for key in keys]),
         owner=owners(keys, config.features),
     )

@@ -111,8 +111,11 @@ class Watch:
         classed[rows[rows >= 0]] = own.classed[rows >= 0]
         return self._judge(closed, own, at, self.reference.expect(at, classed).at(rows))
 
-    def fire(self, closed: Closed, judged: Judged, time: float) -> list[Anomaly]:
-        """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it."""
+    def fire(self, closed: Closed, judged: Judged, time: float, standing: Bools | None = None) -> list[Anomaly]:
+        """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it.
+
+        Of a series that a fact stands for (`standing`) no episode begins: it was told already.
+        """
         own = self._own(closed)
         fact = exceeds(closed.value, closed.error, own.limit) & own.watched
         hot = fact | (self._unusual(closed, judged, own, judged.threshold) & ~self._expected(closed.start))
@@ -125,6 +128,7 @@ class Watch:
         # Windows that share panes share what is odd in them: in a row are those that do not overlap.
         in_a_row = (own.consecutive - 1) * round(self.spec.length / self.spec.slide) + 1
         begin = hot & (self._arrays["streak"] >= np.where(fact, 1, in_a_row))
+        begin = begin if standing is None else begin & ~standing
         begun = [
             self._found(closed, judged, row, bool(fact[row]))
             for row in np.flatnonzero(begin).tolist()
@@ -132,14 +136,18 @@ class Watch:
         ]
         return self._change(closed, over, begun, time)
 
-    def learn(self, closed: Closed, judged: Judged, frozen: Bools) -> Bools:
-        """Teach the references this window, except what was anomalous or `frozen`; returns what was kept."""
+    def learn(self, closed: Closed, judged: Judged, frozen: Bools, standing: Bools | None = None) -> Bools:
+        """Teach the references this window, except what was anomalous or `frozen`; returns what was kept.
+
+        What a fact stands for (`standing`) teaches nothing from the first window on.
+        """
         arrays, start = self._arrays, closed.start
         known = np.isfinite(judged.level)
         arrays["first"] = np.where(np.isnan(arrays["first"]) & known, start, arrays["first"])
         anomalous = np.abs(np.nan_to_num(judged.z)) > judged.threshold
         anomalous[[self._rows[key] for key in self.episodes if key in self._rows]] = True
         keep: Bools = ~(self._mature(start) & (anomalous | frozen)) & ~self._expected(start)
+        keep = keep if standing is None else keep & ~standing
         self._excused = {key: until for key, until in self._excused.items() if start < until}
         self.reference.learn(judged.at, judged.level, keep, judged.level - judged.expected.center)
         arrays["known"] = np.where(known, start, arrays["known"])

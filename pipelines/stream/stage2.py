@@ -13,13 +13,16 @@ from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
 from streamgauge.pipelines.detection.closed import Closed, Columns
 from streamgauge.pipelines.detection.sources import Sources, extend, find
-from streamgauge.pipelines.detection.watch import Watch
+from streamgauge.pipelines.detection.watch import Judged, Watch
 from streamgauge.pipelines.metrics import Metric, Report, Values, View
 from streamgauge.pipelines.registry import PIPELINES
 from streamgauge.pipelines.scoring.scorer import Scorer
 from streamgauge.pipelines.statistics.measures import NOTHING
+from streamgauge.pipelines.stream import absolutes, limits
 from streamgauge.pipelines.stream.columns import PointRecords
 from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator
+from streamgauge.pipelines.stream.limits import Bound
+from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter
 from streamgauge.tracer import records
@@ -34,6 +37,7 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     scorer: bytes
     waiting: tuple[Setting, ...]
     detection: Detection
+    facts: tuple[bytes, ...] = ()
 
 
 class Stage2:
@@ -46,6 +50,9 @@ class Stage2:
         short = next((spec for spec in config.windows if spec.kind == "short"), config.windows[0])
         self._score_watch = Watch(config, short, shown=True)
         self._scorer = Scorer(config, PIPELINES)
+        self._facts = [Facts(config.name) for _ in config.windows]
+        self._short = config.windows.index(short)
+        self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int]]] = {}  # a cache
         self._waiting: tuple[Setting, ...] = ()
         self._sources: dict[str, tuple[tuple[SeriesKey, ...], Sources]] = {}  # by window, a cache
         self._points = PointRecords(config.name)
@@ -61,11 +68,13 @@ class Stage2:
         outputs: list[msgspec.Struct] = [*self._points.of(closed, judged), *evaluated.profiles]
         if report.revision:
             return [*outputs, *self._scorer.score(closed, judged)]
-        outputs += watch.fire(closed, judged, report.clock)
+        outputs += self._state_facts(report, evaluated, closed, judged)
+        standing = self._facts[report.window].holds(closed.keys)
+        outputs += watch.fire(closed, judged, report.clock, standing)
         scores = self._scorer.score(closed, judged)
         outputs += scores
         outputs += self._watch_scores(scores, report)
-        keep = watch.learn(closed, judged, self._scorer.frozen(closed.keys))
+        keep = watch.learn(closed, judged, self._scorer.frozen(closed.keys), standing)
         self._evaluator.learn(evaluated, keep[: len(evaluated.keys)])
         return outputs
 
@@ -91,6 +100,7 @@ class Stage2:
             states.written("second stage"),
             self._evaluator.snapshot(), tuple(watch.snapshot() for watch in self._watches),
             self._score_watch.snapshot(), self._scorer.snapshot(), self._waiting, self.config.detection,
+            tuple(facts.snapshot() for facts in self._facts),
         ))
 
     def restore(self, data: bytes) -> None:
@@ -103,8 +113,25 @@ class Stage2:
             watch.restore(one)
         self._score_watch.restore(state.score_watch)
         self._scorer.restore(state.scorer)
+        for facts, kept in zip(self._facts, state.facts, strict=False):  # a state of before there were any has none
+            facts.restore(kept)
         self._waiting = state.waiting
         self._detect_with(state.detection)
+
+    def _state_facts(self, report: Report, evaluated: Evaluated, closed: Closed, judged: Judged) -> list[Anomaly]:
+        """What the window says that needs no history: declared limits, and what is wrong by itself."""
+        facts, view = self._facts[report.window], evaluated.view
+        kept = self._bound.get(report.window)
+        if kept is None or kept[0] is not closed.keys:
+            bounds = limits.bind(self.config.limits, closed.keys, closed.metrics)
+            kept = self._bound[report.window] = (closed.keys, bounds, absolutes.rows_of(closed.keys))
+        found = [*limits.conditions(closed, kept[1])]
+        if report.window == self._short and view is not None:
+            facts.tallies = absolutes.count(view, facts.tallies)
+            found += absolutes.conditions(view, self.config, closed, judged.reference, kept[2], facts)
+            facts.tallies = absolutes.learn(view, facts.tallies)
+        left = frozenset(one.worker for one in report.presences if one.state == "left")
+        return facts.settle(found, Window(report.start, report.end, report.clock, left))
 
     def _settle(self, end: float) -> None:
         """Apply what is effective for a window that ends at `end`, in the order of the log."""

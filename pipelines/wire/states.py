@@ -40,17 +40,28 @@ def _with_pieces(old: list[Any]) -> list[Any]:
     return [2, old[1], [[*inbox, []] for inbox in old[2]], *old[3:]]
 
 
+def _with_newer_parts(old: list[Any]) -> list[Any]:
+    """The same, with a second stage inside that an older release does not read."""
+    return [3, *old[1:]]
+
+
+def _with_facts(old: list[Any]) -> list[Any]:
+    """The second stage gets the facts that stand, of which there are none yet."""
+    return [2, *old[1:], []]
+
+
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
-    "combiner": Form(2, {1: _with_pieces}),
+    "combiner": Form(3, {1: _with_pieces, 2: _with_newer_parts}),
     "consumer": Form(1),
     "evaluator": Form(1),
+    "facts": Form(1),
     "folder": Form(1),
-    "operator": Form(2, {1: _with_timely}),
+    "operator": Form(3, {1: _with_timely, 2: _with_newer_parts}),
     "outbox": Form(1),
     "pager": Form(1),
     "scorer": Form(1),
-    "second stage": Form(1),
+    "second stage": Form(2, {1: _with_facts}),
     "verdicts": Form(1),
     "watch": Form(2),  # no release wrote version 1
     "writer": Form(1),
