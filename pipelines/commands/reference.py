@@ -11,14 +11,15 @@ from typing import Final
 
 from streamgauge.pipelines.cli import parser
 
+Command = tuple[str, argparse.ArgumentParser]
 _HEAD: Final = """\
 # Command line
 
 Made by `python -m streamgauge.pipelines.commands.reference > docs/cli.md`; a test holds it up to date.
 
 Exit codes: 0 done; 1 done, and something was found wrong (a plan that a worker rejected, a difference between two
-files); 2 a fault of use, told in one line with its remedy; 130 Ctrl-C. Lengths of time are written as `90s`, `30m`, `2h`,
-`7d`. `--json` prints one JSON value on standard output; what is for people goes to standard error.
+files); 2 a fault of use, told in one line with its remedy; 130 Ctrl-C. Lengths of time are written as `90s`, `30m`,
+`2h`, `7d`. `--json` prints one JSON value on standard output; what is for people goes to standard error.
 """
 
 
@@ -27,7 +28,7 @@ def reference() -> str:
     return "\n".join([_HEAD, *(line for name, one in _commands(parser()) for line in _section(name, one))]) + "\n"
 
 
-def _commands(top: argparse.ArgumentParser, prefix: str = "streamgauge") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+def _commands(top: argparse.ArgumentParser, prefix: str = "streamgauge") -> Iterator[Command]:
     """Each command and each of its actions, in the order of the help."""
     for action in top._actions:  # argparse tells its grammar nowhere else
         if isinstance(action, argparse._SubParsersAction):
@@ -50,7 +51,8 @@ def _section(name: str, one: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _is_shown(action: argparse.Action) -> bool:
-    return action.help != argparse.SUPPRESS and not isinstance(action, (argparse._HelpAction, argparse._SubParsersAction))
+    is_of_argparse = isinstance(action, (argparse._HelpAction, argparse._SubParsersAction))
+    return action.help != argparse.SUPPRESS and not is_of_argparse
 
 
 def _names(action: argparse.Action) -> str:
