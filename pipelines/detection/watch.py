@@ -7,13 +7,14 @@ that never accepts a lasting change judges everything after it by a world that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from streamgauge.anomaly import scales
+from streamgauge.anomaly import scales, young
 from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
 from streamgauge.anomaly.detectors.limit import exceeds
 from streamgauge.anomaly.detectors.seasonal_robust import deviation, sigmas
@@ -55,6 +56,8 @@ class Judged(NamedTuple):
     low: Floats
     high: Floats
     threshold: Floats
+    may_page: Bools  # enough is known of it
+    age: Floats  # seconds of history, NaN for none
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -104,12 +107,13 @@ class Watch:
         if not closed.revision:
             self._align(closed.keys)
             own = self._own(closed)
-            return self._judge(closed, own, at, self.reference.expect(at, own.classed))
+            return self._judge(closed, own, at, self.reference.expect(at, own.classed), self._arrays["first"])
         own = traits(closed.keys, closed.metrics, self.config, self._multipliers, self.shown)
         rows = np.array([self._rows.get(key, -1) for key in closed.keys], dtype=np.int64)
         classed = np.zeros(len(self._keys), dtype=bool)
         classed[rows[rows >= 0]] = own.classed[rows >= 0]
-        return self._judge(closed, own, at, self.reference.expect(at, classed).at(rows))
+        first = np.append(self._arrays["first"], np.nan)[rows]  # -1 is a series that is not known
+        return self._judge(closed, own, at, self.reference.expect(at, classed).at(rows), first)
 
     def fire(self, closed: Closed, judged: Judged, time: float, standing: Bools | None = None) -> list[Anomaly]:
         """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it.
@@ -146,7 +150,7 @@ class Watch:
         arrays["first"] = np.where(np.isnan(arrays["first"]) & known, start, arrays["first"])
         anomalous = np.abs(np.nan_to_num(judged.z)) > judged.threshold
         anomalous[[self._rows[key] for key in self.episodes if key in self._rows]] = True
-        keep: Bools = ~(self._mature(start) & (anomalous | frozen)) & ~self._expected(start)
+        keep: Bools = ~(judged.may_page & (anomalous | frozen)) & ~self._expected(start)
         keep = keep if standing is None else keep & ~standing
         self._excused = {key: until for key, until in self._excused.items() if start < until}
         self.reference.learn(judged.at, judged.level, keep, judged.level - judged.expected.center)
@@ -198,7 +202,7 @@ class Watch:
             self._traits = traits(self._keys, closed.metrics, self.config, self._multipliers, self.shown)
         return self._traits
 
-    def _judge(self, closed: Closed, own: Traits, at: Moment, expected: Expected) -> Judged:
+    def _judge(self, closed: Closed, own: Traits, at: Moment, expected: Expected, first: Floats) -> Judged:
         expected = expected._replace(center=np.where(own.referenced, expected.center, np.nan))
         level = scales.forward(own.scale, closed.value)
         exposure = np.where(own.per > 0.0, closed.length / np.maximum(own.per, 1.0), 1.0)
@@ -208,19 +212,21 @@ class Watch:
             s = np.where(own.classed, HOLIDAY * s, s)
         detection = self.config.detection
         once = np.where(own.consecutive > 1, detection.threshold_twice, detection.threshold)
-        threshold = once * own.multiplier
+        age = closed.start - first
+        width = young.widening(age, expected.entries, young.least(self.spec.length, self.spec.slide), detection.warm_up)
+        threshold = once * own.multiplier * np.minimum(width, young.WIDEST)
         return Judged(
             at, level, expected, sigmas(level, expected, s),
             reference=scales.inverse(own.scale, expected.center),
             low=scales.inverse(own.scale, expected.center - threshold * s),
             high=scales.inverse(own.scale, expected.center + threshold * s),
-            threshold=threshold,
+            threshold=threshold, may_page=np.isfinite(width), age=age,
         )
 
     def _unusual(self, closed: Closed, judged: Judged, own: Traits, threshold: Floats) -> Bools:
         z = np.nan_to_num(judged.z)
         bad = np.where(own.direction == 0, np.abs(z), own.direction * z)
-        unusual: Bools = own.watched & (bad > threshold) & self._mature(closed.start)
+        unusual: Bools = own.watched & (bad > threshold) & judged.may_page
         return unusual
 
     def _expected(self, start: float) -> Bools:
@@ -228,10 +234,6 @@ class Watch:
         now = (key for key, until in self._excused.items() if start < until)
         expected[[self._rows[key] for key in now if key in self._rows]] = True
         return expected
-
-    def _mature(self, start: float) -> Bools:
-        mature: Bools = start - self._arrays["first"] >= self.config.detection.warm_up
-        return mature
 
     def _count(self, closed: Closed, hot: Bools) -> None:
         """Firing windows in a row; a window without evidence is none, so nights do not break a row."""
@@ -277,8 +279,15 @@ class Watch:
         begun += [self._shared(job, workers, closed, everyone) for job, workers in shared.items() if job not in taken]
         for key, metric, episode in begun:
             self.episodes[key] = episode
-            told.append(self._told(key, episode, describe(key, metric, episode), time, None))
+            text = describe(key, metric, episode) + ("" if episode.is_fact else self._youth(key, closed.start))
+            told.append(self._told(key, episode, text, time, None))
         return told
+
+    def _youth(self, key: SeriesKey, start: float) -> str:
+        """How little is known of a series, if it is little: the band was wider for it."""
+        row = self._rows.get(key)
+        age = math.nan if row is None else start - float(self._arrays["first"][row])
+        return f"; {young.phrase(age)}" if age < self.config.detection.warm_up else ""
 
     def _shared(
         self, job: SeriesKey, workers: tuple[str, ...], closed: Closed, everyone: dict[SeriesKey, Episode]

@@ -30,8 +30,8 @@ LEAST_EXPECTED: Final = 10.0  # rows, below which none is no news
 LEAST_PREDICTIONS: Final = 500.0
 LEAST_UNSEEN: Final = 10_000.0  # rows of one class before the other was ever seen: a class of 0.2 % has 2e-9 left
 LEAST_MISSED: Final = 20.0  # rows of the other class that chance would have brought: exp(-20) = 2e-9
-SHORT: Final = HOUR  # traffic cannot fade to nothing within a shorter window; a longer one needs days to know nights
-NIGHTS: Final = 3 * DAY
+SHORT: Final = HOUR  # traffic cannot fade to nothing within a shorter window; a longer one needs a week to know nights
+NIGHTS: Final = 7 * DAY
 _READ: Final = frozenset({"missing_rate", "volume", "label_overdue"})
 FORGET: Final = 1e6  # labels that a usual rate is taken over, at most
 

@@ -101,10 +101,29 @@ def test_one_window_of_a_natural_metric_is_no_news() -> None:
     assert not any(step(watch, closed({key(): v}, twice, CALM + n)) for n, v in enumerate([1.0, 0.05, 1.0, 0.05]))
 
 
-def test_nothing_learnt_pages_before_the_warm_up() -> None:
+def test_nothing_learnt_pages_before_thirty_windows() -> None:
     one = metric()
-    watch = calm(config(detection=Detection()), one, [key()], windows=13 * DAY)
-    assert step(watch, closed({key(): 1.0}, one, 13 * DAY)) == []
+    watch = calm(config(detection=Detection()), one, [key()], windows=29)
+    assert step(watch, closed({key(): 1.0}, one, 29)) == []
+
+
+def test_a_young_series_pages_on_a_wider_band_and_says_so() -> None:
+    one, settings = metric(), config(detection=Detection())
+    watch = calm(settings, one, [key()], windows=4 * DAY)
+    change = closed({key(): 0.6}, one, 4 * DAY)  # 12 sigmas
+    assert step(watch, change) == []
+    (found,) = step(watch, closed({key(): 1.0}, one, 4 * DAY + 1))
+    assert found.text.endswith("sigmas); young: 4 days of history")
+    grown = config(detection=Detection(warm_up=4 * 86400.0 - SPEC.slide))
+    assert begun(step(calm(grown, one, [key()], windows=4 * DAY), change)) == [key()]
+
+
+def test_what_a_young_series_pages_for_teaches_nothing() -> None:
+    one = metric()
+    watch = calm(config(detection=Detection()), one, [key()], windows=4 * DAY)
+    for n in range(30):
+        step(watch, closed({key(): 1.0}, one, 4 * DAY + n))
+    assert list(watch.episodes) == [key()]
 
 
 def test_a_declared_limit_fires_from_the_first_window() -> None:
