@@ -185,7 +185,8 @@ def _add_actions(commands: _Commands) -> None:
     silence.add_argument("--for", dest="length", type=_seconds, default=7200.0, help="how long, such as 2h (2h)")
     feedback = _add(commands, "feedback", "say what a notification was worth; thresholds learn from it")
     feedback.add_argument("notification", help="its id")
-    feedback.add_argument("verdict", choices=["true_alarm", "false_alarm", "expected", "new_trend", "none"], help="what it was worth")
+    verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+    feedback.add_argument("verdict", choices=verdicts, help="what it was worth")
     for command in (trace, silence, feedback):
         command.add_argument("--job", required=True, help="its name")
         command.add_argument("--author", default="", help="who does it")
