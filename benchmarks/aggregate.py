@@ -57,6 +57,9 @@ class FoldThrough:
         """Nothing depends on settings."""
         return []
 
+    def adopt(self, config: JobConfig) -> None:
+        """Nothing depends on it."""
+
     def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
         """Nothing depends on feedback."""
         return []

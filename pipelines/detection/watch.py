@@ -162,6 +162,12 @@ class Watch:
         self._settle(lasting)
         return keep
 
+    def end(self, time: float) -> list[Anomaly]:
+        """End all that is open: there are no more such windows."""
+        open_ = sorted(self.episodes.items())
+        self.episodes = {}
+        return [self._told(key, episode, None, time, max(time, episode.start)) for key, episode in open_]
+
     def snapshot(self) -> bytes:
         """All state, exactly."""
         return msgspec.msgpack.encode(_State(

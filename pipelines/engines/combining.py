@@ -9,11 +9,13 @@ import msgspec
 
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.engines.keyed import Keyed, KeyedConsumer, Route
+from streamgauge.pipelines.engines.routing import unwanted
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.stream.pieces import Piece
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.pipelines.wire.states import Unfit
 from streamgauge.tracer.records import Tick
 from streamgauge.tracer.transport import Message
 
@@ -37,7 +39,7 @@ def combining(config: Config, bus: Bus, make: Callable[[JobConfig], Keyed], *, e
     """The second stage of sharded jobs, over `partials`, keyed by job."""
     routing = CombinerRouting(config)
     return KeyedConsumer(
-        bus, "combiner", "partials", routing.route, lambda key: make(routing.jobs[key]), every=every
+        bus, "combiner", "partials", routing.route, lambda key: make(routing.job_of(key)), every=every
     )
 
 
@@ -49,6 +51,12 @@ class CombinerRouting:
         self._forwards_ticks = config.clock == "log"
         self._clocks: dict[str, dict[int, float]] = {}  # of the last report, by job and shard
         self._told: dict[str, float] = {}
+
+    def job_of(self, key: str) -> JobConfig:
+        """The job behind a key. Raises Unfit for one that is not configured, or has one shard: there is no combiner."""
+        if key not in self.jobs or self.jobs[key].shards == 1:
+            raise Unfit(unwanted(self.jobs, key))
+        return self.jobs[key]
 
     def route(self, message: Message) -> Route:
         """The job of a message; what belongs to no configured job is a dead letter."""

@@ -27,7 +27,7 @@ class Engine:
         batch: int = 200,
     ) -> None:  # fmt: skip
         routing = Routing(config)
-        self._config, self._bus, self._keys = config, bus, routing.keys
+        self._config, self._bus, self._keys, self._job_of = config, bus, routing.keys, routing.job_of
         self._ticks = Ticks(config)
         self._hosted: dict[str, Hosted] = {}
         self._make_hosted = make
@@ -71,5 +71,5 @@ class Engine:
         return clock if math.isfinite(clock) else 0.0
 
     def _make(self, key: str) -> Keyed:
-        self._hosted[key] = self._make_hosted(*self._keys[key])
+        self._hosted[key] = self._make_hosted(*self._job_of(key))
         return self._hosted[key]

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from streamgauge.pipelines.engines.parking import Parked, Parking
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.dead_letters import dead_letter, deliver
@@ -52,6 +53,7 @@ class Route(NamedTuple):
 class _Committed(msgspec.Struct, array_like=True):
     version: int
     keys: dict[str, bytes]
+    parked: dict[str, Parked] = {}  # those of `keys` that nothing configured wants
 
 
 class KeyedConsumer:
@@ -62,16 +64,18 @@ class KeyedConsumer:
         name: whose offsets and state these are.
         topic: the one input.
         route: the key of a message; called once for each, in order.
-        make: a new state for a key.
+        make: a new state for a key. Raises Unfit for one that nothing configured wants: what is kept of it is parked.
         every: least seconds between commits of the state, longer where one takes long; a restart re-reads this much.
         batch: messages read at once.
+        wall: wall time, seconds: since when a state is parked.
     """
 
     def __init__(
         self, bus: Bus, name: str, topic: str, route: Callable[[Message], Route], make: Callable[[str], Keyed],
-        *, every: float = 5.0, batch: int = 200,
+        *, every: float = 5.0, batch: int = 200, wall: Callable[[], float] = time.time,
     ) -> None:
         self.states: dict[str, Keyed] = {}
+        self.parking = Parking(make, wall)
         self.name, self.topic, self.bus = name, topic, bus
         self._route, self._make = route, make
         self._every, self._batch = every, batch
@@ -86,12 +90,12 @@ class KeyedConsumer:
         self._reading = Offsets(self.bus, (self.topic,), offsets)  # up to here all that was caused is sent
         self.states.clear()
         if state is not None:
-            for key, snapshot in states.read("consumer", state, _Committed).keys.items():
-                self.states[key] = self._make(key)
-                self.states[key].restore(snapshot)
+            committed = states.read("consumer", state, _Committed)
+            self.states |= self.parking.restore(committed.keys, committed.parked)
         self._taken: Mapping[str, list[Message]] = {}  # fed already, but not all that they caused is sent
         self._unsent: list[Output] = []
-        self._is_ahead, self._commit_time = False, time.monotonic()  # whether more is done than is committed
+        self._is_ahead = state is not None and self.parking.is_news  # whether more is done than is committed
+        self._commit_time = time.monotonic()
 
     @property
     def done(self) -> int:
@@ -122,7 +126,9 @@ class KeyedConsumer:
             return
         started = time.monotonic()
         snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
-        state = msgspec.msgpack.encode(_Committed(states.written("consumer"), snapshots))
+        kept = {name: one.state for name, one in self.parking.kept.items()}
+        parked = {name: one.about for name, one in self.parking.kept.items()}
+        state = msgspec.msgpack.encode(_Committed(states.written("consumer"), snapshots | kept, parked))
         self.bus.commit(self.name, self._reading.offsets, state)
         self.state_bytes = len(state)
         self._is_ahead, self._commit_time = False, time.monotonic()

@@ -15,6 +15,7 @@ from streamgauge.pipelines.engines.keyed import Route
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.pipelines.wire.states import Unfit
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Head, Kind, Open, Record, RecordError, TraceBatch, key_of
 from streamgauge.tracer.transport import Message
@@ -30,6 +31,12 @@ class Routing:
         self._jobs = {job.name: job for job in config.jobs}
         self._forwards_ticks = config.clock == "log"
         self._opened: set[str] = set()
+
+    def job_of(self, key: str) -> tuple[JobConfig, int]:
+        """The job and the shard behind a key. Raises Unfit for one that nothing configured has."""
+        if key not in self.keys:
+            raise Unfit(unwanted(self._jobs, key))
+        return self.keys[key]
 
     def route(self, message: Message) -> Route:
         """The key of a message; what belongs to no configured job or came under a wrong key is a dead letter."""
@@ -61,6 +68,19 @@ class Routing:
         self._opened.add(job.name)
         opens = [Open(job=job.name, shard=shard, shards=job.shards, start=first.pane) for shard in range(job.shards)]
         return tuple(Output("traces", key_of(job.name, o.shard, o.shards), records.encode(o)) for o in opens)
+
+
+def unwanted(jobs: Mapping[str, JobConfig], key: str) -> str:
+    """Why nothing configured wants the state of a key.
+
+    >>> unwanted({"ctr": JobConfig(name="ctr", shards=2)}, "ctr"), unwanted({}, "ctr/0")
+    ('job ctr has 2 shards now', 'no job ctr is configured')
+    """
+    name = key.partition("/")[0]
+    if name not in jobs:
+        return f"no job {name} is configured"
+    shards = jobs[name].shards
+    return f"job {name} has {shards} shard{'s' if shards != 1 else ''} now"
 
 
 def last_tick(job: JobConfig, now: float) -> float:

@@ -35,13 +35,14 @@ _ASKED: Final = (Silence, Ack, Unsuppress)
 class _JobState(msgspec.Struct, array_like=True):
     """What the pager keeps of one job."""
 
-    number: int = 0  # of the last anomaly taken
+    number: int = 0  # of the last anomaly taken; it begins anew with a job whose state did
     clock: float = -math.inf
     is_declared: bool = False  # its topology came as a record
     workers: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     waiting: list[bytes] = []  # what came since the last tick
     ledger: Snapshot | None = None
+    latest: float = math.inf  # time of the furthest anomaly taken; inf: not known, by a state of an older release
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -65,6 +66,7 @@ class Pager:
     def __init__(self, config: Config) -> None:
         self._configs = {job.name: job for job in config.jobs}
         self._jobs: dict[str, _JobState] = {}
+        self._parked: dict[str, _JobState] = {}  # of jobs that were taken out of the configuration: nobody is told
         self._ledgers: dict[str, Ledger] = {}
 
     def on_records(self, messages: Sequence[bytes]) -> list[Output]:
@@ -88,16 +90,17 @@ class Pager:
         """The state as versioned bytes."""
         for name, ledger in self._ledgers.items():
             self._jobs[name].ledger = ledger.snapshot()
-        jobs = {name: self._jobs[name] for name in sorted(self._jobs)}
+        kept = self._parked | self._jobs
+        jobs = {name: kept[name] for name in sorted(kept)}
         return msgspec.msgpack.encode(_State(states.written("pager"), jobs))
 
     def restore(self, state: bytes) -> None:
         """Become what `snapshot` described."""
         restored = states.read("pager", state, _State)
-        self._jobs, self._ledgers = restored.jobs, {}
-        for name, job in self._jobs.items():
-            if job.ledger is not None:
-                self._ledger(name).restore(job.ledger)
+        self._parked = {name: job for name, job in restored.jobs.items() if self._configs and name not in self._configs}
+        self._jobs, self._ledgers = {k: job for k, job in restored.jobs.items() if k not in self._parked}, {}
+        for name in list(self._jobs):
+            self._restore_ledger(name)
 
     def topology(self, job: str) -> Topology:
         """The topology by which a job's alerts are decided now."""
@@ -105,12 +108,25 @@ class Pager:
         return self._ledger(job).graph.topology
 
     def _take(self, record: Any, message: bytes) -> None:
-        job = self._jobs.setdefault(record.job, _JobState())
+        job = self._taken_up(record.job)
         if isinstance(record, Anomaly) and record.number:
-            if record.number <= job.number:
+            if record.number <= job.number and record.time <= job.latest:
                 return  # sent again after a crash
-            job.number = record.number
+            is_known = math.isfinite(job.latest)
+            job.number, job.latest = record.number, max(record.time, job.latest if is_known else record.time)
         job.waiting.append(message)
+
+    def _taken_up(self, name: str) -> _JobState:
+        """The state of a job that something is said of; it was parked if its own operators still run elsewhere."""
+        if name in self._parked:
+            self._jobs[name] = self._parked.pop(name)
+            self._restore_ledger(name)
+        return self._jobs.setdefault(name, _JobState())
+
+    def _restore_ledger(self, name: str) -> None:
+        snapshot = self._jobs[name].ledger
+        if snapshot is not None:
+            self._ledger(name).restore(snapshot)
 
     def _tick(self, tick: Tick) -> list[Output]:
         """Advance the job, or all; one that has said nothing yet too: a tick sent again must find its clock passed."""

@@ -38,7 +38,7 @@ class Consumer(threading.Thread):
     Args:
         name: whose thread this is.
         bus: the consumer's own connection.
-        step: one piece of work.
+        step: one piece of work; public, for those who take turns in one thread.
         stopping: set when the process stops.
         at_end: called once after the last step, for a last commit.
     """
@@ -50,20 +50,21 @@ class Consumer(threading.Thread):
         self.failures = 0  # in a row
         self.error = ""
         self._quiet_until = -math.inf
-        self._bus, self._step, self._stopping, self._at_end = bus, step, stopping, at_end
+        self.step = step
+        self._bus, self._stopping, self._at_end = bus, stopping, at_end
 
     def run(self) -> None:
         """The thread's life."""
         while not self._stopping.is_set():
             try:
-                if not self._step():
+                if not self.step():
                     self._bus.wait(_IDLE)
             except Exception as error:
                 self._failed(error)
                 self._stopping.wait(_PAUSE[min(self.failures, len(_PAUSE)) - 1])
             else:
                 self._succeeded()
-        self._finish()
+        self.finish()
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
@@ -81,7 +82,8 @@ class Consumer(threading.Thread):
             _log.info("%s goes on after %d failures", self.name, self.failures)
         self.failures, self.error = 0, ""
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """The last commit, and the end of the connection."""
         try:
             if self._at_end is not None:
                 self._at_end()

@@ -120,6 +120,15 @@ class Evaluator:
         }
         self._knowledge.restore(knowledge)
 
+    def inherit(self, old: Evaluator) -> None:
+        """Take over what another configuration of the job has learnt, of windows that are the same in both."""
+        places = {spec: place for place, spec in enumerate(self._config.windows)}
+        self._known = {
+            places[spec]: old._known[place]
+            for place, spec in enumerate(old._config.windows) if spec in places and place in old._known
+        }  # fmt: skip
+        self._knowledge.inherit(old._knowledge)
+
     def _columns(self, spec: WindowSpec, view: JobView) -> tuple[Series, Floats]:
         """Every metric of the window's class, of every scope: sorted series, columns of shape [4, n]."""
         blocks = [block for scoped in _scopes(spec, view) for block in _blocks(spec.kind, scoped)]

@@ -163,6 +163,12 @@ class Knowledge:
         memories = [[list(slot), self._touched[slot], m.state()] for slot, m in sorted(self._memories.items())]
         return [self._references.state(), memories]
 
+    def inherit(self, old: Knowledge) -> None:
+        """Take over memories, and the references where windows are of the same lengths."""
+        references, memories = old.state()
+        is_same = (old._teacher, old._longest) == (self._teacher, self._longest)
+        self.restore([references if is_same else self._references.state(), memories])
+
     def restore(self, state: Sequence[Any]) -> None:
         """Continue from a state."""
         self._references = References.from_state(state[0], self._longest)

@@ -19,17 +19,16 @@ from streamgauge.pipelines.stream.emitting import Emission, evaluate
 from streamgauge.pipelines.stream.intake import DEAD, Rejected
 from streamgauge.pipelines.stream.shards import ship
 from streamgauge.pipelines.stream.snapshots import dump, load
-from streamgauge.pipelines.stream.stages import Stage2
+from streamgauge.pipelines.stream.stages import CONFIG, Stage2
 from streamgauge.pipelines.stream.state import Emitted, Job, new_job
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Event, Feedback, Open, Record, RecordError, Setting, Tick, TraceBatch
 
-__all__ = ["KEPT_IDENTITIES", "Operator", "Stage2"]
+__all__ = ["CONFIG", "KEPT_IDENTITIES", "Operator", "Stage2"]
 
 KEPT_IDENTITIES = 1_024  # events, feedback and dead letters that are known when they come again
-CONFIG = "config"  # the setting that carries a JobConfig
 
 
 class Operator:
@@ -81,6 +80,7 @@ class Operator:
         """Continue exactly where `snapshot` was taken. Raises ValueError for bytes that are none."""
         self._job, stage2 = load(data, self._job.config)
         if self._stage2 is not None:
+            self._stage2.adopt(self._job.config)  # what holds is the log's configuration
             self._stage2.restore(stage2)
 
     def _drain(self) -> list[Output]:
@@ -159,23 +159,31 @@ def _set(job: Job, record: Setting) -> None:
     if record.name == CONFIG:
         _adopt(job, record.body)
     job.settings[record.name] = record.revision
-    text = f"{record.name} revision {record.revision}"
-    job.out += [record, Change(job=record.job, name="setting", time=record.effective, text=text)]
+    waits = record.name == CONFIG and job.pending != b""
+    text = f"{record.name} revision {record.revision}" + (", from when the job begins again" if waits else "")
+    told = Change(job=record.job, name="setting", time=record.effective, text=text)
+    job.out += [told] if waits else [record, told]
 
 
 def _adopt(job: Job, body: bytes) -> None:
-    """The log's configuration holds. What windows are made of changes only when the job begins again."""
+    """The log's configuration holds. Where windows are made of something else, the job ends, and begins again so.
+
+    A sharded job's windows have the same numbers in all its shards, which no log orders: those wait until it has ended.
+    """
     try:
         config = msgspec.json.decode(body, type=JobConfig)
     except msgspec.DecodeError as error:
         raise Rejected("setting", str(error)) from None
     if config.name != job.config.name or config.shards != job.config.shards:
         raise Rejected("setting", f"a configuration of job {config.name!r} with {config.shards} shards")
-    if job.is_live and _shape(config) != _shape(job.config):
+    is_another = job.is_live and _shape(config) != _shape(job.config)
+    if is_another and config.shards > 1:
         job.pending = body
-    else:
-        job.configure(config)
-        job.pending = b""
+        return
+    if is_another:
+        timing.interrupt(job)
+    job.configure(config)
+    job.pending = b""
 
 
 def _shape(config: JobConfig) -> tuple[object, ...]:

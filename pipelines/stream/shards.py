@@ -38,6 +38,7 @@ class Forward(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     after: int
     is_record: bool  # `data` is a record of the log (a setting, feedback), else one of `pipelines.wire.outputs`
     data: bytes
+    shards: int = 0  # of the job when it was said; 0: by a release that did not say
 
 
 _WHOLE: Final = outputs.kinds_of(Report)
@@ -56,8 +57,9 @@ def ship(job: Job, item: Emitted) -> list[Output]:
     job.number += 1
     data = records.encode(item) if isinstance(item, Setting | Feedback) else outputs.encode(item)
     forward = Forward(
-        job=job.config.name, shard=job.shard, number=job.number, after=job.reports, is_record=is_record, data=data
-    )
+        job=job.config.name, shard=job.shard, number=job.number, after=job.reports, is_record=is_record, data=data,
+        shards=job.config.shards,
+    )  # fmt: skip
     return [Output("partials", job.config.name, outputs.encode(forward))]
 
 
@@ -119,16 +121,20 @@ class Combiner:
         return msgspec.msgpack.encode(state)
 
     def restore(self, data: bytes) -> None:
-        """Continue exactly where `snapshot` was taken."""
+        """Continue exactly where `snapshot` was taken; after a re-sharding with what was learnt, and new inboxes."""
         state = states.read("combiner", data, _State)
         self._emission.number = state.number
+        self._stage2.restore(state.stage2)
+        if len(state.inboxes) != len(self._inboxes):
+            return
         self._inboxes, self._waiting, self._counters = state.inboxes, state.waiting, state.counters
         for inbox in self._inboxes:
             inbox.reports = [_typed(report) for report in inbox.reports]
         self._rings = {spec: [_typed(report) for report in ring] for spec, ring in state.rings.items()}
-        self._stage2.restore(state.stage2)
 
     def _take(self, item: Report | Forward | Piece) -> list[Output]:
+        if item.shards not in (0, len(self._inboxes)):
+            raise ValueError(f"said by one of {item.shards} shards, the job has {len(self._inboxes)} now")
         inbox = self._inboxes[item.shard]
         if isinstance(item, Forward):
             if item.number <= inbox.forwarded:

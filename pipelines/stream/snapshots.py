@@ -130,9 +130,12 @@ def dump(job: Job, stage2: bytes) -> bytes:
 
 
 def load(data: bytes, config: JobConfig) -> tuple[Job, bytes]:
-    """The state of a key and that of its second stage. Raises StateVersionError."""
+    """The state of a key and that of its second stage. Raises StateVersionError, or Unfit after a re-sharding."""
     saved = _decoder.decode(states.current("operator", data))
-    job = new_job(msgspec.json.decode(saved.config, type=JobConfig), saved.shard)
+    held = msgspec.json.decode(saved.config, type=JobConfig)
+    if held.shards != config.shards:
+        raise states.Unfit(f"it is of {held.shards} shards, job {config.name} has {config.shards} now")
+    job = new_job(held, saved.shard)
     for name in _AS_IT_IS:
         setattr(job, name, getattr(saved, name))
     _load_side(job.stream, saved.stream)

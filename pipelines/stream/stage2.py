@@ -22,6 +22,7 @@ from streamgauge.pipelines.stream import absolutes, limits
 from streamgauge.pipelines.stream.columns import PointRecords
 from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator
 from streamgauge.pipelines.stream.limits import Bound
+from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter
@@ -38,13 +39,19 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     waiting: tuple[Setting, ...]
     detection: Detection
     facts: tuple[bytes, ...] = ()
+    config: bytes = b""  # the log's; empty: of a release that did not keep it
 
 
 class Stage2:
     """Evaluate, judge, fire, score, learn: in this order for each window, so nothing is judged by what it taught."""
 
     def __init__(self, config: JobConfig) -> None:
-        self.config = config
+        self._waiting: tuple[Setting, ...] = ()
+        self._points = PointRecords(config.name)
+        self._build(config)
+
+    def _build(self, config: JobConfig) -> None:
+        self.config = self._given = config  # with what `detection` settings changed, and as the log has it
         self._evaluator = Evaluator(config)
         self._watches = [Watch(config, spec) for spec in config.windows]
         short = next((spec for spec in config.windows if spec.kind == "short"), config.windows[0])
@@ -53,9 +60,7 @@ class Stage2:
         self._facts = [Facts(config.name) for _ in config.windows]
         self._short = config.windows.index(short)
         self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int]]] = {}  # a cache
-        self._waiting: tuple[Setting, ...] = ()
         self._sources: dict[str, tuple[tuple[SeriesKey, ...], Sources]] = {}  # by window, a cache
-        self._points = PointRecords(config.name)
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """Everything that one closed window, or a revision of one, says. A revision raises and teaches nothing."""
@@ -78,8 +83,14 @@ class Stage2:
         self._evaluator.learn(evaluated, keep[: len(evaluated.keys)])
         return outputs
 
+    def adopt(self, config: JobConfig) -> None:
+        """Another configuration from here on. What was learnt stays, of windows that stay the same."""
+        self._adopt(config, 0.0)
+
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
         """Keep a change until the first window that ends after it is effective; an unreadable one is a dead letter."""
+        if setting.name == CONFIG:
+            return self._on_config(setting)
         if setting.name not in _SETTINGS:
             return []
         try:
@@ -88,6 +99,30 @@ class Stage2:
             return [_refused(setting, str(error))]
         self._waiting = (*self._waiting, setting)
         return []
+
+    def _on_config(self, setting: Setting) -> list[msgspec.Struct]:
+        """The operator has read it, and sends on what holds from here on."""
+        return [*self._adopt(msgspec.json.decode(setting.body, type=JobConfig), setting.effective)]
+
+    def _adopt(self, config: JobConfig, time: float) -> list[Anomaly]:
+        """The same; what is open of windows that are no longer ends at `time`."""
+        if config == self._given:
+            return []
+        was, detection = self._given, self.config.detection
+        watches, facts = dict(zip(was.windows, self._watches, strict=True)), self._facts
+        scores, evaluator, scorer = self._score_watch, self._evaluator, self._scorer.snapshot()
+        self._build(config)
+        for place, spec in enumerate(config.windows):
+            if spec in watches:
+                self._watches[place].restore(watches[spec].snapshot())
+                self._facts[place] = facts[was.windows.index(spec)]
+        if self._score_watch.spec == scores.spec:
+            self._score_watch.restore(scores.snapshot())
+        self._evaluator.inherit(evaluator)
+        self._scorer.restore(scorer)
+        self._detect_with(detection if config.detection == was.detection else config.detection)
+        gone = [(watches[spec], facts[place]) for place, spec in enumerate(was.windows) if spec not in config.windows]
+        return [over for watch, fact in gone for over in (*watch.end(time), *fact.end(time))]
 
     def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
         """Show what on-call said; what it teaches is computed below the line and comes back as a `Setting`."""
@@ -100,14 +135,17 @@ class Stage2:
             states.written("second stage"),
             self._evaluator.snapshot(), tuple(watch.snapshot() for watch in self._watches),
             self._score_watch.snapshot(), self._scorer.snapshot(), self._waiting, self.config.detection,
-            tuple(facts.snapshot() for facts in self._facts),
+            tuple(facts.snapshot() for facts in self._facts), msgspec.json.encode(self._given),
         ))
 
     def restore(self, data: bytes) -> None:
         """Continue exactly where `snapshot` was taken. Raises ValueError for bytes of another layout."""
         state = states.read("second stage", data, _State)
+        if state.config:
+            self.adopt(msgspec.json.decode(state.config, type=JobConfig))
         if len(state.watches) != len(self._watches):
-            raise ValueError(f"the state holds {len(state.watches)} windows, the configuration {len(self._watches)}")
+            text = f"it has {len(state.watches)} kinds of windows, job {self.config.name} has {len(self._watches)} now"
+            raise states.Unfit(text)
         self._evaluator.restore(state.evaluator)
         for watch, one in zip(self._watches, state.watches, strict=True):
             watch.restore(one)

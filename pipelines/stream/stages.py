@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Report
 from streamgauge.tracer.records import Feedback, Setting
+
+CONFIG: Final = "config"  # the setting that carries a JobConfig
 
 
 class Stage2(Protocol):
@@ -19,6 +22,10 @@ class Stage2(Protocol):
         `report.revisions` is always empty here: each revision arrives as a report of its own, right after the close
         that it rode on. A report with a `gap` stands for that many empty windows, of which it is the last.
         """
+        ...
+
+    def adopt(self, config: JobConfig) -> None:
+        """The log's configuration holds from here on; what was learnt of what is still there stays."""
         ...
 
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:

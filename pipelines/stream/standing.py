@@ -81,6 +81,12 @@ class Facts:
             return np.zeros(len(keys), dtype=bool)
         return np.array([key in loud or key._replace(worker="") in loud for key in keys], dtype=bool)
 
+    def end(self, time: float) -> list[Anomaly]:
+        """End all that is open: there are no more such windows."""
+        over = [self._episodes.pop(key) for key in sorted(self._episodes)]
+        text = "the window that it was seen in is not configured any more"
+        return [msgspec.structs.replace(one, end=max(time, one.start), time=time, text=text) for one in over]
+
     def snapshot(self) -> bytes:
         """All state, exactly."""
         return msgspec.msgpack.encode(_State(

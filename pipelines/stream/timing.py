@@ -8,10 +8,12 @@ import msgspec
 
 from streamgauge.pipelines.config.schema import HOUR, JobConfig
 from streamgauge.pipelines.stream import closing, facts, intake, retention, watermark
+from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.state import Job, Worker
 from streamgauge.pipelines.stream.watermark import FAR_PAST
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
 from streamgauge.pipelines.wire.outputs import Change
+from streamgauge.tracer.records import Setting
 
 END_AFTER: Final = to_micros(HOUR)  # without members
 SILENT, MISSING, BEHIND, END, WALL, STREAM = range(6)  # the order in which deadlines at the same time are met
@@ -60,8 +62,23 @@ def finish(job: Job, at: int) -> None:
     job.is_live, job.is_begun, job.vacant_since = False, False, None
     job.out.append(Change(job=job.config.name, name="end", time=to_seconds(at)))
     if job.pending:
-        job.configure(msgspec.json.decode(job.pending, type=JobConfig))
+        _begin_with(job, job.pending, to_seconds(at))
         job.pending = b""
+
+
+def _begin_with(job: Job, body: bytes, time: float) -> None:
+    """A configuration that had to wait; the second stage hears of it now."""
+    job.configure(msgspec.json.decode(body, type=JobConfig))
+    name, revision = job.config.name, job.settings.get(CONFIG, 0)
+    job.out.append(Setting(job=name, shard=job.shard, name=CONFIG, revision=revision, effective=time, body=body))
+
+
+def interrupt(job: Job) -> None:
+    """End the job now, its workers as if they had said goodbye: their next records begin it again."""
+    heard = (worker.member.seen for worker in job.workers.values())
+    finish(job, max(heard, default=0) if job.clock is None else job.clock)
+    for member in (*job.gone.values(), *(worker.member for worker in job.workers.values())):
+        member.state = "left"
 
 
 def _start(job: Job, time: int) -> None:

@@ -20,6 +20,10 @@ class StateVersionError(ValueError):
     """A state that this release cannot read: of a newer one, or no state at all."""
 
 
+class Unfit(Exception):
+    """A sound state that belongs to nothing configured now; its text says why. It is parked, never dropped."""
+
+
 class Form(NamedTuple):
     """The form in which one kind of state is written, and the way to it from each older one."""
 

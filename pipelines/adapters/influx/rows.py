@@ -160,7 +160,7 @@ class Rows:
         return [_line(key("change", tags), values, shifted(change.time, change.text))]
 
     def _counters(self, counters: Counters, now: float) -> list[str]:
-        if self._is_old(counters.number, "counters", counters.job) or not counters.counts:
+        if self._is_old(nanoseconds(counters.time), "counters", counters.job) or not counters.counts:
             return []
         return [_line(key("counters", {"job": counters.job}), counters.counts, nanoseconds(counters.time))]
 

@@ -44,7 +44,7 @@ _POINT: Final = _upsert("points", "sid, ts", f"start, {', '.join(FIELDS)}, revis
 _SCORE: Final = _upsert("scores", "job, domain, ts", "start, micropoints, coverage, cap, revision", "revision")
 _BREAKDOWN: Final = _upsert("breakdowns", "job, domain, ts", "revision, parts", "revision")
 _ANOMALY: Final = _upsert("anomalies", "job, fingerprint, start", "time, end, number, body", "number")
-_COUNTERS: Final = _upsert("counters", "job", "number, time, counts", "number")
+_COUNTERS: Final = _upsert("counters", "job", "number, time, counts", "time")  # numbers begin anew with a job's state
 _PROFILES: Final = _upsert("profiles", "job, worker, window, ts", "start, revision, sketches", "revision")
 
 

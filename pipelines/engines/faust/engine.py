@@ -195,5 +195,5 @@ class _Host:
             self._ended.set_exception(error)
 
     def _make(self, key: str) -> Keyed:
-        self._hosted[key] = self._make_hosted(*self._routing.keys[key])
+        self._hosted[key] = self._make_hosted(*self._routing.job_of(key))
         return self._hosted[key]

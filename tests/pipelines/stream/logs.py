@@ -78,6 +78,9 @@ class Echo:
         self._tell(encode(setting))
         return []
 
+    def adopt(self, config: JobConfig) -> None:
+        """Nothing depends on it."""
+
     def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
         self._tell(encode(feedback))
         return []

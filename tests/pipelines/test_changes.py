@@ -1,0 +1,181 @@
+"""A configuration that changes between two runs on the same folder: every key of it, one at a time."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+from msgspec import inspect
+
+from streamgauge.pipelines.config.schema import Config
+from tests.pipelines.changing import START, Folder
+
+FEATURES: Final = """
+[[jobs.features]]
+name = "age"
+kind = "numeric"
+low = 0
+high = 99
+[[jobs.features]]
+name = "city"
+kind = "categorical"
+"""
+WINDOWS: Final = """
+[[jobs.windows]]
+name = "short"
+kind = "short"
+length = 60
+slide = 60
+[[jobs.windows]]
+name = "long"
+kind = "long"
+length = 180
+slide = 60
+[[jobs.windows]]
+name = "wall"
+kind = "wall"
+length = 60
+slide = 60
+"""
+BASE: Final = f'[[jobs]]\nname = "ctr"\n{FEATURES}{WINDOWS}'
+ELSEWHERE: Final = {  # these need brokers or a database, or are where the folder lies; each has tests of its own
+    "data", "engine", "host", "port", "token_file", "console", "webhooks", "kafka", "store", "influx", "flink",
+    "bridges",
+}  # fmt: skip
+TOP: Final = {
+    "clock": 'clock = "log"', "self.enabled": "[self]\nenabled = false", "self.name": '[self]\nname = "me"',
+    "self.most_waiting": "[self]\nmost_waiting = 500",
+    **{f"retention.{key}": f'[retention]\n{key} = "2d"' for key in (
+        "raw", "r10", "r60", "r3600", "records", "profiles", "log"
+    )},
+    "retention.max_bytes": "[retention]\nmax_bytes = 500000000",
+}  # fmt: skip
+JOB: Final = {
+    "timezone": '"America/New_York"', "pane": "5", "tick": "2", "allowed_lateness": "10", "max_hold": "600",
+    "max_ahead": "60", "max_series": "500", "shards": "2", "workers": "2", "minimum": "{loss = 2}",
+    "rules": "{loss = {weight = 2}}", "unpaged": '["loss"]', "duplicate_modulus": "4",
+    "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
+    "labels.horizon": '"1h"', "labels.margin": '"1h"', "labels.timeout": '"1h"', "labels.silence": '"1h"',
+    **{f"detection.{key}": value for key, value in {
+        "threshold": "9", "threshold_twice": "9", "warm_up": '"1d"', "history": '"7d"', "clear": "3",
+    }.items()},
+    **{f"paging.{key}": "1" for key in (
+        "grace", "max_wait", "tolerance", "hop_delay", "max_hops", "clear_hold", "recover", "group", "repeat", "digest"
+    )},
+}  # fmt: skip
+TABLES: Final = {
+    "windows.name": WINDOWS.replace('"short"\nkind', '"brief"\nkind'),
+    "windows.kind": WINDOWS.replace('kind = "long"', 'kind = "short"'),
+    "windows.length": WINDOWS.replace("length = 180", "length = 120"),
+    "windows.slide": WINDOWS.replace("slide = 60", "slide = 20"),
+    "windows.scope": WINDOWS.replace('kind = "long"', 'kind = "long"\nscope = "job"'),
+    "features.name": FEATURES.replace('"age"', '"years"'),
+    "features.kind": FEATURES.replace('"categorical"', '"id"'),
+    "features.optional": FEATURES + "optional = true",
+    "features.source": FEATURES + 'source = "geo"',
+    "features.default": FEATURES + 'default = "x"',
+    "features.low": FEATURES.replace("low = 0", "low = 25"),
+    "features.high": FEATURES.replace("high = 99", "high = 45"),
+    "features.importance": FEATURES + "importance = 2",
+    "holidays.date": '[[jobs.holidays]]\ndate = "2023-11-14"',
+    "holidays.name": '[[jobs.holidays]]\ndate = "2023-11-14"\nname = "a day"',
+    **{f"topology.{key}": '[[jobs.topology]]\ncause = "source:geo"\neffect = "feature:city"\n' + text for key, text in {
+        "cause": "", "effect": "", "delay": "delay = 5", "weight": "weight = 0.5",
+    }.items()},
+}  # fmt: skip
+
+
+def changed(key: str) -> str:
+    """The configuration with one key changed; `jobs.NAME` is the job itself."""
+    if key in TOP:
+        return TOP[key] + "\n" + BASE
+    name = key.removeprefix("jobs.")
+    if name == "name":
+        return BASE.replace('"ctr"', '"ads"')
+    if name in JOB:
+        return BASE.replace('"ctr"\n', f'"ctr"\n{name} = {JOB[name]}\n')
+    table = TABLES[name]
+    return BASE.replace(WINDOWS if name.startswith("windows") else FEATURES, table) + (
+        "" if name.startswith(("windows", "features")) else FEATURES
+    )
+
+
+KEYS: Final = (*TOP, "jobs.name", *(f"jobs.{key}" for key in (*JOB, *TABLES)))
+
+
+def leaves(kind: inspect.Type, path: str = "") -> Iterator[str]:
+    """The path of every setting under a type."""
+    if isinstance(kind, inspect.UnionType):
+        kind = next(option for option in kind.types if not isinstance(option, inspect.NoneType))
+    if isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.StructType):
+        kind = kind.item_type
+    if not isinstance(kind, inspect.StructType):
+        yield path
+        return
+    for field in kind.fields:
+        if field.name != "version":
+            yield from leaves(field.type, f"{path}.{field.encode_name}".lstrip("."))
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A folder on which the base configuration has run."""
+    folder = Folder(tmp_path_factory.mktemp("used"))
+    folder.run(folder.config(BASE))
+    return folder
+
+
+def copied(used: Folder, path: Path) -> Folder:
+    """The same folder in another place."""
+    copy = Folder(shutil.copytree(used.path, path / "copy"))
+    copy.now = used.now
+    return copy
+
+
+def test_every_key_of_the_configuration_is_changed_here() -> None:
+    missing = [key for key in leaves(inspect.type_info(Config)) if key not in KEYS]
+    assert [key for key in missing if key.partition(".")[0] not in ELSEWHERE] == []
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_any_key_may_change_between_two_runs(key: str, used: Folder, tmp_path: Path) -> None:
+    folder = copied(used, tmp_path)
+    config = folder.config(changed(key))
+    assert msgspec.structs.replace(config, data="") != msgspec.structs.replace(used.config(BASE), data="")
+    service = folder.run(config, panes=15)
+    job = "ads" if key == "jobs.name" else "ctr"
+    assert folder.scored(job, used.now + 60.0), f"no score after {key} was changed"
+    assert all(not consumer.failures for consumer in service.consumers)
+    reasons = {reason for reason, _ in folder.dead()}
+    assert reasons <= ({"unknown job"} if key in ("clock", "self.enabled", "self.name") else set())
+
+
+@pytest.mark.parametrize(
+    "text", [BASE.replace('"ctr"', '"ads"'), BASE.replace('"ctr"\n', '"ctr"\nshards = 3\n'), ""]
+)  # fmt: skip
+def test_a_job_that_comes_back_goes_on_where_it_was(text: str, used: Folder, tmp_path: Path) -> None:
+    folder = copied(used, tmp_path)
+    before = parked(folder, BASE)
+    assert before == {}
+    folder.run(folder.config(text), panes=9)
+    held = parked(folder, text)
+    assert {about.key for about in held.values()} >= {"ctr"}
+    assert parked(folder, text) == held  # also since when
+    assert all(abs(about.since - time.time()) < 600.0 for about in held.values())
+    service = folder.run(folder.config(BASE), panes=9)
+    assert parked(folder, BASE).keys() <= {"ctr/0", "ctr/1", "ctr/2", "ads"}
+    assert folder.scored("ctr", folder.now - 70.0)
+    ends = folder.scored("ctr", START)
+    assert len(ends) == len(set(ends))
+    assert all(not consumer.failures for consumer in service.consumers)
+
+
+def parked(folder: Folder, text: str) -> dict[str, Any]:
+    """What the engine keeps of what is not configured."""
+    with folder.running(folder.config(text)) as service:
+        return {name: held.about for name, held in service.parked().get("engine", {}).items()}
