@@ -28,6 +28,7 @@ from streamgauge.tracer.bounds import MAX_NAME, MAX_SHARDS
 from streamgauge.tracer.kafka import settings
 
 _NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9:]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LEAST_STORE = 10_000_000  # bytes: an empty store and its largest write
 _MOST_MODULUS = 1 << 32
@@ -50,6 +51,9 @@ def faults_of(config: Config) -> list[Fault]:
 def _host_faults(config: Config) -> Iterator[Fault]:
     if not 0 <= config.port <= 65535:
         yield Fault("port", f"must be in 0..65535, got {config.port}")
+    for i, name in enumerate(config.hosts):
+        if not _HOST_NAME.fullmatch(name):
+            yield Fault(f"hosts[{i}]", f"must be a name or an address without a port, got {name[:100]!r}")
     if config.engine != "embedded" and config.kafka is None:
         yield Fault("engine", f'{config.engine} needs Kafka; add [kafka] with bootstrap = "HOST:PORT"')
     if not config.data:

@@ -224,6 +224,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     engine: Literal["embedded", "faust", "flink"] = "embedded"  # where the operators run; docs/engines.md
     host: str = "127.0.0.1"
     port: int = 8470
+    hosts: tuple[str, ...] = ()  # names by which the page is reached from other machines, without a port
     token_file: str = ""
     console: bool = True
     webhooks: tuple[Webhook, ...] = ()

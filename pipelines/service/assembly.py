@@ -77,8 +77,10 @@ def notifiers_of(config: Config) -> tuple[Notifier, ...]:
 
 def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Guard:
     """Who may ask over HTTP. Raises ConfigError if the surface would be open to a network without a token."""
-    token = _token(config.token_file) if config.token_file else environment.get(TOKEN, "")
-    guard = Guard(config.host, token.strip())
+    token = _token(config.token_file) if config.token_file else environment.get(TOKEN, "").strip()
+    if 0 < len(token) < MIN_TOKEN:
+        raise ConfigError([Fault("token_file", _short(f"the environment variable {TOKEN}", token))])
+    guard = Guard(config.host, token, frozenset(name.lower() for name in config.hosts), _names())
     if not guard.is_loopback and not guard.token:
         remedy = f"set token_file or the environment variable {TOKEN}, or bind 127.0.0.1"
         text = f"{config.host!r} can be reached from other machines without a token; {remedy}"
@@ -175,8 +177,17 @@ def _trim(log: Path, config: Config) -> None:
 def _token(path: str) -> str:
     token = read_file("token_file", path).decode(errors="replace").strip()
     if len(token) < MIN_TOKEN:
-        raise ConfigError([Fault("token_file", f"{path} holds {len(token)} characters; write at least {MIN_TOKEN}")])
+        raise ConfigError([Fault("token_file", _short(path, token))])
     return token
+
+
+def _short(where: str, token: str) -> str:
+    return f"{where} holds {len(token)} characters; write at least {MIN_TOKEN} (openssl rand -hex 16)"
+
+
+def _names() -> frozenset[str]:
+    """What this machine calls itself."""
+    return frozenset(name.lower() for name in (socket.gethostname(), socket.getfqdn()) if name)
 
 
 def read_file(setting: str, path: str) -> bytes:

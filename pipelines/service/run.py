@@ -270,11 +270,12 @@ class HttpThread(threading.Thread):
 
     async def _serve(self) -> None:
         try:
-            runner, self._address = await server.serve(self._app, self._host, self._port)
+            listening = await server.serve(self._app, self._host, self._port)
+            self._address = listening.address
         except Exception as error:
             self._error = error
             return
         finally:
             self._begun.set()
         await self._ended.wait()
-        await runner.cleanup()
+        await listening.cleanup()

@@ -19,7 +19,9 @@ import * as series from './views/series.js';
 import * as topology from './views/topology.js';
 import * as traces from './views/traces.js';
 
-const VIEWS = { overview, job, changed: changes, series, topology, incidents, traces, health }; // in the order of the tabs
+const VIEWS = { // in the order of the tabs; without a prototype: an address may name anything
+  __proto__: null, overview, job, changed: changes, series, topology, incidents, traces, health,
+};
 
 const RETRY = 3000; // milliseconds until the list of jobs is asked again
 const GATHER = 250; // milliseconds over which events are gathered
@@ -151,7 +153,7 @@ class Page {
     const module = VIEWS[this.state.view] ?? overview;
     this.header.update();
     document.title = `${module.title} \u00b7 Streamgauge`;
-    this.main.className = `view-${this.state.view}`;
+    this.main.className = `view-${this.state.view in VIEWS ? this.state.view : 'overview'}`;
     put(this.main);
     scrollTo(0, 0);
     this.view = module.mount(this.main, this.context);

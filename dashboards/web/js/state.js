@@ -1,13 +1,13 @@
 // The whole state of the page as the fragment of its address: #/view?job=...&range=7d&...; pure but for the address.
 
-export const RANGES = { '3h': 10800, '24h': 86400, '7d': 604800, '28d': 2419200, '90d': 7776000, '1y': 31536000 };
+export const RANGES = { __proto__: null, '3h': 10800, '24h': 86400, '7d': 604800, '28d': 2419200, '90d': 7776000, '1y': 31536000 };
 const STICKY = ['job', 'range', 'from', 'to', 'tz', 'theme', 'worker', 'entity']; // kept when the view changes
 const MOST = 4096; // characters of one value that are read
 
 /** {view, key: value, ...} from a fragment; whatever does not fit is left out. */
 export function parse(fragment) {
   const [path, query = ''] = fragment.replace(/^#\/?/, '').split(/\?(.*)/s);
-  const state = { view: path || 'overview' };
+  const state = { __proto__: null, view: path || 'overview' };
   for (const [key, value] of new URLSearchParams(query)) {
     if (key !== 'view' && value !== '' && value.length <= MOST) state[key] = value;
   }

@@ -31,6 +31,8 @@ _REPLAY: Final = 5000
 _POLL: Final = 0.1
 _QUIET: Final = 60.0  # seconds between two tellings that the log does not answer
 _BATCH: Final = 500
+_PAGE: Final = 25  # messages of a replay that one page of it holds
+_REPLAYS: Final = 4  # pages of replays that are read at a time, however many clients ask
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +67,7 @@ class Feed:
         self.position = {log: bus.end(log) for topic in TOPICS for log in bus.logs(topic)}
         self.clients: set[Client] = set()
         self._quiet_until = 0.0
+        self._replays = asyncio.Semaphore(_REPLAYS)
 
     async def follow(self) -> None:
         """Read and hand out until cancelled."""
@@ -91,14 +94,17 @@ class Feed:
             self.position = {log: self.position.get(log, 0) for log in logs}
         return [(log, message) for log in logs for message in self._bus.read(log, self.position[log], _BATCH)]
 
-    async def missed(self, log: str, start: int, until: int) -> AsyncIterator[Message]:
-        """The messages of a log in [start, until)."""
+    async def missed(self, log: str, start: int, until: int, position: dict[str, int]) -> AsyncIterator[bytes]:
+        """The events of a log in [start, until), a page of them at a time; `position` advances with them."""
         while start < until:
-            read = functools.partial(self._bus.read, log, start, min(_BATCH, until - start))
-            batch = await self._readers.run(read)
-            for message in batch:
-                if message.offset < until:
-                    yield message
+            async with self._replays:
+                read = functools.partial(self._bus.read, log, start, min(_PAGE, until - start))
+                batch = [message for message in await self._readers.run(read) if message.offset < until]
+                frames = []
+                for message in batch:
+                    position[log] = message.offset + 1
+                    frames.append(frame_of(message, position))
+            yield b"".join(frames)
             start = batch[-1].offset + 1 if batch else until
 
     def close(self) -> None:
@@ -173,9 +179,8 @@ async def _replay(
         return
     position = dict(since)
     for log, end in until.items():
-        async for message in feed.missed(log, since[log], end):
-            position[log] = message.offset + 1
-            await response.write(frame_of(message, position))
+        async for page in feed.missed(log, since[log], end, position):
+            await response.write(page)
         position[log] = end
     await response.write(event("replayed", {}, until))
 

@@ -1,25 +1,38 @@
 """Who may ask: Host, Origin and token are checked on every request before anything else; what is answered is sealed.
 
+A Host is an address of numbers (no page of another site can have its name), a name of this machine, or one of `hosts`.
+Wrong tokens make an address wait, longer with each, and are logged.
+
 On loopback no token is needed to read (one that is set is needed to write); off loopback every request but the probes
 needs it, as `Authorization: Bearer TOKEN` or as the cookie that opening the page once with `?token=TOKEN` sets.
 """
 
 from __future__ import annotations
 
+import errno
 import hmac
 import ipaddress
+import math
+import re
 import urllib.parse
 from typing import Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from streamgauge.pipelines.adapters.http.guesses import Guesses
 from streamgauge.pipelines.adapters.http.json import Refusal, refused
 from streamgauge.pipelines.ports import StoreBusy
 from streamgauge.tracer.transport import LogError
 
+MAX_PATH: Final = 1024  # characters
+MAX_PART: Final = 255  # bytes between two slashes, as file systems have it
+_NO_FILE: Final = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EINVAL, errno.ENOENT, errno.ELOOP)
 COOKIE: Final = "streamgauge_token"
 PROBES: Final = frozenset({"/healthz", "/readyz"})
+_HOST: Final = re.compile(
+    r"(?:([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)|\[([0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
+)
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
@@ -37,24 +50,33 @@ class Guard(NamedTuple):
 
     host: str
     token: str = ""
+    hosts: frozenset[str] = frozenset()  # names, in small letters, that the surface is reached by
+    names: frozenset[str] = frozenset()  # of this machine
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
         return is_loopback(self.host)
 
-    def check(self, request: web.Request) -> None:
+    def check(self, request: web.Request, guesses: Guesses) -> None:
         """Raises Refusal unless Host, Origin and token are right."""
         self._check_host(request)
         self._check_origin(request)
         if request.path not in PROBES:
-            self._check_token(request)
+            self._check_token(request, guesses)
 
     def _check_host(self, request: web.Request) -> None:
-        name = _hostname(f"//{request.headers.get('Host', '')}")
-        if name is None or (self.is_loopback and name not in _LOOPBACK_NAMES | {self.host}):
-            shown = request.headers.get("Host", "")[:100]
-            raise Refusal(421, f"this server does not answer for host {shown!r}", f"open http://{self.host}:PORT/")
+        given = request.headers.getall("Host", [])
+        name = host_of(given[0]) if len(given) == 1 else None
+        if name is None or not self._answers_for(name):
+            shown = ", ".join(given)[:100]
+            remedy = f"open http://{self.host}:PORT/" + ("" if self.is_loopback else ", or add the name to hosts")
+            raise Refusal(421, f"this server does not answer for host {shown!r}", remedy)
+
+    def _answers_for(self, name: str) -> bool:
+        if name in _LOOPBACK_NAMES or name == self.host.lower() or name in self.hosts:
+            return True
+        return not self.is_loopback and (_is_address(name) or name in self.names)
 
     def _check_origin(self, request: web.Request) -> None:
         origin = request.headers.get("Origin")
@@ -66,20 +88,30 @@ class Guard(NamedTuple):
         if urllib.parse.urlsplit(origin).netloc != request.headers.get("Host"):
             raise Refusal(403, f"origin {origin[:100]!r} is refused", "send the request from the page itself")
 
-    def _check_token(self, request: web.Request) -> None:
+    def _check_token(self, request: web.Request, guesses: Guesses) -> None:
         needed = not self.is_loopback or (bool(self.token) and request.method not in ("GET", "HEAD"))
-        given = _given_token(request).encode()
-        if needed and not (self.token and hmac.compare_digest(given, self.token.encode())):
+        if not needed:
+            return
+        given, address = _given_token(request).encode(), request.remote or ""
+        if given and (wait := guesses.wait(address)) > 0:
+            text = f"too many wrong tokens came from {address}"
+            raise Refusal(429, text, f"try again in {math.ceil(wait)} s, with the token that the server was given")
+        if not (self.token and hmac.compare_digest(given, self.token.encode())):
+            if given:
+                guesses.failed(address)
             raise Refusal(401, "a token is needed", "send Authorization: Bearer TOKEN, or open /?token=TOKEN")
+        guesses.passed(address)
 
 
 def middleware(guard: Guard) -> Middleware:
     """Checks each request, seals each answer, and turns what goes wrong into `{error, remedy}`."""
+    guesses = Guesses()
 
     @web.middleware
     async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            guard.check(request)
+            guard.check(request, guesses)
+            _check_path(request)
             response = _signed_in(request, guard) or await handler(request)
         except Refusal as refusal:
             response = refused(refusal)
@@ -89,11 +121,24 @@ def middleware(guard: Guard) -> Middleware:
             response = refused(Refusal(503, str(fault), "try again when the log answers"))
         except web.HTTPException as error:
             response = refused(_explained(error))
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            response = refused(_explained(web.HTTPNotFound()))
         if not response.prepared:
             seal(response)
         return response
 
     return checked
+
+
+def _check_path(request: web.Request) -> None:
+    """A path that no file can have is not found, whatever the system says of it; routes look at theirs themselves."""
+    if request.path.startswith("/api"):
+        return
+    longest = max(len(part.encode(errors="replace")) for part in request.path.split("/"))
+    if len(request.path) > MAX_PATH or longest > MAX_PART or not request.path.isprintable():
+        raise Refusal(404, f"no such path: {request.path[:60]!r}", "see /api for what there is")
 
 
 def seal(response: web.StreamResponse) -> None:
@@ -133,11 +178,22 @@ def _given_token(request: web.Request) -> str:
     return request.cookies.get(COOKIE, "") or in_address
 
 
-def _hostname(netloc: str) -> str | None:
+def host_of(header: str) -> str | None:
+    """The name in a Host header, in small letters; None for what is no name, or an address, with a port at most.
+
+    >>> host_of("LocalHost:8470"), host_of("[::1]:80"), host_of("evil@localhost"), host_of("localhost:x")
+    ('localhost', '::1', None, None)
+    """
+    match = _HOST.fullmatch(header)
+    return None if match is None else (match[1] or match[3]).lower()
+
+
+def _is_address(name: str) -> bool:
     try:
-        return urllib.parse.urlsplit(netloc).hostname
+        ipaddress.ip_address(name)
     except ValueError:
-        return None
+        return False
+    return True
 
 
 def _explained(error: web.HTTPException) -> Refusal:

@@ -33,10 +33,13 @@ Errors are `{error, remedy}`. Times are seconds since the UTC epoch, by the cloc
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
+from typing import Final
 
 from aiohttp import http_exceptions, web
+from aiohttp.typedefs import Handler
 
 from streamgauge.pipelines.adapters.http import (
     actions,
@@ -48,6 +51,13 @@ from streamgauge.pipelines.adapters.http import (
     tensors,
     thresholds,
 )
+from streamgauge.pipelines.adapters.http.connections import (
+    BACKLOG,
+    Door,
+    most_connections,
+    quiet,
+    raise_file_limit,
+)
 from streamgauge.pipelines.adapters.http.json import MAX_BODY
 from streamgauge.pipelines.adapters.http.keys import READERS, SOURCES, Readers, Sources
 from streamgauge.pipelines.adapters.http.security import Guard, middleware
@@ -55,8 +65,8 @@ from streamgauge.pipelines.adapters.http.security import Guard, middleware
 
 def application(sources: Sources, guard: Guard, static: Path | None = None) -> web.Application:
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
-    app = web.Application(middlewares=[middleware(guard)], client_max_size=MAX_BODY)
-    app[SOURCES], app[READERS] = sources, Readers(sources.open_query)
+    app = web.Application(middlewares=[_counted, middleware(guard)], client_max_size=MAX_BODY)
+    app[SOURCES], app[READERS], app[STATE] = sources, Readers(sources.open_query), State()
     app.router.add_get("/api", _help)
     routes.add(app)
     actions.add(app)
@@ -72,20 +82,39 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     return app
 
 
-async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, str]:
-    """Listen; the runner to clean up and the address that it answers at. Raises OSError if the port is taken."""
+class Listening:
+    """A surface that listens: `address`, and `cleanup` to let every client go."""
+
+    def __init__(self, runner: web.AppRunner, server: asyncio.Server, watch: asyncio.Task[None], address: str) -> None:
+        self.address = address
+        self._runner, self._server, self._watch = runner, server, watch
+
+    async def cleanup(self) -> None:
+        """Stop listening, end what is open."""
+        self._server.close()
+        self._watch.cancel()
+        await self._runner.cleanup()
+
+
+async def serve(app: web.Application, host: str, port: int) -> Listening:
+    """Listen. Raises OSError if the port is taken."""
     log = logging.getLogger(__name__)
     log.addFilter(_is_no_clients_fault)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(quiet(log))
+    most = most_connections(raise_file_limit())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, logger=log)
     await runner.setup()
+    assert runner.server is not None
+    door = app[STATE].door = Door(runner.server, most, log)
     try:
-        await web.TCPSite(runner, host, port).start()
+        server = await loop.create_server(door, host, port, backlog=BACKLOG)
     except OSError:
         await runner.cleanup()
         raise
-    bound = runner.addresses[0][1]
+    bound = server.sockets[0].getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    return runner, f"http://{shown}:{bound}/"
+    return Listening(runner, server, asyncio.create_task(door.watch()), f"http://{shown}:{bound}/")
 
 
 def _is_no_clients_fault(record: logging.LogRecord) -> bool:
@@ -97,8 +126,30 @@ def _add_static(app: web.Application, static: Path) -> None:
     async def index(request: web.Request) -> web.FileResponse:
         return web.FileResponse(static / "index.html", headers={"Cache-Control": "no-cache"})
 
-    app.router.add_get("/", index)
+    app.router.add_get("/", index, name="page")
     app.router.add_static("/", static, show_index=False, follow_symlinks=False)
+
+
+class State:
+    """What of the surface is made when it begins to listen."""
+
+    door: Door | None = None
+
+
+STATE: Final = web.AppKey("state", State)
+
+
+@web.middleware
+async def _counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tells the door whose connection is served, so that it does not cut that off."""
+    door, protocol = request.app[STATE].door, request.protocol
+    if door is None:
+        return await handler(request)
+    door.serves(protocol, is_busy=True)
+    try:
+        return await handler(request)
+    finally:
+        door.serves(protocol, is_busy=False)
 
 
 async def _help(request: web.Request) -> web.StreamResponse:

@@ -473,7 +473,7 @@ def test_events_settings_and_feedback_take_their_place_once() -> None:
     assert [change.name for change in records(story.sent, Change)] == ["pushed", "setting"]
 
 
-def test_the_logs_configuration_holds_and_a_new_shape_waits_for_the_next_run() -> None:
+def test_the_logs_configuration_holds_and_a_new_shape_ends_the_run_which_begins_again_with_it() -> None:
     story = Story()
     wanted = JobConfig(name="j", pane=PANE, windows=(LONG,), tick=PANE)
     story.put(Setting(job="j", name="config", revision=1, effective=0.0, body=json.encode(wanted)))
@@ -481,11 +481,14 @@ def test_the_logs_configuration_holds_and_a_new_shape_waits_for_the_next_run() -
     story.send("a", 0, 1.0)
     changed = JobConfig(name="j", pane=PANE, windows=(SHORT,), tick=PANE)
     story.put(Setting(job="j", name="config", revision=2, effective=0.0, body=json.encode(changed)))
-    assert story.operator.config == wanted
+    assert (story.operator.config, story.operator.is_live) == (changed, False)
+    assert [change.name for change in records(story.sent, Change)][-3:] == ["begin", "end", "setting"]
+    story.send("a", 1, 1.0)
+    story.send("a", 4, 1.0)
+    assert story.operator.is_live
+    assert list(story.windows())[-1] == 30.0
     story.put(Setting(job="j", name="config", revision=3, effective=0.0, body=b"nonsense"))
     assert records(story.sent, DeadLetter)[0].reason == "setting"
-    story.tick(0)
-    story.tick(100_000)
     assert story.operator.config == changed
 
 

@@ -13,7 +13,7 @@ import pytest
 from msgspec import inspect
 
 from streamgauge.pipelines.config.schema import Config
-from tests.pipelines.changing import START, Folder
+from tests.pipelines.service.changing import START, Folder
 
 FEATURES: Final = """
 [[jobs.features]]
