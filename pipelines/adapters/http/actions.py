@@ -65,6 +65,11 @@ class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     off: bool = False
 
 
+BODIES: Final[dict[str, type[msgspec.Struct]]] = {  # by the name of the handler
+    "silence": _Silence, "acknowledge": _Ack, "unsuppress": _Unsuppress, "feedback": _Feedback, "trace": _Trace,
+}  # fmt: skip
+
+
 def add(app: web.Application) -> None:
     """Add all routes that act."""
     for name, handler in {

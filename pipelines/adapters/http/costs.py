@@ -29,6 +29,9 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     budget: Budget = Budget()
 
 
+BODIES: Final[dict[str, type[msgspec.Struct]]] = {"cost": _Asked}
+
+
 def add(app: web.Application) -> None:
     """Add the route."""
     app.router.add_post("/api/jobs/{job}/trace/cost", cost)

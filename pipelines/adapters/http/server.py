@@ -1,6 +1,6 @@
 """The HTTP surface of a running pipeline: JSON over the store and the bus, one stream of events, the live page's files.
 
-    GET  /api                                 this list, for people
+    GET  /api                                 this list, for people; /api/openapi.json is the same for programs
     GET  /api/about                           the clock that people act by, its time, settings of each job
     GET  /api/jobs                            each job with its latest scores
     GET  /api/jobs/{job}/scores               start, end, limit
@@ -46,6 +46,7 @@ from streamgauge.pipelines.adapters.http import (
     costs,
     events,
     metrics,
+    openapi,
     pictures,
     routes,
     tensors,
@@ -67,7 +68,7 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
     app = web.Application(middlewares=[_counted, middleware(guard)], client_max_size=MAX_BODY)
     app[SOURCES], app[READERS], app[STATE] = sources, Readers(sources.open_query), State()
-    app.router.add_get("/api", _help)
+    app.router.add_get("/api", help_text)
     routes.add(app)
     actions.add(app)
     costs.add(app)
@@ -76,6 +77,7 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     tensors.add(app)
     thresholds.add(app)
     events.add(app)
+    openapi.add(app)
     if static is not None:
         _add_static(app, static)
     app.on_cleanup.append(_close)
@@ -152,7 +154,8 @@ async def _counted(request: web.Request, handler: Handler) -> web.StreamResponse
         door.serves(protocol, is_busy=False)
 
 
-async def _help(request: web.Request) -> web.StreamResponse:
+async def help_text(request: web.Request) -> web.StreamResponse:
+    """What there is, for people."""
     return web.Response(text=__doc__)
 
 
