@@ -6,7 +6,7 @@ the warm-up. Windows that overlap tell little that is new, so series of such win
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,25 @@ WINDOWS: Final = 30  # that do not overlap
 WIDEST: Final = 3.0
 ENTRIES: Final = TRAILING - 4  # of those windows may be without a value
 _DAY: Final = 86400.0
+
+
+class Phase(NamedTuple):
+    """How far a job has come: `learning`, then `young`, then `grown`; and until when it stays there."""
+
+    name: Literal["learning", "young", "grown"]
+    until: float  # seconds since the epoch; infinite for what is grown
+
+
+def phase(first: float, now: float, least: float, warm_up: float) -> Phase:
+    """The phase of a job whose first window began at `first`.
+
+    >>> phase(0.0, 60.0, 1_800.0, 86_400.0), phase(0.0, 3_600.0, 1_800.0, 86_400.0).name
+    (Phase(name='learning', until=1800.0), 'young')
+    """
+    learnt, grown = first + min(least, warm_up), first + warm_up
+    if now < learnt:
+        return Phase("learning", learnt)
+    return Phase("young", grown) if now < grown else Phase("grown", float("inf"))
 
 
 def least(length: float, slide: float) -> float:

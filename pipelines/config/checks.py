@@ -191,6 +191,8 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     if job.duplicate_modulus < 1 or job.duplicate_modulus & (job.duplicate_modulus - 1):
         below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 1
         yield Fault(f"{at}.duplicate_modulus", f"must be a power of two, got {job.duplicate_modulus}; {below} is one")
+    if job.detection.burn_in is not None and job.detection.burn_in < 0:
+        yield Fault(f"{at}.detection.burn_in", f"must be >= 0, got {job.detection.burn_in:g}")
     if job.detection.clear > job.detection.threshold:
         text = f"must not be above threshold {job.detection.threshold:g}, got {job.detection.clear:g}"
         yield Fault(f"{at}.detection.clear", text)

@@ -56,9 +56,10 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     threshold: float = 8.0  # sigmas; measured on the flights: 8 gives 8 false notifications a year, 6 gives 23
     threshold_twice: float = 8.0  # natural metrics (label rate, loss, ...) must exceed this in two windows in a row
-    warm_up: float = 14 * DAY  # no paging on learnt baselines before this much history
+    warm_up: float = 14 * DAY  # history after which bands are the full ones; until then they are wider
     history: float = 28 * DAY
     clear: float = 4.0  # an episode ends when the score stays below this
+    burn_in: float | None = None  # calibration costs no points for so long from the job's first window; None: learnt
 
 
 class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ What goes missing holds its loss and never raises a score. Sums are `math.fsum` 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -85,13 +85,15 @@ class Scorer:
         self._ruled_by: dict[str, Ruled] = {}  # by window, a cache
         self._aligned: dict[str, tuple[SeriesKey, ...]] = {}  # by window the keys that the leaves follow, a cache
 
-    def score(self, closed: Closed, judged: Judged) -> list[Score]:
+    def score(self, closed: Closed, judged: Judged, excused: Collection[str] = ()) -> list[Score]:
         """Take in one closed window; the scores, if it is one that scores are given for.
+
+        What is `excused` costs nothing.
 
         Windows of another class count from the next short window on that ends after them: then the answer does not
         depend on which of two windows with one end was closed first.
         """
-        losses = self._losses(closed, judged)
+        losses = self._losses(closed, judged, excused)
         if closed.window != self._emitting:
             if not closed.revision:
                 self._waiting = (*self._waiting, losses)
@@ -131,10 +133,12 @@ class Scorer:
         self._kept, self._waiting, self._scores = dict(state.kept), state.waiting, state.scores
         self._tree, self._aligned = None, {}
 
-    def _losses(self, closed: Closed, judged: Judged) -> Losses:
+    def _losses(self, closed: Closed, judged: Judged, excused: Collection[str]) -> Losses:
         _, ruled, rows, keys = self._ruled(closed)
         loss = np.full(len(closed.keys), np.nan)
         for rule, at in ruled:
+            if rule.metric in excused:
+                continue  # it is there, and nothing judges it yet
             loss[at] = lost(rule, *(column[at] for column in (
                 closed.value, judged.reference, closed.error, closed.floor, closed.rows
             )))

@@ -16,6 +16,7 @@ from streamgauge.pipelines.detection.sources import Sources, extend, find
 from streamgauge.pipelines.detection.watch import Judged, Watch
 from streamgauge.pipelines.metrics import Metric, Report, Values, View
 from streamgauge.pipelines.registry import PIPELINES
+from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
 from streamgauge.pipelines.statistics.measures import NOTHING
 from streamgauge.pipelines.stream import absolutes, limits
@@ -71,12 +72,13 @@ class Stage2:
         closed = self._with_sources(evaluated)
         judged = watch.judge(closed)
         outputs: list[msgspec.Struct] = [*self._points.of(closed, judged), *evaluated.profiles]
+        excused = self._excused(closed)
         if report.revision:
-            return [*outputs, *self._scorer.score(closed, judged)]
+            return [*outputs, *self._scorer.score(closed, judged, excused)]
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
         outputs += watch.fire(closed, judged, report.clock, standing)
-        scores = self._scorer.score(closed, judged)
+        scores = self._scorer.score(closed, judged, excused)
         outputs += scores
         outputs += self._watch_scores(scores, report)
         keep = watch.learn(closed, judged, self._scorer.frozen(closed.keys), standing)
@@ -155,6 +157,13 @@ class Stage2:
             facts.restore(kept)
         self._waiting = state.waiting
         self._detect_with(state.detection)
+
+    def _excused(self, closed: Closed) -> frozenset[str]:
+        """What costs no points yet because the model is cold."""
+        facts = self._facts[self._short]
+        if not facts.is_burnt_in and not closed.revision:
+            facts.is_burnt_in = burn_in.is_over(closed, self.config, facts.first)
+        return frozenset() if facts.is_burnt_in else burn_in.EXCUSED
 
     def _state_facts(self, report: Report, evaluated: Evaluated, closed: Closed, judged: Judged) -> list[Anomaly]:
         """What the window says that needs no history: declared limits, and what is wrong by itself."""

@@ -39,6 +39,7 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     episodes: tuple[Anomaly, ...]
     tallies: dict[str, Tally]
     first: float
+    is_burnt_in: bool
 
 
 class Window(NamedTuple):
@@ -57,6 +58,7 @@ class Facts:
         self.job = job
         self.tallies: dict[str, Tally] = {}
         self.first = math.nan  # start of the first window
+        self.is_burnt_in = False  # the model has been calibrated once, or has had its time for it
         self._standing: dict[_Name, Standing] = {}
         self._episodes: dict[SeriesKey, Anomaly] = {}
 
@@ -91,7 +93,7 @@ class Facts:
         """All state, exactly."""
         return msgspec.msgpack.encode(_State(
             states.written("facts"), tuple(self._standing.items()), tuple(self._episodes.values()), self.tallies,
-            self.first,
+            self.first, self.is_burnt_in,
         ))  # fmt: skip
 
     def restore(self, data: bytes) -> None:
@@ -99,7 +101,7 @@ class Facts:
         state = states.read("facts", data, _State)
         self._standing = dict(state.standing)
         self._episodes = {told.key: told for told in state.episodes}
-        self.tallies, self.first = state.tallies, state.first
+        self.tallies, self.first, self.is_burnt_in = state.tallies, state.first, state.is_burnt_in
 
     def _stand(self, name: _Name, one: Condition, window: Window, *, is_new: bool) -> None:
         """A condition begins to hold, goes on, or ends."""

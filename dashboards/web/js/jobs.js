@@ -4,10 +4,10 @@ const LATE = 3; // windows without data after which a job is stale
 const TRIES = 100; // each some seconds after the other: a store that is locked for a minute is waited for
 const KNOWN = 0.7; // coverage below which the number is shown grey
 
-const ORDER = { broken: 0, stale: 1, degraded: 2, watch: 3, unknown: 4, warming: 5, healthy: 6 };
+const ORDER = { broken: 0, stale: 1, degraded: 2, watch: 3, unknown: 4, warming: 5, learning: 5, healthy: 6 };
 export const WORDS = { warming: 'warming up', unknown: 'partly known' };
 
-/** The rows of /api/jobs with `state`, `word`, `age` and `learning` (seconds of warm-up left) at `now`, worst first.
+/** The rows of /api/jobs with `state`, `word`, `age`, `phase` and `learning` (seconds until the next phase) at `now`, worst first.
  *  Where nothing came for `cut` seconds, every job keeps its place and is stale, with the word of what it was. */
 export function judged(jobs, about, now, cut = 0) {
   const settings = new Map(about.jobs.map((row) => [row.name, row]));
@@ -23,9 +23,10 @@ function outdated({ state, word }) {
 function stateOf(job, settings, now) {
   if (job.score === undefined) return { state: 'warming', word: WORDS.warming, age: null, learning: 0 };
   const age = Math.max(0, now - job.last_data);
-  const learning = Math.max(0, (job.first ?? -Infinity) + (settings?.warm_up ?? 0) - job.end);
-  const state = age > LATE * (settings?.slide ?? 60) ? 'stale' : bandAt(job.band, job.coverage);
-  return { state, word: WORDS[state] ?? state, age, learning };
+  const { phase, until } = job.warm_up ?? { phase: 'grown', until: null };
+  const learning = until === null ? 0 : Math.max(0, until - job.end);
+  const state = age > LATE * (settings?.slide ?? 60) ? 'stale' : job.band === 'learning' ? 'learning' : bandAt(job.band, job.coverage);
+  return { state, word: WORDS[state] ?? state, age, learning, phase };
 }
 
 /** What the stream has told and the store may not have yet: a page that asks too early must ask again. */

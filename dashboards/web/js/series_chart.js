@@ -24,9 +24,10 @@ export function seriesChart(box, series, ctx, { height = 260, isSmall = false, m
     }
     const { lines, columns, band } = shapes(found, series);
     const mine = anomalies.filter((one) => one.metric === series.metric && one.entity === series.entity && one.worker === series.worker);
+    const limits = limitsOf(series, ctx.settings?.limits ?? []);
     const options = {
-      label: `${series.metric} of ${series.entity || series.domain} ${series.worker}`, lines, band, height, zone: ctx.zone, range: ctx.range, markers,
-      y: { ...bounds(lines, columns, format.most(series.metric)), format: (value) => format.measured(series.metric, value) }, spans: explained(mine, ctx.range),
+      label: `${series.metric} of ${series.entity || series.domain} ${series.worker}`, lines, band, height, zone: ctx.zone, range: ctx.range, markers, thresholds: limits,
+      y: { ...bounds(lines, columns, format.most(series.metric), limits), format: (value) => format.measured(series.metric, value) }, spans: explained(mine, ctx.range),
       drag: (start, end) => ctx.set({ from: Math.round(start), to: Math.round(end) }),
     };
     drawn?.end();
@@ -60,7 +61,7 @@ function shapes(found, series) {
 }
 
 /** A range that shows the value, and of the band as much as leaves the value readable; never far above `limit`, which it cannot exceed. */
-function bounds(lines, columns, limit) {
+function bounds(lines, columns, limit, limits) {
   let [low, high, least, most] = [Infinity, -Infinity, Infinity, -Infinity];
   lines.forEach((shape, i) => {
     for (const value of columns[i + 1]) {
@@ -73,9 +74,24 @@ function bounds(lines, columns, limit) {
     }
   });
   const room = Math.max(high - low, Math.abs(high) * 0.1) || most - least;
+  for (const { at } of limits) { // a limit that is near is in the picture
+    if (at >= low - 2 * room && at <= high + 2 * room) [low, high] = [Math.min(low, at), Math.max(high, at)];
+  }
+  [least, most] = [Math.min(least, low), Math.max(most, high)];
   const [min, max] = [Math.max(least, low - room), Math.min(most, high + room)];
   const edge = (max - min) * 0.06 || Math.abs(max) * 0.1 || 1;
   return { min: low >= 0 && min - edge < 0 ? 0 : min - edge, max: high <= limit ? Math.min(max + edge, Math.max(limit, high + edge)) : max + edge };
+}
+
+/** The declared limits of a series as lines: `/about` has them; a pattern's * stands for any text. */
+export function limitsOf(series, declared) {
+  return declared.filter((one) => one.metric === series.metric && matches(one.entity, series.entity) && (one.worker ? series.worker !== '' && matches(one.worker, series.worker) : series.worker === ''))
+    .flatMap((one) => [['above', one.above], ['below', one.below]].filter(([, at]) => at !== null).map(([word, at]) => ({ at, colour: '--broken', text: `${one.severity} ${word} ${format.measured(series.metric, at)}` })));
+}
+
+function matches(pattern, text) {
+  const parts = [...pattern].map((sign) => ({ '*': '.*', '?': '.' })[sign] ?? sign.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  return new RegExp(`^${parts.join('')}$`, 's').test(text);
 }
 
 function known(values) {

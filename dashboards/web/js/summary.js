@@ -16,8 +16,14 @@ export function summary(row, ctx) {
       row.past ? fact('Window until', ctx.time(row.past)) : fact('Against 1 h before', format.signed(row.change)),
       fact('Coverage', `${Math.round(row.coverage * 100)} %`),
       row.past ? null : fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`),
-      row.learning > 0 ? fact('Detectors', chip('warming', `warm up ${format.duration(row.learning)} more`)) : null,
+      row.learning > 0 ? fact('Detectors', warmUp(row, ctx)) : null,
       row.cap ? fact('Capped by', format.name(row.cap, 40)) : null));
+}
+
+/** What pages by now, and until when more of it does. */
+function warmUp(row, ctx) {
+  const [word, rest] = row.phase === 'learning' ? ['learning', 'facts and limits page; changes from'] : ['young', 'changes page on a wider band; the full one from'];
+  return el('span', {}, chip('warming', word), el('span', { class: 'muted small' }, ` ${rest} ${ctx.time(row.warm_up.until)}`));
 }
 
 /** A job's row as it was at a breakdown of the past. */

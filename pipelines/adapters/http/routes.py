@@ -10,6 +10,8 @@ from streamgauge.anomaly.types import node_of
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import MAX_TEXT, Refusal, answer, as_object, number, span, whole
 from streamgauge.pipelines.adapters.http.traces import traced_by
+from streamgauge.pipelines.config.schema import Limit
+from streamgauge.pipelines.detection.phases import with_phase
 from streamgauge.pipelines.paging import lineage
 from streamgauge.pipelines.ports import Query, StoreBusy
 
@@ -49,17 +51,26 @@ async def about(request: web.Request) -> web.StreamResponse:
     sources = request.app[keys.SOURCES]
     shown = [
         {"name": job.name, "timezone": job.timezone, "slide": max(window.slide for window in job.windows),
-         "warm_up": job.detection.warm_up, "features": [feature.name for feature in job.features]}
+         "warm_up": job.detection.warm_up, "features": [feature.name for feature in job.features],
+         "limits": [limit_shown(limit) for limit in job.limits]}
         for job in sources.config.jobs
     ]  # fmt: skip
     return answer({"clock": sources.config.clock, "now": sources.now(), "jobs": shown})
 
 
+def limit_shown(limit: Limit) -> dict[str, Any]:
+    """A declared limit as charts draw it."""
+    return {
+        "metric": limit.metric, "entity": limit.entity, "worker": limit.worker, "above": limit.above,
+        "below": limit.below, "severity": limit.severity,
+    }  # fmt: skip
+
+
 async def jobs(request: web.Request) -> web.StreamResponse:
     """Every configured job, with its latest scores if it has any."""
     stored = {row["job"]: row for row in await _ask(request, lambda query: query.jobs())}
-    configured = [job.name for job in request.app[keys.SOURCES].config.jobs]
-    return answer([stored.get(name, {"job": name}) for name in configured])
+    configured = request.app[keys.SOURCES].config.jobs
+    return answer([with_phase(stored.get(job.name, {"job": job.name}), job) for job in configured])
 
 
 async def scores(request: web.Request) -> web.StreamResponse:

@@ -64,7 +64,7 @@ function headline(ctx) {
   const of = (state) => ctx.jobs.filter((row) => row.state === state).length;
   const parts = [[sum('open_incidents'), 'root cause', 'root causes', 'broken'], [sum('suppressed'), 'suppressed alert', 'suppressed alerts', ''],
     [sum('missing_workers'), 'missing worker', 'missing workers', 'broken'],
-    [of('stale'), 'stale job', 'stale jobs', 'stale'], [of('warming'), 'warming up', 'warming up', 'warming'], [ctx.jobs.length, 'job', 'jobs', '']];
+    [of('stale'), 'stale job', 'stale jobs', 'stale'], [of('warming') + of('learning'), 'learning', 'learning', 'warming'], [ctx.jobs.length, 'job', 'jobs', '']];
   return parts.filter(([n, , , state]) => n || !state || state === 'broken')
     .map(([n, one, many, state]) => el('span', { class: n && state ? `is-${state}` : '' }, el('b', {}, format.count(n)), ` ${n === 1 ? one : many}`));
 }
