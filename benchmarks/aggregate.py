@@ -60,6 +60,9 @@ class FoldThrough:
     def adopt(self, config: JobConfig) -> None:
         """Nothing depends on it."""
 
+    def learn_from(self, state: bytes) -> None:
+        """Nothing depends on it."""
+
     def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
         """Nothing depends on feedback."""
         return []

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _EXAMPLES: Final = {
     "demo": "streamgauge demo --speed max --until 2013-02-01",
     "run": "streamgauge run --config streamgauge.toml",
+    "jobs": "streamgauge jobs --adopt ctr click_rate --config streamgauge.toml",
     "engine": "streamgauge engine faust --config streamgauge.toml",
     "replay": "streamgauge replay --log streamgauge-data/log.db --config streamgauge.toml --data replayed",
     "topics": "streamgauge topics --create --config streamgauge.toml",
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 _MODULES: Final = {
     "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
-    "trace": "acting", "silence": "acting", "feedback": "acting",
+    "jobs": "jobs", "trace": "acting", "silence": "acting", "feedback": "acting",
 }  # fmt: skip
 
 
@@ -100,6 +101,11 @@ def _add_run(commands: _Commands) -> None:
     engine.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
     engine.add_argument("--parallelism", type=int, help="slots of Flink, instead of the configured number")
     engine.add_argument("--connector-jar", help="Flink's Kafka connector, instead of the configured one")
+    jobs = _add(commands, "jobs", "list the jobs and what removed ones left behind; forget or adopt that")
+    what = jobs.add_mutually_exclusive_group()
+    what.add_argument("--forget", default="", metavar="JOB", help="let its parked state go, for ever")
+    what.add_argument("--adopt", nargs=2, metavar=("OLD", "NEW"), help="begin NEW with what was learnt of OLD")
+    _config(jobs)
     replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
     replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
     _config(replay)

@@ -7,6 +7,7 @@ import datetime
 import importlib
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,7 @@ from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.own_job import with_own_job
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.service import assembly, stores
+from streamgauge.pipelines.service.kept import told
 from streamgauge.pipelines.service.replay import Progress
 from streamgauge.pipelines.service.replay import replay as replayed
 from streamgauge.pipelines.service.run import Service
@@ -30,24 +32,75 @@ _BAR = 30  # characters
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until SIGTERM or Ctrl-C."""
-    config = configured(args)
-    guard = assembly.guard_of(config)
+    """Run until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
+    config, asked = configured(args), Asked()
+    asked.listen()
     with lock_folder(Path(config.data)):
-        service = Service(config, assembly.parts_of(config, _engine_command(config, args)))
+        service = _begun(config, args)
+        while True:
+            asked.wake.wait()
+            asked.wake.clear()
+            if asked.is_over:
+                service.stop()
+                return 0
+            config, service = _reloaded(config, service, args)
+
+
+class Asked:
+    """What signals ask of the process."""
+
+    def __init__(self) -> None:
+        self.wake, self.is_over = threading.Event(), False
+
+    def listen(self) -> None:
+        """Hear SIGTERM and SIGINT; SIGHUP where no terminal can hang up."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda received, frame: _stop(service, frame))
-        try:
-            address = service.start(guard, _page())
-            print(f"streamgauge: {address}", flush=True)
-            while not service.stopping.wait(3600.0):
-                pass
-        except OSError as error:
-            why = f"{error.strerror or error}; stop what listens there, or give another --port"
-            raise UseError(f"cannot listen on {config.host}:{config.port}: {why}") from None
-        finally:
-            service.stop()
-    return 0
+            signal.signal(number, self._end)
+        if not sys.stdin.isatty():
+            signal.signal(signal.SIGHUP, lambda number, frame: self.wake.set())
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self.is_over = True
+        self.wake.set()
+
+
+def _begun(config: Config, args: argparse.Namespace) -> Service:
+    """A running service. Raises UseError if its port is taken."""
+    guard = assembly.guard_of(config)
+    service = Service(config, assembly.parts_of(config, _engine_command(config, args)))
+    try:
+        address = service.start(guard, _page())
+    except OSError as error:
+        service.stop()
+        why = f"{error.strerror or error}; stop what listens there, or give another --port"
+        raise UseError(f"cannot listen on {config.host}:{config.port}: {why}") from None
+    for line in told(service.parked()):
+        print(f"streamgauge: {line}; see streamgauge jobs", flush=True)
+    print(f"streamgauge: {address}", flush=True)
+    return service
+
+
+def _reloaded(config: Config, service: Service, args: argparse.Namespace) -> tuple[Config, Service]:
+    """The service with the configuration as it is now; the old one where that has a fault.
+
+    All consumers go on from what they committed, as after a restart; only the process, its lock and its port stay.
+    """
+    try:
+        new = configured(args)
+        assembly.guard_of(new), assembly.notifiers_of(new)
+    except ConfigError as error:
+        faults = "; ".join(map(str, error.faults))
+        print(f"streamgauge: the configuration has faults, the old one holds: {faults}", file=sys.stderr, flush=True)
+        return config, service
+    if new.data != config.data:
+        print("streamgauge: data cannot change while it runs, the old configuration holds", file=sys.stderr, flush=True)
+        return config, service
+    service.stop()
+    try:
+        return new, _begun(new, args)
+    except UseError as error:
+        print(f"streamgauge: {error}; the old configuration holds", file=sys.stderr, flush=True)
+        return config, _begun(config, args)
 
 
 def replay(args: argparse.Namespace) -> int:
@@ -90,10 +143,6 @@ def _engine_command(config: Config, args: argparse.Namespace) -> tuple[str, ...]
         return ()
     places = ("--config", str(args.config), "--data", config.data)
     return (sys.executable, "-m", "pipelines", "engine", config.engine, *places, "--supervised")
-
-
-def _stop(service: Service, frame: FrameType | None) -> None:
-    service.stopping.set()
 
 
 def _page() -> Path | None:

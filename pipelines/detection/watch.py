@@ -162,6 +162,14 @@ class Watch:
         self._settle(lasting)
         return keep
 
+    def rename(self, job: str) -> None:
+        """The same series of a job of another name; what is open stays with the old one."""
+        self._keys = tuple(key._replace(job=job) for key in self._keys)
+        self._rows = {key: row for row, key in enumerate(self._keys)}
+        self._multipliers = {key._replace(job=job): factor for key, factor in self._multipliers.items()}
+        self._excused = {key._replace(job=job): until for key, until in self._excused.items()}
+        self.episodes, self._traits = {}, None
+
     def end(self, time: float) -> list[Anomaly]:
         """End all that is open: there are no more such windows."""
         open_ = sorted(self.episodes.items())

@@ -134,6 +134,18 @@ class KeyedConsumer:
         self._is_ahead, self._commit_time = False, time.monotonic()
         self._pause = max(self._every, _SHARE * (self._commit_time - started))
 
+    def forget(self, name: str) -> None:
+        """Let a parked state go, for ever."""
+        del self.parking.kept[name]
+        self._is_ahead = True
+
+    def adopt(self, name: str, key: str, take: Callable[[Keyed, bytes], None]) -> None:
+        """Let the state of a key begin with what a parked one has learnt; `take` does that."""
+        state = self._make(key)
+        take(state, self.parking.kept[name].state)
+        self.states[key] = state
+        self.forget(name)
+
     def _take(self, batches: Mapping[str, list[Message]]) -> None:
         careful = any(batch[0].offset < self._careful_until.get(log, 0) for log, batch in batches.items())
         messages = (message for batch in batches.values() for message in batch)

@@ -100,6 +100,13 @@ class FeedbackLoop:
         self._clock, self._revision = restored.clock, restored.revision
         self._told, self._lessons = dict(restored.told), dict(restored.lessons)
 
+    def learn_from(self, state: bytes) -> None:
+        """Begin with what on-call taught of the job of another name."""
+        self.restore(state)
+        name = self._job.name
+        self._told = {}
+        self._lessons = {key._replace(job=name): lesson for key, lesson in self._lessons.items()}
+
     def shown(self) -> dict[str, Any]:
         """The multipliers in force and what they come from, JSON-ready."""
         factors = thresholds.in_force(self._lessons)

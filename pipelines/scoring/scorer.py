@@ -133,6 +133,11 @@ class Scorer:
         self._kept, self._waiting, self._scores = dict(state.kept), state.waiting, state.scores
         self._tree, self._aligned = None, {}
 
+    def rename(self, job: str) -> None:
+        """The same leaves of a job of another name."""
+        self._leaves = {key._replace(job=job): window for key, window in self._leaves.items()}
+        self._waiting, self._tree, self._aligned = (), None, {}
+
     def _losses(self, closed: Closed, judged: Judged, excused: Collection[str]) -> Losses:
         _, ruled, rows, keys = self._ruled(closed)
         loss = np.full(len(closed.keys), np.nan)

@@ -40,6 +40,11 @@ def log_path(config: Config) -> Path:
     return Path(config.data) / "log.db"
 
 
+def state_path(config: Config) -> Path:
+    """Where consumers keep offsets and states: the embedded log, or beside the brokers a file of their own."""
+    return log_path(config) if config.kafka is None else Path(config.data) / "kafka.db"
+
+
 def parts_of(config: Config, engine: tuple[str, ...] | None = None) -> Parts:
     """The parts of a `run` process. Its data folder must exist.
 
@@ -146,7 +151,7 @@ def _log_of(config: Config) -> _Log:
         path = log_path(config)
         return _Log(lambda: LocalLog(path), lambda: _trim(path, config), lambda: None)
     folder = Path(config.data)
-    buses = _kafka(config.kafka, lambda: LocalLog(folder / "kafka.db"))
+    buses = _kafka(config.kafka, lambda: LocalLog(state_path(config)))
     buses.take(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
     return _Log(buses.open, lambda: None, buses.close)  # what is old there goes by the topics' retention
 

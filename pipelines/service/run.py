@@ -18,7 +18,6 @@ from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.engines.combining import combining
 from streamgauge.pipelines.engines.embedded import Engine
 from streamgauge.pipelines.engines.keyed import Keyed, KeyedConsumer, Route
-from streamgauge.pipelines.engines.parking import Held, Parking
 from streamgauge.pipelines.engines.routing import unwanted
 from streamgauge.pipelines.engines.ticking import Hosted
 from streamgauge.pipelines.paging.feedback import CONSUMER as VERDICTS
@@ -28,6 +27,7 @@ from streamgauge.pipelines.ports import Bus, Notifier, Query, Store
 from streamgauge.pipelines.service.child_process import ChildProcess, Command
 from streamgauge.pipelines.service.consumers import Consumer, Step
 from streamgauge.pipelines.service.health import Health
+from streamgauge.pipelines.service.kept import Left, left
 from streamgauge.pipelines.service.self_monitoring import SelfMonitor
 from streamgauge.pipelines.service.store_writer import StoreWriter
 from streamgauge.pipelines.wire import outputs
@@ -73,7 +73,7 @@ class Service:
         self._config, self._parts, self._bus = config, parts, parts.open_bus()
         self._health = Health(config, parts.now)
         self._http: HttpThread | None = None
-        self._parkings: dict[str, Parking[Keyed]] = {}
+        self._keyed: list[KeyedConsumer] = []
         self._add_verdicts()  # first: what it says goes into the jobs' logs
         self._add_engine()
         if config.engine != "flink" and any(job.shards > 1 for job in config.jobs):  # Flink combines itself
@@ -116,9 +116,9 @@ class Service:
         """All of them, upstream first."""
         return tuple(self._health.consumers)
 
-    def parked(self) -> dict[str, dict[str, Held]]:
-        """What is kept of jobs that are not configured now, by consumer and by the name that it is kept under."""
-        return {name: dict(parking.kept) for name, parking in self._parkings.items()}
+    def parked(self) -> list[Left]:
+        """What is kept of jobs that are not configured now."""
+        return left(self._keyed)
 
     def health(self) -> dict[str, Any]:
         """Lags in messages and the state of each consumer, upstream first."""
@@ -148,7 +148,7 @@ class Service:
         self._add(keyed.name, keyed.bus, step or keyed.step, keyed.commit)
 
     def _watch(self, keyed: KeyedConsumer) -> None:
-        self._parkings[keyed.name] = keyed.parking
+        self._keyed.append(keyed)
         self._health.lags[keyed.name] = lambda: keyed.lag(self._bus)
         self._health.states[keyed.name] = lambda: keyed.state_bytes
 

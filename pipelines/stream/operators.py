@@ -83,6 +83,12 @@ class Operator:
             self._stage2.adopt(self._job.config)  # what holds is the log's configuration
             self._stage2.restore(stage2)
 
+    def learn_from(self, state: bytes) -> None:
+        """Begin with what the job of another name has learnt, without its workers and open windows. Raises Unfit."""
+        _, learnt = load(state, self._job.config)
+        if self._stage2 is not None and learnt:
+            self._stage2.learn_from(learnt)
+
     def _drain(self) -> list[Output]:
         caused, self._job.out = self._job.out, []
         if self._stage2 is None:

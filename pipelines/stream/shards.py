@@ -132,6 +132,10 @@ class Combiner:
             inbox.reports = [_typed(report) for report in inbox.reports]
         self._rings = {spec: [_typed(report) for report in ring] for spec, ring in state.rings.items()}
 
+    def learn_from(self, data: bytes) -> None:
+        """Begin with what the sharded job of another name has learnt."""
+        self._stage2.learn_from(states.read("combiner", data, _State).stage2)
+
     def _take(self, item: Report | Forward | Piece) -> list[Output]:
         if item.shards not in (0, len(self._inboxes)):
             raise ValueError(f"said by one of {item.shards} shards, the job has {len(self._inboxes)} now")

@@ -89,6 +89,16 @@ class Stage2:
         """Another configuration from here on. What was learnt stays, of windows that stay the same."""
         self._adopt(config, 0.0)
 
+    def learn_from(self, state: bytes) -> None:
+        """Begin with what the second stage of another job has learnt, of windows that are the same. Raises Unfit."""
+        mine = self._given
+        self.restore(state)
+        for watch in (*self._watches, self._score_watch):
+            watch.rename(mine.name)
+        self._scorer.rename(mine.name)
+        self._facts, self._waiting = [Facts(mine.name) for _ in self._given.windows], ()
+        self._adopt(mine, 0.0)
+
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
         """Keep a change until the first window that ends after it is effective; an unreadable one is a dead letter."""
         if setting.name == CONFIG:

@@ -28,6 +28,10 @@ class Stage2(Protocol):
         """The log's configuration holds from here on; what was learnt of what is still there stays."""
         ...
 
+    def learn_from(self, state: bytes) -> None:
+        """Begin with what the second stage of another job has learnt."""
+        ...
+
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
         """A change of thresholds or parameters, at its place in the log; each (name, revision) arrives once."""
         ...

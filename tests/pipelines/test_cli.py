@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -210,6 +213,33 @@ def test_run_says_its_address_refuses_a_second_and_stops_quickly(config: Path, t
     _, error = first.communicate(timeout=20)
     assert (first.returncode, error) == (0, "")
     assert time.monotonic() - started < 5.0
+
+
+def test_on_sighup_the_configuration_is_read_again_and_a_faulty_one_changes_nothing(config: Path) -> None:
+    running = launch(config, "--port", "0")
+    assert running.stdout is not None
+    assert running.stderr is not None
+    address = re.search(r"http://\S+", running.stdout.readline())
+    sound = config.read_text()
+    config.write_text(sound + '\n[jobs.added]\npane = "soon"\n')
+    running.send_signal(signal.SIGHUP)
+    assert "the old one holds: jobs" in running.stderr.readline()
+    assert address is not None
+    assert "added" not in names_at(address[0])
+    config.write_text(sound + "\n[jobs.added]\n")
+    running.send_signal(signal.SIGHUP)
+    again = re.search(r"http://\S+", running.stdout.readline())
+    assert again is not None
+    assert "added" in names_at(again[0])
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(30) == 0
+    running.stdout.close()
+    running.stderr.close()
+
+
+def names_at(address: str) -> list[str]:
+    with urllib.request.urlopen(f"{address}api/jobs", timeout=20) as answer:
+        return [job["job"] for job in json.load(answer)]
 
 
 def test_run_names_a_port_that_is_taken_and_an_address_without_a_token(config: Path) -> None:

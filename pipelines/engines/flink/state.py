@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from streamgauge.pipelines.engines.keyed import Keyed
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.pipelines.wire.states import Unfit
 from streamgauge.tracer.transport import Message
 
 LEAST_JOURNAL: Final = 256 * 1024  # bytes
@@ -87,7 +88,12 @@ class Kept:
         self.live = self._make()
         state = self._snapshot.value()
         if state is not None:
-            self.live.restore(state)
+            try:
+                self.live.restore(state)
+            except Unfit as unfit:  # Flink has no place aside: the savepoint that it came from is the copy
+                _log.warning("a state of %d bytes does not fit and begins anew: %s", len(state), unfit)
+                self.live, state = self._make(), None
+                self._journal.clear()
         self._saved, self._waiting = len(state or b""), 0
         for record in self._journal.get() or ():
             self.live.on_records([record])

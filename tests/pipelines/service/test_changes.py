@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,7 +13,10 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+from streamgauge.pipelines.cli import main
 from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.service.kept import keepers
+from streamgauge.tracer.local.log import LocalLog
 from tests.pipelines.service.changing import START, Folder
 
 FEATURES: Final = """
@@ -44,7 +48,7 @@ slide = 60
 """
 BASE: Final = f'[[jobs]]\nname = "ctr"\n{FEATURES}{WINDOWS}'
 ELSEWHERE: Final = {  # these need brokers or a database, or are where the folder lies; each has tests of its own
-    "data", "engine", "host", "port", "token_file", "console", "webhooks", "kafka", "store", "influx", "flink",
+    "data", "engine", "host", "hosts", "port", "token_file", "console", "webhooks", "kafka", "store", "influx", "flink",
     "bridges",
 }  # fmt: skip
 TOP: Final = {
@@ -84,6 +88,10 @@ TABLES: Final = {
     "features.importance": FEATURES + "importance = 2",
     "holidays.date": '[[jobs.holidays]]\ndate = "2023-11-14"',
     "holidays.name": '[[jobs.holidays]]\ndate = "2023-11-14"\nname = "a day"',
+    **{f"limits.{key}": f'[[jobs.limits]]\nmetric = "loss"\nabove = 0.4\n{text}' for key, text in {
+        "metric": "", "entity": 'entity = "x"', "worker": 'worker = "*"', "above": "", "below": "below = 0.1",
+        "for": 'for = "1m"', "severity": 'severity = "info"',
+    }.items()},
     **{f"topology.{key}": '[[jobs.topology]]\ncause = "source:geo"\neffect = "feature:city"\n' + text for key, text in {
         "cause": "", "effect": "", "delay": "delay = 5", "weight": "weight = 0.5",
     }.items()},
@@ -178,4 +186,41 @@ def test_a_job_that_comes_back_goes_on_where_it_was(text: str, used: Folder, tmp
 def parked(folder: Folder, text: str) -> dict[str, Any]:
     """What the engine keeps of what is not configured."""
     with folder.running(folder.config(text)) as service:
-        return {name: held.about for name, held in service.parked().get("engine", {}).items()}
+        return {one.name: one.held.about for one in service.parked() if one.consumer == "engine"}
+
+
+def test_what_a_removed_job_left_is_listed_forgotten_or_adopted(
+    used: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copied(used, tmp_path)
+    renamed = BASE.replace('"ctr"', '"ads"')
+    folder.run(folder.config(renamed), panes=3)
+    file = tmp_path / "streamgauge.toml"
+    file.write_text(renamed)
+
+    def jobs(*arguments: str) -> tuple[int, str]:
+        code = main(["jobs", *arguments, "--config", str(file), "--data", str(folder.path)])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    code, text = jobs()
+    assert code == 0
+    assert "job ads: configured" in text
+    assert re.search(r"job ctr: [0-9.]+ kB of state parked for \d+ .*: no job ctr is configured", text)
+    assert jobs("--forget", "nobody") == (2, "streamgauge: nothing is parked of job 'nobody'; parked: ctr\n")
+    assert jobs("--adopt", "ctr", "else")[0] == 2
+    assert jobs("--adopt", "ctr", "ads")[0] == 0
+    assert jobs()[1].endswith("nothing is parked\n")
+    folder.run(folder.config(renamed), panes=9)
+    assert folder.scored("ads", used.now)
+    assert known_since(folder, "ads")["u", "loss"] < used.now  # since it had its old name
+
+
+def known_since(folder: Folder, job: str) -> dict[tuple[str, str], float]:
+    """Since when each series is known, in the shortest windows."""
+    log = LocalLog(folder.path / "log.db")
+    operator: Any = keepers(folder.config(BASE.replace('"ctr"', f'"{job}"')), log)[0].states[job]
+    log.close()
+    watch = operator._stage2._watches[0]
+    since = zip(watch._keys, watch._arrays["first"], strict=True)
+    return {(key.worker, key.metric): float(first) for key, first in since}

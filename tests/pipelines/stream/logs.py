@@ -81,6 +81,9 @@ class Echo:
     def adopt(self, config: JobConfig) -> None:
         """Nothing depends on it."""
 
+    def learn_from(self, state: bytes) -> None:
+        """Nothing depends on it."""
+
     def on_feedback(self, feedback: Feedback) -> list[msgspec.Struct]:
         self._tell(encode(feedback))
         return []
