@@ -14,7 +14,7 @@ import pytest
 from msgspec import inspect
 
 from streamgauge.pipelines.cli import main
-from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.service.kept import keepers
 from streamgauge.tracer.local.log import LocalLog
 from tests.pipelines.service.changing import START, Folder
@@ -59,7 +59,7 @@ TOP: Final = {
     )},
     "retention.max_bytes": "[retention]\nmax_bytes = 500000000",
 }  # fmt: skip
-JOB: Final = {
+JOB: Final[dict[str, str]] = {
     "timezone": '"America/New_York"', "pane": "5", "tick": "2", "allowed_lateness": "10", "max_hold": "600",
     "max_ahead": "60", "max_series": "500", "shards": "2", "workers": "2", "minimum": "{loss = 2}",
     "rules": "{loss = {weight = 2}}", "unpaged": '["loss"]', "duplicate_modulus": "4",
@@ -113,9 +113,6 @@ def changed(key: str) -> str:
     )
 
 
-KEYS: Final = (*TOP, "jobs.name", *(f"jobs.{key}" for key in (*JOB, *TABLES)))
-
-
 def leaves(kind: inspect.Type, path: str = "") -> Iterator[str]:
     """The path of every setting under a type."""
     if isinstance(kind, inspect.UnionType):
@@ -128,6 +125,22 @@ def leaves(kind: inspect.Type, path: str = "") -> Iterator[str]:
     for field in kind.fields:
         if field.name != "version":
             yield from leaves(field.type, f"{path}.{field.encode_name}".lstrip("."))
+
+
+def plain(kind: inspect.Type, value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Numbers and switches under a type that have defaults, each with another value: a new one needs no line here."""
+    for field in kind.fields if isinstance(kind, inspect.StructType) else ():
+        name, now = f"{path}{field.encode_name}", getattr(value, field.name)
+        if isinstance(field.type, inspect.StructType):
+            yield from plain(field.type, now, f"{name}.")
+        elif isinstance(now, bool):
+            yield name, str(not now).lower()
+        elif isinstance(now, int | float):
+            yield name, repr(now + 1)
+
+
+JOB.update({key: value for key, value in plain(inspect.type_info(JobConfig), JobConfig(name="x")) if key not in JOB})
+KEYS: Final = (*TOP, "jobs.name", *(f"jobs.{key}" for key in (*JOB, *TABLES)))
 
 
 @pytest.fixture(scope="module")
