@@ -133,6 +133,8 @@ def plain(kind: inspect.Type, value: Any, path: str = "") -> Iterator[tuple[str,
         name, now = f"{path}{field.encode_name}", getattr(value, field.name)
         if isinstance(field.type, inspect.StructType):
             yield from plain(field.type, now, f"{name}.")
+        elif now is None and any(isinstance(one, inspect.FloatType) for one in getattr(field.type, "types", ())):
+            yield name, "60"
         elif isinstance(now, bool):
             yield name, str(not now).lower()
         elif isinstance(now, int | float):
