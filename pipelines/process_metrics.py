@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from streamgauge.anomaly.types import Score
 from streamgauge.pipelines.ports import Stored
-from streamgauge.pipelines.wire.outputs import Counters
+from streamgauge.pipelines.wire.outputs import Counters, PointColumns
+
+SILENT: Final = 3.0  # of its own intervals without a record: a worker is silent, as the operators have it
+_BEAT: Final = b"heartbeat_age"
+_KEPT: Final = 16  # sets of series whose workers' rows are remembered
 
 
 class Passed(NamedTuple):
@@ -22,6 +28,8 @@ class Passed(NamedTuple):
     close_time: float = math.nan  # s from the last window's end to its score; NaN where time comes from a driver
     close_total: float = 0.0  # s over all of them
     scores: Mapping[str, float] = {}  # 0..100 by domain
+    silent: tuple[str, ...] = ()  # workers not heard of for three of their intervals, by the last window of the clock
+    heard_at: float = -math.inf  # its end
 
 
 class Consumption(NamedTuple):
@@ -65,6 +73,7 @@ class Passage:
 
     def __init__(self, names: Iterable[str], now: Callable[[], float] | None) -> None:
         self._now = now
+        self._beats: dict[bytes, tuple[tuple[str, int], ...]] = {}  # by keys, a cache: where workers' ages lie
         self.jobs = {name: Passed() for name in names}
 
     def note(self, record: Stored) -> None:
@@ -75,6 +84,30 @@ class Passage:
                 self.jobs[record.job] = job._replace(counts=record.counts, counted_at=record.time)
         elif isinstance(record, Score) and record.job in self.jobs:
             self.jobs[record.job] = self._scored(self.jobs[record.job], record)
+        elif isinstance(record, PointColumns) and record.job in self.jobs and not record.revision:
+            self.jobs[record.job] = self._heard(self.jobs[record.job], record)
+
+    def _heard(self, job: Passed, record: PointColumns) -> Passed:
+        """Who is silent by this window; a window of very many series comes in parts."""
+        beats = self._beats_of(record.keys)
+        if not beats or record.end < job.heard_at:
+            return job
+        ages, intervals = record.column("value"), record.column("floor")
+        silent = [worker for worker, row in beats if ages[row] > SILENT * intervals[row]]
+        before = job.silent if record.end == job.heard_at else ()
+        return job._replace(silent=(*before, *silent), heard_at=record.end)
+
+    def _beats_of(self, keys: bytes) -> tuple[tuple[str, int], ...]:
+        if _BEAT not in keys:
+            return ()
+        found = self._beats.get(keys)
+        if found is None:
+            if len(self._beats) >= _KEPT:
+                self._beats.clear()
+            rows = enumerate(msgspec.msgpack.decode(keys))
+            found = tuple((worker, row) for row, (worker, _, _, metric) in rows if worker and metric == "heartbeat_age")
+            self._beats[keys] = found
+        return found
 
     def _scored(self, job: Passed, score: Score) -> Passed:
         if score.revision or score.end < job.closed:

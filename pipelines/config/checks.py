@@ -166,7 +166,7 @@ def _zone_faults(path: str, name: str) -> Iterator[Fault]:
 def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     positive = {
         "pane": job.pane, "tick": job.tick, "max_ahead": job.max_ahead, "max_series": job.max_series,
-        "shards": job.shards, "duplicate_horizon": job.duplicate_horizon,
+        "missing_after": job.missing_after, "shards": job.shards, "duplicate_horizon": job.duplicate_horizon,
         "labels.horizon": job.labels.horizon, "labels.timeout": job.labels.timeout,
         "detection.threshold": job.detection.threshold, "detection.threshold_twice": job.detection.threshold_twice,
         "detection.clear": job.detection.clear, "detection.history": job.detection.history,

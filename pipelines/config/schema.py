@@ -111,6 +111,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     allowed_lateness: float = 0.0
     max_hold: float | None = None  # None: three of the shortest windows
     max_ahead: float = 300.0
+    missing_after: float = 600.0  # a worker silent for so long, and three of its intervals, is a fact
     max_series: int = 20_000
     shards: int = 1
     workers: int = 0  # expected number, 0: the maximum of the last hour

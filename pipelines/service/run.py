@@ -90,6 +90,7 @@ class Service:
         sources = Sources(
             self._config, self._own_bus(), self._parts.open_query, self.health, self._health.process_metrics,
             self._health.unready, self._parts.topology, self._now,
+            self.silent,
         )  # fmt: skip
         app = server.application(sources, guard, static)
         self._health.clients = lambda: events.clients(app)
@@ -119,6 +120,10 @@ class Service:
     def parked(self) -> list[Left]:
         """What is kept of jobs that are not configured now."""
         return left(self._keyed)
+
+    def silent(self, job: str) -> tuple[str, ...]:
+        """The workers of a job that were not heard of for three of their intervals."""
+        return self._health.passage.jobs[job].silent
 
     def health(self) -> dict[str, Any]:
         """Lags in messages and the state of each consumer, upstream first."""

@@ -87,6 +87,7 @@ class Job:
     pane: int = 0
     max_hold: int = 0
     max_ahead: int = 0
+    missing_after: int = 0
     counting: int = 0  # index of the shortest window: counters are emitted when it closes
 
     def configure(self, config: JobConfig) -> None:
@@ -95,6 +96,7 @@ class Job:
         self.config = config
         self.pane = to_micros(config.pane)
         self.max_ahead = to_micros(config.max_ahead)
+        self.missing_after = to_micros(config.missing_after)
         shortest = min((spec.length for spec in config.windows), default=config.pane)
         self.max_hold = to_micros(HOLD_WINDOWS * shortest if config.max_hold is None else config.max_hold)
         ranks = [(spec.length, spec.kind != "wall", index) for index, spec in specs]

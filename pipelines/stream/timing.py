@@ -91,7 +91,7 @@ def _start(job: Job, time: int) -> None:
 
 def _of_member(job: Job, name: str, worker: Worker) -> list[Deadline]:
     member = worker.member
-    silent, missing = watermark.silent_at(member), watermark.missing_at(member)
+    silent, missing = watermark.silent_at(member), watermark.missing_at(member, job.missing_after)
     if silent is None or missing is None:
         return []
     if member.state == "missing":

@@ -14,12 +14,11 @@ from typing import Final, Literal
 import msgspec
 
 from streamgauge.pipelines.metrics import Presence
-from streamgauge.pipelines.stream.windows import to_micros, to_seconds
+from streamgauge.pipelines.stream.windows import to_seconds
 from streamgauge.tracer.records import TraceBatch
 
 FAR_PAST: Final = -(10**18)
 SILENT_INTERVALS: Final = 3
-RESTART_GRACE: Final = to_micros(600.0)  # a worker that restarts gets this long before its absence pages
 KEPT_INCARNATIONS: Final = 8
 KEPT_RESTARTS: Final = 64
 COUNTS: Final = ("records", "points", "late", "duplicate", "superseded", "clamped", "overflow", "dead", "lost")
@@ -107,9 +106,9 @@ def silent_at(member: Member) -> int | None:
     return None if member.heard is None else member.heard + SILENT_INTERVALS * member.interval
 
 
-def missing_at(member: Member) -> int | None:
-    """When a silent worker's absence is a fact: after the restart grace or three intervals, whichever is longer."""
-    return None if member.heard is None else member.heard + max(RESTART_GRACE, SILENT_INTERVALS * member.interval)
+def missing_at(member: Member, grace: int) -> int | None:
+    """When a silent worker's absence is a fact: after a restart's grace or three intervals, whichever is longer."""
+    return None if member.heard is None else member.heard + max(grace, SILENT_INTERVALS * member.interval)
 
 
 def behind_at(member: Member, max_hold: int) -> int:

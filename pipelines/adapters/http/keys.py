@@ -29,6 +29,7 @@ class Sources(NamedTuple):
     unready: Callable[[], tuple[str, ...]]
     topology: Callable[[str], Any]
     now: Callable[[], float]
+    silent: Callable[[str], tuple[str, ...]] = lambda job: ()  # workers not heard of for three of their intervals
 
 
 class Readers:

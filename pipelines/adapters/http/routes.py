@@ -16,6 +16,7 @@ from streamgauge.pipelines.paging import lineage
 from streamgauge.pipelines.ports import Query, StoreBusy
 
 _MOST: Final = 5000  # rows of one answer
+_NAMED: Final = 20  # silent workers that are named
 _LABELS: Final = ("worker", "domain", "entity", "metric")
 
 
@@ -69,8 +70,16 @@ def limit_shown(limit: Limit) -> dict[str, Any]:
 async def jobs(request: web.Request) -> web.StreamResponse:
     """Every configured job, with its latest scores if it has any."""
     stored = {row["job"]: row for row in await _ask(request, lambda query: query.jobs())}
-    configured = request.app[keys.SOURCES].config.jobs
-    return answer([with_phase(stored.get(job.name, {"job": job.name}), job) for job in configured])
+    sources = request.app[keys.SOURCES]
+    return answer([
+        with_phase(stored.get(job.name, {"job": job.name}), job) | _silence(sources.silent(job.name))
+        for job in sources.config.jobs
+    ])  # fmt: skip
+
+
+def _silence(workers: tuple[str, ...]) -> dict[str, Any]:
+    """Workers that are silent, though it is no fact yet that they are missing: how many, and the first names."""
+    return {"silent_workers": len(workers), "silent": sorted(workers)[:_NAMED]}
 
 
 async def scores(request: web.Request) -> web.StreamResponse:

@@ -161,7 +161,7 @@ MUTANTS = [
     Mutant("a jump is loss", intake, "LOST", intake.DUPLICATE, test_rules.test_a_jump_in_the_sequence_is_loss),
     Mutant("silent after three intervals", watermark, "SILENT_INTERVALS", 4,
            test_rules.test_a_silent_member_stops_holding_after_three_intervals_and_is_missing_after_the_restart_grace),
-    Mutant("a restart has its grace", watermark, "RESTART_GRACE", 0,
+    Mutant("a restart has its grace", watermark, "missing_at", lambda member, grace: watermark.silent_at(member),
            test_rules.test_a_silent_member_stops_holding_after_three_intervals_and_is_missing_after_the_restart_grace),
     Mutant("the silent do not hold", watermark, "holds", lambda member: member.state != "left",
            test_rules.test_a_silent_member_stops_holding_after_three_intervals_and_is_missing_after_the_restart_grace),

@@ -64,9 +64,10 @@ function headline(ctx) {
   const of = (state) => ctx.jobs.filter((row) => row.state === state).length;
   const parts = [[sum('open_incidents'), 'root cause', 'root causes', 'broken'], [sum('suppressed'), 'suppressed alert', 'suppressed alerts', ''],
     [sum('missing_workers'), 'missing worker', 'missing workers', 'broken'],
+    [sum('silent_workers'), 'silent worker', 'silent workers', 'stale', ctx.jobs.flatMap((row) => row.silent ?? []).join(', ')],
     [of('stale'), 'stale job', 'stale jobs', 'stale'], [of('warming') + of('learning'), 'learning', 'learning', 'warming'], [ctx.jobs.length, 'job', 'jobs', '']];
   return parts.filter(([n, , , state]) => n || !state || state === 'broken')
-    .map(([n, one, many, state]) => el('span', { class: n && state ? `is-${state}` : '' }, el('b', {}, format.count(n)), ` ${n === 1 ? one : many}`));
+    .map(([n, one, many, state, title]) => el('span', { class: n && state ? `is-${state}` : '', title: title ? format.name(title, 300) : null }, el('b', {}, format.count(n)), ` ${n === 1 ? one : many}`));
 }
 
 function drawTiles(box, ctx) {
