@@ -7,6 +7,7 @@ today's form costs a look at its first item.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -54,6 +55,11 @@ def _with_facts(old: list[Any]) -> list[Any]:
     return [2, *old[1:], []]
 
 
+def _with_latest(old: list[Any]) -> list[Any]:
+    """Each job gets the time of the furthest anomaly taken: not known."""
+    return [2, {name: [*job, math.inf] for name, job in old[1].items()}]
+
+
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
     "combiner": Form(3, {1: _with_pieces, 2: _with_newer_parts}),
@@ -63,7 +69,7 @@ FORMS: Final[dict[str, Form]] = {
     "folder": Form(1),
     "operator": Form(3, {1: _with_timely, 2: _with_newer_parts}),
     "outbox": Form(1),
-    "pager": Form(1),
+    "pager": Form(2, {1: _with_latest}),
     "scorer": Form(1),
     "second stage": Form(2, {1: _with_facts}),
     "verdicts": Form(1),
