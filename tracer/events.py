@@ -25,6 +25,7 @@ class Tensor(NamedTuple):
     rows: int = 0
     nonfinite: int | None = None  # None: counted from the arrays
     touched: ArrayLike | None = None  # of a table, the rows that the update touched; None: the whole weight
+    apparent: bool = False  # the update holds those of other workers, too
 
 
 class Measured(NamedTuple):
@@ -37,6 +38,7 @@ class Measured(NamedTuple):
     positives: Array | None
     rows: int
     touched: float | None
+    apparent: bool = False
 
 
 class Observed(NamedTuple):
@@ -120,7 +122,7 @@ def measure(tensor: Tensor) -> Measured:
     touched = weight if tensor.touched is None else _norm(tensor.touched)[0]
     nonfinite = sum(count for _, count in found) if tensor.nonfinite is None else int(tensor.nonfinite)
     positives = None if tensor.positives is None else np.array(tensor.positives, np.int64).ravel()
-    return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows), touched)
+    return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows), touched, tensor.apparent)
 
 
 def _norm(value: ArrayLike | None) -> tuple[float | None, int]:

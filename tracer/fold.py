@@ -207,7 +207,7 @@ class Fold:
         if tensor.update is not None and tensor.touched is not None:
             ratio = tensor.update / max(tensor.touched, 1e-12)
             if math.isfinite(ratio):
-                self.panes.point("train", "update_ratio", entity, ratio)
+                self.panes.point("train", "apparent_update_ratio" if tensor.apparent else "update_ratio", entity, ratio)
         if tensor.nonfinite:
             self.panes.add("train", "nonfinite", entity, tensor.nonfinite)
             self.panes.hard("nonfinite", entity, float(tensor.nonfinite))

@@ -21,7 +21,7 @@ from streamgauge.tracer.control import (
     fault_of_plan,
     is_targeted,
 )
-from streamgauge.tracer.selection import Entry, Select, Selection, cost_of
+from streamgauge.tracer.selection import Entry, Select, Selection, cost_of, resolved
 
 
 class _Live(msgspec.Struct, frozen=True):
@@ -127,6 +127,7 @@ class Plans:
             self._tell(made, "not-targeted", "")
             self._live.pop(made.plan, None)
             return
+        made = msgspec.structs.replace(made, select=resolved(made.select, catalogue))
         cost = cost_of(made.select, catalogue, steps_s)
         fault = fault or self._fault_of_cost(made, cost.matched, cost.bytes_s)
         if fault:

@@ -29,6 +29,7 @@ class Select(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     names: tuple[str, ...] = ()
     emit: Emit = "stats"
     every: int = 10  # steps
+    group: str = ""  # only what this collection of the graph holds (GraphKeys)
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,6 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shape: tuple[int, ...] = ()
     dtype: str = ""
     bytes: int = 0
+    groups: tuple[str, ...] = ()  # collections of the graph that hold it
 
 
 class Cost(NamedTuple):
@@ -66,18 +68,43 @@ BOOT: Final = (
 
 
 def matches(select: Select, name: str) -> bool:
-    """Whether a select takes a name.
+    """Whether a select takes a name, in any of its spellings.
 
     >>> matches(Select(collection="weights", include="^dense", exclude="bias$"), "dense/kernel")
     True
+    >>> matches(Select(collection="weights", names=("dense/kernel",)), "dense/kernel/part_1:0")
+    True
     """
-    if select.exclude and re.search(select.exclude, name):
+    names = spellings(name)
+    if select.exclude and any(re.search(select.exclude, one) for one in names):
         return False
-    if select.names and name in select.names:
+    if select.names and any(one in select.names for one in names):
         return True
     if select.include:
-        return re.search(select.include, name) is not None
+        return any(re.search(select.include, one) for one in names)
     return not select.names
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """A name, and what people call it: without the number of a TensorFlow output, without the part of a variable.
+
+    >>> spellings("layer1/weights/part_1:0")
+    ('layer1/weights/part_1:0', 'layer1/weights/part_1', 'layer1/weights')
+    """
+    bare = re.sub(r":\d+$", "", name)
+    return tuple(dict.fromkeys((name, bare, re.sub(r"/part_\d+$", "", bare))))
+
+
+def resolved(selects: Iterable[Select], catalogue: Iterable[Entry]) -> tuple[Select, ...]:
+    """The selects with each collection of the graph replaced by the names that it holds and the select takes."""
+    entries = tuple(catalogue)
+    return tuple(_listed(select, entries) if select.group else select for select in selects)
+
+
+def _listed(select: Select, entries: Iterable[Entry]) -> Select:
+    names = sorted(entry.name for entry in entries if select.group in entry.groups and matches(select, entry.name))
+    nothing = ("",)  # no names at all would mean everything
+    return msgspec.structs.replace(select, group="", include="", exclude="", names=tuple(names) or nothing)
 
 
 def fault_of(select: Select) -> str:

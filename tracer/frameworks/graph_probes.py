@@ -55,47 +55,41 @@ class Probes:
         ]
 
     def _group(self, parts: Sequence[Part]) -> Group:
-        rows: list[list[Any]] = []
+        rows, halves = [], []
         for part in parts:
             with beside(part.variable):
                 rows.append(self._row(part))
-        flat = [norm for row in rows for norm in row]
-        norms = tf.reshape(tf.stack([tf.cast(tf.sqrt(2.0 * half), tf.float32) for half in flat]), (-1, 4))
-        finite = tf.math.is_finite(tf.add_n([tf.cast(half, tf.float32) for half in flat]))
-        bad = tf.cond(
-            finite,
-            lambda: tf.zeros((len(parts), 1)),
-            lambda: tf.cast(tf.reduce_sum(tf.cast(~tf.math.is_finite(norms), tf.int32), 1, keepdims=True), tf.float32),
+                halves += [tf.cast(tf.nn.l2_loss(tensor), tf.float32) for tensor in rows[-1]]
+        scale = tf.constant([[1.0, 1.0, 1.0, math.sqrt(_times(part.variable))] for part in parts])
+        packed = tf.cond(
+            tf.math.is_finite(tf.add_n(halves)),
+            lambda: tf.pad(scale * tf.reshape(tf.sqrt(2.0 * tf.stack(halves)), (-1, 4)), [[0, 0], [0, 1]]),
+            lambda: _exact(rows, scale),
         )
-        return Group(frozenset(part.update for part in parts), tuple(parts), tf.concat([norms, bad], axis=1))
+        return Group(frozenset(part.update for part in parts), tuple(parts), packed)
 
     def _row(self, part: Part) -> list[Any]:
-        """Half the squares of gradient, update, touched and weight."""
+        """Gradient, update, touched and weight, of which the norms are told."""
         variable, nothing = part.variable, tf.constant(0.0)
         with tf.control_dependencies([part.update]):
-            weight, scale = _after(variable)
-        half = tf.nn.l2_loss(tf.cast(weight, tf.float32))
-        self._list("weights", part.name, [(part.name, _some_rows(variable, part.update))], variable)
+            weight, some = _read(variable, _SAMPLE), _read(variable, RAW_ROWS)
+        self._list("weights", part.name, [(part.name, some)], variable)
         gradient = update = nothing
-        touched = half
         if part.gradient is not None and part.indices is None:
-            gradient = tf.nn.l2_loss(tf.cast(part.gradient, tf.float32))
-            self._list("gradients", part.name, [(part.name, part.gradient)], variable)
-            if part.read is not None:
-                change = weight - part.read
-                update = tf.nn.l2_loss(tf.cast(change, tf.float32))
-                self._list("updates", part.name, [(part.name, change)], variable)
+            gradient = part.gradient
+            self._list("gradients", part.name, [(part.name, gradient)], variable)
+            if part.read is not None and _times(variable) == 1.0:
+                update = weight - part.read
+                self._list("updates", part.name, [(part.name, update)], variable)
         elif part.gradient is not None:
-            rows, summed = _by_row(part)
-            gradient = tf.nn.l2_loss(tf.cast(summed, tf.float32))
-            names = [(part.name, summed), (f"{part.name}/rows", rows)]
-            self._list("gradients", part.name, names, variable)
-        return [gradient, update, touched, half * scale]
+            touched, gradient = _by_row(part)
+            self._list("gradients", part.name, [(part.name, gradient), (f"{part.name}/rows", touched)], variable)
+        return [gradient, update, weight, weight]
 
     def _list(self, collection: Collection, name: str, raw: list[tuple[str, Any]], like: Any) -> None:
         self.raw[collection, name] = raw
-        shape = tuple(-1 if size is None else int(size) for size in like.shape)
-        known = [int(size) for size in raw[0][1].shape if size is not None]
+        shape = tuple(-1 if size is None else size for size in like.shape.as_list())
+        known = [size for size in raw[0][1].shape.as_list() if size is not None]
         self._sizes[collection, name] = (shape, like.dtype.base_dtype.name, math.prod(known) * like.dtype.size)
 
 
@@ -104,9 +98,10 @@ def tensors_of(group: Group, packed: Any) -> dict[str, Tensor]:
     found = {}
     for part, row in zip(group.parts, np.asarray(packed, np.float64).tolist(), strict=True):
         gradient, update, touched, weight, bad = row
+        has_update = part.read is not None and _times(part.variable) == 1.0
         found[part.name] = Tensor(
-            weight=weight, gradient=None if part.gradient is None else gradient,
-            update=None if part.read is None else update, touched=touched, nonfinite=int(bad), apparent=part.is_shared,
+            weight=weight, gradient=None if part.gradient is None else gradient, update=update if has_update else None,
+            touched=touched, nonfinite=int(bad), apparent=part.is_shared,
         )  # fmt: skip
     return found
 
@@ -134,21 +129,30 @@ def hide(graph: Any) -> None:
     graph.as_graph_def = without
 
 
-def _after(variable: Any) -> tuple[Any, float]:
-    """A variable's values, or those of evenly spaced rows, and how many times more there are."""
-    if math.prod(variable.shape) <= WHOLE or len(variable.shape) < 2:
-        return tf.identity(variable.read_value()), 1.0
+def _times(variable: Any) -> float:
+    """How many times more values a table has than the rows of it that are read; 1.0: it is no table."""
+    shape = variable.shape.as_list()
+    return max(1.0, shape[0] / _SAMPLE) if math.prod(shape) > WHOLE and len(shape) > 1 else 1.0
+
+
+def _read(variable: Any, most: int) -> Any:
+    """A variable's values, or those of evenly spaced rows of a table."""
+    if _times(variable) == 1.0:
+        return tf.identity(variable.read_value())
     count = int(variable.shape[0])
-    rows = np.linspace(0, count - 1, min(_SAMPLE, count)).astype(np.int64)
-    return variable.sparse_read(tf.constant(rows)), count / len(rows)
+    return variable.sparse_read(tf.constant(np.linspace(0, count - 1, min(most, count)).astype(np.int64)))
 
 
-def _some_rows(variable: Any, update: Any) -> Any:
-    with tf.control_dependencies([update]):
-        if math.prod(variable.shape) <= WHOLE or len(variable.shape) < 2:
-            return tf.identity(variable.read_value())
-        rows = np.linspace(0, int(variable.shape[0]) - 1, RAW_ROWS).astype(np.int64)
-        return variable.sparse_read(tf.constant(rows))
+def _exact(rows: Sequence[Sequence[Any]], scale: Any) -> Any:
+    """The slow way, where a square is not finite: norms in float64, and how many values are not finite."""
+    wide = [tf.cast(tensor, tf.float64) for row in rows for tensor in row]
+    norms = tf.reshape(tf.stack([tf.sqrt(tf.reduce_sum(tf.square(tensor))) for tensor in wide]), (-1, 4))
+    bad = [tf.add_n([_bad(tensor) for tensor in (row[0], row[1], row[3])]) for row in rows]
+    return tf.concat([scale * tf.cast(norms, tf.float32), tf.stack(bad)[:, None]], axis=1)
+
+
+def _bad(tensor: Any) -> Any:
+    return tf.cast(tf.size(tensor) - tf.math.count_nonzero(tf.math.is_finite(tensor), dtype=tf.int32), tf.float32)
 
 
 def _by_row(part: Part) -> tuple[Any, Any]:

@@ -59,13 +59,9 @@ def activations_of(graph: Any) -> dict[str, Any]:
 
 def groups_of(graph: Any, name: str) -> tuple[str, ...]:
     """The collections of the graph that hold a variable or tensor of this name."""
-    return tuple(
-        sorted(
-            key
-            for key in graph.get_all_collection_keys()
-            if isinstance(key, str) and any(getattr(item, "name", None) == name for item in graph.get_collection_ref(key))
-        )
-    )
+    keys = [key for key in graph.get_all_collection_keys() if isinstance(key, str)]
+    held = {key: {getattr(item, "name", None) for item in graph.get_collection_ref(key)} for key in keys}
+    return tuple(sorted(key for key, names in held.items() if name in names))
 
 
 def reaches(operations: list[Any], wanted: set[Any]) -> set[Any]:
@@ -89,10 +85,9 @@ def _part_of(variable: Any) -> Part | None:
     gradient = _input_of(update, "grad", "delta", "updates", "value")
     indices = _input_of(update, "indices")
     if gradient is not None:
-        rank = None if indices is not None else variable.shape
-        gradient = _nearest(gradient, lambda tensor: _fits(tensor, variable, rank)) or gradient
+        gradient = _nearest(gradient, lambda tensor: _fits(tensor, variable, is_sparse=indices is not None))
     if indices is not None:
-        indices = _nearest(indices, lambda tensor: tensor.dtype.is_integer and tensor.shape.rank == 1) or indices
+        indices = _nearest(indices, lambda tensor: tensor.dtype.is_integer and tensor.shape.rank == 1)
     if gradient is not None and not _GRADIENTS.search(gradient.op.name) and "Scatter" in update.type:
         gradient = None  # the step, not the gradient
     read = _read_of(variable, gradient) if _is_resource(variable) and indices is None else None
@@ -109,16 +104,20 @@ def _input_of(operation: Any, *names: str) -> Any | None:
     return next((operation.inputs[arguments.index(name)] for name in names if name in arguments), None)
 
 
-def _fits(tensor: Any, variable: Any, shape: Any | None) -> bool:
-    if tensor.dtype != variable.dtype.base_dtype:
+def _fits(tensor: Any, variable: Any, *, is_sparse: bool) -> bool:
+    shape, whole = tensor.shape, variable.shape
+    if tensor.dtype != variable.dtype.base_dtype or shape.rank is None:
         return False
-    if shape is None:  # rows of a table
-        return bool(tensor.shape.rank == variable.shape.rank and tensor.shape[1:].is_compatible_with(variable.shape[1:]))
-    return bool(tensor.shape.rank is not None and tensor.shape.is_compatible_with(shape))
+    if is_sparse:  # rows of a table
+        return bool(shape.rank == whole.rank and shape[1:].is_compatible_with(whole[1:]))
+    return bool(shape.is_compatible_with(whole))
 
 
-def _nearest(tensor: Any, fits: Callable[[Any], bool]) -> Any | None:
-    """Going back from a tensor, the first one that the gradient computation made: what clipping has not touched."""
+def _nearest(tensor: Any, fits: Callable[[Any], bool]) -> Any:
+    """Going back from a tensor, the first one that the gradient computation made: what clipping has not touched.
+
+    The tensor itself where there is none.
+    """
     seen, queue = {tensor.op}, deque([(tensor, 0)])
     while queue:
         one, depth = queue.popleft()
@@ -128,7 +127,7 @@ def _nearest(tensor: Any, fits: Callable[[Any], bool]) -> Any | None:
             if other.op not in seen and depth < _DEPTH:
                 seen.add(other.op)
                 queue.append((other, depth + 1))
-    return None
+    return tensor
 
 
 def _read_of(variable: Any, gradient: Any | None) -> Any | None:

@@ -20,7 +20,8 @@ keras = pytest.importorskip("keras", reason="Keras is not installed (extra `kera
 
 from streamgauge.tracer.frameworks.keras import KerasTracer  # noqa: E402 - after the skip
 from streamgauge.tracer.frameworks.norms import COLUMNS, Summaries  # noqa: E402
-from tests.tracer.frameworks.keras_job import EVERY, RAW, ROWS, Job, model_of, rows_of  # noqa: E402
+from tests.tracer.frameworks.job import EVERY, RAW, ROWS, Job  # noqa: E402
+from tests.tracer.frameworks.keras_model import model_of, rows_of  # noqa: E402
 
 pytestmark = pytest.mark.real
 

@@ -16,7 +16,8 @@ keras = pytest.importorskip("keras", reason="Keras is not installed (extra `kera
 
 from streamgauge.tracer.frameworks.keras import KerasTracer  # noqa: E402
 from streamgauge.tracer.selection import Select  # noqa: E402
-from tests.tracer.frameworks.keras_job import EVERY, ROWS, Job, model_of, rows_of  # noqa: E402 - after the skip
+from tests.tracer.frameworks.job import EVERY, ROWS, Job  # noqa: E402 - after the skip
+from tests.tracer.frameworks.keras_model import model_of, rows_of  # noqa: E402
 
 pytestmark = pytest.mark.real
 

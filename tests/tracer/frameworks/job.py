@@ -1,11 +1,8 @@
-"""A small Keras model, a tracer on a bus in memory, and what arrived there."""
+"""A tracer on a bus in memory, and what arrived there."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import keras
-import numpy as np
 
 from streamgauge.tracer import arrays, records
 from streamgauge.tracer.selection import BOOT, Select
@@ -15,22 +12,6 @@ from streamgauge.tracer.transport import MemoryLog
 EVERY = tuple(Select(collection=c, every=1) for c in ("weights", "gradients", "updates", "activations"))
 RAW = tuple(Select(collection=c, every=1, emit="raw") for c in ("weights", "gradients", "updates"))
 ROWS = 16
-
-
-def model_of(optimizer: Any = None, activation: str = "relu", **options: Any) -> Any:
-    keras.utils.set_random_seed(1)
-    ids = keras.Input((3,), dtype="int32", name="ids")
-    x = keras.layers.Embedding(50, 4, name="table")(ids)
-    x = keras.layers.Flatten()(x)
-    x = keras.layers.Dense(8, activation=activation, name="hidden")(x)
-    model = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid", name="out")(x))
-    model.compile(optimizer or keras.optimizers.SGD(0.5), "binary_crossentropy", **options)
-    return model
-
-
-def rows_of(count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    generator = np.random.default_rng(2)
-    return generator.integers(0, 50, (count, 3)).astype("int32"), generator.integers(0, 2, (count, 1)).astype("float32")
 
 
 class Job:
@@ -64,3 +45,9 @@ class Job:
             for message in messages
             if (arrays.decode(message).collection, arrays.decode(message).name) == (collection, name)
         ]
+
+    def raw_names(self) -> list[tuple[str, str]]:
+        """Collection and name of every raw array."""
+        self.batches()
+        chunks = [arrays.decode(message.value) for message in self.log.read("tensors", 0, 10_000)]
+        return [(chunk.collection, chunk.name) for chunk in chunks]
