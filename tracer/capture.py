@@ -19,7 +19,7 @@ _PARTS: Final[tuple[tuple[Collection, str], ...]] = (
     ("updates", "update"),
     ("activations", "positives"),
 )
-_NOTHING: Final = dict.fromkeys(("weight", "gradient", "update", "positives", "touched"))
+_NOTHING: Final[dict[str, Any]] = dict.fromkeys(("weight", "gradient", "update", "positives", "touched"))
 Emit = Callable[[Collection, str, Any], None]  # takes a raw array that a plan asked for
 
 
@@ -60,7 +60,7 @@ class Capture:
             if "update" in kept:  # the ratio needs what was updated
                 kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
             if kept:
-                found[name] = measure(tensor._replace(**(_NOTHING | kept)))
+                found[name] = measure(tensor._replace(**_NOTHING | kept))
         return found
 
     def list(self, collection: Collection, name: str, value: ArrayLike | None = None) -> None:

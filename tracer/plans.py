@@ -21,7 +21,7 @@ from streamgauge.tracer.control import (
     fault_of_plan,
     is_targeted,
 )
-from streamgauge.tracer.selection import Entry, Select, Selection, cost_of, resolved
+from streamgauge.tracer.selection import Entry, Select, Selection, cost_of, resolved, unsupported
 
 
 class _Live(msgspec.Struct, frozen=True):
@@ -129,6 +129,8 @@ class Plans:
             return
         made = msgspec.structs.replace(made, select=resolved(made.select, catalogue))
         cost = cost_of(made.select, catalogue, steps_s)
+        if not fault and not cost.matched:
+            fault = unsupported(made.select, catalogue)
         fault = fault or self._fault_of_cost(made, cost.matched, cost.bytes_s)
         if fault:
             self._tell(made, "rejected", fault, cost.matched, cost.bytes_s)

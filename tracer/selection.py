@@ -48,6 +48,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dtype: str = ""
     bytes: int = 0
     groups: tuple[str, ...] = ()  # collections of the graph that hold it
+    unsupported: str = ""  # why it is there and yet cannot be traced
 
 
 class Cost(NamedTuple):
@@ -90,9 +91,11 @@ def spellings(name: str) -> tuple[str, ...]:
 
     >>> spellings("layer1/weights/part_1:0")
     ('layer1/weights/part_1:0', 'layer1/weights/part_1', 'layer1/weights')
+    >>> spellings("tower.weight/shard_3")
+    ('tower.weight/shard_3', 'tower.weight')
     """
     bare = re.sub(r":\d+$", "", name)
-    return tuple(dict.fromkeys((name, bare, re.sub(r"/part_\d+$", "", bare))))
+    return tuple(dict.fromkeys((name, bare, re.sub(r"/(part|shard)_\d+$", "", bare))))
 
 
 def resolved(selects: Iterable[Select], catalogue: Iterable[Entry]) -> tuple[Select, ...]:
@@ -125,7 +128,7 @@ def fault_of(select: Select) -> str:
 
 def cost_of(selects: Iterable[Select], catalogue: Iterable[Entry], steps_s: float) -> Cost:
     """How many things the selects match, and the bytes a second that sending them would take."""
-    entries = sorted(catalogue, key=lambda entry: (entry.collection, entry.name))
+    entries = sorted((e for e in catalogue if not e.unsupported), key=lambda entry: (entry.collection, entry.name))
     matched: set[tuple[str, str]] = set()
     bytes_s = 0.0
     for select in selects:
@@ -134,6 +137,13 @@ def cost_of(selects: Iterable[Select], catalogue: Iterable[Entry], steps_s: floa
                 matched.add((entry.collection, entry.name))
                 bytes_s += (entry.bytes if select.emit == "raw" else STATS_BYTES) * steps_s / select.every
     return Cost(len(matched), bytes_s)
+
+
+def unsupported(selects: Iterable[Select], catalogue: Iterable[Entry]) -> str:
+    """Why something that the selects ask for cannot be traced, or ""."""
+    entries = sorted((e for e in catalogue if e.unsupported), key=lambda entry: entry.name)
+    found = (e for s in selects for e in entries if e.collection == s.collection and matches(s, e.name))
+    return next((f"{entry.name} is unsupported: {entry.unsupported}" for entry in found), "")
 
 
 class Selection:

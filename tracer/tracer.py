@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 import time as clocks
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from streamgauge.tracer.buffer import Priority
 from streamgauge.tracer.capture import Capture
 from streamgauge.tracer.events import Event, Idled, Labelled, Measured, Observed, Raw, Scalar, Stepped, Tensor
 from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.identity import identity
 from streamgauge.tracer.incarnation import Incarnation, Settings
 from streamgauge.tracer.joins import Labels
 from streamgauge.tracer.profiles import Declared, Feature, FeatureKind
@@ -62,7 +64,7 @@ class Tracer:
     """Tells what one worker of one job sees, learns and does.
 
     Args:
-        job, worker: who this is.
+        job, worker: who this is; a worker that is None is found in the environment (`tracer.identity`), with its role.
         transport: where records go, such as `LocalLog(path)` or `KafkaTransport(bootstrap)`.
         clock: seconds since the epoch. None: wall time, with threads of the tracer's own. A clock that is given (a
             replay's stream time) is driven by its owner, who calls `beat()` or `flush()` after it moved: no thread.
@@ -80,19 +82,23 @@ class Tracer:
     """
 
     def __init__(
-        self, job: str, worker: str, transport: Transport, *, clock: Callable[[], float] | None = None,
+        self, job: str, worker: str | None, transport: Transport, *, clock: Callable[[], float] | None = None,
         pane: float = 10.0, interval: float | None = None,
         features: Sequence[Declared] | Mapping[str, FeatureKind] = (), labels: Labels | None = None,
         max_age: float | None = None, modulus: int = 1, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
-        select: Sequence[Select] = BOOT, roles: Sequence[str] = (), tags: Mapping[str, str] | None = None,
+        select: Sequence[Select] = BOOT, roles: Sequence[str] | None = None, tags: Mapping[str, str] | None = None,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
     ) -> None:  # fmt: skip
         _check(pane=pane, interval=interval, shards=shards, modulus=modulus)
+        who = identity(os.environ, socket.gethostname())
+        who = who if worker is None else who._replace(worker=worker)
         self._settings = Settings(
-            job=job, worker=worker, pane=pane, interval=interval or pane, shards=shards, mode=mode,
+            job=job, worker=who.worker, pane=pane, interval=interval or pane, shards=shards, mode=mode,
             features=dict(features) if isinstance(features, Mapping) else tuple(features),
             salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
-            modulus=modulus, select=tuple(select), roles=tuple(roles), tags=dict(tags or {}), limit=limit, usage=usage,
+            modulus=modulus, select=tuple(select),
+            roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
+            usage=usage,
         )  # fmt: skip
         self._transport = transport
         self._clock = clocks.time if clock is None else lambda: float(clock())  # a replay's may give numpy numbers

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.tracer.selection import BOOT, Entry, Select, Selection, cost_of, fault_of, matches
+from streamgauge.tracer.selection import (
+    BOOT,
+    Entry,
+    Select,
+    Selection,
+    cost_of,
+    fault_of,
+    matches,
+    resolved,
+    unsupported,
+)
 
 NAMES = ["dense/kernel", "dense/bias", "embedding/table"]
 
@@ -97,3 +107,32 @@ def test_what_is_accepted_matches_a_long_name_in_no_time(pattern: str) -> None:
 
 def test_every_must_be_positive() -> None:
     assert fault_of(Select(collection="weights", every=0)) == "every must be >= 1, got 0"
+
+
+def test_a_collection_of_the_graph_selects_what_it_holds() -> None:
+    catalogue = [
+        Entry(name="layer1/weights/part_0:0", collection="weights", groups=("trainable_variables",)),
+        Entry(name="layer1/weights/part_1:0", collection="weights", groups=("trainable_variables", "mine")),
+        Entry(name="moving_mean:0", collection="weights", groups=("global_variables",)),
+    ]
+    (select,) = resolved([Select(collection="weights", group="mine")], catalogue)
+    assert select.names == ("layer1/weights/part_1:0",)
+    assert [entry.name for entry in catalogue if matches(select, entry.name)] == ["layer1/weights/part_1:0"]
+    (nothing,) = resolved([Select(collection="weights", group="none")], catalogue)
+    assert not any(matches(nothing, entry.name) for entry in catalogue)
+
+
+@pytest.mark.parametrize("asked", ["layer1/weights", "layer1/weights/part_1", "layer1/weights/part_1:0"])
+def test_a_part_of_a_variable_is_found_by_each_of_its_spellings(asked: str) -> None:
+    name = "layer1/weights/part_1:0"
+    assert matches(Select(collection="weights", names=(asked,)), name)
+    assert matches(Select(collection="weights", include=f"^{asked}$"), name)
+    assert not matches(Select(collection="weights", names=("layer1",)), name)
+
+
+def test_what_is_unsupported_is_refused_by_its_reason() -> None:
+    catalogue = [Entry(name="_flat_param", collection="weights", unsupported="FSDP1 keeps flat parameters")]
+    select = [Select(collection="weights", include="flat")]
+    assert cost_of(select, catalogue, 1.0).matched == 0
+    assert unsupported(select, catalogue) == "_flat_param is unsupported: FSDP1 keeps flat parameters"
+    assert unsupported([Select(collection="gradients")], catalogue) == ""
