@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from streamgauge.anomaly.suppression.episodes import LEVEL, Episode, Waits
 from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.suppression.topology import Way, base_of, worker_of
 from streamgauge.anomaly.types import Alert, Matcher, Silence
+
+FACT: Final = 1e9  # the score of what is certain
 
 
 def explains(cause: Episode, effect: Episode, way: Way, waits: Waits) -> bool:
@@ -40,7 +43,8 @@ def may_hide(ledger: Ledger, root: Episode, episode: Episode) -> bool:
         return False
     if not one.worker or other.worker or base_of(one.node) == base_of(other.node):
         return True
-    return not is_common(ledger, base_of(other.node)) or is_common(ledger, base_of(one.node))
+    is_whole = other.score >= FACT or is_common(ledger, base_of(other.node))  # a fact of the job is no worker's doing
+    return not is_whole or is_common(ledger, base_of(one.node))
 
 
 def crosses(path: Sequence[str]) -> bool:

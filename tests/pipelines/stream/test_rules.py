@@ -180,6 +180,13 @@ def test_a_silent_member_stops_holding_after_three_intervals_and_is_missing_afte
     assert story.facts("missing")[1:] == [("b", 20.0, 620.0)]
 
 
+def test_how_long_a_restart_may_take_is_declared() -> None:
+    story = Story(max_hold=2000.0, missing_after=60.0)
+    story.live(30, "a", "b")
+    story.live(80, "a", since=30)
+    assert story.facts("missing") == [("b", 20.0, None)]
+
+
 def test_who_said_goodbye_or_was_scaled_away_is_not_missing() -> None:
     story = Story(workers=1, max_hold=2000.0)
     story.live(30, "a", "b", "c")
