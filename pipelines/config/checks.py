@@ -181,8 +181,7 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     for name, value in positive.items():
         yield from _positive(f"{at}.{name}", value)
     natural = {
-        "allowed_lateness": job.allowed_lateness, "missing_after": job.missing_after,
-        "workers": job.workers, "labels.margin": job.labels.margin,
+        "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
         "labels.silence": job.labels.silence, "detection.warm_up": job.detection.warm_up,
         **{f"minimum.{name}": least for name, least in job.minimum.items()},
     } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__}

@@ -35,8 +35,8 @@ WINDOW: Final = 60.0
 
 def root_of(fault: Fault) -> str:
     """The place that the page must name."""
-    at = f"@{fault.worker}" if fault.worker else ""
-    return {"null": f"feature:{fault.feature}", "held": "labels", "nan": "model", "killed": "heartbeat"}[fault.kind] + at
+    place = {"null": f"feature:{fault.feature}", "held": "labels", "nan": "model", "killed": "heartbeat"}[fault.kind]
+    return f"{place}@{fault.worker}" if fault.worker else place
 
 
 def begin(fault: Fault) -> float:
