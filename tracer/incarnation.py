@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamgauge.tracer import arrays, control, join_state, records
+from streamgauge.tracer.aside import PATIENCE, Aside
 from streamgauge.tracer.buffer import Buffer, Priority
 from streamgauge.tracer.events import Event, Raw
 from streamgauge.tracer.faults import Faults
@@ -24,7 +25,7 @@ from streamgauge.tracer.profiles import Declared, FeatureKind, Profiles
 from streamgauge.tracer.records import Mode, TraceBatch
 from streamgauge.tracer.remote import Remote
 from streamgauge.tracer.selection import Select
-from streamgauge.tracer.sender import Sender
+from streamgauge.tracer.sender import FAILURES, Sender
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.usage import Usage
 
@@ -74,6 +75,7 @@ class Incarnation:
         self.remote = Remote(settings.job, settings.worker, settings.select, settings.roles, settings.tags)
         self._folding = threading.Lock()
         self._exchanging = threading.Lock()
+        self._aside, self._trouble = Aside("tracer-exchange"), ""
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -119,17 +121,29 @@ class Incarnation:
             if final:
                 self._captured, self.fold = panes.captured, None
 
-    def exchange(self) -> bool:
-        """Send what waits and read the control topic: all I/O is here. Returns whether everything was sent."""
+    def exchange(self, patience: float = PATIENCE, *, in_turn: bool = False) -> bool:
+        """Send what waits and read the control topic, aside: a bus that hangs is waited for so long, once.
+
+        With `in_turn` what still hangs is waited for, too. Returns whether everything was sent.
+        """
+        if not self._aside.run(self._exchange, patience, in_turn=in_turn):
+            self.faults.count("send", TimeoutError("the transport hangs"), trips=False)
+            return False
+        return self.sender.is_empty
+
+    def _exchange(self) -> None:
         with self._exchanging:
             self.poll()
-            return self.sender.pump()
+            try:
+                self.sender.pump()
+            except FAILURES as error:
+                self.faults.count("send", error, trips=False)
 
     def flush(self, timeout: float) -> bool:
         """Everything captured so far on the bus, or False after `timeout` seconds."""
         self.turn(everything=True)
         if not self.is_threaded:
-            return self.exchange()
+            return self.exchange(timeout, in_turn=True)
         return self._wait(time.monotonic() + timeout)
 
     def close(self, timeout: float) -> bool:
@@ -139,10 +153,7 @@ class Incarnation:
         deadline = time.monotonic() + timeout
         self.turn(final=True)
         if not self.is_threaded:
-            thread = threading.Thread(target=self.exchange, name="tracer-close", daemon=True)
-            thread.start()
-            thread.join(max(0.0, deadline - time.monotonic()))
-            return self.sender.is_empty
+            return self.exchange(max(0.0, deadline - time.monotonic()), in_turn=True)
         sent = self._wait(deadline)
         self._stop.set()
         self._wake.set()
@@ -170,11 +181,15 @@ class Incarnation:
         remote, now, key = self.remote, self._clock(), control.key_of(self.settings.job, self.settings.worker)
         try:
             remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded)
-        except Exception as error:
+        except FAILURES as error:
             self.faults.count("control", error, trips=False)
+        if self.sender.trouble != self._trouble:
+            self._trouble = self.sender.trouble
+            remote.tell_again()
         try:
+            fault = self._trouble or self.faults.last
             tripped = self.faults.last if self.faults.is_tripped else ""
-            for topic, value in remote.news(self.name, now, steps, self.counters(), self.faults.last, tripped):
+            for topic, value in remote.news(self.name, now, steps, self.counters(), fault, tripped):
                 self.sender.put(topic, key, value, Priority.HARD)
         except Exception as error:
             self.faults.count("status", error, trips=False)
@@ -285,8 +300,16 @@ class Incarnation:
             if now - polled >= POLL:
                 self.poll()
                 polled = now
-            sent = self.sender.pump()
+            sent = self._pumped()
             pause = DRAIN if sent else min(BACKOFF, 2 * pause)
+
+    def _pumped(self) -> bool:
+        """Send; this thread outlives whatever a transport raises."""
+        try:
+            return self.sender.pump()
+        except BaseException as error:
+            self.faults.count("send", error, trips=False)
+            return False
 
     def _wait(self, deadline: float) -> bool:
         """Let the sending thread work until nothing waits or the deadline passes."""

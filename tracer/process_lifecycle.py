@@ -8,6 +8,8 @@ import time
 import weakref
 from typing import Final, Protocol
 
+from streamgauge.tracer.termination import say_goodbye_on_sigterm
+
 DEADLINE: Final = 2.0  # seconds that all tracers together may hold up the end of the process
 
 
@@ -33,6 +35,7 @@ def watch(tracer: Living) -> None:
     if not _watched:
         _watched.append(True)
         atexit.register(_close_all)
+        say_goodbye_on_sigterm(_close_all)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_begin_all_anew)
 

@@ -83,6 +83,10 @@ class Remote:
                 control.Catalogue(job=self._job, worker=self._worker, incarnation=incarnation, entries=entries)
             )
 
+    def tell_again(self) -> None:
+        """Say the status once more, though nothing of the plans has changed."""
+        self._told = ()
+
     def _remember(self, transport: Transport) -> None:
         said = transport.latest("status").get(control.key_of(self._job, self._worker))
         if said:

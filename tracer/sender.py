@@ -10,6 +10,7 @@ from streamgauge.tracer.transport import LogError, Transport
 
 Message = tuple[str, str, bytes]
 BATCH_BYTES: Final = 1_000_000
+FAILURES: Final = (Exception, SystemExit)  # a transport that wants the process to end may not end a training job
 
 
 class Sender:
@@ -18,6 +19,7 @@ class Sender:
     def __init__(self, transport: Transport, faults: Faults, limit: int) -> None:
         self.outbox: Buffer[Message] = Buffer(limit)
         self.sent = 0  # messages
+        self.trouble = ""  # why the last sending failed, "" if it did not
         self._transport = transport
         self._faults = faults
         self._unsent: list[Message] = []
@@ -44,12 +46,12 @@ class Sender:
         batch = self._unsent
         try:
             self._transport.send(batch)
-        except Exception as error:
-            self._faults.count("send", error, trips=False)
+        except FAILURES as error:
+            self._failed(error)
             if isinstance(error, LogError) and not error.retryable:
                 return self._send_singly()
             return False
-        self._unsent = []
+        self._unsent, self.trouble = [], ""
         self.sent += len(batch)
         return True
 
@@ -59,10 +61,14 @@ class Sender:
             try:
                 self._transport.send(self._unsent[:1])
                 self.sent += 1
-            except Exception as error:
+            except FAILURES as error:
                 if not isinstance(error, LogError) or error.retryable:
-                    self._faults.count("send", error, trips=False)
+                    self._failed(error)
                     return False
                 self._faults.count("refused", error, trips=False)
             self._unsent = self._unsent[1:]
         return True
+
+    def _failed(self, error: BaseException) -> None:
+        self._faults.count("send", error, trips=False)
+        self.trouble = f"sending fails: {type(error).__name__}: {error}"[:500]
