@@ -13,6 +13,8 @@ to window inside a slot, from winsorised successive differences (von Neumann 194
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
@@ -31,6 +33,8 @@ TRAILING: Final = 24  # windows
 CLASS_MINIMUM: Final = 4  # days of a class before it is told apart
 SLOT_MINIMUM: Final = 3  # days of a slot before it is told apart
 MEMORY: Final = 1.0 / 256  # weight of the newest difference in `wobble`
+_BY_SLOT: Final = ("level", "mads", "present", "reached")  # arrays with a value for each slot of the day
+Part = tuple[str, int, Callable[[], bytes]]  # name, number of its changes so far, and what encodes it
 
 
 class Moment(NamedTuple):
@@ -91,6 +95,8 @@ class Reference:
         self._classes = np.zeros((slots, DEPTH), dtype="|i1")
         self._moment: Moment | None = None
         self._cache: tuple[Moment, bytes, Expected] | None = None
+        self._changes = 0  # of what lies in no slot; not part of the state
+        self._slot_changes = [0] * slots
 
     @property
     def series(self) -> int:
@@ -108,6 +114,7 @@ class Reference:
         if self._moment is None or moment[:2] > self._moment[:2]:
             self._close_slot()
             self._moment = moment
+            self._changes += 1
         stamp = classed.tobytes()
         if self._cache is None or self._cache[0] != moment or self._cache[1] != stamp:
             self._cache = (moment, stamp, self._expect(moment, classed, remember=True))
@@ -120,6 +127,7 @@ class Reference:
         """
         if self._moment is None or moment[:2] != self._moment[:2]:
             return
+        self._changes += 1
         arrays, known = self._arrays, np.isfinite(level)
         arrays["open_present"].fill(1)
         arrays["open_reached"] |= known
@@ -147,15 +155,19 @@ class Reference:
         arrays["previous"][rows] = np.nan
         self.forget_excess(rows)
         self._cache = None
+        self._slot_changes = [changes + 1 for changes in self._slot_changes]
 
     def forget_excess(self, rows: Rows) -> None:
         """A change of `rows` is over."""
+        self._changes += 1
         self._arrays["excess"][rows] = np.nan
 
     def reindex(self, index: Rows) -> None:
         """Keep the series `index`, in that order; -1 is a new one."""
         self._arrays = pick(self._columns, self._arrays, index)
         self._cache = None
+        self._changes += 1
+        self._slot_changes = [changes + 1 for changes in self._slot_changes]
 
     def snapshot(self) -> bytes:
         """All state, exactly."""
@@ -172,11 +184,41 @@ class Reference:
         reference._arrays, reference._moment = unpack(state.arrays), state.moment
         return reference
 
+    def parts(self) -> Iterator[Part]:
+        """All state in parts that change apart: the slots of the day (most of it), of which one changes at a time."""
+        yield "now", self._changes, self._now
+        for slot, changes in enumerate(self._slot_changes):
+            yield str(slot), changes, partial(self._slot, slot)
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, bytes]) -> Reference:
+        """The reference that `parts` were taken of. Raises KeyError where one is missing."""
+        slots, series, moment, arrays = msgspec.msgpack.decode(parts["now"], type=tuple[int, int, Moment | None, bytes])
+        reference = cls(series, slots)
+        reference._arrays |= unpack(arrays)
+        reference._moment = moment
+        for slot in range(slots):
+            columns = unpack(parts[str(slot)])
+            reference._days[slot], reference._classes[slot] = columns["days"], columns["classes"]
+            for name in _BY_SLOT:
+                reference._arrays[name][:, slot] = columns[name]
+        return reference
+
+    def _now(self) -> bytes:
+        arrays = {name: array for name, array in self._arrays.items() if name not in _BY_SLOT}
+        return msgspec.msgpack.encode([self.slots, self.series, self._moment, pack(arrays)])
+
+    def _slot(self, slot: int) -> bytes:
+        columns = {name: self._arrays[name][:, slot] for name in _BY_SLOT}
+        return pack({"days": self._days[slot], "classes": self._classes[slot], **columns})
+
     def _close_slot(self) -> None:
         """The open slot becomes an entry of its day, over the one of 28 days before."""
         if self._moment is None:
             return
         day, slot, arrays = self._moment.day, self._moment.slot, self._arrays
+        self._changes += 1
+        self._slot_changes[slot] += 1
         place, bit = day % DEPTH, np.uint32(1 << (day % DEPTH))
         count = arrays["open_count"]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -201,6 +243,7 @@ class Reference:
             block[np.flatnonzero(classed)[enough]] = narrow[enough]
         center, mad, count = center_and_mad(block)
         few = count < SLOT_MINIMUM
+        self._slot_changes[slot] += remember
         mads = self._arrays["mads"] if remember else self._arrays["mads"].copy()
         mads[:, slot] = np.where(few, np.float32(np.nan), mad)
         spread = np.sqrt(shrunk(np.square(mad), count, pooled(mads)))

@@ -52,8 +52,18 @@ class Bus(Protocol):
         """The last value by key of a compacted topic (`control`, `status`, `catalogue`)."""
         ...
 
-    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
-        """Store a consumer's next offsets, and its state if given, in one transaction."""
+    def commit(
+        self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
+        rows: Mapping[tuple[str, str], bytes | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Store a consumer's next offsets, its state and rows of it if given, in one transaction.
+
+        Rows go by key and name; None takes one away, and those that are not named stay as they are.
+        """
+        ...
+
+    def rows(self, consumer: str, key: str) -> Sequence[tuple[str, bytes]]:
+        """The rows of one key that `commit` stored, by name."""
         ...
 
     def committed(self, consumer: str) -> tuple[dict[str, int], bytes | None]:

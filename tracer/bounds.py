@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-Reason = Literal["truncated", "oversized", "version", "kind", "type", "columns", "names", "time"]
+Reason = Literal["truncated", "oversized", "version", "kind", "type", "columns", "names", "time", "checksum"]
 
 MAX_BYTES: Final = 4 * 1024 * 1024  # one record; brokers' defaults are 1 MB, the tracer cuts its records at 512 kB
 MAX_POINTS: Final = 65_536  # names of a batch: a point's index is a u2

@@ -84,6 +84,7 @@ class MemoryLog:
         self._seen = threading.local()
         self._topics: dict[str, list[Message]] = {}
         self._committed: dict[str, tuple[dict[str, int], bytes | None]] = {}
+        self._rows: dict[str, dict[tuple[str, str], bytes]] = {}
 
     def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
         """Append (topic, key, value) in order, all or nothing."""
@@ -133,9 +134,14 @@ class MemoryLog:
             last = {message.key: message.value for message in self._topics.get(topic, [])}
         return {key: last[key] for key in sorted(last) if last[key]}
 
-    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
-        """Store a consumer's next offsets, and its state if given, together."""
+    def commit(
+        self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
+        rows: Mapping[tuple[str, str], bytes | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Store a consumer's next offsets, its state and rows of it if given, together."""
         with self._changed:
+            kept = {**self._rows.get(consumer, {}), **(rows or {})}
+            self._rows[consumer] = {place: value for place, value in kept.items() if value is not None}
             old_offsets, old_state = self._committed.get(consumer, ({}, None))
             self._committed[consumer] = ({**old_offsets, **offsets}, old_state if state is None else bytes(state))
 
@@ -144,6 +150,11 @@ class MemoryLog:
         with self._changed:
             offsets, state = self._committed.get(consumer, ({}, None))
             return dict(offsets), state
+
+    def rows(self, consumer: str, key: str) -> Sequence[tuple[str, bytes]]:
+        """The rows of one key that `commit` stored, by name."""
+        with self._changed:
+            return sorted((name, value) for (of, name), value in self._rows.get(consumer, {}).items() if of == key)
 
     def close(self) -> None:
         """Nothing to release: what was sent stays readable, as it does on a real log."""

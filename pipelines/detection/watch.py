@@ -8,8 +8,9 @@ that never accepts a lasting change judges everything after it by a world that i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,7 +19,8 @@ from streamgauge.anomaly import scales, young
 from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
 from streamgauge.anomaly.detectors.limit import exceeds
 from streamgauge.anomaly.detectors.seasonal_robust import deviation, sigmas
-from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Reference, Rows
+from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Reference
+from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
 from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
@@ -27,6 +29,7 @@ from streamgauge.pipelines.detection.episodes import Episode, Found, anomaly, de
 from streamgauge.pipelines.detection.sources import owners
 from streamgauge.pipelines.detection.traits import Traits, traits
 from streamgauge.pipelines.wire import states
+from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, unpacked
 
 FORGET: Final = 2 * DAY  # an episode whose series has been unknown for this long is over
 LAPSE: Final = DAY  # firing windows further apart than this are not in a row
@@ -60,14 +63,11 @@ class Judged(NamedTuple):
     age: Floats  # seconds of history, NaN for none
 
 
-class _State(msgspec.Struct, array_like=True, frozen=True):
+class _Open(msgspec.Struct, array_like=True, frozen=True):
     version: int
-    keys: tuple[_Key, ...]
-    arrays: bytes
-    reference: bytes
     episodes: tuple[tuple[_Key, Episode], ...]
     multipliers: tuple[tuple[_Key, float], ...]
-    excused: tuple[tuple[_Key, float], ...] = ()
+    excused: tuple[tuple[_Key, float], ...]
 
 
 class Watch:
@@ -75,6 +75,8 @@ class Watch:
 
     `shown` watches also what never pages, and says so in the severity of what it finds.
     """
+
+    KIND: ClassVar[str] = "watch"
 
     def __init__(self, config: JobConfig, spec: WindowSpec, *, shown: bool = False) -> None:
         self.config, self.spec, self.shown = config, spec, shown
@@ -86,6 +88,7 @@ class Watch:
         self._rows: dict[SeriesKey, int] = {}
         self._arrays: Arrays = empty(_COLUMNS, 0)
         self._traits: Traits | None = None
+        self._changes = 0  # of the arrays; not part of the state
 
     def adjust(self, multipliers: dict[SeriesKey, float]) -> None:
         """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
@@ -105,6 +108,7 @@ class Watch:
         """Reference, band and sigmas of a window: revision 0 in the order of windows, later revisions at any time."""
         at = moment(closed.start, self.spec, self.config.timezone, self.config.holidays)
         if not closed.revision:
+            self._changes += 1
             self._align(closed.keys)
             own = self._own(closed)
             return self._judge(closed, own, at, self.reference.expect(at, own.classed), self._arrays["first"])
@@ -176,26 +180,38 @@ class Watch:
         self.episodes = {}
         return [self._told(key, episode, None, time, max(time, episode.start)) for key, episode in open_]
 
-    def snapshot(self) -> bytes:
+    def put_rows(self, rows: Rows) -> None:
         """All state, exactly."""
-        return msgspec.msgpack.encode(_State(
-            states.written("watch"), self._keys, pack(self._arrays), self.reference.snapshot(),
-            tuple(self.episodes.items()), tuple(self._multipliers.items()),
-            tuple(self._excused.items()),
+        rows.put("keys", lambda: encoded("watch keys", self._keys), self._keys)
+        rows.put("series", lambda: encoded("watch series", pack(self._arrays)), self, self._changes)
+        rows.put_value("open", encoded(
+            "watch open", tuple(self.episodes.items()), tuple(self._multipliers.items()), tuple(self._excused.items()),
         ))
+        for name, changes, encode in self.reference.parts():
+            rows.put(f"reference/{name}", partial(_part, encode), self.reference, changes)
 
-    def restore(self, data: bytes) -> None:
-        """Take the state that `snapshot` gave."""
-        state = states.read("watch", data, _State)
-        self._keys = tuple(_series(key) for key in state.keys)
-        self._arrays, self._traits = unpack(state.arrays), None
+    def take_rows(self, rows: Mapping[str, bytes]) -> None:
+        """Continue exactly where the rows were put."""
+        self._keys = tuple(_series(key) for key in decoded("watch keys", rows["keys"])[0])
+        self._arrays, self._traits = unpack(decoded("watch series", rows["series"])[0]), None
         self._rows = {key: row for row, key in enumerate(self._keys)}
-        self.reference = Reference.restore(state.reference)
+        parts = {name: decoded("reference", value)[0] for name, value in below(rows, "reference").items()}
+        self.reference = Reference.of_parts(parts)
+        state = states.read("watch open", rows["open"], _Open)
         self.episodes = {_series(key): episode for key, episode in state.episodes}
         self._multipliers = {_series(key): factor for key, factor in state.multipliers}
         self._excused = {_series(key): until for key, until in state.excused}
 
-    def _settle(self, rows: Rows) -> None:
+    def snapshot(self) -> bytes:
+        """All state, exactly."""
+        return packed(self)
+
+    def restore(self, data: bytes) -> None:
+        """Take the state that `snapshot` gave."""
+        self.take_rows(unpacked(self.KIND, data))
+
+    def _settle(self, rows: Indices) -> None:
+        self._changes += 1
         self.reference.settle(rows)
         self._arrays["unlearnt"][rows] = np.nan
 
@@ -320,6 +336,10 @@ class Watch:
     def _told(self, key: SeriesKey, episode: Episode, text: str | None, time: float, end: float | None) -> Anomaly:
         severity: Severity = "info" if self.shown else "page"
         return anomaly(key, episode, time, severity, text or f"{key.metric} is normal again", end)
+
+
+def _part(encode: Callable[[], bytes]) -> bytes:
+    return encoded("reference", encode())
 
 
 def _series(key: _Key) -> SeriesKey:

@@ -13,11 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
-import msgspec
-
-from streamgauge.pipelines.engines.parking import Parked, Parking
+from streamgauge.pipelines.engines.keeping import Keeping
 from streamgauge.pipelines.ports import Bus
-from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.dead_letters import dead_letter, deliver
 from streamgauge.pipelines.wire.offsets import Offsets, after
 from streamgauge.pipelines.wire.outputs import Output
@@ -50,12 +47,6 @@ class Route(NamedTuple):
     after: tuple[Output, ...] = ()
 
 
-class _Committed(msgspec.Struct, array_like=True):
-    version: int
-    keys: dict[str, bytes]
-    parked: dict[str, Parked] = {}  # those of `keys` that nothing configured wants
-
-
 class KeyedConsumer:
     """Feeds one topic to the states behind its keys. `step` is called again and again, by one thread.
 
@@ -68,14 +59,16 @@ class KeyedConsumer:
         every: least seconds between commits of the state, longer where one takes long; a restart re-reads this much.
         batch: messages read at once.
         wall: wall time, seconds: since when a state is parked.
+        in_rows: False for a bus that keeps no rows of state.
     """
 
     def __init__(
         self, bus: Bus, name: str, topic: str, route: Callable[[Message], Route], make: Callable[[str], Keyed],
-        *, every: float = 5.0, batch: int = 200, wall: Callable[[], float] = time.time,
+        *, every: float = 5.0, batch: int = 200, wall: Callable[[], float] = time.time, in_rows: bool = True,
     ) -> None:
         self.states: dict[str, Keyed] = {}
-        self.parking = Parking(make, wall)
+        self._keeping = Keeping(bus, name, make, wall, in_rows=in_rows)
+        self.parking = self._keeping.parking
         self.name, self.topic, self.bus = name, topic, bus
         self._route, self._make = route, make
         self._every, self._batch = every, batch
@@ -85,17 +78,17 @@ class KeyedConsumer:
 
     def load(self) -> None:
         """Go back to what was committed."""
-        offsets, state = self.bus.committed(self.name)
-        self.state_bytes = len(state or b"")  # committed last
+        offsets, self.states = self._keeping.load()
         self._reading = Offsets(self.bus, (self.topic,), offsets)  # up to here all that was caused is sent
-        self.states.clear()
-        if state is not None:
-            committed = states.read("consumer", state, _Committed)
-            self.states |= self.parking.restore(committed.keys, committed.parked)
         self._taken: Mapping[str, list[Message]] = {}  # fed already, but not all that they caused is sent
         self._unsent: list[Output] = []
-        self._is_ahead = state is not None and self.parking.is_news  # whether more is done than is committed
+        self._is_ahead = self.parking.is_news  # whether more is done than is committed
         self._commit_time = time.monotonic()
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of state that were committed last."""
+        return self._keeping.size
 
     @property
     def done(self) -> int:
@@ -125,12 +118,7 @@ class KeyedConsumer:
         if self._taken or not self._is_ahead:
             return
         started = time.monotonic()
-        snapshots = {key: self.states[key].snapshot() for key in sorted(self.states)}
-        kept = {name: one.state for name, one in self.parking.kept.items()}
-        parked = {name: one.about for name, one in self.parking.kept.items()}
-        state = msgspec.msgpack.encode(_Committed(states.written("consumer"), snapshots | kept, parked))
-        self.bus.commit(self.name, self._reading.offsets, state)
-        self.state_bytes = len(state)
+        self._keeping.commit(self.states, self._reading.offsets)
         self._is_ahead, self._commit_time = False, time.monotonic()
         self._pause = max(self._every, _SHARE * (self._commit_time - started))
 
@@ -204,9 +192,3 @@ class KeyedConsumer:
 
 def _count(batches: Mapping[str, list[Message]]) -> int:
     return sum(len(messages) for messages in batches.values())
-
-
-def committed_state(bus: Bus, name: str, key: str) -> bytes | None:
-    """What one key's state was when the consumer `name` committed last; None if it had none."""
-    state = bus.committed(name)[1]
-    return None if state is None else msgspec.msgpack.decode(state, type=_Committed).keys.get(key)

@@ -7,11 +7,15 @@ configured. Nothing but `streamgauge jobs forget` takes it away.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from streamgauge.pipelines.wire.kept import Stored, restore
+from streamgauge.pipelines.wire.rows import InRows, Whole
 from streamgauge.pipelines.wire.states import Unfit
+
+R = TypeVar("R", bound=InRows | Whole)
 
 
 class Parked(msgspec.Struct, array_like=True, frozen=True):
@@ -26,18 +30,19 @@ class Held(NamedTuple):
     """A parked state."""
 
     about: Parked
-    state: bytes
+    stored: Stored
+
+    @property
+    def state(self) -> bytes:
+        """The state as one value; made as it is asked for."""
+        return self.stored.state()
 
 
-class Restored(Protocol):
-    """What a state is taken up by."""
+class Taken(NamedTuple, Generic[R]):
+    """A state that was taken up."""
 
-    def restore(self, state: bytes) -> None:
-        """Continue from it. Raises Unfit for one that it cannot be."""
-        ...
-
-
-R = TypeVar("R", bound=Restored)
+    state: R
+    name: str  # that it was kept under
 
 
 class Parking(Generic[R]):
@@ -53,9 +58,12 @@ class Parking(Generic[R]):
         self.is_news = False  # what is parked differs from what was committed
         self._make, self._wall = make, wall
 
-    def restore(self, saved: Mapping[str, bytes], parked: Mapping[str, Parked]) -> dict[str, R]:
-        """Take up what fits, by key, those in use before those that were parked; park the others."""
-        found: dict[str, R] = {}
+    def restore(self, saved: Mapping[str, Stored], parked: Mapping[str, Parked]) -> dict[str, Taken[R]]:
+        """Take up what fits, by key, those in use before those that were parked; park the others.
+
+        Raises StateDamagedError for what is not as it was committed.
+        """
+        found: dict[str, Taken[R]] = {}
         self.kept = {}
         for name in sorted(saved, key=lambda name: (name in parked, name)):
             was = parked.get(name)
@@ -64,14 +72,14 @@ class Parking(Generic[R]):
             try:
                 made = self._make(key)
                 is_wanted = True
-                made.restore(saved[name])
+                restore(made, saved[name], name)
                 if key in found:
                     raise Unfit("another state of the same job is in use")
             except Unfit as unfit:
                 about = Parked(key, was.since if was else self._wall(), str(unfit))
                 self.kept[_name(name, about, is_wanted)] = Held(about, saved[name])
             else:
-                found[key] = made
+                found[key] = Taken(made, name)
         self.is_news = {name: held.about for name, held in self.kept.items()} != dict(parked)
         return found
 

@@ -33,7 +33,7 @@ class Partition:
         self._given: Message | None = None
         self._log = f"{_TOPIC}/{number}"
         self._committed: tuple[dict[str, int], bytes | None] = {self._log: offset}, state
-        self.keyed = KeyedConsumer(self, "engine", _TOPIC, route, make, every=every)
+        self.keyed = KeyedConsumer(self, "engine", _TOPIC, route, make, every=every, in_rows=False)
 
     @property
     def wanted(self) -> int:
@@ -58,13 +58,20 @@ class Partition:
         """Keep them for the host to send."""
         self.unsent += messages
 
-    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
+    def commit(
+        self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
+        rows: Mapping[tuple[str, str], bytes | None] | None = None,
+    ) -> None:  # fmt: skip
         """Keep it for the host to store, behind what is unsent."""
         self._committed, self.unstored = (dict(offsets), state), state
 
     def committed(self, consumer: str) -> tuple[dict[str, int], bytes | None]:
         """What was committed last."""
         return self._committed
+
+    def rows(self, consumer: str, key: str) -> Sequence[tuple[str, bytes]]:
+        """None: all state is in the one value."""
+        return ()
 
     def end(self, log: str) -> int:
         """Behind the record that was given."""

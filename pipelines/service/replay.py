@@ -64,9 +64,16 @@ class Recorded:
         """Of the fresh one."""
         return self._fresh.latest(topic)
 
-    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
+    def commit(
+        self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
+        rows: Mapping[tuple[str, str], bytes | None] | None = None,
+    ) -> None:  # fmt: skip
         """On the fresh one."""
-        self._fresh.commit(consumer, offsets, state)
+        self._fresh.commit(consumer, offsets, state, rows)
+
+    def rows(self, consumer: str, key: str) -> Sequence[tuple[str, bytes]]:
+        """On the fresh one."""
+        return self._fresh.rows(consumer, key)
 
     def committed(self, consumer: str) -> tuple[dict[str, int], bytes | None]:
         """On the fresh one."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
 from streamgauge.pipelines.config.schema import DAY, HOUR
+from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, name_of, parts_of
 from streamgauge.tracer.summaries import KINDS
 from streamgauge.tracer.summaries.columns import Columns
 
@@ -145,24 +147,45 @@ class References:
         parts = [piece.columns[key] for piece in pieces if key in piece.columns]
         return KINDS[key[0]].fold(parts) if parts else None
 
-    def state(self) -> list[Any]:
-        """Everything that is not an argument of the constructor or a cache."""
-        return [
-            [worker, _open_state(slices.open), [[piece.start, piece.end, piece.packed] for piece in slices.closed]]
-            for worker, slices in sorted(self._workers.items())
-        ]
+    def put_rows(self, rows: Rows) -> None:
+        """Everything that is not an argument of the constructor or a cache: slices never change, the open day does."""
+        for worker, slices in sorted(self._workers.items()):
+            name = name_of(worker)
+            for piece in slices.closed:
+                rows.put(f"settled/{name}/{piece.start!r}", partial(_settled_row, piece), piece.packed)
+            if slices.open is not None:  # a new tuple with each window that it gathers
+                rows.put(f"today/{name}", partial(_today_row, slices.open), slices.open)
 
     @classmethod
-    def from_state(cls, state: Sequence[Any], longest: float) -> Self:
-        """The references as they were."""
+    def of_rows(cls, rows: Mapping[str, bytes], longest: float) -> Self:
+        """The references that the rows were put of."""
         references = cls(longest)
-        for worker, opened, closed in state:
-            slices = references._workers[worker] = WorkerSlices()
-            slices.closed = [Slice(start, end, _unpack(packed), packed) for start, end, packed in closed]
-            if opened is not None:
-                day, start, end, parts = opened
-                slices.open = OpenDay(day, start, end, {_key(k): [tuple(c) for c in many] for k, many in parts})
+        settled: list[tuple[str, float, float, bytes]] = []
+        for path, value in below(rows, "settled").items():
+            start, end, packed = decoded("settled", value)
+            settled.append((parts_of(path)[0], start, end, packed))
+        for worker, start, end, packed in sorted(settled):
+            slices = references._workers.setdefault(worker, WorkerSlices())
+            slices.closed.append(Slice(start, end, _unpack(packed), packed))
+        for path, value in below(rows, "today").items():
+            day, start, end, parts = decoded("today", value)
+            gathered = {_key(k): [tuple(c) for c in many] for k, many in parts}
+            slices = references._workers.setdefault(parts_of(path)[0], WorkerSlices())
+            slices.open = OpenDay(day, start, end, gathered)
         return references
+
+
+def is_reference(name: str) -> bool:
+    """Whether a row is one of `References`."""
+    return name.startswith(("settled/", "today/"))
+
+
+def _settled_row(piece: Slice) -> bytes:
+    return encoded("settled", piece.start, piece.end, piece.packed)
+
+
+def _today_row(opened: OpenDay) -> bytes:
+    return encoded("today", opened.day, opened.start, opened.end, sorted(opened.parts.items()))
 
 
 def fold(key: SketchKey, parts: Sequence[Columns]) -> Columns:
@@ -195,12 +218,6 @@ def _slice(start: float, end: float, columns: Mapping[SketchKey, Columns]) -> Sl
 
 def _unpack(packed: bytes) -> dict[SketchKey, Columns]:
     return {_key(key): tuple(columns) for key, columns in msgspec.msgpack.decode(zlib.decompress(packed))}
-
-
-def _open_state(opened: OpenDay | None) -> list[Any] | None:
-    if opened is None:
-        return None
-    return [opened.day, opened.start, opened.end, sorted(opened.parts.items())]
 
 
 def _key(parts: Sequence[str]) -> SketchKey:

@@ -8,9 +8,9 @@ Columns are arrays over series; keys and their order are computed once for each 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, Final, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +22,8 @@ from streamgauge.pipelines.stream.layout import Layouts
 from streamgauge.pipelines.stream.learning import Knowledge, Slot, normality
 from streamgauge.pipelines.stream.pictures import profiles_of
 from streamgauge.pipelines.stream.view import JobView, WindowView, job_view
-from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.outputs import Profiles
+from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, unpacked
 
 KEPT_KEYS: Final = 200_000  # in the sets of series whose order is kept; a cache whose size changes no answer
 Block = tuple[str, Metric, Values]  # worker, metric, values
@@ -70,6 +70,8 @@ class Known(NamedTuple):
 class Evaluator:
     """Evaluates the reports of one job, in their order."""
 
+    KIND: ClassVar[str] = "evaluator"
+
     def __init__(self, config: JobConfig) -> None:
         self._config = config
         self._knowledge = Knowledge(config)
@@ -106,19 +108,31 @@ class Evaluator:
         rejected = {evaluated.keys[i] for i in np.flatnonzero(~keep).tolist()}
         self._knowledge.learn(evaluated.spec, evaluated.view, _trailed(evaluated), normality(rejected))
 
+    def put_rows(self, rows: Rows) -> None:
+        """The series that are known, and what was learnt."""
+        for i, known in sorted(self._known.items()):
+            rows.put(f"keys/{i}", partial(_keys_row, known.keys), known.keys)
+            rows.put(f"seen/{i}", partial(encoded, "known", known.seen.tobytes()), known)
+        self._knowledge.put_rows(rows)
+
+    def take_rows(self, rows: Mapping[str, bytes]) -> None:
+        """Continue exactly where the rows were put."""
+        self._known = {
+            int(i): Known(
+                tuple(SeriesKey(self._config.name, *key) for key in decoded("known", value)[0]),
+                np.frombuffer(decoded("known", rows[f"seen/{i}"])[0], "<f8"),
+            )
+            for i, value in below(rows, "keys").items()
+        }
+        self._knowledge.take_rows(rows)
+
     def snapshot(self) -> bytes:
         """The state as versioned bytes."""
-        known = [[i, [list(key[1:]) for key in k.keys], k.seen.tobytes()] for i, k in sorted(self._known.items())]
-        return msgspec.msgpack.encode([states.written("evaluator"), known, self._knowledge.state()])
+        return packed(self)
 
     def restore(self, data: bytes) -> None:
         """Continue exactly where `snapshot` was taken. Raises StateVersionError."""
-        _version, known, knowledge = msgspec.msgpack.decode(states.current("evaluator", data))
-        self._known = {
-            i: Known(tuple(SeriesKey(self._config.name, *key) for key in keys), np.frombuffer(seen, "<f8"))
-            for i, keys, seen in known
-        }
-        self._knowledge.restore(knowledge)
+        self.take_rows(unpacked(self.KIND, data))
 
     def inherit(self, old: Evaluator) -> None:
         """Take over what another configuration of the job has learnt, of windows that are the same in both."""
@@ -185,6 +199,10 @@ class Evaluator:
             for key, is_alive in zip(known.keys, alive, strict=True)
             if is_alive and key not in present and key.worker not in left
         ]
+
+
+def _keys_row(keys: tuple[SeriesKey, ...]) -> bytes:
+    return encoded("known", [list(key[1:]) for key in keys])
 
 
 def _scopes(spec: WindowSpec, view: JobView) -> list[WindowView]:

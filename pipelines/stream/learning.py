@@ -7,6 +7,7 @@ learnt from windows that were judged normal only: reference distributions, trail
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
 import numpy as np
@@ -18,9 +19,11 @@ from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
 from streamgauge.pipelines.statistics.measures import means
-from streamgauge.pipelines.stream.distributions import References, Slice
+from streamgauge.pipelines.stream.distributions import References, Slice, is_reference
 from streamgauge.pipelines.stream.memory import IdHorizon, Silence, Trail
+from streamgauge.pipelines.stream.memory import Slice as Piece
 from streamgauge.pipelines.stream.view import JobView, WindowView
+from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, name_of
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import Ids, Moments
 
@@ -31,6 +34,7 @@ FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is droppe
 AUC_WINDOWS: Final = 24
 TENSOR_WINDOWS: Final = 24
 DAYS: Final = 28
+_OF_IDS: Final = ("sample_id", "profile")  # memories that are horizons of ids
 
 
 class Knowledge:
@@ -147,7 +151,7 @@ class Knowledge:
         """A memory by its name, fresh or as it was."""
         if name == "label":
             return Silence() if state is None else Silence.from_state(state)
-        if name in ("sample_id", "profile"):
+        if name in _OF_IDS:
             days = self._config.duplicate_horizon
             horizon, length = (days, days / 24) if name == "sample_id" else (NEW_ID_HORIZON, DAY)
             return IdHorizon(horizon, length) if state is None else IdHorizon.from_state(state, horizon, length)
@@ -158,24 +162,48 @@ class Knowledge:
         for slot in [slot for slot, time in self._touched.items() if time <= now - FORGET]:
             del self._memories[slot], self._touched[slot]
 
-    def state(self) -> list[Any]:
-        """Everything learnt."""
-        memories = [[list(slot), self._touched[slot], m.state()] for slot, m in sorted(self._memories.items())]
-        return [self._references.state(), memories]
+    def put_rows(self, rows: Rows) -> None:
+        """Everything learnt: whoever changes a memory touches it, at a later time than before."""
+        self._references.put_rows(rows)
+        for slot, memory in sorted(self._memories.items()):
+            worker, name, entity = slot
+            path, touched = name_of(name, worker, entity), self._touched[slot]
+            state = memory.state
+            if isinstance(memory, IdHorizon):
+                state = memory.head
+                for piece in memory.pieces:
+                    rows.put(f"ids/{path}/{piece.start!r}", partial(_ids_row, piece), piece.ids)
+            rows.put(f"memory/{path}", partial(_memory_row, slot, touched, state), memory, touched)
 
     def inherit(self, old: Knowledge) -> None:
         """Take over memories, and the references where windows are of the same lengths."""
-        references, memories = old.state()
+        rows = Rows()
+        old.put_rows(rows)
         is_same = (old._teacher, old._longest) == (self._teacher, self._longest)
-        self.restore([references if is_same else self._references.state(), memories])
+        self.take_rows({name: row for name, row in rows.changed.items() if is_same or not is_reference(name)})
 
-    def restore(self, state: Sequence[Any]) -> None:
-        """Continue from a state."""
-        self._references = References.from_state(state[0], self._longest)
+    def take_rows(self, rows: Mapping[str, bytes]) -> None:
+        """Continue exactly where the rows were put."""
+        self._references = References.of_rows(rows, self._longest)
         self._memories, self._touched = {}, {}
-        for (worker, name, entity), touched, memory in state[1]:
-            self._memories[worker, name, entity] = self._new(name, memory)
+        ids: dict[str, list[tuple[float, float, bytes]]] = {}
+        for path, value in below(rows, "ids").items():
+            start, end, data = decoded("ids", value)
+            ids.setdefault(path.rpartition("/")[0], []).append((start, end, data))
+        for path, value in below(rows, "memory").items():
+            worker, name, entity, touched, state = decoded("memory", value)
+            if name in _OF_IDS:
+                state = [*state, sorted(ids.get(path, ()))]
+            self._memories[worker, name, entity] = self._new(name, state)
             self._touched[worker, name, entity] = touched
+
+
+def _ids_row(piece: Piece) -> bytes:
+    return encoded("ids", piece.start, piece.end, piece.ids.astype("<u8").tobytes())
+
+
+def _memory_row(slot: Slot, touched: float, state: Callable[[], list[Any]]) -> bytes:
+    return encoded("memory", *slot, touched, state())
 
 
 def normality(rejected: Collection[SeriesKey]) -> Normality:

@@ -86,9 +86,18 @@ class IdHorizon:
         else:
             self._slices.append(Slice(start, end, ids))
 
+    @property
+    def pieces(self) -> Sequence[Slice]:
+        """What is kept, oldest first; a piece is never changed, another one takes its place."""
+        return self._slices
+
+    def head(self) -> list[Any]:
+        """Everything that is neither an argument of the constructor nor a piece."""
+        return [self.modulus, self.since]
+
     def state(self) -> list[Any]:
         """Everything that is not an argument of the constructor."""
-        return [self.modulus, self.since, [[p.start, p.end, p.ids.astype("<u8").tobytes()] for p in self._slices]]
+        return [*self.head(), [[p.start, p.end, p.ids.astype("<u8").tobytes()] for p in self._slices]]
 
     @classmethod
     def from_state(cls, state: Sequence[Any], horizon: float, slice_length: float = 0.0) -> Self:

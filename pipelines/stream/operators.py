@@ -7,7 +7,8 @@ bytes, in whatever batches it comes, whatever of it comes twice, and wherever a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -18,11 +19,12 @@ from streamgauge.pipelines.stream import closing, intake, timing
 from streamgauge.pipelines.stream.emitting import Emission, evaluate
 from streamgauge.pipelines.stream.intake import DEAD, Rejected
 from streamgauge.pipelines.stream.shards import ship
-from streamgauge.pipelines.stream.snapshots import dump, load
+from streamgauge.pipelines.stream.snapshots import put_job, take_job
 from streamgauge.pipelines.stream.stages import CONFIG, Stage2
 from streamgauge.pipelines.stream.state import Emitted, Job, new_job
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
+from streamgauge.pipelines.wire.rows import Rows, packed, put_state, take_state, unpacked
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Event, Feedback, Open, Record, RecordError, Setting, Tick, TraceBatch
 
@@ -39,6 +41,8 @@ class Operator:
         stage2: None for a shard: its reports go to `partials`.
         shard: which shard of the job this key is.
     """
+
+    KIND: ClassVar[str] = "operator"
 
     def __init__(self, config: JobConfig, stage2: Stage2 | None = None, shard: int = 0) -> None:
         self._stage2 = stage2
@@ -72,16 +76,26 @@ class Operator:
                     sent += self._drain()
         return sent
 
+    def put_rows(self, rows: Rows) -> None:
+        """Every row of the state."""
+        put_job(self._job, rows)
+        if self._stage2 is not None:
+            put_state(rows, "stage2", self._stage2)
+
+    def take_rows(self, rows: Mapping[str, bytes]) -> None:
+        """Continue exactly where the rows were put. Raises ValueError for rows that are none of an operator's."""
+        self._job = take_job(rows, self._job.config)
+        if self._stage2 is not None:
+            self._stage2.adopt(self._job.config)  # what holds is the log's configuration
+            take_state(rows, "stage2", self._stage2)
+
     def snapshot(self) -> bytes:
         """The state as versioned bytes."""
-        return dump(self._job, b"" if self._stage2 is None else self._stage2.snapshot())
+        return packed(self)
 
     def restore(self, data: bytes) -> None:
         """Continue exactly where `snapshot` was taken. Raises ValueError for bytes that are none."""
-        self._job, stage2 = load(data, self._job.config)
-        if self._stage2 is not None:
-            self._stage2.adopt(self._job.config)  # what holds is the log's configuration
-            self._stage2.restore(stage2)
+        self.take_rows(unpacked(self.KIND, data))
 
     def learn_from(self, state: bytes) -> None:
         """Begin with what the job of another name has learnt, without its workers and open windows. Raises Unfit."""

@@ -27,14 +27,18 @@ _EMPTY: Final = np.array([[0.0], [0.0], [0.0], [np.inf], [-np.inf], [0.0], [0.0]
 
 
 class Table:
-    """Folded points and pending sketches of one pane or slice; `columns` has shape [7, slots] and grows."""
+    """Folded points and pending sketches of one pane or slice; `columns` has shape [7, slots] and grows.
 
-    __slots__ = ("columns", "pending", "rows")
+    `changes` counts what was done in place: with the object, it tells whether a kept copy is what the table holds.
+    """
+
+    __slots__ = ("changes", "columns", "pending", "rows")
 
     def __init__(self, slots: int) -> None:
         self.columns = _blank(slots)
         self.rows = tuple(self.columns)
         self.pending: list[Sketch] = []
+        self.changes = 0
 
     def grow(self, slots: int) -> None:
         """Make room for `slots` slots."""
@@ -45,6 +49,7 @@ class Table:
 
     def apply(self, slots: Index, value: Floats, weight: Floats | None) -> None:
         """Fold points in, one after the other; what is not finite is counted apart."""
+        self.changes += 1
         if not _is_finite(value) or (weight is not None and not _is_finite(weight)):
             slots, value, weight = self._set_apart(slots, value, weight)
         count, weights, total, low, high = self.rows[:NONFINITE]
@@ -67,6 +72,7 @@ class Table:
 
     def keep(self, sketches: Sequence[Sketch]) -> None:
         """Remember sketches, in order."""
+        self.changes += 1
         self.pending.extend(sketches)
         if len(self.pending) > MAX_PENDING:
             self.pending = list(merge_sketches(self.pending))

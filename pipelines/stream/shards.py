@@ -6,8 +6,9 @@ order the reports came in. Workers are disjoint between shards, so a merge is a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -16,11 +17,13 @@ from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.emitting import Emission, evaluate
 from streamgauge.pipelines.stream.pieces import Piece, collect, cut
+from streamgauge.pipelines.stream.reported import put_report, taken_reports
 from streamgauge.pipelines.stream.snapshots import typed
 from streamgauge.pipelines.stream.stages import Stage2
 from streamgauge.pipelines.stream.state import RING, Emitted, Job
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import Counters, DeadLetter, Output
+from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, put_state, take_state, unpacked
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Feedback, Setting
 
@@ -73,14 +76,12 @@ class Inbox(msgspec.Struct, array_like=True):
     pieces: list[Piece] = []  # of the next report, as far as they have come
 
 
-class _State(msgspec.Struct, array_like=True):
+class _Head(msgspec.Struct, array_like=True):
     version: int
     number: int
-    inboxes: list[Inbox]
+    inboxes: list[Inbox]  # without reports and pieces
     waiting: list[Forward]
     counters: dict[float, dict[int, Counters]]
-    rings: dict[int, list[Report]]
-    stage2: bytes
 
 
 class Combiner:
@@ -90,6 +91,8 @@ class Combiner:
         config: the job.
         stage2: what evaluates the combined windows.
     """
+
+    KIND: ClassVar[str] = "combiner"
 
     def __init__(self, config: JobConfig, stage2: Stage2) -> None:
         self._config = config
@@ -111,26 +114,52 @@ class Combiner:
                     sent.append(self._buried(data, str(error)))
         return sent
 
+    def put_rows(self, rows: Rows) -> None:
+        """Every row of the state."""
+        inboxes = [Inbox(box.number, box.forwarded, [], box.ends, []) for box in self._inboxes]
+        rows.put_value("combiner", encoded(
+            "combiner head", self._emission.number, inboxes, self._waiting, self._counters,
+        ))  # fmt: skip
+        for i, inbox in enumerate(self._inboxes):
+            for report in inbox.reports:
+                put_report(rows, f"inbox/{i}/{report.number}", report)
+            for at, piece in enumerate(inbox.pieces):
+                rows.put(f"piece/{i}/{at:06}", partial(encoded, "piece", piece), piece)
+        for spec, ring in self._rings.items():
+            for report in ring:
+                put_report(rows, f"ring/{spec}/{report.end!r}", report)
+        put_state(rows, "stage2", self._stage2)
+
+    def take_rows(self, rows: Mapping[str, bytes]) -> None:
+        """Continue exactly where the rows were put; after a re-sharding with what was learnt, and new inboxes.
+
+        Raises ValueError where the first row is missing.
+        """
+        if "combiner" not in rows:
+            raise ValueError(f"the state of job {self._config.name!r} has no row 'combiner'")
+        head = states.read("combiner head", rows["combiner"], _Head)
+        self._emission.number = head.number
+        take_state(rows, "stage2", self._stage2)
+        if len(head.inboxes) != len(self._inboxes):
+            return
+        self._inboxes = head.inboxes
+        self._waiting, self._counters = head.waiting, head.counters
+        for path, report in sorted(taken_reports(rows, "inbox").items(), key=lambda item: item[1].number):
+            self._inboxes[int(path.split("/")[0])].reports.append(report)
+        for path, value in sorted(below(rows, "piece").items()):
+            piece = msgspec.convert(decoded("piece", value)[0], Piece)
+            self._inboxes[int(path.split("/")[0])].pieces.append(piece)
+        self._rings = {}
+        for path, report in sorted(taken_reports(rows, "ring").items(), key=lambda item: item[1].end):
+            self._rings.setdefault(int(path.split("/")[0]), []).append(report)
+
     def snapshot(self) -> bytes:
         """The state as versioned bytes."""
-        state = _State(
-            states.written("combiner"),
-            self._emission.number, self._inboxes, self._waiting, self._counters, self._rings,
-            self._stage2.snapshot(),
-        )  # fmt: skip
-        return msgspec.msgpack.encode(state)
+        return packed(self)
 
     def restore(self, data: bytes) -> None:
-        """Continue exactly where `snapshot` was taken; after a re-sharding with what was learnt, and new inboxes."""
-        state = states.read("combiner", data, _State)
-        self._emission.number = state.number
-        self._stage2.restore(state.stage2)
-        if len(state.inboxes) != len(self._inboxes):
-            return
-        self._inboxes, self._waiting, self._counters = state.inboxes, state.waiting, state.counters
-        for inbox in self._inboxes:
-            inbox.reports = [_typed(report) for report in inbox.reports]
-        self._rings = {spec: [_typed(report) for report in ring] for spec, ring in state.rings.items()}
+        """Continue exactly where `snapshot` was taken; after a re-sharding as `take_rows` does."""
+        self.take_rows(unpacked(self.KIND, data))
 
     def learn_from(self, data: bytes) -> None:
         """Begin with what the sharded job of another name has learnt."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -27,28 +27,27 @@ from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter
+from streamgauge.pipelines.wire.rows import Rows, encoded, packed, put_state, take_state, unpacked
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Feedback, Setting
 
 
-class _State(msgspec.Struct, array_like=True, frozen=True):
+class _Head(msgspec.Struct, array_like=True, frozen=True):
     version: int
-    evaluator: bytes
-    watches: tuple[bytes, ...]
-    score_watch: bytes
-    scorer: bytes
     waiting: tuple[Setting, ...]
     detection: Detection
-    facts: tuple[bytes, ...] = ()
-    config: bytes = b""  # the log's; empty: of a release that did not keep it
+    config: bytes  # the log's; empty: of a release that did not keep it
 
 
 class Stage2:
     """Evaluate, judge, fire, score, learn: in this order for each window, so nothing is judged by what it taught."""
 
+    KIND: ClassVar[str] = "second stage"
+
     def __init__(self, config: JobConfig) -> None:
         self._waiting: tuple[Setting, ...] = ()
         self._points = PointRecords(config.name)
+        self._reports = 0  # taken by this process; not part of the state
         self._build(config)
 
     def _build(self, config: JobConfig) -> None:
@@ -65,6 +64,7 @@ class Stage2:
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """Everything that one closed window, or a revision of one, says. A revision raises and teaches nothing."""
+        self._reports += 1
         watch = self._watches[report.window]
         if not report.revision:
             self._settle(report.end)
@@ -141,32 +141,54 @@ class Stage2:
         text = f"{feedback.notification}: {feedback.verdict}" + (f" ({feedback.comment})" if feedback.comment else "")
         return [Change(job=feedback.job, name="feedback", time=feedback.time, text=text)]
 
+    def put_rows(self, rows: Rows) -> None:
+        """All state, exactly."""
+        given = msgspec.json.encode(self._given)
+        rows.put_value("head", encoded("second stage head", self._waiting, self.config.detection, given))
+        put_state(rows, "evaluator", self._evaluator)
+        for name, watch in self._watched():
+            put_state(rows, name, watch)
+        rows.put("scorer", self._scorer.snapshot, self._scorer, self._reports)
+        for i, facts in enumerate(self._facts):
+            rows.put_value(f"facts/{i}", facts.snapshot())
+
+    def take_rows(self, rows: Mapping[str, bytes]) -> None:
+        """Continue exactly where the rows were put. Raises Unfit for rows of other windows."""
+        head = states.read("second stage head", rows["head"], _Head)
+        if head.config:
+            self.adopt(msgspec.json.decode(head.config, type=JobConfig))
+        there = len({name.split("/")[1] for name in rows if name.startswith("watch/")}) - 1
+        if there != len(self._watches):
+            text = f"it has {there} kinds of windows, job {self.config.name} has {len(self._watches)} now"
+            raise states.Unfit(text)
+        take_state(rows, "evaluator", self._evaluator)
+        for name, watch in self._watched():
+            take_state(rows, name, watch)
+        self._scorer.restore(rows["scorer"])
+        for i, facts in enumerate(self._facts):
+            if f"facts/{i}" in rows:  # a state of before there were any has none
+                facts.restore(rows[f"facts/{i}"])
+        self._waiting = head.waiting
+        self._detect_with(head.detection)
+
     def snapshot(self) -> bytes:
         """All state, exactly."""
-        return msgspec.msgpack.encode(_State(
-            states.written("second stage"),
-            self._evaluator.snapshot(), tuple(watch.snapshot() for watch in self._watches),
-            self._score_watch.snapshot(), self._scorer.snapshot(), self._waiting, self.config.detection,
-            tuple(facts.snapshot() for facts in self._facts), msgspec.json.encode(self._given),
-        ))
+        return packed(self)
 
     def restore(self, data: bytes) -> None:
         """Continue exactly where `snapshot` was taken. Raises ValueError for bytes of another layout."""
-        state = states.read("second stage", data, _State)
-        if state.config:
-            self.adopt(msgspec.json.decode(state.config, type=JobConfig))
-        if len(state.watches) != len(self._watches):
-            text = f"it has {len(state.watches)} kinds of windows, job {self.config.name} has {len(self._watches)} now"
-            raise states.Unfit(text)
-        self._evaluator.restore(state.evaluator)
-        for watch, one in zip(self._watches, state.watches, strict=True):
-            watch.restore(one)
-        self._score_watch.restore(state.score_watch)
-        self._scorer.restore(state.scorer)
-        for facts, kept in zip(self._facts, state.facts, strict=False):  # a state of before there were any has none
-            facts.restore(kept)
-        self._waiting = state.waiting
-        self._detect_with(state.detection)
+        self.take_rows(unpacked(self.KIND, data))
+
+    def _watched(self) -> list[tuple[str, Watch]]:
+        """Where each watch is kept."""
+        return [*((f"watch/{i}", watch) for i, watch in enumerate(self._watches)), ("watch/score", self._score_watch)]
+
+    def _excused(self, closed: Closed) -> frozenset[str]:
+        """What costs no points yet because the model is cold."""
+        facts = self._facts[self._short]
+        if not facts.is_burnt_in and not closed.revision:
+            facts.is_burnt_in = burn_in.is_over(closed, self.config, facts.first)
+        return frozenset() if facts.is_burnt_in else burn_in.EXCUSED
 
     def _excused(self, closed: Closed) -> frozenset[str]:
         """What costs no points yet because the model is cold."""

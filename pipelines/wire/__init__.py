@@ -1,1 +1,1 @@
-"""What the topics carry, and the versions of what is kept."""
+"""What the topics carry and what is kept: the forms that leave a process, and their versions."""

@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from streamgauge.pipelines.wire import whole
+
 T = TypeVar("T")
 Step = Callable[[list[Any]], list[Any]]  # the items of one version, its number first, to those of the next
 
@@ -45,6 +47,11 @@ def _with_pieces(old: list[Any]) -> list[Any]:
     return [2, old[1], [[*inbox, []] for inbox in old[2]], *old[3:]]
 
 
+def _in_rows(old: list[Any]) -> list[Any]:
+    """Every key's state lay whole in the consumer's: such are read, and written in rows."""
+    return [2, {}, *old[1:]]
+
+
 def _with_newer_parts(old: list[Any]) -> list[Any]:
     """The same, with a second stage inside that an older release does not read."""
     return [3, *old[1:]]
@@ -62,18 +69,41 @@ def _with_latest(old: list[Any]) -> list[Any]:
 
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
-    "combiner": Form(3, {1: _with_pieces, 2: _with_newer_parts}),
-    "consumer": Form(1),
-    "evaluator": Form(1),
+    "combiner": Form(4, {1: _with_pieces, 2: _with_newer_parts, 3: whole.combiner}),
+    "combiner head": Form(1),
+    "consumer": Form(2, {1: _in_rows}),
+    "evaluator": Form(2, {1: whole.evaluator}),
     "facts": Form(1),
     "folder": Form(1),
-    "operator": Form(3, {1: _with_timely, 2: _with_newer_parts}),
+    "gone": Form(1),
+    "job": Form(1),
+    "ids": Form(1),
+    "known": Form(1),
+    "memory": Form(1),
+    "names": Form(1),
+    "operator": Form(4, {1: _with_timely, 2: _with_newer_parts, 3: whole.operator}),
     "outbox": Form(1),
     "pager": Form(2, {1: _with_latest}),
+    "partial": Form(1),
+    "piece": Form(1),
+    "presences": Form(1),
+    "recent": Form(1),
+    "reference": Form(1),
+    "report": Form(1),
+    "ring": Form(1),
     "scorer": Form(1),
-    "second stage": Form(2, {1: _with_facts}),
+    "second stage": Form(3, {1: _with_facts, 2: whole.second_stage}),
+    "second stage head": Form(1),
+    "seen": Form(1),
+    "settled": Form(1),
+    "today": Form(1),
+    "table": Form(1),
     "verdicts": Form(1),
-    "watch": Form(2),  # no release wrote version 1
+    "watch": Form(3, {2: whole.watch}),  # no release wrote version 1
+    "watch keys": Form(1),
+    "watch open": Form(1),
+    "watch series": Form(1),
+    "worker": Form(1),
     "writer": Form(1),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import msgspec
@@ -70,25 +71,59 @@ def changed(record: Record, **fields: Any) -> bytes:
 
 def extended(name: str, *more: Any) -> bytes:
     """The record with fields of a later minor version behind its own."""
-    return msgspec.msgpack.encode([*msgspec.msgpack.decode(BYTES[name]), *more])
+    return checked([*plain(name), *more])
+
+
+def plain(name: str) -> list[Any]:
+    """The record's fields as they are written."""
+    fields: list[Any] = msgspec.msgpack.decode(BYTES[name][:-5])
+    return fields
+
+
+def checked(fields: list[Any]) -> bytes:
+    """Fields as a record with a sound CRC."""
+    body = msgspec.msgpack.encode(fields)
+    return body + b"\xce" + zlib.crc32(body).to_bytes(4, "big")
 
 
 @NAMED
 def test_a_record_encodes_to_its_golden_bytes_and_back(name: str) -> None:
-    golden = (GOLDEN / f"{name}.msgpack").read_bytes()
+    golden = (GOLDEN / f"{name}-{records.VERSION}.msgpack").read_bytes()
     assert BYTES[name] == golden
     assert records.decode(golden) == RECORDS[name]
 
 
+@NAMED
+def test_a_record_of_version_1_is_read_and_written_as_it_was(name: str) -> None:
+    golden = (GOLDEN / f"{name}.msgpack").read_bytes()
+    read = records.decode(golden)
+    assert msgspec.structs.replace(read, version=records.VERSION) == RECORDS[name]
+    assert records.encode(read) == golden
+
+
+@NAMED
+def test_a_record_with_any_bit_flipped_is_refused(name: str) -> None:
+    for bit in range(8 * len(BYTES[name])):
+        flipped = bytearray(BYTES[name])
+        flipped[bit // 8] ^= 1 << bit % 8
+        reason_of(bytes(flipped))
+
+
+def test_a_damaged_record_says_so() -> None:
+    damaged = bytearray(BYTES["trace"])
+    damaged[damaged.index(b"ctr")] ^= 1
+    assert reason_of(bytes(damaged)) == "checksum"
+
+
 def test_every_kind_has_golden_bytes() -> None:
     assert {record.kind for record in RECORDS.values()} == set(records.Kind)
-    assert {file.stem for file in GOLDEN.glob("*.msgpack")} == set(RECORDS)
+    assert {file.stem for file in GOLDEN.glob("*.msgpack")} == {*RECORDS, *(f"{name}-2" for name in RECORDS)}
 
 
 @NAMED
 def test_peek_tells_who_and_what_without_columns(name: str) -> None:
     head, record = records.peek(BYTES[name]), RECORDS[name]
-    assert (head.version, head.kind) == (1, record.kind)
+    assert (head.version, head.kind) == (2, record.kind)
     assert (head.job, head.worker, head.shard) == (record.job, record.worker, record.shard)
 
 
@@ -106,7 +141,7 @@ def test_fields_of_a_later_version_are_skipped(name: str) -> None:
 def test_an_older_writers_record_is_filled_up_with_defaults(name: str) -> None:
     fields = msgspec.structs.fields(RECORDS[name])
     written = 1 + max(i for i, field in enumerate(fields) if field.required or field.name == "shard")
-    read = records.decode(msgspec.msgpack.encode(msgspec.msgpack.decode(BYTES[name])[:written]))
+    read = records.decode(checked(plain(name)[:written]))
     for i, field in enumerate(fields):
         expected = getattr(RECORDS[name], field.name) if i < written else field.default
         assert getattr(read, field.name) == expected, field.name
@@ -114,8 +149,9 @@ def test_an_older_writers_record_is_filled_up_with_defaults(name: str) -> None:
 
 @NAMED
 def test_another_major_version_is_refused_whatever_follows(name: str) -> None:
-    assert reason_of(msgspec.msgpack.encode([2, *msgspec.msgpack.decode(BYTES[name])[1:]])) == "version"
-    assert reason_of(msgspec.msgpack.encode([2, 99, "ctr", "", 0])) == "version"
+    assert reason_of(checked([3, *plain(name)[1:]])) == "version"
+    assert reason_of(msgspec.msgpack.encode([3, 99, "ctr", "", 0])) == "version"
+    assert reason_of(msgspec.msgpack.encode([0, *plain(name)[1:]])) == "version"
 
 
 def test_an_unknown_kind_is_refused() -> None:
@@ -124,7 +160,8 @@ def test_an_unknown_kind_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"\xc0", b"\x81\x01\x02", b"\xa3abc", msgspec.msgpack.encode(["1", 3, "ctr", "w", 0]), BYTES["tick"] + b"\x00",
+    [b"\xc0", b"\x81\x01\x02", b"\xa3abc", msgspec.msgpack.encode(["1", 3, "ctr", "w", 0]),
+     msgspec.msgpack.encode([1, *msgspec.msgpack.decode(BYTES["tick"][:-5])[1:]]) + b"\x00",
      b"\x96\x01\x03\xc1", b"\x96\x01\x03\xa1\xff\xa0\x00\xcb" + bytes(8),
      b"\x97\x01\x03\xa1j\xa0\x00\x01" + b"\x91" * 100_000,
      msgspec.msgpack.encode([1, 3, "ctr", "w", 0, "noon"]), msgspec.msgpack.encode([1, 3, "ctr", "w", 0])],
@@ -235,10 +272,11 @@ VALUES = st.recursive(
 
 @given(name=st.sampled_from(sorted(BYTES)), fields=st.dictionaries(st.integers(0, 23), VALUES, min_size=1, max_size=3))
 def test_fields_of_any_type_raise_nothing_but_record_errors(name: str, fields: dict[int, Any]) -> None:
-    plain = msgspec.msgpack.decode(BYTES[name])
+    changed = plain(name)
     for i, value in fields.items():
-        plain[i % len(plain)] = value
-    check_only_record_errors(msgspec.msgpack.encode(plain))
+        changed[i % len(changed)] = value
+    check_only_record_errors(msgspec.msgpack.encode(changed))
+    check_only_record_errors(checked(changed))
 
 
 def test_a_dead_letters_identity_is_of_its_bytes() -> None:

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
+from streamgauge.tracer.local import rows as state_rows
 from streamgauge.tracer.local.sqlite_file import FileError, Shape, Sync, explained, open_file
 from streamgauge.tracer.transport import COMPACTED, LogError, Message, check_compacted
 
@@ -157,8 +158,14 @@ class LocalLog:
             ).fetchall()
         return dict(rows)
 
-    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
-        """Store a consumer's next offsets, and its state if given, in one transaction."""
+    def commit(
+        self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
+        rows: Mapping[tuple[str, str], bytes | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Store a consumer's next offsets, its state and rows of it if given, in one transaction.
+
+        Rows go by key and name; None takes one away, and those that are not named stay as they are.
+        """
         with self._transaction("IMMEDIATE") as connection:
             connection.execute("INSERT OR IGNORE INTO consumers VALUES (?, NULL)", (consumer,))
             connection.executemany(
@@ -167,6 +174,8 @@ class LocalLog:
             )
             if state is not None:
                 connection.execute("UPDATE consumers SET state = ? WHERE name = ?", (state, consumer))
+            if rows:
+                state_rows.change(connection, consumer, rows)
 
     def committed(self, consumer: str) -> tuple[dict[str, int], bytes | None]:
         """What `commit` stored last for this consumer."""
@@ -174,6 +183,11 @@ class LocalLog:
             state = connection.execute("SELECT state FROM consumers WHERE name = ?", (consumer,)).fetchone()
             rows = connection.execute("SELECT topic, next FROM offsets WHERE consumer = ? ORDER BY topic", (consumer,))
             return dict(rows.fetchall()), state[0] if state else None
+
+    def rows(self, consumer: str, key: str) -> Sequence[tuple[str, bytes]]:
+        """The rows of one key that `commit` stored, by name."""
+        with self._transaction("DEFERRED") as connection:
+            return state_rows.of_key(connection, consumer, key)
 
     def trim(self, topic: str, before: int) -> int:
         """Delete the messages of a topic with an offset below `before`, in slices; returns how many went.

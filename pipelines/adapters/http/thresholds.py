@@ -7,7 +7,7 @@ from aiohttp import web
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer
 from streamgauge.pipelines.adapters.http.routes import job_of
-from streamgauge.pipelines.engines.keyed import committed_state
+from streamgauge.pipelines.engines.keeping import committed_state
 from streamgauge.pipelines.paging import feedback
 
 

@@ -175,10 +175,13 @@ class KafkaBus:
         check_compacted(topic)
         return self._tables.latest(topic)
 
-    def commit(self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None) -> None:
+    def commit(
+        self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
+        rows: Mapping[tuple[str, str], bytes | None] | None = None,
+    ) -> None:  # fmt: skip
         """Store offsets and state in one transaction of the data folder; the brokers are told the offsets too."""
         self._check_host()
-        self._states.commit(consumer, offsets, state)
+        self._states.commit(consumer, offsets, state, rows)
         if self._host is not None:
             with self._reading:
                 self._reader.note(offsets)
@@ -187,6 +190,10 @@ class KafkaBus:
         """What `commit` stored last for this consumer in the data folder; who asks first is who reads with this bus."""
         self._reader.belongs_to(consumer)
         return self._states.committed(consumer)
+
+    def rows(self, consumer: str, key: str) -> Sequence[tuple[str, bytes]]:
+        """The rows of one key in the data folder."""
+        return self._states.rows(consumer, key)
 
     def close(self) -> None:
         """Release everything."""

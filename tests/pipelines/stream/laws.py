@@ -18,6 +18,7 @@ from streamgauge.tracer.records import Tick, TraceBatch
 from tests.pipelines.stream.logs import (
     PANE,
     T0,
+    Committed,
     Sender,
     batch,
     by_number,
@@ -126,17 +127,19 @@ def closes_go_on(random: Random) -> None:
 def _disturbed(random: Random, config: JobConfig, log: list[bytes]) -> list[Output]:
     noisy = _with_duplicates(random, log)
     current, sent = operator(config), []
-    saved, offset, at = current.snapshot(), 0, 0
+    committed, offset, at = Committed(), 0, 0
+    committed.commit(current)
     while at < len(noisy):
         until = min(len(noisy), at + random.randint(1, 20))
         sent += current.on_records(noisy[at:until])
         at = until
         chance = random.random()
         if chance < 0.25:
-            saved, offset = current.snapshot(), max(0, at - random.choice([0, 0, 1, 5]))
-        elif chance < 0.35:  # killed: the state of the last snapshot, and an offset that may be behind it
+            committed.commit(current)
+            offset = max(0, at - random.choice([0, 0, 1, 5]))
+        elif chance < 0.35:  # killed: the state that was committed last, and an offset that may be behind it
             current = operator(config)
-            current.restore(saved)
+            committed.restore(current)
             at = offset
     return sent
 

@@ -138,15 +138,20 @@ def _no_numbers(combiner: shards.Combiner, item: Any) -> Any:
     return _combined_take(combiner, item)
 
 
-def _load_without_gone(data: bytes, config: Any) -> Any:
-    job, stage2 = _load(data, config)
+def _unnoticed(table: panes.Table, *points: Any) -> None:
+    _apply(table, *points)
+    table.changes -= 1
+
+
+def _taken_without_gone(rows: Any, config: Any) -> Any:
+    job = _take_job(rows, config)
     for worker in job.workers.values():
         worker.member.superseded = []
         worker.frozen = {}
-    return job, stage2
+    return job
 
 
-_load = snapshots.load
+_apply, _take_job = panes.Table.apply, snapshots.take_job
 NEVER = 10**17
 
 MUTANTS = [
@@ -220,7 +225,8 @@ MUTANTS = [
     Mutant("numbers are taken once", shards.Combiner, "_take", _no_numbers, laws.order_of_shards_does_not_show),
     Mutant("settings have their place", shards.Combiner, "_take", _apply_setting_at_once,
            test_shards.test_settings_feedback_and_events_pass_once_and_have_their_place),
-    Mutant("the state is whole", operators, "load", _load_without_gone, laws.one_log_gives_one_answer),
+    Mutant("the state is whole", operators, "take_job", _taken_without_gone, laws.one_log_gives_one_answer),
+    Mutant("a change in place is one", panes.Table, "apply", _unnoticed, laws.one_log_gives_one_answer),
     Mutant("long windows are local", windows.Calendar, "utc", lambda calendar, local: local,
            test_windows.test_long_windows_start_at_the_same_local_time_before_and_after_a_change),
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from streamgauge.anomaly.types import Anomaly
 from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.metrics import Partial, Presence, Report
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, Output
-from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, encode
+from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, Tick, encode
 from tests.pipelines.stream.logs import NAMES, PANE, T0, batch, operator, records, reports, tick
 
 SHORT = WindowSpec(name="short", kind="short", length=30, slide=30)
@@ -454,7 +454,7 @@ def test_bad_records_become_dead_letters_with_their_reason_and_change_nothing() 
     good = batch("a", 2, T0, [(0, 1.0)])
     bad = {
         "truncated": good[:-3], "type": b"\x93\x01\x01\x05", "version": good[:3] + b"\x09" + good[4:],
-        "job": tick(0).replace(b"j", b"k"),
+        "job": encode(Tick(job="k", time=0.0)), "checksum": tick(0).replace(b"j", b"k"),
         "names": batch("a", 2, T0, [(50, 1.0)]), "pane": batch("a", 2, T0, [(0, 1.0)], pane_length=20.0),
         "shard": batch("a", 2, T0, shards=2),
     }  # fmt: skip
