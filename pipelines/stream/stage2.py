@@ -190,13 +190,6 @@ class Stage2:
             facts.is_burnt_in = burn_in.is_over(closed, self.config, facts.first)
         return frozenset() if facts.is_burnt_in else burn_in.EXCUSED
 
-    def _excused(self, closed: Closed) -> frozenset[str]:
-        """What costs no points yet because the model is cold."""
-        facts = self._facts[self._short]
-        if not facts.is_burnt_in and not closed.revision:
-            facts.is_burnt_in = burn_in.is_over(closed, self.config, facts.first)
-        return frozenset() if facts.is_burnt_in else burn_in.EXCUSED
-
     def _state_facts(self, report: Report, evaluated: Evaluated, closed: Closed, judged: Judged) -> list[Anomaly]:
         """What the window says that needs no history: declared limits, and what is wrong by itself."""
         facts, view = self._facts[report.window], evaluated.view
