@@ -13,7 +13,9 @@ from typing import Final
 from benchmarks import cpu
 from benchmarks.rows import FIELDS, Row
 
-NAMES: Final = ("aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "engines", "scale")
+NAMES: Final = (
+    "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "engines", "scale", "commit",
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from streamgauge.pipelines.stream.stages import CONFIG, Stage2
 from streamgauge.pipelines.stream.state import Emitted, Job, new_job
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
-from streamgauge.pipelines.wire.rows import Rows, packed, put_state, take_state, unpacked
+from streamgauge.pipelines.wire.rows import Rows, packed, part_of, put_state, take_state, unpacked
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Event, Feedback, Open, Record, RecordError, Setting, Tick, TraceBatch
 
@@ -99,7 +99,9 @@ class Operator:
 
     def learn_from(self, state: bytes) -> None:
         """Begin with what the job of another name has learnt, without its workers and open windows. Raises Unfit."""
-        _, learnt = load(state, self._job.config)
+        rows = unpacked(self.KIND, state)
+        take_job(rows, self._job.config)
+        learnt = part_of(rows, "stage2", "second stage")
         if self._stage2 is not None and learnt:
             self._stage2.learn_from(learnt)
 

@@ -23,7 +23,17 @@ from streamgauge.pipelines.stream.stages import Stage2
 from streamgauge.pipelines.stream.state import RING, Emitted, Job
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import Counters, DeadLetter, Output
-from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, put_state, take_state, unpacked
+from streamgauge.pipelines.wire.rows import (
+    Rows,
+    below,
+    decoded,
+    encoded,
+    packed,
+    part_of,
+    put_state,
+    take_state,
+    unpacked,
+)
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Feedback, Setting
 
@@ -163,7 +173,9 @@ class Combiner:
 
     def learn_from(self, data: bytes) -> None:
         """Begin with what the sharded job of another name has learnt."""
-        self._stage2.learn_from(states.read("combiner", data, _State).stage2)
+        learnt = part_of(unpacked(self.KIND, data), "stage2", "second stage")
+        if learnt:
+            self._stage2.learn_from(learnt)
 
     def _take(self, item: Report | Forward | Piece) -> list[Output]:
         if item.shards not in (0, len(self._inboxes)):

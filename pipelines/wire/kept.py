@@ -63,9 +63,9 @@ NOTHING: Final = Kept({}, {}, Manifest())
 
 def change(state: InRows | Whole, kept: Kept) -> Change:
     """The rows of a state that are not what is kept of it."""
-    rows = Rows(kept.stamps)
+    rows = Rows(kept.stamps, form=framed)
     _put(rows, state)
-    written: dict[str, bytes | None] = {name: framed(value) for name, value in rows.changed.items()}
+    written: dict[str, bytes | None] = dict(rows.changed)
     written |= dict.fromkeys(rows.gone())
     marks = {**kept.marks, **_marks({name: frame for name, frame in written.items() if frame is not None})}
     for name, frame in written.items():

@@ -62,13 +62,17 @@ class Rows:
     Args:
         known: the stamps of the rows that are kept already.
         held: names of rows that a state was just restored from: they are what it would put, whatever their stamp.
+        form: what is kept of a row's value, at once, so that no second copy of a large state is ever there.
     """
 
-    def __init__(self, known: Mapping[str, Stamp] | None = None, *, held: Collection[str] = ()) -> None:
+    def __init__(
+        self, known: Mapping[str, Stamp] | None = None, *, held: Collection[str] = (),
+        form: Callable[[bytes], bytes] = bytes,
+    ) -> None:  # fmt: skip
         self.stamps: dict[str, Stamp] = {}  # of all rows as they are now
         self.changed: dict[str, bytes] = {}
         self._known: Mapping[str, Stamp] = {} if known is None else known
-        self._held = held
+        self._held, self._form = held, form
         self._path = ""
 
     def put(self, name: str, encode: Callable[[], bytes], *stamp: object) -> None:
@@ -79,7 +83,7 @@ class Rows:
             return
         known = self._known.get(name)
         if known is None or not _is_same(known, stamp):
-            self.changed[name] = encode()
+            self.changed[name] = self._form(encode())
 
     def put_value(self, name: str, value: bytes) -> None:
         """One small row, told by what is in it."""
@@ -130,6 +134,12 @@ def take_state(rows: Mapping[str, bytes], name: str, state: InRows | Whole) -> N
         state.restore(rows[name])  # type: ignore[union-attr]
     elif isinstance(state, InRows):
         state.take_rows(below(rows, name))
+
+
+def part_of(rows: Mapping[str, bytes], name: str, kind: str) -> bytes | None:
+    """What `put_state` put, as one value; None if nothing was."""
+    part = below(rows, name)
+    return rows.get(name, joined(kind, part) if part else None)
 
 
 def packed(state: InRows) -> bytes:
