@@ -35,6 +35,7 @@ _EXAMPLES: Final = {
     "silence": "streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
     "feedback": "streamgauge feedback --job flights 3f2a91bc false_alarm --comment 'holiday'",
     "bridge": "streamgauge bridge --config streamgauge.toml",
+    "verify": "streamgauge verify --config streamgauge.toml",
     "version": "streamgauge version",
 }
 
@@ -71,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 _MODULES: Final = {
     "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
-    "jobs": "jobs", "trace": "acting", "silence": "acting", "feedback": "acting",
+    "jobs": "jobs", "verify": "verify", "trace": "acting", "silence": "acting", "feedback": "acting",
 }  # fmt: skip
 
 
@@ -106,6 +107,9 @@ def _add_run(commands: _Commands) -> None:
     what.add_argument("--forget", default="", metavar="JOB", help="let its parked state go, for ever")
     what.add_argument("--adopt", nargs=2, metavar=("OLD", "NEW"), help="begin NEW with what was learnt of OLD")
     _config(jobs)
+    verify = _add(commands, "verify", "walk log, state and store, and say what is damaged")
+    verify.add_argument("--forget", default="", metavar="JOB", help="take away a job's state, so that it learns anew")
+    _config(verify)
     replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
     replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
     _config(replay)
@@ -239,6 +243,7 @@ def _guarded(command: Callable[[], int]) -> int:
     from streamgauge.pipelines.engines.flink.rest import FlinkError
     from streamgauge.pipelines.paging.actions import ActionError
     from streamgauge.pipelines.ports import StoreBusy
+    from streamgauge.pipelines.wire.frames import StateDamagedError
     from streamgauge.pipelines.wire.states import StateVersionError
     from streamgauge.tracer.kafka.settings import SettingsError
     from streamgauge.tracer.local.sqlite_file import FileError
@@ -251,7 +256,7 @@ def _guarded(command: Callable[[], int]) -> int:
         lines = [f"{where}{fault}" for fault in error.faults]
     except (
         UseError, ActionError, FolderInUse, FileError, LogError, StoreBusy, FlinkError, ConnectorError, SettingsError,
-        StateVersionError,
+        StateVersionError, StateDamagedError,
     ) as error:  # fmt: skip
         lines = [str(error)]
     except BrokenPipeError:

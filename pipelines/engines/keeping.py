@@ -111,6 +111,20 @@ def committed_state(bus: Bus, name: str, key: str) -> bytes | None:
     return whole if row is None else unframed(row, f"{key}: {kept.WHOLE}")
 
 
+def manifests_of(state: bytes) -> dict[str, Manifest]:
+    """By key, what a consumer's committed state says of its rows. Raises ValueError for a state of another kind."""
+    return _committed(state).keys
+
+
+def forget(bus: Bus, name: str, key: str) -> None:
+    """Take away what is kept of one key; no consumer of that name may run."""
+    committed = _committed(bus.committed(name)[1])
+    committed.keys.pop(key, None)
+    committed.parked.pop(key, None)
+    rows = {(key, row): None for row, _ in bus.rows(name, key)}
+    bus.commit(name, {}, msgspec.msgpack.encode(committed), rows)
+
+
 def _committed(state: bytes | None) -> _Committed:
     return _Committed(states.written("consumer")) if state is None else states.read("consumer", state, _Committed)
 

@@ -32,10 +32,14 @@ class Stored(NamedTuple):
     def values(self, key: str) -> dict[str, bytes]:
         """What the rows hold. Raises StateDamagedError for a row that is damaged, and for rows of another manifest."""
         values = {name: unframed(frame, f"{key}: {name}") for name, frame in self.frames.items()}
-        if _sum(_marks(self.frames), self.manifest.kind) != self.manifest:
+        if not self.is_whole():
             text = f"the state of {key!r} has {len(values)} rows that are not the {self.manifest.rows} of its manifest"
             raise StateDamagedError(f"{text}; run streamgauge verify")
         return values
+
+    def is_whole(self) -> bool:
+        """Whether these are the rows of the manifest, all of them."""
+        return _sum(_marks(self.frames), self.manifest.kind) == self.manifest
 
     def state(self) -> bytes:
         """All of it as one value, as the `snapshot` of a state is."""

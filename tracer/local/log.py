@@ -25,7 +25,7 @@ from streamgauge.tracer.local import rows as state_rows
 from streamgauge.tracer.local.sqlite_file import FileError, Shape, Sync, explained, open_file
 from streamgauge.tracer.transport import COMPACTED, LogError, Message, check_compacted
 
-_SPAN: Final = 1 << 40  # a message's id is topic x span + offset, so a topic is one range of one B-tree
+SPAN: Final = 1 << 40  # a message's id is topic x span + offset, so a topic is one range of one B-tree
 _TRIM_SLICE: Final = 500  # messages deleted in one transaction, so that no producer waits long
 _STEPS: Final = (0.001, 0.002, 0.004, 0.008, 0.016)  # seconds between looks of `wait`, then 20 ms
 _SHAPE: Final = Shape(
@@ -88,7 +88,7 @@ class LocalLog:
             rows = []
             for topic, key, value in messages:
                 number, offset = topics[topic]
-                rows.append((number * _SPAN + offset, now, key, value))
+                rows.append((number * SPAN + offset, now, key, value))
                 topics[topic] = (number, offset + 1)
             connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", rows)
             connection.executemany("UPDATE topics SET next = ?2 WHERE id = ?1", topics.values())
@@ -108,10 +108,10 @@ class LocalLog:
             number = _number(connection, log)
             if number is None:
                 return []
-            base = number * _SPAN
+            base = number * SPAN
             rows = connection.execute(
                 "SELECT id, key, value FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
-                (base + max(offset, 0), base + _SPAN, limit),
+                (base + max(offset, 0), base + SPAN, limit),
             ).fetchall()
         return [Message(log, key, value, row - base) for row, key, value in rows]
 
@@ -204,7 +204,7 @@ class LocalLog:
         """Delete what was appended before the wall time `than` from every topic that is not compacted."""
         with self._transaction("DEFERRED") as connection:
             topics = connection.execute("SELECT id, name FROM topics ORDER BY id").fetchall()
-        return sum(self._delete(number, _SPAN, than) for number, name in topics if name not in COMPACTED)
+        return sum(self._delete(number, SPAN, than) for number, name in topics if name not in COMPACTED)
 
     def close(self) -> None:
         """Release the file. A closed log opens again when it is used."""
@@ -252,7 +252,7 @@ class LocalLog:
         with self._changed, self._faults():
             connection = self._connected()
             # data_version tells of other connections' writes, total_changes of this one's
-            number = int(connection.execute("PRAGMA data_version").fetchone()[0]) + connection.total_changes * _SPAN
+            number = int(connection.execute("PRAGMA data_version").fetchone()[0]) + connection.total_changes * SPAN
             if number == seen[0]:
                 return seen
             total = connection.execute("SELECT coalesce(sum(next), 0) FROM topics").fetchone()
@@ -260,7 +260,7 @@ class LocalLog:
 
     def _delete(self, topic: int, before: int, than: float) -> int:
         """Delete from the topic's old end while offset < before and time < than."""
-        base, deleted = topic * _SPAN, 0
+        base, deleted = topic * SPAN, 0
         while True:
             with self._transaction("IMMEDIATE") as connection:
                 rows = connection.execute(
@@ -290,9 +290,9 @@ def _bounds(connection: sqlite3.Connection, topic: str) -> tuple[int, int]:
     row = connection.execute("SELECT id, next FROM topics WHERE name = ?", (topic,)).fetchone()
     if row is None:
         return 0, 0
-    base, end = row[0] * _SPAN, int(row[1])
+    base, end = row[0] * SPAN, int(row[1])
     oldest = "SELECT min(id) FROM messages WHERE id >= ? AND id < ?"
-    first = connection.execute(oldest, (base, base + _SPAN)).fetchone()[0]
+    first = connection.execute(oldest, (base, base + SPAN)).fetchone()[0]
     return (end if first is None else int(first) - base), end
 
 

@@ -1,0 +1,157 @@
+"""Walks a data folder, read only: what in the log, the state and the store is damaged, where, and what to do about it.
+
+A record is judged by its CRC, a row of state by its CRC and the manifest, everything else by SQLite's own check of its
+pages. Nothing is changed, and a pipeline may run meanwhile: each file is read as it was at one moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from streamgauge.pipelines.engines.keeping import forget, manifests_of
+from streamgauge.pipelines.wire.frames import fault_of
+from streamgauge.pipelines.wire.kept import Manifest, Stored
+from streamgauge.tracer import records
+from streamgauge.tracer.local.log import SPAN, LocalLog
+
+_OURS: Final = ("partials", "scores", "anomalies", "alerts", "dead-letters")  # topics of MessagePack
+_MOST: Final = 20  # findings of one kind that are told one by one
+_PAGES: Final = "stop what uses it, move the file (with its -wal and -shm) away, put back a copy or begin anew"
+_RECORD: Final = "it goes to the dead letters when it is read; what its worker sent there is lost"
+_STATE: Final = "stop the pipeline, put back a copy of the folder, or let the job learn anew: verify --forget JOB"
+
+
+class Finding(NamedTuple):
+    """One thing that is damaged."""
+
+    where: str
+    what: str
+    remedy: str
+
+
+class Walked(NamedTuple):
+    """What was looked at in one file, and what is damaged there."""
+
+    file: Path
+    counts: dict[str, int]  # by kind, how many were looked at
+    findings: list[Finding]
+
+
+def walk_log(path: Path) -> Walked:
+    """The log and the states beside it."""
+    with _reading(path) as connection:
+        findings = _pages(connection, path)
+        if findings:
+            return Walked(path, {}, findings)
+        names = dict(connection.execute("SELECT id, name FROM topics").fetchall())
+        counts = dict.fromkeys([*sorted(names.values()), "rows of state"], 0)
+        for row, value in connection.execute("SELECT id, value FROM messages ORDER BY id"):
+            topic, offset = names.get(row // SPAN, "?"), row % SPAN
+            counts[topic] = counts.get(topic, 0) + 1
+            fault = _fault_of(topic, value)
+            if fault:
+                findings.append(Finding(f"{topic}, offset {offset}", fault, _RECORD))
+        counts["rows of state"] = _walk_states(connection, findings)
+        return Walked(path, counts, findings)
+
+
+def walk_store(path: Path) -> Walked:
+    """The store: its pages, and that what they say of each other agrees."""
+    with _reading(path) as connection:
+        findings = _pages(connection, path)
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        counts = {} if findings else {table: _count(connection, table) for table in sorted(tables)}
+        return Walked(path, counts, findings)
+
+
+def forget_job(path: Path, job: str) -> int:
+    """Take away what is kept of a job's state; how many states. It learns anew from where its log was read to."""
+    with _reading(path) as connection:
+        found = connection.execute("SELECT name, state FROM consumers WHERE state IS NOT NULL").fetchall()
+    keys = [(name, key) for name, state in found for key in _keys_of(state) if key.partition("/")[0] == job]
+    log = LocalLog(path)
+    for consumer, key in keys:
+        forget(log, consumer, key)
+    log.close()
+    return len(keys)
+
+
+def told(walked: Walked) -> Iterator[str]:
+    """Lines for a person: what was looked at, then what is damaged, the first of many only."""
+    looked = ", ".join(f"{count:,} {name}" for name, count in walked.counts.items() if count)
+    yield f"{walked.file}: {looked or 'not read further'}"
+    for finding in walked.findings[:_MOST]:
+        yield f"  {finding.where}: {finding.what}; {finding.remedy}"
+    if len(walked.findings) > _MOST:
+        yield f"  and {len(walked.findings) - _MOST:,} more"
+
+
+def _walk_states(connection: sqlite3.Connection, findings: list[Finding]) -> int:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rows'").fetchone():
+        return 0
+    looked = 0
+    for consumer, state in connection.execute("SELECT name, state FROM consumers WHERE state IS NOT NULL").fetchall():
+        for key, manifest in _keys_of(state).items():
+            found = "SELECT name, value FROM rows WHERE consumer = ? AND key = ?"
+            frames = dict(connection.execute(found, (consumer, key)).fetchall())
+            looked += len(frames)
+            findings += _damaged_rows(f"state of {consumer}, job {key}", Stored(frames, manifest))
+    return looked
+
+
+def _keys_of(state: bytes) -> Mapping[str, Manifest]:
+    """What is in rows by key; nothing for a consumer whose state is a value of its own, or of another release."""
+    try:
+        return manifests_of(state)
+    except ValueError:
+        return {}
+
+
+def _damaged_rows(where: str, stored: Stored) -> Iterable[Finding]:
+    faults = {name: fault_of(frame) for name, frame in stored.frames.items()}
+    found = [Finding(f"{where}, row {name}", fault, _STATE) for name, fault in faults.items() if fault]
+    if not found and not stored.is_whole():
+        text = f"there are {len(faults)} rows that are not the {stored.manifest.rows} of the manifest"
+        found = [Finding(where, text, _STATE)]
+    return found
+
+
+def _fault_of(topic: str, value: bytes) -> str:
+    """What is wrong with a message; empty if it is sound, or of a topic whose messages are anybody's."""
+    read: Callable[[bytes], object] | None = records.decode if topic == "traces" else None
+    if topic in _OURS:
+        read = msgspec.msgpack.decode
+    if read is None:
+        return ""
+    try:
+        read(value)
+    except ValueError as error:  # RecordError and msgspec's DecodeError are
+        return str(error)
+    return ""
+
+
+def _pages(connection: sqlite3.Connection, path: Path) -> list[Finding]:
+    """What SQLite says of its pages."""
+    try:
+        said = [text for (text,) in connection.execute("PRAGMA quick_check(100)")]
+    except sqlite3.DatabaseError as error:
+        said = [str(error)]
+    return [Finding(path.name, text, _PAGES) for text in said if text != "ok"]
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute("BEGIN")
+        yield connection

@@ -1,0 +1,90 @@
+"""`streamgauge verify`: what is damaged in log, state or store is found, named with its place, and nothing else is."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
+from streamgauge.pipelines.adapters.sqlite.verify import walk_log, walk_store
+from streamgauge.pipelines.cli import main
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.engines.embedded import Engine
+from streamgauge.pipelines.engines.parts import operator_of
+from streamgauge.tracer.local.log import LocalLog
+from tests.pipelines.engines import test_kill
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder with a job's log, state and store."""
+    config = Config(data=str(tmp_path), clock="log", jobs=(JobConfig(name="ctr", pane=10.0, tick=10.0),))
+    log = LocalLog(tmp_path / "log.db")
+    for number in range(30):
+        log.send(test_kill.pane_of(number))
+    engine = Engine(config, log, operator_of)
+    while engine.step():
+        pass
+    engine.commit()
+    log.close()
+    SqliteStore(tmp_path / "store.db").close()
+    jobs = "[jobs.ctr]\npane = 10\ntick = 10\n"
+    (tmp_path / "streamgauge.toml").write_text(f'clock = "log"\ndata = "{tmp_path}"\n{jobs}')
+    return tmp_path
+
+
+def verify(folder: Path, *more: str) -> int:
+    return main(["verify", "--config", str(folder / "streamgauge.toml"), *more])
+
+
+def change(folder: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(folder / "log.db")) as connection:
+        connection.execute(statement, values)
+        connection.commit()
+
+
+def test_a_sound_folder_is_sound(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(folder) == 0
+    said = capsys.readouterr().out
+    assert "traces" in said and "rows of state" in said and said.endswith("all sound\n")
+
+
+def test_a_flipped_bit_of_a_record_is_found_with_its_offset(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    offset, found = 17, "SELECT m.id, value FROM messages m JOIN topics t ON m.id = (t.id << 40) + ? WHERE t.name = ?"
+    with closing(sqlite3.connect(folder / "log.db")) as connection:
+        ((row, value),) = connection.execute(found, (offset, "traces"))
+    flipped = bytearray(value)
+    flipped[len(flipped) // 2] ^= 4
+    change(folder, "UPDATE messages SET value = ? WHERE id = ?", bytes(flipped), row)
+    assert verify(folder) == 1
+    said = capsys.readouterr().out
+    assert f"traces, offset {offset}: checksum" in said and said.endswith("1 damaged\n")
+
+
+def test_a_flipped_bit_of_a_row_of_state_is_found_and_the_job_can_learn_anew(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(folder, "UPDATE rows SET value = CAST(substr(value, 1, 9) || x'00' AS BLOB) WHERE name = 'job'")
+    assert verify(folder) == 1
+    assert "state of engine, job ctr, row job: its checksum" in capsys.readouterr().out
+    assert main(["replay", "--log", "x", "--config", str(folder / "streamgauge.toml")]) == 2
+    assert verify(folder, "--forget", "ctr") == 0
+    assert verify(folder) == 0
+    assert verify(folder, "--forget", "ctr") == 2
+
+
+def test_a_lost_row_is_found(folder: Path) -> None:
+    change(folder, "DELETE FROM rows WHERE name LIKE 'worker/%'")
+    (finding,) = walk_log(folder / "log.db").findings
+    assert "are not the" in finding.what
+
+
+def test_damaged_pages_are_found(folder: Path) -> None:
+    store = folder / "store.db"
+    data = bytearray(store.read_bytes())
+    data[4096 * 2 : 4096 * 2 + 64] = b"\xff" * 64
+    store.write_bytes(data)
+    assert walk_store(store).findings
