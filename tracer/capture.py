@@ -1,18 +1,22 @@
-"""What a call of the tracer keeps of its arguments: copies of the selected columns, norms of the selected tensors."""
+"""What a call of the tracer keeps of its arguments: copies of the selected columns, norms of the selected tensors.
+
+Each column, tensor and argument stands alone: one that cannot be used is refused by its name and the others count.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from streamgauge.tracer.events import Array, Measured, Tensor, measure
-from streamgauge.tracer.rows import name_of
+from streamgauge.tracer.events import Measured, Tensor, measure
+from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, array_of, column_of, columns_of
+from streamgauge.tracer.rows import agreed, misfits, name_of
 from streamgauge.tracer.selection import Collection, Entry, Selection
 
 MOST: Final = 10_000  # entries of a catalogue
+_PLAIN: Final = frozenset("iubf")
 _PARTS: Final[tuple[tuple[Collection, str], ...]] = (
     ("weights", "weight"),
     ("gradients", "gradient"),
@@ -21,25 +25,48 @@ _PARTS: Final[tuple[tuple[Collection, str], ...]] = (
 )
 _NOTHING: Final[dict[str, Any]] = dict.fromkeys(("weight", "gradient", "update", "positives", "touched"))
 Emit = Callable[[Collection, str, Any], None]  # takes a raw array that a plan asked for
+Refuse = Callable[[str, str], None]  # takes what cannot be used, and why
+T = TypeVar("T")
 
 
 class Capture:
     """The selected parts of arguments; what is seen for the first time goes to `catalogue`."""
 
-    def __init__(self, catalogue: dict[tuple[str, str], Entry], emit: Emit) -> None:
+    def __init__(self, catalogue: dict[tuple[str, str], Entry], emit: Emit, refuse: Refuse) -> None:
         self._catalogue = catalogue
         self._emit = emit
+        self._refuse = refuse
 
-    def features(self, features: Mapping[str, ArrayLike], selection: Selection, step: int) -> dict[str, Array]:
+    def argument(self, name: str, read: Callable[[Any], T], value: Any) -> T | None:
+        """One argument of a call, None where it is not given or is refused."""
+        if value is None:
+            return None
+        try:
+            return read(value)
+        except Exception as error:
+            self._refuse(f"argument:{name}", reason_of(error))
+            return None
+
+    def features(self, features: Any, selection: Selection, step: int) -> dict[str, Column]:
         """Copies of the selected columns."""
-        columns: dict[str, Array] = {}
-        for key, values in features.items():
-            name, column = name_of(key), np.array(values).ravel()
-            self.list("features", name, column)
+        columns: dict[str, Column] = {}
+        has_raw = selection.has_raw("inputs")
+        for key, values in columns_of(features):
+            name = key if type(key) is str and len(key) < 200 and key.isascii() else name_of(key)
+            try:
+                if type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in _PLAIN:
+                    column: Column = values.copy()
+                else:
+                    column = column_of(values)
+            except Exception as error:
+                self._refuse(f"feature:{name}", reason_of(error))
+                continue
+            if ("features", name) not in self._catalogue:
+                self._list_column(name, column)
             if selection.takes("features", name, step):
                 columns[name] = column
-            if selection.has_raw("inputs") and selection.takes("inputs", name, step, "raw"):
-                self._emit("inputs", name, column)
+            if has_raw and selection.takes("inputs", name, step, "raw"):
+                self._emit("inputs", name, column.values if isinstance(column, Ragged) else column)
         return columns
 
     def tensors(self, tensors: Mapping[str, Tensor], selection: Selection, step: int) -> dict[str, Measured]:
@@ -47,32 +74,71 @@ class Capture:
         raw = [selection.has_raw(collection) for collection, _ in _PARTS]
         found: dict[str, Measured] = {}
         for key, tensor in tensors.items():
-            name, kept = name_of(key), dict[str, Any]()
-            for (collection, part), is_raw in zip(_PARTS, raw, strict=True):
-                value = getattr(tensor, part)
-                if value is None:
-                    continue
-                self.list(collection, name, value)
-                if selection.takes(collection, name, step):
-                    kept[part] = value
-                if is_raw and np.ndim(value) and selection.takes(collection, name, step, "raw"):
-                    self._emit(collection, name, value)
-            if "update" in kept:  # the ratio needs what was updated
-                kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
-            if kept:
-                found[name] = measure(tensor._replace(**_NOTHING | kept))
+            name = name_of(key)
+            try:
+                measured = self._tensor(name, tensor, raw, selection, step)
+            except Exception as error:
+                self._refuse(f"tensor:{name}", reason_of(error))
+                continue
+            if measured is not None:
+                found[name] = measured
         return found
 
-    def list(self, collection: Collection, name: str, value: ArrayLike | None = None) -> None:
+    def fitted(
+        self, columns: Mapping[str, Column], vectors: Mapping[str, Array | None], times: Mapping[str, Floats | None],
+        rows: int | None = None,
+    ) -> tuple[int, Mapping[str, Column], dict[str, Array | None]]:
+        """The rows that most columns and the ids agree on, and the columns, vectors and times that have as many."""
+        lengths = [*map(len, columns.values()), *(len(v) for v in vectors.values() if v is not None)]
+        if rows is None:
+            ids = vectors.get("ids")
+            rows = lengths[0] if len(set(lengths)) == 1 else agreed(lengths, None if ids is None else len(ids))
+        odd = {f"argument:{name}": text for name, text in misfits(times, rows, broadcast=True).items()}
+        if lengths.count(rows) < len(lengths):
+            odd |= {f"argument:{name}": text for name, text in misfits(vectors, rows).items()}
+            odd |= {f"feature:{name}": text for name, text in misfits(columns, rows).items()}
+            columns = {name: column for name, column in columns.items() if f"feature:{name}" not in odd}
+        for what, text in odd.items():
+            self._refuse(what, text)
+        both = {name: None if f"argument:{name}" in odd else v for name, v in {**vectors, **times}.items()}
+        return rows, columns, both
+
+    def _list_column(self, name: str, column: Column) -> None:
+        values = column.values if isinstance(column, Ragged) else column
+        self.list("features", name, values)
+        self.list("inputs", name, values)
+
+    def _tensor(
+        self, name: str, tensor: Tensor, raw: list[bool], selection: Selection, step: int
+    ) -> Measured | None:
+        kept = dict[str, Any]()
+        for (collection, part), is_raw in zip(_PARTS, raw, strict=True):
+            value = getattr(tensor, part)
+            if value is None:
+                continue
+            self.list(collection, name, value)
+            if selection.takes(collection, name, step):
+                kept[part] = value
+            if is_raw and np.ndim(value) and selection.takes(collection, name, step, "raw"):
+                self._emit(collection, name, value)
+        if "update" in kept:  # the ratio needs what was updated
+            kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
+        return measure(tensor._replace(**_NOTHING | kept)) if kept else None
+
+    def list(self, collection: Collection, name: str, value: Any = None) -> None:
         """Put something seen for the first time on the catalogue."""
         if (collection, name) in self._catalogue or len(self._catalogue) >= MOST:
             return
         entry = Entry(name=name, collection=collection)
         if value is not None:
-            array = np.asarray(value)
+            array = array_of(value)
             entry = Entry(
                 name=name, collection=collection, shape=array.shape, dtype=str(array.dtype), bytes=array.nbytes
             )
         self._catalogue[collection, name] = entry
-        if collection == "features":
-            self.list("inputs", name, value)
+
+
+def reason_of(error: Exception) -> str:
+    """Why something is refused, in one line."""
+    text = " ".join(str(error).split())[:250]
+    return text if isinstance(error, Refusal) else f"{type(error).__name__}: {text}"

@@ -81,6 +81,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     plans: tuple[PlanState, ...] = ()
     counters: dict[str, int] = {}
     fault: str = ""  # the last one
+    refused: dict[str, str] = {}  # why, by what: feature:NAME, argument:ids, tensor:NAME
+    hints: tuple[str, ...] = ()  # what looks wrong with what the job hands over
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
+from streamgauge.tracer.inputs import Array, Column, Floats, Refusal, array_of
 
 
 class Tensor(NamedTuple):
@@ -46,12 +46,20 @@ class Observed(NamedTuple):
 
     time: float
     rows: int
-    features: dict[str, Array]
+    features: Mapping[str, Column]
     ids: Array | None
-    event_time: Array | None
-    due: Array | None
-    written: Array | None
-    predictions: Array | None
+    event_time: Floats | None  # seconds since the epoch, one or one a row; so are the next two
+    due: Floats | None
+    written: Floats | None
+    predictions: Floats | None
+
+
+class Refused(NamedTuple):
+    """An argument or a column of a call that could not be used: `what` is `feature:NAME`, `argument:ids`, ..."""
+
+    time: float
+    what: str
+    reason: str
 
 
 class Labelled(NamedTuple):
@@ -71,13 +79,13 @@ class Stepped(NamedTuple):
     loss: float | None
     ids: Array | None
     labels: Array | None
-    predictions: Array | None
-    weights: Array | None
-    event_time: Array | None
+    predictions: Floats | None
+    weights: Floats | None
+    event_time: Floats | None
     seconds: float | None
     skipped: bool
     tensors: dict[str, Measured]
-    features: dict[str, Array] | None  # given, even empty: a loop without a join, all three clocks count here
+    features: Mapping[str, Column] | None  # given, even empty: a loop without a join, all three clocks count here
     updated: bool = True  # False: a batch whose gradient is kept for the update of a later one
 
 
@@ -108,7 +116,7 @@ class Raw(NamedTuple):
     array: Array
 
 
-Event = Observed | Labelled | Stepped | Scalar | Idled | Raw
+Event = Observed | Labelled | Refused | Stepped | Scalar | Idled | Raw
 
 
 def measure(tensor: Tensor) -> Measured:
@@ -121,15 +129,25 @@ def measure(tensor: Tensor) -> Measured:
     weight, gradient, update = (norm for norm, _ in found)
     touched = weight if tensor.touched is None else _norm(tensor.touched)[0]
     nonfinite = sum(count for _, count in found) if tensor.nonfinite is None else int(tensor.nonfinite)
-    positives = None if tensor.positives is None else np.array(tensor.positives, np.int64).ravel()
+    if nonfinite < 0 or tensor.rows < 0:
+        raise Refusal(f"{nonfinite} non-finite values in {tensor.rows} rows; counts are not negative")
+    positives = None if tensor.positives is None else _counts(tensor.positives)
     return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows), touched, tensor.apparent)
+
+
+def _counts(values: ArrayLike) -> Array:
+    """Counts by unit. Raises Refusal for a negative one: a record that held it would be lost as a whole."""
+    counts = np.array(array_of(values), np.int64).ravel()
+    if len(counts) and counts.min() < 0:
+        raise Refusal(f"a unit's count of positive activations is {counts.min()}; give counts of rows")
+    return counts
 
 
 def _norm(value: ArrayLike | None) -> tuple[float | None, int]:
     """L2 norm of an array (a number is one already) and how many of its values are not finite."""
     if value is None:
         return None, 0
-    array = np.asarray(value) if not isinstance(value, float) else value
+    array = array_of(value) if not isinstance(value, float) else value
     if isinstance(array, float) or array.ndim == 0:
         number = float(array)
         return number, 0 if math.isfinite(number) else 1

@@ -1,4 +1,8 @@
-"""The tracer's own faults: counted, logged at most once a minute, and a breaker that stops tracing when they repeat."""
+"""The tracer's own faults, and what it refuses: counted, logged at most once a minute.
+
+Faults that repeat trip a breaker that stops tracing. A refusal is of one argument or one column of the job's: it costs
+only that, is told with its reason, and trips nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
+MOST_REFUSED: Final = 1_000
+LONGEST: Final = 300  # characters of a reason
 LOG: Final = logging.getLogger("tracer")
 
 
@@ -35,6 +41,8 @@ class Faults:
         self._tripped_until = -1e18
         self.counts: Counter[str] = Counter()
         self.last = ""
+        self.refused: Counter[str] = Counter()  # by what, such as feature:genres or argument:ids
+        self.reasons: dict[str, str] = {}  # the last one of each
 
     @property
     def is_tripped(self) -> bool:
@@ -51,6 +59,20 @@ class Faults:
             if len(self._recent) == self._recent.maxlen and now - self._recent[0] <= self._window:
                 self._tripped_until = now + self._pause
                 self._recent.clear()
+        self._log(now, f"{self.last} ({self.counts.total()} faults so far; training goes on)")
+
+    def refuse(self, what: str, reason: str) -> None:
+        """One argument or column that cannot be used; beyond 1,000 names they are counted together."""
+        what = what if what in self.refused or len(self.refused) < MOST_REFUSED else "others"
+        self.refused[what] += 1
+        self.reasons[what] = reason[:LONGEST]
+        self._log(self._monotonic(), f"{what.replace(':', ' ')} is refused: {reason[:LONGEST]}")
+
+    def told(self) -> dict[str, str]:
+        """The last reason of each of the first 100 names that were refused."""
+        return {what: self.reasons[what] for what in list(self.refused)[:100]}
+
+    def _log(self, now: float, text: str) -> None:
         if now - self._logged >= 60.0:
             self._logged = now
-            LOG.warning("%s (%d faults so far; training goes on)", self.last, self.counts.total())
+            LOG.warning("%s", text)

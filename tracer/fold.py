@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamgauge.tracer import profiles
-from streamgauge.tracer.events import Event, Idled, Labelled, Measured, Observed, Scalar, Stepped
-from streamgauge.tracer.joins import Deadlines, Join
+from streamgauge.tracer.domains import PredictionScale, probabilities_of
+from streamgauge.tracer.events import Event, Idled, Labelled, Measured, Observed, Refused, Scalar, Stepped
+from streamgauge.tracer.hints import Hints
+from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, is_na, within_reach
+from streamgauge.tracer.joins import Join
+from streamgauge.tracer.label_fold import LabelFold
 from streamgauge.tracer.panes import Panes
-from streamgauge.tracer.profiles import Array, Profiles
+from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
-from streamgauge.tracer.rows import LIMIT, Floats, numbers_of, times_of
-from streamgauge.tracer.summaries import combine, hash_values
+from streamgauge.tracer.rows import LIMIT, each_row
+from streamgauge.tracer.summaries import hash_values, is_missing
 
-CLOCKS: frozenset[str] = frozenset({"sample", "label", "train", "wall"})
+CLOCKS: Final[frozenset[str]] = frozenset({"sample", "label", "train", "wall"})
 
 
 class Rules(NamedTuple):
@@ -27,26 +30,30 @@ class Rules(NamedTuple):
     salt: bytes
     modulus: int  # of the sample ids kept for duplicates, a power of two
     max_age: float | None
+    predictions: PredictionScale = "probability"
 
 
 class Fold:
     """Panes, the join and the profiles of one incarnation.
 
-    `fault` is told what went wrong with one part of an event; the other parts count all the same. `ending` is called
-    before a pane that lies behind the clock is cut.
+    `fault` is told what went wrong with one part of an event, `refuse` what of it cannot be used, and why; the other
+    parts count all the same. `ending` is called before a pane that lies behind the clock is cut.
     """
 
     def __init__(
         self, panes: Panes, join: Join, features: Profiles, rules: Rules, fault: Callable[[str, Exception], None],
-        ending: Callable[[], None] = lambda: None,
+        ending: Callable[[], None] = lambda: None, refuse: Callable[[str, str], None] = lambda what, reason: None,
     ) -> None:
         self.panes = panes
         self.join = join
         self.steps = 0
         self.born = panes.now
+        self.hints = Hints(features.declared)
+        self._labels = LabelFold(panes, join, features, rules.modulus, self.hints)
         self._profiles = features
         self._rules = rules
         self._fault = fault
+        self._refuse = refuse
         self._ending = ending
         self._overflow = join.overflow
 
@@ -61,6 +68,8 @@ class Fold:
             self._stepped(event)
         elif isinstance(event, Scalar):
             self._part(self._scalar, event)
+        elif isinstance(event, Refused):
+            self._tell(event.what, event.reason)
 
     def advance(self, now: float, *, moves: bool = False) -> None:
         """Time passes: panes that have ended are cut. The watermark moves with steps and idleness only."""
@@ -74,102 +83,126 @@ class Fold:
             for passed in self.join.close(start):
                 if passed.pane > panes.start:
                     panes.end(passed.pane)
-                self._deadlines(passed)
+                self._labels.deadlines(passed)
             panes.end(start)
         if moves:
             panes.watermark = max(panes.watermark, start)
 
     def coded(self, name: str, column: Array) -> Array:
         """A feature's column as it may leave the process: numbers, or salted hashes of categories and ids."""
-        return self._profiles.codes(self._profiles.feature(name, column), column)
+        return self._profiles.codes(name, column)
 
     def _part(self, apply: Callable[..., None], *arguments: Any) -> None:
         try:
             apply(*arguments)
+        except Refusal as error:
+            self._refused(f"argument:{apply.__name__.strip('_')}", str(error))
         except Exception as error:
             self._fault(f"fold {apply.__name__.strip('_')}", error)
 
+    def _refused(self, what: str, reason: str) -> None:
+        self._refuse(what, reason)
+        self._tell(what, reason)
+
+    def _tell(self, what: str, reason: str) -> None:
+        """A refusal: counted, and a fact once a pane, so that the page names it."""
+        self.panes.add("wall", "refused", what, 1)
+        self.panes.hard("refused", what, 1.0, reason)
+
     def _observed(self, event: Observed) -> None:
-        panes = self.panes
-        panes.add("sample", "rows", "", event.rows)
-        panes.add("wall", "rows_seen", "", event.rows)
+        panes, rows = self.panes, event.rows
+        panes.add("sample", "rows", "", rows)
+        panes.add("wall", "rows_seen", "", rows)
         seen_at = panes.now
-        times = times_of(event.event_time, event.rows)
-        written = times_of(event.written, event.rows)
+        times, due, written = (
+            self._times(name, values, rows)
+            for name, values in (("time", event.event_time), ("due", event.due), ("written", event.written))
+        )
         if times is not None:
             self._part(self._ages, times, written, seen_at)
-        predicted = numbers_of(event.predictions, event.rows)
-        if predicted is not None:
-            self._part(self._predicted, predicted)
-        codes = self._profiled(event.features, event.rows, keep=event.ids is not None)
-        if event.ids is not None:
-            keys = self._keys(event.ids, event.rows)
-            repeats = self.join.open(
-                seen_at, keys, event=times, due=times_of(event.due, event.rows), written=written,
-                predictions=predicted, features=codes,
-            )  # fmt: skip
-            if repeats:
-                panes.add("sample", "repeats", "", repeats)
-            if self.join.overflow > self._overflow:
-                panes.add("label", "overflow", "", self.join.overflow - self._overflow)
-                self._overflow = self.join.overflow
+        predicted = None if event.predictions is None else self._predicted(event.predictions, "sample")
+        codes = self._profiled(event.features, rows, keep=event.ids is not None)
+        if event.ids is None:
+            return
+        known = ~is_missing(event.ids)
+        self._drop("sample", "missing_ids", known)
+        self.hints.ids("observe", event.ids[known])
+        repeats = self.join.open(
+            seen_at, self._keys(event.ids[known]), event=_of(times, known), due=_of(due, known),
+            written=_of(written, known), predictions=_of(predicted, known),
+            features=codes if known.all() else {name: column[known] for name, column in codes.items()},
+        )  # fmt: skip
+        if repeats:
+            panes.add("sample", "repeats", "", repeats)
+        if self.join.overflow > self._overflow:
+            panes.add("label", "overflow", "", self.join.overflow - self._overflow)
+            self._overflow = self.join.overflow
+
+    def _times(self, name: str, values: Floats | None, rows: int) -> Floats | None:
+        """Times of rows, within reach of the clock; of another unit they are refused."""
+        if values is None:
+            return None
+        try:
+            found = within_reach(values, self.panes.now)
+        except Refusal as error:
+            self._refused(f"argument:{name}", str(error))
+            return None
+        lost = int(np.count_nonzero(np.isnan(found) & ~np.isnan(values)))
+        if lost:
+            self.panes.add("sample", "invalid_times", "", lost)
+        return each_row(found, rows)
+
+    def _drop(self, clock: Clock, name: str, kept: Array) -> None:
+        lost = len(kept) - int(np.count_nonzero(kept))
+        if lost:
+            self.panes.add(clock, name, "", lost)
 
     def _ages(self, times: Floats, written: Floats | None, seen_at: float) -> None:
         if self._rules.max_age is not None:
+            self.panes.add("sample", "timed_rows", "", int(np.count_nonzero(~np.isnan(times))))
             self.panes.add("sample", "late_rows", "", int(np.count_nonzero(seen_at - times > self._rules.max_age)))
         if written is not None:
             self.panes.gather("sample", "produce_delay", "", profiles.seconds, written - times)
 
-    def _predicted(self, predicted: Floats) -> None:
-        self.panes.gather("sample", "prediction", "", profiles.predictions, predicted)
-        self._nonfinite("prediction", predicted)
+    def _predicted(self, given: Floats, clock: Clock) -> Floats:
+        """Predictions as probabilities; those of the samples have a sketch of their own."""
+        self._nonfinite("prediction", given)
+        self.hints.predictions(given, self._rules.predictions)
+        found, clipped = probabilities_of(given, self._rules.predictions)
+        if clipped:
+            self.panes.add(clock, "clipped_predictions", "", clipped)
+        if clock == "sample":
+            self.panes.gather("sample", "prediction", "", profiles.predictions, found[~is_na(found)])
+        return found
 
-    def _profiled(self, features: dict[str, Array], rows: int, *, keep: bool) -> dict[str, Array]:
+    def _profiled(self, features: Mapping[str, Column], rows: int, *, keep: bool) -> dict[str, Array]:
         """Gather features for their profiles; what is kept of them for the label counts."""
         codes: dict[str, Array] = {}
-        for name, column in features.items():
-            feature = self._profiles.feature(name, column)
-            entity = f"feature:{name}"
-            self._part(self.panes.gather, "sample", "profile", entity, self._profiles.build(feature), column)
-            if keep and len(column) == rows:
-                codes[name] = self._profiles.codes(feature, column)
+        for name, given in features.items():
+            try:
+                column = self._profiles.split(name, given)
+                self._gather(name, column)
+                if keep and len(column) == rows:
+                    codes[name] = self._profiles.codes(name, column)
+            except Exception as error:
+                self._refused(f"feature:{name}", f"{type(error).__name__}: {error}")
         return codes
 
+    def _gather(self, name: str, column: Column) -> None:
+        entity, panes = f"feature:{name}", self.panes
+        self.hints.feature(name, column)
+        panes.gather("sample", "profile", entity, self._profiles.build(name), column)
+        if isinstance(column, Ragged):
+            panes.gather("sample", "seq_length", entity, profiles.lengths, column.sizes)
+            if column.weights is not None:
+                weights = Ragged(column.weights, column.lengths)
+                self._gather(f"{name}.weight", weights)
+
     def _labelled(self, ids: Array, labels: Array) -> None:
-        values = np.asarray(labels, np.float64).ravel()
-        self._know(self._keys(ids, len(values)), values)
-
-    def _know(self, keys: Array, labels: Floats) -> None:
-        known = self.join.label(self.panes.now, keys, labels)
-        new = known.labels[known.is_new]
-        self._arrived(new)
-        if known.settled:
-            self.panes.add("label", "settled", "", known.settled)
-        if known.flips:
-            self.panes.add("label", "flips", "", known.flips)
-        self._delays(known.labels, known.delay)
-
-    def _arrived(self, labels: Floats) -> None:
-        if len(labels):
-            self.panes.add("label", "labels", "", len(labels))
-            self.panes.add("label", "positives", "", int(np.count_nonzero(labels > 0.5)))
-            self.panes.latest("label", "last_label", "", self.panes.now)
-
-    def _delays(self, labels: Floats, delay: Floats) -> None:
-        known = ~np.isnan(delay)
-        for entity, rows in (
-            ("", known), ("label:positive", known & (labels > 0.5)), ("label:negative", known & (labels <= 0.5)),
-        ):  # fmt: skip
-            if rows.any():
-                self.panes.gather("label", "label_delay", entity, profiles.seconds, delay[rows])
-
-    def _deadlines(self, passed: Deadlines) -> None:
-        for name in ("due", "overdue", "cohort_rows", "cohort_labelled", "expired"):
-            count = getattr(passed, name)
-            if count:
-                self.panes.add("label", name, "", count)
-        if passed.expired:
-            self.panes.add("label", "settled", "", passed.expired)
+        known = ~is_missing(ids)
+        self._drop("label", "missing_ids", known)
+        self.hints.ids("label", ids[known])
+        self._labels.know(self._keys(ids[known]), self._labels.mapped(labels[known]))
 
     def _stepped(self, event: Stepped) -> None:
         panes = self.panes
@@ -220,99 +253,67 @@ class Fold:
             event.time, event.rows, event.features or {}, None, event.event_time, None, None, event.predictions
         )
         self._part(self._observed, observed)
-        labels = numbers_of(event.labels, event.rows)
-        times = times_of(event.event_time, event.rows)
-        known = np.zeros(event.rows, bool) if labels is None else ~np.isnan(labels)
-        if event.ids is not None and not known.all():
-            self._gather_ids(self._keys(event.ids, event.rows)[~known])
+        times = self._times("time", event.event_time, event.rows)
+        keys, known = self._some_keys(event)
+        labels = None if event.labels is None else self._labels.mapped(event.labels)
+        unlabelled = np.ones(event.rows, bool) if labels is None else ~np.isfinite(labels)
+        if keys is not None:
+            self._labels.gather_ids(keys[unlabelled & known])
         if labels is not None:
-            self._arrived(labels[known])
+            self._labels.arrived(labels)
             if times is not None:
-                self._delays(labels[known], self.panes.now - times[known])
-            codes = {
-                name: self._profiles.codes(self._profiles.feature(name, column), column)
-                for name, column in (event.features or {}).items()
-                if len(column) == event.rows
-            }
-            self._pairs(event, labels, numbers_of(event.predictions, event.rows), codes)
+                self._labels.delays(labels, self.panes.now - times)
+            columns = {name: self._profiles.split(name, column) for name, column in (event.features or {}).items()}
+            codes = {n: self._profiles.codes(n, c) for n, c in columns.items() if len(c) == event.rows}
+            predicted = event.predictions
+            if predicted is not None:
+                predicted, _ = probabilities_of(predicted, self._rules.predictions)
+            self._labels.pairs(labels, predicted, event.weights)
+            self._labels.binned(labels, codes)
+            if keys is not None:
+                self._labels.gather_pairs(keys, labels, known)
         if times is not None:
             self.panes.gather("train", "train_delay", "", profiles.seconds, self.panes.now - times)
 
     def _trained(self, event: Stepped) -> None:
         """Pairs of labels and the predictions from before the update, from the call or from the join."""
-        labels = numbers_of(event.labels, event.rows)
-        predicted = numbers_of(event.predictions, event.rows)
-        if predicted is not None:
-            self._nonfinite("prediction", predicted)
-        times = times_of(event.event_time, event.rows)
-        if times is not None and event.ids is None:
-            self.panes.gather("train", "train_delay", "", profiles.seconds, self.panes.now - times)
-        if event.ids is None:
+        labels = None if event.labels is None else self._labels.mapped(event.labels)
+        predicted = None if event.predictions is None else self._predicted(event.predictions, "train")
+        times = self._times("time", event.event_time, event.rows)
+        keys, known = self._some_keys(event)
+        if keys is None:
+            if times is not None:
+                self.panes.gather("train", "train_delay", "", profiles.seconds, self.panes.now - times)
             if labels is not None:
-                self._pairs(event, labels, predicted, {})
+                self._labels.pairs(labels, predicted, event.weights)
             return
-        keys = self._keys(event.ids, event.rows)
-        slots = self.join.find(keys)
-        held = self.join.column("label", slots)
-        if labels is not None:
-            waiting = (slots >= 0) & np.isnan(held)
-            if waiting.any():  # the label is known no later than now
-                self._know(keys[waiting], labels[waiting])
-        self._train_delays(slots)
-        labels = held if labels is None else labels
-        predicted = self.join.column("prediction", slots) if predicted is None else predicted
-        inside = slots >= 0
-        codes = self.join.features(slots[inside])
-        self._pairs(event, labels, predicted, {}, keys)
-        self._binned(labels[inside], codes)
+        self._drop("train", "missing_ids", known)
+        self.hints.ids("step", event.ids[known] if event.ids is not None else keys[:0])
+        self._labels.trained(keys[known], _of(labels, known), _of(predicted, known), _of(event.weights, known))
+        if labels is not None and not known.all():
+            self._labels.pairs(labels[~known], _of(predicted, ~known), _of(event.weights, ~known))
 
-    def _train_delays(self, slots: NDArray[np.int64]) -> None:
-        event_time = self.join.column("event", slots)
-        written = self.join.column("written", slots)
-        since = np.where(np.isnan(written), self.join.column("seen", slots), written)
-        for name, start in (("train_delay", event_time), ("queue_delay", since)):
-            delay = self.panes.now - start[~np.isnan(start)]
-            if len(delay):
-                self.panes.gather("train", name, "", profiles.seconds, delay)
-
-    def _pairs(
-        self, event: Stepped, labels: Floats, predicted: Floats | None, codes: dict[str, Array],
-        keys: Array | None = None,
-    ) -> None:
-        weights = numbers_of(event.weights, len(labels))
-        weights = np.ones(len(labels)) if weights is None else weights
-        known = ~np.isnan(labels)
-        if predicted is not None and known.any():
-            usable = known & ~np.isnan(predicted)
-            columns = (predicted[usable], labels[usable], weights[usable])
-            self.panes.gather("train", "labels", "", profiles.labelled, *columns)
-        if keys is None and event.ids is not None:
-            keys = self._keys(event.ids, event.rows)
-        if keys is not None:
-            self._gather_ids(combine(keys[known], labels[known]))
-        self._binned(labels, codes)
-
-    def _gather_ids(self, hashes: Array) -> None:
-        self.panes.gather("train", "sample_id", "", profiles.ids(self._rules.modulus), hashes)
-
-    def _binned(self, labels: Floats, codes: dict[str, Array]) -> None:
-        known = ~np.isnan(labels)
-        for name, column in codes.items():
-            self.panes.gather("train", "bins", f"feature:{name}", profiles.bins, column[known], labels[known])
+    def _some_keys(self, event: Stepped) -> tuple[Array | None, Array]:
+        """The keys of a step's rows, and which of the rows have an id."""
+        if event.ids is None:
+            return None, np.ones(event.rows, bool)
+        return self._keys(event.ids), ~is_missing(event.ids)
 
     def _scalar(self, event: Scalar) -> None:
-        if event.clock not in CLOCKS:
-            raise ValueError(f"clock must be one of {sorted(CLOCKS)}, got {event.clock!r} (tracer.scalar)")
         clock: Clock = event.clock  # type: ignore[assignment]
         self.panes.point(clock, event.name, event.entity, event.value, event.weight)
 
     def _nonfinite(self, entity: str, values: Floats) -> None:
-        count = len(values) - int(np.count_nonzero(np.isfinite(values)))
+        """A missing mark is no number that went wrong."""
+        count = int(np.count_nonzero(~np.isfinite(values) & ~is_na(values)))
         if count:
             self.panes.add("train", "nonfinite", entity, count)
             self.panes.hard("nonfinite", entity, float(count))
 
-    def _keys(self, ids: Array, rows: int) -> Array:
-        if len(ids) != rows:
-            raise ValueError(f"{len(ids)} ids for {rows} rows (tracer)")
+    def _keys(self, ids: Array) -> Array:
         return hash_values(ids, self._rules.salt)
+
+
+def _of(values: Any, rows: Array) -> Any:
+    """Some of the rows, where there are any."""
+    return None if values is None else values[rows]

@@ -16,12 +16,15 @@ from typing import Final
 from streamgauge.tracer import arrays, control, join_state, records
 from streamgauge.tracer.aside import PATIENCE, Aside
 from streamgauge.tracer.buffer import Buffer, Priority
+from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.events import Event, Raw
 from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.features import Declared, FeatureKind
 from streamgauge.tracer.fold import Fold, Rules
+from streamgauge.tracer.inputs import TimeUnit
 from streamgauge.tracer.joins import Join, Labels
 from streamgauge.tracer.panes import Identity, Panes
-from streamgauge.tracer.profiles import Declared, FeatureKind, Profiles
+from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Mode, TraceBatch
 from streamgauge.tracer.remote import Remote
 from streamgauge.tracer.selection import Select
@@ -54,6 +57,8 @@ class Settings:
     tags: dict[str, str]
     limit: int
     usage: bool
+    predictions: PredictionScale
+    time_unit: TimeUnit
 
 
 class Incarnation:
@@ -189,7 +194,12 @@ class Incarnation:
         try:
             fault = self._trouble or self.faults.last
             tripped = self.faults.last if self.faults.is_tripped else ""
-            for topic, value in remote.news(self.name, now, steps, self.counters(), fault, tripped):
+            hints = self.fold.hints.texts if self.fold else ()
+            about = control.Status(
+                job=self.settings.job, worker=self.settings.worker, incarnation=self.name, time=now, step=steps,
+                counters=self.counters(), fault=fault, refused=self.faults.told(), hints=hints,
+            )  # fmt: skip
+            for topic, value in remote.news(about, tripped):
                 self.sender.put(topic, key, value, Priority.HARD)
         except Exception as error:
             self.faults.count("status", error, trips=False)
@@ -202,9 +212,10 @@ class Incarnation:
             settings.job, settings.worker, self.name, settings.shards, settings.pane, settings.interval, settings.mode
         )
         features = Profiles(settings.features, settings.salt, settings.modulus)
-        rules = Rules(settings.salt, settings.modulus, settings.max_age)
+        rules = Rules(settings.salt, settings.modulus, settings.max_age, settings.predictions)
         join = Join(settings.labels, settings.pane)
-        self.fold = Fold(Panes(identity, now), join, features, rules, self.faults.count, self._measure_process)
+        panes = Panes(identity, now)
+        self.fold = Fold(panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse)
         self._beat_at = self._beat_clock()
         self._lost_items = 0
         self._lost_points = [0, 0]  # at the intake; in all
@@ -281,8 +292,9 @@ class Incarnation:
         intake, outbox = self.intake.dropped, self.sender.outbox.dropped
         dropped = {f"dropped_{name}": intake[i] + outbox[i] for i, name in enumerate(names)}
         faults = {f"fault_{where}": count for where, count in sorted(self.faults.counts.items())}
+        refused = {f"refused_{what}": count for what, count in sorted(self.faults.refused.items())}
         captured = self.fold.panes.captured if self.fold else self._captured
-        return {"captured": captured, "sent": self.sender.sent, **dropped, **faults}
+        return {"captured": captured, "sent": self.sender.sent, **dropped, **faults, **refused}
 
     def _fold_loop(self) -> None:
         while not self._stop.wait(DRAIN):

@@ -17,6 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.tracer.domains import Scale
+from streamgauge.tracer.inputs import NA
+
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
@@ -33,6 +36,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
 
     margin: float = 3 * 3600.0  # a label is overdue this long after it was due
     horizon: float = 86400.0  # H of the `@H` cohorts
+    scale: Scale = "binary"  # what labels are; the same for every metric
+    positive: float | str | None = None  # which of them is positive, where the scale does not say
     timeout: float = 86400.0  # this long after its due time a sample without label is dropped as expired
     capacity: int = 200_000  # samples remembered
 
@@ -84,7 +89,7 @@ class Join:
         fresh = self._fresh(keys)
         new = keys[fresh]
         slots = self._allocate(len(new))
-        nothing = np.full(len(new), np.nan)
+        nothing = np.full(len(new), NA)
         columns = {
             "event": event, "due": due, "written": written, "prediction": predictions,
         }  # fmt: skip
@@ -120,7 +125,7 @@ class Join:
 
     def column(self, name: str, slots: Slots) -> Floats:
         """One of FIELDS for each slot, NaN for slot -1."""
-        found = np.full(len(slots), np.nan)
+        found = np.full(len(slots), NA)
         held = slots >= 0
         found[held] = self._table[name][slots[held]]
         return found
@@ -167,6 +172,7 @@ class Join:
         if 8 * size * len(set(features) | set(self._features)) > FEATURE_BYTES:
             self._features = {}
             return
+        features = {name: column for name, column in features.items() if not column.dtype.hasobject}
         for name, column in features.items():
             held = self._features.get(name)
             if held is None or held.dtype != column.dtype:

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streamgauge.tracer.profiles import Array, Build, Gathering, sketch_units
+from streamgauge.tracer.inputs import Column
+from streamgauge.tracer.profiles import Build, Gathering, sketch_units
 from streamgauge.tracer.records import Clock, Mode, Name, Sketch, TraceBatch, encode_names, shard_of
 from streamgauge.tracer.summaries import Units
 
@@ -39,6 +40,15 @@ class Point(NamedTuple):
     weight: float
 
 
+class Fact(NamedTuple):
+    """A hard fact, and what to say of it."""
+
+    fact: str
+    entity: str
+    value: float
+    text: str
+
+
 class Draft(NamedTuple):
     """A record to be: everything but its sequence, watermark and plans."""
 
@@ -46,7 +56,7 @@ class Draft(NamedTuple):
     steps: tuple[int, int]
     points: list[Point]
     sketches: list[Sketch]
-    hard: list[tuple[str, str, float]]
+    hard: list[Fact]
 
 
 class Panes:
@@ -84,7 +94,7 @@ class Panes:
         key = Name(clock, name, entity)
         self._latest[key] = max(self._latest.get(key, value), value)
 
-    def gather(self, clock: Clock, name: str, entity: str, build: Build, *columns: Array) -> None:
+    def gather(self, clock: Clock, name: str, entity: str, build: Build, *columns: Column) -> None:
         """Rows of a quantity that becomes sketches when the pane ends."""
         key = Name(clock, name, entity)
         gathering = self._gathered.get(key)
@@ -101,11 +111,11 @@ class Panes:
         if len(parts) >= 64:
             parts[:] = [Units.merge(parts)]
 
-    def hard(self, fact: str, entity: str, value: float) -> None:
-        """A fact that needs no statistics: sent at once, once a pane for each entity."""
+    def hard(self, fact: str, entity: str, value: float, text: str = "") -> None:
+        """A fact that needs no statistics: sent at once, once a pane for each entity; `text` says more of it."""
         if (fact, entity) not in self._told:
             self._told.add((fact, entity))
-            self._hard.append((fact, entity, value))
+            self._hard.append(Fact(fact, entity, value, text))
 
     def stepped(self, step: int) -> None:
         """A step ran in this pane."""
@@ -157,7 +167,8 @@ class Panes:
             index=np.array([index[point.name] for point in draft.points], "<u2").tobytes(),
             value=np.array([point.value for point in draft.points], "<f8").tobytes(),
             weight=b"" if (weight == 1.0).all() else weight.tobytes(),
-            sketches=tuple(draft.sketches), hard=tuple(draft.hard),
+            sketches=tuple(draft.sketches), hard=tuple(fact[:3] for fact in draft.hard),
+            texts=tuple(fact.text for fact in draft.hard) if any(fact.text for fact in draft.hard) else (),
         )  # fmt: skip
 
     def _clear(self) -> None:
@@ -166,7 +177,7 @@ class Panes:
         self._latest: dict[Name, float] = {}
         self._gathered: dict[Name, Gathering] = {}
         self._units: dict[str, list[Units]] = {}
-        self._hard: list[tuple[str, str, float]] = []
+        self._hard: list[Fact] = []
         self._told: set[tuple[str, str]] = set()
         self._steps = (0, 0)
 
@@ -175,7 +186,7 @@ class Panes:
         points = self._points + [Point(name, value, 1.0) for name, value in totals]
         self._points, self._sums, self._latest = [], {}, {}
         sketches = [] if points_only else self._sketches()
-        hard, self._hard = self._hard, []
+        hard, self._hard = self._hard, list[Fact]()
         while points or sketches or hard:
             room, some = CUT_BYTES, list[Sketch]()
             while sketches and (not some or room >= _size(sketches[0])):

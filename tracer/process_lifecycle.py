@@ -1,9 +1,14 @@
-"""Ends and forks of processes: every living tracer says goodbye at exit, and in a forked child begins anew."""
+"""Ends and forks of processes: every living tracer says goodbye at exit, and in a forked child begins anew.
+
+A child is a worker of its own, so that neither silences the other: `NAME/fork2` for the second fork of its parent, or
+`NAME/loader0` in a worker of PyTorch's DataLoader, whose numbers come again each epoch.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
+import sys
 import time
 import weakref
 from typing import Final, Protocol
@@ -26,6 +31,7 @@ class Living(Protocol):
 
 
 _alive: weakref.WeakSet[Living] = weakref.WeakSet()
+_forks = [0]  # of this process
 _watched: list[bool] = []  # whether the process is watched already
 
 
@@ -37,12 +43,30 @@ def watch(tracer: Living) -> None:
         atexit.register(_close_all)
         say_goodbye_on_sigterm(_close_all)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_begin_all_anew)
+            os.register_at_fork(before=_count_fork, after_in_child=_begin_all_anew)
 
 
 def forget(tracer: Living) -> None:
     """It is closed."""
     _alive.discard(tracer)
+
+
+def child_name() -> str:
+    """What tells this forked child from its parent."""
+    loaders = sys.modules.get("torch.utils.data")
+    info = loaders.get_worker_info() if loaders is not None else None
+    return f"fork{_forks[0]}" if info is None else f"loader{info.id}"
+
+
+def end_with_process() -> None:
+    """In a child of multiprocessing, which ends without `atexit`: say goodbye all the same."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, _close_all, exitpriority=0)
+
+
+def _count_fork() -> None:
+    _forks[0] += 1
 
 
 def _close_all() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, Protocol
+from typing import Final
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from streamgauge.tracer import multivalued
+from streamgauge.tracer.features import Declared, Feature, FeatureKind, feature_of
+from streamgauge.tracer.inputs import Array, Column, Ragged, concatenated
 from streamgauge.tracer.records import Clock, Name, Sketch
 from streamgauge.tracer.summaries import (
     Bins,
     Buckets,
+    Counts,
     Histogram,
     Ids,
     LabelBuckets,
@@ -25,40 +27,14 @@ from streamgauge.tracer.summaries import (
     profile_categorical,
     profile_ids,
     profile_numeric,
+    to_floats,
 )
 
-Array = NDArray[Any]
 Build = Callable[..., Iterable[Summary]]
-FeatureKind = Literal["numeric", "categorical", "id"]
 
 PIECE: Final = 16_384  # rows that are summarised at once
 PARTS: Final = 64  # pieces that are merged at once, at most
 SLICE: Final = 12_000  # entries of a summary without bound that travel in one sketch: 192 kB
-
-
-class Feature(msgspec.Struct, frozen=True, kw_only=True):
-    """What is declared of an input feature."""
-
-    name: str
-    kind: FeatureKind
-    default: float | str | None = None
-    low: float | None = None  # valid range of a numeric one
-    high: float | None = None
-    vocabulary: tuple[Any, ...] | None = None  # valid values of a categorical one
-
-
-class Declared(Protocol):
-    """Anything that declares a feature; `Feature`, or the pipelines' configuration."""
-
-    @property
-    def name(self) -> str:
-        """Name of the feature."""
-        ...
-
-    @property
-    def kind(self) -> FeatureKind:
-        """What its values are."""
-        ...
 
 
 class Gathering:
@@ -66,11 +42,11 @@ class Gathering:
 
     def __init__(self, build: Build) -> None:
         self._build = build
-        self._waiting: list[tuple[Array, ...]] = []
+        self._waiting: list[tuple[Column, ...]] = []
         self._rows = 0
         self._parts: dict[type[Summary], list[Summary]] = {}
 
-    def add(self, *columns: Array) -> None:
+    def add(self, *columns: Column) -> None:
         """Rows as columns of equal length."""
         self._waiting.append(columns)
         self._rows += len(columns[0])
@@ -85,7 +61,7 @@ class Gathering:
         return [encode(piece, *name) for summary in merged for piece in _slices(summary)]
 
     def _summarise(self) -> None:
-        columns = [_concatenate(column) for column in zip(*self._waiting, strict=True)]
+        columns = [concatenated(column) for column in zip(*self._waiting, strict=True)]
         self._waiting, self._rows = [], 0
         for summary in self._build(*columns):
             parts = self._parts.setdefault(type(summary), [])
@@ -105,29 +81,58 @@ class Profiles:
     def __init__(self, declared: Sequence[Declared] | Mapping[str, FeatureKind], salt: bytes, modulus: int = 1) -> None:
         if isinstance(declared, Mapping):
             declared = [Feature(name=name, kind=kind) for name, kind in declared.items()]
-        self._features = {feature.name: _feature(feature) for feature in declared}
+        self._features = {feature.name: feature_of(feature) for feature in declared}
+        self._declared = frozenset(self._features)
         self._shift: dict[str, float] = {}
         self._salt = salt
         self._modulus = modulus
 
-    def feature(self, name: str, column: Array) -> Feature:
-        """The declaration of a feature."""
+    def feature(self, name: str, column: Column) -> Feature | None:
+        """The declaration of a feature; None as long as nothing says what it is: no value has come yet."""
         found = self._features.get(name)
         if found is None:
-            found = self._features[name] = Feature(name=name, kind=_guess(column))
+            kind = _guess(column.values if isinstance(column, Ragged) else column)
+            if kind is not None:
+                found = self._features[name] = Feature(name=name, kind=kind)
         return found
 
-    def build(self, feature: Feature) -> Build:
-        """How a column of this feature becomes summaries."""
-        if feature.kind == "numeric":
-            return lambda column: self._numeric(feature, column)
-        return lambda column: self._categorical(feature, column)
+    @property
+    def declared(self) -> frozenset[str]:
+        """Names of the features that were declared."""
+        return self._declared
 
-    def codes(self, feature: Feature, column: Array) -> Array:
-        """A column as it is kept for label counts: float64, or a hash (uint64, 0 where missing)."""
+    def build(self, name: str) -> Build:
+        """How the columns of a feature become summaries."""
+        return lambda column: self._summaries(name, column)
+
+    def split(self, name: str, column: Column) -> Column:
+        """A column whose rows of several values come as text, and its weights apart, where that is declared."""
+        feature = self._features.get(name)
+        if feature is None or not (feature.separator or feature.weight):
+            return column
+        return multivalued.split(column, feature.separator, feature.weight)
+
+    def codes(self, name: str, column: Column) -> Array:
+        """A column as it is kept for label counts: float64, or a hash (uint64, 0 where missing); rows of these."""
+        feature = self.feature(name, column)
+        if isinstance(column, Ragged):
+            return multivalued.rows_of(column, self._codes(feature, column.values))
+        return self._codes(feature, column)
+
+    def _codes(self, feature: Feature | None, column: Array) -> Array:
+        if feature is None:
+            return np.full(len(column), np.nan)
         if feature.kind == "numeric":
-            return column.astype(np.float64) if column.dtype.kind in "iubf" else _floats(column)
+            return to_floats(column)[0]
         return np.where(is_missing(column), np.uint64(0), hash_values(column, self._salt))
+
+    def _summaries(self, name: str, column: Column) -> Iterable[Summary]:
+        feature = self.feature(name, column)
+        if feature is None:
+            return (Counts(rows=len(column), missing=multivalued.missing_rows(column)),)
+        flat = column.values if isinstance(column, Ragged) else column
+        found = self._numeric(feature, flat) if feature.kind == "numeric" else self._categorical(feature, flat)
+        return multivalued.counting_rows(found, column, feature) if isinstance(column, Ragged) else found
 
     def _numeric(self, feature: Feature, column: Array) -> Iterable[Summary]:
         default = feature.default if isinstance(feature.default, (int, float)) else None
@@ -172,6 +177,12 @@ def bins(codes: Array, labels: Array) -> Iterable[Summary]:
     return (Bins.of_ids(codes, labels, codes != 0),)
 
 
+def lengths(sizes: Array) -> Iterable[Summary]:
+    """Sketches of how many values the rows have."""
+    numbers = sizes.astype(np.float64)
+    return Histogram.of_finite(numbers), Moments.of_finite(numbers)
+
+
 def units(positives: Array, rows: int) -> Units:
     """Counts of positive activations by unit."""
     return Units(np.minimum(positives.astype(np.int64), rows), rows)
@@ -182,9 +193,13 @@ def sketch_units(parts: Sequence[Units], clock: Clock, name: str, entity: str) -
     return encode(Units.merge(list(parts)), clock, name, entity)
 
 
-def _guess(column: Array) -> FeatureKind:
+def _guess(column: Array) -> FeatureKind | None:
+    """What the values are; None where there is none."""
+    present = column[~is_missing(column)]
+    if not len(present):
+        return None
     if column.dtype.kind == "O":
-        numbers = all(isinstance(value, (int, float, np.number)) for value in column[~is_missing(column)].tolist())
+        numbers = all(isinstance(value, (int, float, np.number)) for value in present.tolist())
         return "numeric" if numbers else "categorical"
     return "numeric" if column.dtype.kind in "iubf" else "categorical"
 
@@ -202,27 +217,3 @@ def _slices(summary: Summary) -> Iterable[Summary]:
 
 def _merge(kind: type[Summary], parts: list[Summary]) -> Summary:
     return parts[0] if len(parts) == 1 else kind.merge(parts)
-
-
-def _concatenate(pieces: Sequence[Array]) -> Array:
-    if len(pieces) == 1:
-        return pieces[0]
-    kinds = {"n" if piece.dtype.kind in "iubf" else piece.dtype.kind for piece in pieces}
-    return np.concatenate(pieces if len(kinds) == 1 else [piece.astype(object) for piece in pieces])
-
-
-def _floats(column: Array) -> NDArray[np.float64]:
-    numbers = np.full(len(column), np.nan)
-    for i, value in enumerate(column.tolist()):
-        try:
-            numbers[i] = float(value)
-        except (TypeError, ValueError, OverflowError):
-            continue
-    return numbers
-
-
-def _feature(declared: Declared) -> Feature:
-    if isinstance(declared, Feature):
-        return declared
-    options = ("default", "low", "high", "vocabulary")
-    return Feature(name=declared.name, kind=declared.kind, **{name: getattr(declared, name, None) for name in options})

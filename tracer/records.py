@@ -100,6 +100,7 @@ class TraceBatch(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     weight: bytes = b""
     sketches: tuple[Sketch, ...] = ()
     hard: tuple[tuple[str, str, float], ...] = ()  # hard facts: (fact, entity, value): ("nonfinite", "tensor:x", 3.0)
+    texts: tuple[str, ...] = ()  # what more to say of each hard fact, in their order; empty: nothing
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -362,4 +363,4 @@ def _check_batch(batch: TraceBatch) -> None:
         raise RecordError("time", f"pane_length {batch.pane_length}, interval {batch.interval}: both must be > 0 s")
     check_names("type", batch.incarnation)
     check_names("names", *(text for sketch in batch.sketches for text in (sketch.name, sketch.entity)))
-    check_names("names", *(text for fact, entity, _ in batch.hard for text in (fact, entity)))
+    check_names("names", *(text for fact, entity, _ in batch.hard for text in (fact, entity)), *batch.texts)

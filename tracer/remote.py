@@ -55,9 +55,7 @@ class Remote:
             if changed:
                 self._hold(plans.wanted(), between_steps=between_steps)
 
-    def news(
-        self, incarnation: str, now: float, step: int, counters: dict[str, int], fault: str, tripped: str
-    ) -> Iterator[tuple[str, bytes]]:
+    def news(self, about: control.Status, tripped: str) -> Iterator[tuple[str, bytes]]:
         """(topic, value) of what has changed since it was told last; `tripped` is why the breaker did, or ""."""
         state: Literal["running", "off", "tripped"] = "running"
         if tripped or self.selection.off:
@@ -68,19 +66,15 @@ class Remote:
                 msgspec.structs.replace(s, state="tripped", reason=tripped) if s.state == "applied" else s
                 for s in states
             )
-        if (state, incarnation, states) != self._told:
-            self._told = (state, incarnation, states)
-            yield "status", control.encode(
-                control.Status(
-                    job=self._job, worker=self._worker, incarnation=incarnation, time=now, step=step, state=state,
-                    plans=states, counters=counters, fault=fault,
-                )
-            )  # fmt: skip
+        told = (state, about.incarnation, states, tuple(sorted(about.refused)), about.hints)
+        if told != self._told:
+            self._told = told
+            yield "status", control.encode(msgspec.structs.replace(about, state=state, plans=states))
         if len(self.catalogue) > self._listed:
             entries = tuple(self.catalogue.values())
             self._listed = len(entries)
             yield "catalogue", control.encode(
-                control.Catalogue(job=self._job, worker=self._worker, incarnation=incarnation, entries=entries)
+                control.Catalogue(job=self._job, worker=self._worker, incarnation=about.incarnation, entries=entries)
             )
 
     def tell_again(self) -> None:

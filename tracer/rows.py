@@ -1,38 +1,58 @@
-"""Columns of rows as a job gives them: copies, lengths, numbers, times."""
+"""Rows of a call: how many there are, what belongs to them, and names as they may travel."""
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from streamgauge.tracer.events import Event
+from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 LIMIT: Final = 1e11  # times beyond it are no times: seconds since the epoch, year 5138
-
-
-def copy(values: ArrayLike | None) -> Array | None:
-    """A flat copy: the job may reuse its own array."""
-    return None if values is None else np.array(values).ravel()
+LONGEST: Final = 256  # characters of a name
 
 
 def name_of(value: Any) -> str:
-    """A name as it may travel: text of at most 256 characters that UTF-8 can write.
+    """A name as it may travel: text of at most 256 characters that UTF-8 can write; longer ones end in a hash.
 
     >>> name_of("age"), name_of(None), name_of(chr(0xDC80))
     ('age', 'None', '?')
+    >>> len(name_of("a" * 300)), name_of("a" * 300) == name_of("a" * 301)
+    (256, False)
     """
     text = value if isinstance(value, str) else str(value)
     text = text if text.isascii() else text.encode("utf-8", "replace").decode()
-    return text[:256]
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return f"{text[: LONGEST - 17]}~{digest}"
 
 
-def rows_of(*columns: Array | None) -> int:
-    """Rows of a call: the length of the first column that is given."""
-    return next((len(column) for column in columns if column is not None), 0)
+def agreed(lengths: Iterable[int], ids: int | None = None) -> int:
+    """The number of rows that most columns have; where two are as frequent, that of the ids, then the first.
+
+    >>> agreed([3, 4, 4]), agreed([3, 4], ids=4), agreed([])
+    (4, 4, 0)
+    """
+    votes = Counter(lengths)
+    if not votes:
+        return 0
+    most = max(votes.values())
+    leading = [length for length, count in votes.items() if count == most]
+    return ids if ids is not None and ids in leading else leading[0]
+
+
+def misfits(columns: Mapping[str, Column | None], rows: int, *, broadcast: bool = False) -> dict[str, str]:
+    """Of which columns the length is another, and how to say so; with `broadcast` one value stands for all rows."""
+    found = {}
+    for name, column in columns.items():
+        if column is not None and len(column) != rows and not (broadcast and len(column) == 1):
+            found[name] = f"{len(column):,} {'values' if len(column) != 1 else 'value'} for {rows:,} rows"
+    return found
 
 
 def size_of(event: Event) -> int:
@@ -42,7 +62,12 @@ def size_of(event: Event) -> int:
         if isinstance(part, np.ndarray):
             size += _bytes(part)
         elif isinstance(part, dict):
-            size += 200 * len(part) + sum(_bytes(c) for c in part.values() if isinstance(c, np.ndarray))
+            size += 200 * len(part)
+            for column in part.values():
+                if isinstance(column, np.ndarray):
+                    size += _bytes(column)
+                elif isinstance(column, Ragged):
+                    size += _bytes(column.values) + column.lengths.nbytes
     return size
 
 
@@ -50,22 +75,10 @@ def _bytes(array: Array) -> int:
     return array.nbytes + 56 * array.size if array.dtype.hasobject else array.nbytes
 
 
-def numbers_of(values: Array | None, rows: int) -> Floats | None:
-    """One number a row. Raises ValueError for another length."""
-    if values is None:
-        return None
-    found = np.asarray(values, np.float64).ravel()
-    if len(found) != rows:
-        raise ValueError(f"{len(found)} values for {rows} rows (tracer)")
-    return found
-
-
-def times_of(values: Array | None, rows: int) -> Floats | None:
-    """Times of rows: one for all of them or one each; what is no time is NaN. Raises ValueError for another length."""
-    if values is None:
-        return None
-    found = np.asarray(values, np.float64).ravel()
-    found = np.full(rows, found[0]) if len(found) == 1 else found
-    if len(found) != rows:
-        raise ValueError(f"{len(found)} times for {rows} rows (tracer)")
-    return np.where(np.abs(found) < LIMIT, found, np.nan)
+def each_row(values: Floats | None, rows: int) -> Floats | None:
+    """One value a row, where one may stand for all. Raises Refusal for another length."""
+    if values is None or len(values) == rows:
+        return values
+    if len(values) != 1:
+        raise Refusal(f"{len(values):,} values for {rows:,} rows")
+    return np.full(rows, values[0])

@@ -13,6 +13,7 @@ A call on the step copies what it is given and appends it to a bounded buffer: n
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import socket
@@ -22,25 +23,47 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from streamgauge.tracer import process_lifecycle
+from streamgauge.tracer import arguments, process_lifecycle
 from streamgauge.tracer.buffer import Priority
-from streamgauge.tracer.capture import Capture
-from streamgauge.tracer.events import Event, Idled, Labelled, Measured, Observed, Raw, Scalar, Stepped, Tensor
+from streamgauge.tracer.capture import Capture, reason_of
+from streamgauge.tracer.domains import PredictionScale
+from streamgauge.tracer.events import (
+    Event,
+    Idled,
+    Labelled,
+    Measured,
+    Observed,
+    Raw,
+    Refused,
+    Scalar,
+    Stepped,
+    Tensor,
+)
 from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.features import Declared, Feature, FeatureKind
+from streamgauge.tracer.fold import CLOCKS
 from streamgauge.tracer.identity import identity
 from streamgauge.tracer.incarnation import Incarnation, Settings
+from streamgauge.tracer.inputs import (
+    Column,
+    Floats,
+    TimeUnit,
+    array_of,
+    flat_of,
+    numbers_of,
+    predictions_of,
+    seconds_of,
+)
 from streamgauge.tracer.joins import Labels
-from streamgauge.tracer.profiles import Declared, Feature, FeatureKind
 from streamgauge.tracer.records import Mode
-from streamgauge.tracer.rows import copy, name_of, rows_of, size_of
+from streamgauge.tracer.rows import name_of, size_of
 from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
 from streamgauge.tracer.transport import Transport
 
 __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
 
-Array = NDArray[Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -70,13 +93,16 @@ class Tracer:
             replay's stream time) is driven by its owner, who calls `beat()` or `flush()` after it moved: no thread.
         pane, interval: seconds; no summary spans a pane, a record comes each interval (default: one pane).
         features: declared features, or kinds by name; what is not declared is guessed from its first values.
-        labels: how labels reach the job.
+        labels: how labels reach the job, and which of them are positive.
+        predictions: whether predictions are probabilities or logits.
+        time_unit: of times that are numbers.
         max_age: samples older than this when first seen are late.
         modulus: of the sample ids kept to find duplicates; a power of two.
         salt: of the hashes that replace ids and categories before they leave the process.
         select: what is traced at the start, and again when a plan from the control topic runs out.
         roles, tags: what plans can target beside the worker's name.
-        incarnation: name of this life; None takes a random one.
+        incarnation: name of this life; None takes a random one. With a clock of its own it gets a random end, so that
+            two processes that were given one name stay apart.
         limit: bytes that may wait, before and after folding each.
         usage: whether processor and memory use of the process are traced.
     """
@@ -88,17 +114,20 @@ class Tracer:
         max_age: float | None = None, modulus: int = 1, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
         select: Sequence[Select] = BOOT, roles: Sequence[str] | None = None, tags: Mapping[str, str] | None = None,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
+        predictions: PredictionScale = "probability", time_unit: TimeUnit = "s",
     ) -> None:  # fmt: skip
-        _check(pane=pane, interval=interval, shards=shards, modulus=modulus)
+        arguments.check(pane=pane, interval=interval, shards=shards, modulus=modulus)
         who = identity(os.environ, socket.gethostname())
         who = who if worker is None else who._replace(worker=worker)
+        arguments.check_names(job=job, worker=who.worker)
+        arguments.check_domains(labels or Labels(), predictions, time_unit)
         self._settings = Settings(
-            job=job, worker=who.worker, pane=pane, interval=interval or pane, shards=shards, mode=mode,
+            job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards, mode=mode,
             features=dict(features) if isinstance(features, Mapping) else tuple(features),
             salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
             modulus=modulus, select=tuple(select),
             roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
-            usage=usage,
+            usage=usage, predictions=predictions, time_unit=time_unit,
         )  # fmt: skip
         self._transport = transport
         self._clock = clocks.time if clock is None else lambda: float(clock())  # a replay's may give numpy numbers
@@ -171,41 +200,51 @@ class Tracer:
 
     @_harmless
     def observe(
-        self, features: Mapping[str, ArrayLike], *, ids: ArrayLike | None = None, time: ArrayLike | None = None,
-        due: ArrayLike | None = None, predictions: ArrayLike | None = None, written: ArrayLike | None = None,
+        self, features: Any, *, ids: ArrayLike | None = None, time: Any = None, due: Any = None,
+        predictions: ArrayLike | None = None, written: Any = None,
     ) -> None:
         """Samples seen for the first time, one row each.
 
-        `time`: the samples' own event times; `due`: when their labels are due; `written`: when they were written to the
-        job's topic; seconds since the epoch, one for all rows or one each. With `ids` they wait for their labels.
+        `features`: a mapping of columns, a data frame, an Arrow table, or a list of row dicts. `time`: the samples' own
+        event times; `due`: when their labels are due; `written`: when they were written to the job's topic; one for all
+        rows or one each: times of any library, ISO 8601, or numbers (`time_unit`). With `ids` they wait for their
+        labels. What cannot be used is refused by its name, and everything else counts.
         """
         if self._life.remote.selection.off:
             return
-        columns = self._features(features)
-        known, first = copy(ids), copy(predictions)
-        rows = rows_of(known, first, *columns.values())
+        columns = self._argument("features", self._features, features) or {}
+        vectors = {
+            "ids": self._argument("ids", flat_of, ids),
+            "predictions": self._argument("predictions", self._predictions, predictions),
+        }
+        given = {"time": time, "due": due, "written": written}
+        times = {name: self._argument(name, self._times, value) for name, value in given.items()}
+        rows, kept, fitted = self._capture.fitted(columns, vectors, times)
         event = Observed(
-            self._clock(), rows, columns, known, copy(time), copy(due), copy(written), first
+            self._clock(), rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"],
+            fitted["predictions"],
         )  # fmt: skip
         self._put(event, Priority.STATS, points=1)
 
     @_harmless
     def label(self, ids: ArrayLike, y: ArrayLike) -> None:
-        """Labels that are known now."""
+        """Labels that are known now; one that is missing (None, NaN) is not."""
         if self._life.remote.selection.off:
             return
-        known, labels = np.array(ids).ravel(), np.array(y).ravel()
+        known, labels = self._argument("ids", flat_of, ids), self._argument("labels", flat_of, y)
+        if known is None or labels is None:
+            return
         if len(known) != len(labels):
-            raise ValueError(f"{len(labels)} labels for {len(known)} ids (tracer.label)")
-        if len(known):
+            self._refuse("argument:labels", f"{len(labels):,} labels for {len(known):,} ids")
+        elif len(known):
             self._put(Labelled(self._clock(), known, labels), Priority.SCALAR, points=2)
 
     @_harmless
     def step(
         self, loss: Any = None, *, ids: ArrayLike | None = None, labels: ArrayLike | None = None,
         predictions: ArrayLike | None = None, rows: int | None = None, seconds: float | None = None,
-        tensors: Mapping[str, Tensor] | None = None, weights: ArrayLike | None = None, time: ArrayLike | None = None,
-        features: Mapping[str, ArrayLike] | None = None, skipped: bool = False, updated: bool = True,
+        tensors: Mapping[str, Tensor] | None = None, weights: ArrayLike | None = None, time: Any = None,
+        features: Any = None, skipped: bool = False, updated: bool = True,
     ) -> None:
         """One training step is done; its rows count as trained on and the watermark may move.
 
@@ -224,13 +263,18 @@ class Tracer:
         if self._life.remote.take_over().off:
             return
         seconds = self._seconds(seconds) if updated else None
-        measured = self._part(self._tensors, tensors) or {}
-        columns = self._part(self._features, features)
-        known, y, p = (self._part(copy, column) for column in (ids, labels, predictions))
-        rows = rows_of(known, y, p, *(columns or {}).values()) if rows is None else int(rows)
+        measured = self._argument("tensors", self._tensors, tensors) or {}
+        columns = self._argument("features", self._features, features)
+        given = {"ids": (flat_of, ids), "labels": (flat_of, labels), "predictions": (self._predictions, predictions)}
+        vectors = {name: self._argument(name, read, value) for name, (read, value) in given.items()}
+        vectors["weights"] = self._argument("weights", numbers_of, weights)
+        number = self._argument("rows", arguments.count, rows)
+        times = {"time": self._argument("time", self._times, time)}
+        number, columns_kept, fitted = self._capture.fitted(columns or {}, vectors, times, number)
         event = Stepped(
-            self._clock(), self._step, rows, self._part(float, loss), known, y, p, self._part(copy, weights),
-            self._part(copy, time), seconds, bool(skipped), measured, columns, bool(updated),
+            self._clock(), self._step, number, self._argument("loss", arguments.number, loss), fitted["ids"],
+            fitted["labels"], fitted["predictions"], fitted["weights"], fitted["time"], seconds, bool(skipped),
+            measured, None if columns is None else columns_kept, bool(updated),
         )  # fmt: skip
         self._put(event, Priority.SCALAR, points=2 + 3 * len(measured))
 
@@ -239,9 +283,17 @@ class Tracer:
         """A number of the job's own."""
         selection, name = self._life.remote.selection, name_of(name)
         self._capture.list("metrics", name)
-        if not selection.off and selection.takes("metrics", name, self._step):
-            event = Scalar(self._clock(), name_of(clock), name, name_of(entity), float(value), float(weight))
-            self._put(event, Priority.SCALAR)
+        if selection.off or not selection.takes("metrics", name, self._step):
+            return
+        if clock not in CLOCKS:
+            self._refuse(f"scalar:{name}", f"clock must be one of {', '.join(sorted(CLOCKS))}, got {clock!r}")
+            return
+        try:
+            number, heavy = arguments.number(value), arguments.number(weight)
+        except Exception as error:
+            self._refuse(f"scalar:{name}", reason_of(error))
+            return
+        self._put(Scalar(self._clock(), clock, name, name_of(entity), number, heavy), Priority.SCALAR)
 
     @_harmless
     def idle(self) -> None:
@@ -253,8 +305,8 @@ class Tracer:
     @_harmless
     def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
         """A whole array that a plan asked for (`takes_raw`), for the `tensors` topic."""
-        copied = np.array(array)
-        if copied.dtype.kind in "iubfc":
+        copied = self._argument(name_of(name), arguments.copied, array)
+        if copied is not None:
             event = Raw(self._clock(), self._step + 1, name_of(collection), name_of(name), copied)
             self._put(event, Priority.RAW)
 
@@ -306,34 +358,40 @@ class Tracer:
         if state:
             self._life.load(state)
 
-    def _part(self, read: Callable[[Any], T], value: Any) -> T | None:
-        """One argument of a call; a bad one is a fault, and the others count all the same."""
-        try:
-            return None if value is None else read(value)
-        except Exception as error:
-            self._faults.count("argument", error)
-            return None
+    def _argument(self, name: str, read: Callable[[Any], T], value: Any) -> T | None:
+        return None if value is None else self._capture.argument(name, read, value)
+
+    def _refuse(self, what: str, reason: str) -> None:
+        """What cannot be used of a call: counted by its name, and told with the pane's records."""
+        self._faults.refuse(what, reason)
+        self._put(Refused(self._clock(), what, reason), Priority.SCALAR, points=0)
+
+    def _predictions(self, values: Any) -> Floats:
+        return predictions_of(values, are_logits=self._settings.predictions == "logit")
+
+    def _times(self, values: Any) -> Floats:
+        return seconds_of(values, self._settings.time_unit)
 
     def _put(self, event: Event, priority: Priority, points: int = 1) -> None:
+        if not self._life.is_started:  # after a fork
+            self._begin_child()
         life = self._life
-        if not life.is_started:  # after a fork
-            life.start()
         life.intake.put(event, size_of(event), priority, points)
         if not self._is_threaded and life.intake.used > self._settings.limit // 2:
             life.turn()
 
-    def _features(self, features: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    def _features(self, features: Any) -> dict[str, Column]:
         return self._capture.features(features, self._life.remote.selection, self._step)
 
     def _tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Measured]:
         return self._capture.tensors(tensors, self._life.remote.selection, self._step)
 
     def _emit(self, collection: Collection, name: str, value: Any) -> None:
-        self._put(Raw(self._clock(), self._step, collection, name, np.array(value)), Priority.RAW)
+        self._put(Raw(self._clock(), self._step, collection, name, np.array(array_of(value))), Priority.RAW)
 
     def _seconds(self, seconds: float | None) -> float | None:
         if seconds is not None:
-            return float(seconds)
+            return self._argument("seconds", float, seconds)
         if not self._is_threaded:
             return None
         now, before = clocks.perf_counter(), self._step_at
@@ -344,32 +402,28 @@ class Tracer:
         life = Incarnation(
             self._settings, self._transport, self._clock, self._name, threaded=self._is_threaded, faults=self._faults
         )
-        self._capture = Capture(life.remote.catalogue, self._emit)
+        self._capture = Capture(life.remote.catalogue, self._emit, self._refuse)
         return life
 
     def _name(self) -> str:
         self._lives += 1
         if self._named is None:
             return uuid.uuid4().hex[:12]
+        if self._is_threaded:
+            return f"{self._named}-{uuid.uuid4().hex[:8]}"
         return self._named if self._lives == 1 else f"{self._named}+{self._lives - 1}"
 
     def begin_anew(self) -> None:
-        """In a forked child: a new incarnation that starts with its first call; until then nothing is sent."""
-        if self._named is not None:
-            self._named = f"{self._named}@{os.getpid()}"
-            self._lives = 0
+        """In a forked child: a worker of its own that starts with its first call; until then nothing is sent."""
+        self._lives = 0
         self._step_at = None
         self._life = self._new_life()
         self._life.is_started = False
 
-
-def _check(*, pane: float, interval: float | None, shards: int, modulus: int) -> None:
-    """A tracer that is set up wrongly says so at once: this is before the training starts."""
-    if not 0.0 < pane < 1e9:
-        raise ValueError(f"pane must be > 0 s, got {pane} (tracer.Tracer)")
-    if interval is not None and not 0.0 < interval < 1e9:
-        raise ValueError(f"interval must be > 0 s, got {interval} (tracer.Tracer)")
-    if shards < 1:
-        raise ValueError(f"shards must be >= 1, got {shards} (tracer.Tracer)")
-    if modulus < 1 or modulus & (modulus - 1):
-        raise ValueError(f"modulus must be a power of two, got {modulus} (tracer.Tracer)")
+    def _begin_child(self) -> None:
+        """The first call of a forked child: now it knows what it is."""
+        worker = f"{self._settings.worker}/{process_lifecycle.child_name()}"
+        self._settings = dataclasses.replace(self._settings, worker=name_of(worker))
+        self._life = self._new_life()
+        self._life.start()
+        process_lifecycle.end_with_process()

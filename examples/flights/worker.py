@@ -17,7 +17,7 @@ from streamgauge.examples.flights.data import load
 from streamgauge.examples.flights.job import Clock, Job
 from streamgauge.examples.flights.model import Model
 from streamgauge.tracer.local.log import LocalLog
-from streamgauge.tracer.profiles import FeatureKind
+from streamgauge.tracer.features import FeatureKind
 from streamgauge.tracer.selection import Collection
 from streamgauge.tracer.tracer import Labels, Select, Tracer
 from streamgauge.tracer.transport import Transport

@@ -27,7 +27,8 @@ from streamgauge.tracer.events import Idled, Stepped
 from streamgauge.tracer.fold import Fold, Rules
 from streamgauge.tracer.joins import Join, Labels
 from streamgauge.tracer.panes import Identity, Panes
-from streamgauge.tracer.profiles import Array, Profiles
+from streamgauge.tracer.inputs import Array
+from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.transport import Message
 
@@ -184,8 +185,8 @@ class Blocks:
             fold.panes.gather("sample", "produce_delay", "", profiles.seconds, ages[~np.isnan(ages)])
         return Stepped(
             time=now, step=step, rows=len(found), loss=None, weights=None, seconds=None, skipped=False, tensors={},
-            ids=rows.column_of(columns[bridge.id]) if bridge.id else None,
-            labels=rows.numbers_of(columns[bridge.label]) if bridge.label else None,
+            ids=rows.ids_of(columns[bridge.id]) if bridge.id else None,
+            labels=rows.labels_of(columns[bridge.label]) if bridge.label else None,
             predictions=rows.numbers_of(columns[bridge.prediction]) if bridge.prediction else None,
             event_time=None if ages is None else now - ages,  # each row's age is that at its own timestamp
             features={
@@ -200,8 +201,9 @@ class Blocks:
         """Anew for each block, so that nothing is carried along but its place."""
         job, salt = self._job, self._salt
         features = Profiles(job.features, salt, job.duplicate_modulus)
-        rules = Rules(salt, job.duplicate_modulus, self._bridge.max_age)
-        return Fold(panes, Join(Labels(), job.pane), features, rules, self._fault)
+        rules = Rules(salt, job.duplicate_modulus, self._bridge.max_age, self._bridge.prediction_scale)
+        labels = Labels(scale=job.labels.scale, positive=job.labels.positive)
+        return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 
     def _sent(self, batch: TraceBatch) -> Output:
         return Output("traces", records.key_of(batch.job, batch.shard, batch.shards), records.encode(batch))

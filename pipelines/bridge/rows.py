@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.pipelines.config.faults import ConfigError, Fault
+from streamgauge.tracer import inputs
+from streamgauge.tracer.inputs import NA, Array, Column
 
-Array = NDArray[Any]
 Format = Literal["json", "msgpack", "avro", "csv"]
 TimeUnit = Literal["s", "ms", "us", "iso"]
 Row = tuple[Any, ...]  # the values of the fields asked for, in their order
 Decode = Callable[[bytes], Row]  # raises ValueError
 
 _SCALE: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
-_NUMBERS: Final = ({int}, {float}, {bool}, {int, float})
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_BOOLEANS: Final = {"true": 1.0, "false": 0.0}
 _CONFLUENT: Final = 5  # bytes of a schema registry's prefix: 0 and the schema's id
 
 
@@ -78,43 +78,47 @@ def decoder_of(
     return lambda data: pick(read(data))
 
 
-def column_of(values: Sequence[Any]) -> Array:
-    """One column, shape [rows]; its dtype depends on its values only, so equal values hash alike in every batch.
+def column_of(values: Sequence[Any]) -> Column:
+    """One column; a list is a row of several values, an object is told by its text.
 
-    >>> column_of([1, None, 2.5]).tolist(), column_of(["a", None]).dtype.kind
-    ([1.0, nan, 2.5], 'O')
+    Whole numbers stay exact beside missing ones, so that ids stay apart.
+
+    >>> column_of([1, None, 2.5]).tolist(), column_of([2**60 + 1, None]).tolist()
+    ([1.0, nan, 2.5], [1152921504606846977, None])
     """
-    kinds = set(map(type, values))
-    if kinds - {type(None)} in _NUMBERS:
-        try:
-            return np.array(values, np.float64 if kinds != {int} else np.int64)
-        except OverflowError:  # a whole number beyond 64 bits
-            pass
-    found = np.empty(len(values), object)
-    found[:] = values if kinds <= _PLAIN else [_text(value) if type(value) not in _PLAIN else value for value in values]
-    return found
+    return inputs.column_of([_text(value) if isinstance(value, dict) else value for value in values])
+
+
+def ids_of(values: Sequence[Any]) -> Array:
+    """Ids of the samples; one that is no single value is told by its text."""
+    return inputs.flat_of([_text(value) if isinstance(value, (dict, list)) else value for value in values])
+
+
+def labels_of(values: Sequence[Any]) -> Array:
+    """Labels as the job's declaration reads them: numbers, digits and booleans in text as numbers, other text as it is.
+
+    >>> labels_of([1, "0", "true", None, "click"]).tolist()
+    [1.0, 0.0, 1.0, None, 'click']
+    """
+    numbers = [_number(value) for value in values]
+    both = zip(values, numbers, strict=True)
+    return ids_of([value if number != number else number for value, number in both])
 
 
 def numbers_of(values: Sequence[Any]) -> NDArray[np.float64]:
-    """A column of numbers, NaN for what is none; digits in text count."""
-    try:
-        return np.array(values, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return np.array([_number(value) for value in values], np.float64)
+    """A column of numbers, NaN for what is none; digits and booleans in text count."""
+    return np.array([NA if value is None else _number(value) for value in values], np.float64)
 
 
-def numeric_of(values: Sequence[Any]) -> Array:
+def numeric_of(values: Sequence[Any]) -> Column:
     """The column of a numeric feature: digits in text are numbers, what is none stays what it is, to count as invalid.
 
-    >>> numeric_of(["1", None, "2.5"]).tolist(), numeric_of(["1", "x"]).tolist()
-    ([1.0, nan, 2.5], [1.0, 'x'])
+    >>> numeric_of(["1", None, "2.5"]).tolist(), numeric_of(["1", "x", "true"]).tolist()
+    ([1.0, nan, 2.5], [1.0, 'x', 1.0])
     """
-    try:
-        return np.array(values, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        numbers = [_number(value) for value in values]
-        both = zip(values, numbers, strict=True)
-        return column_of([value if number != number else number for value, number in both])
+    numbers = [value if isinstance(value, (int, float, list)) else _number(value) for value in values]
+    both = zip(values, numbers, strict=True)
+    return column_of([value if number != number else number for value, number in both])
 
 
 def times_of(values: Sequence[Any], unit: TimeUnit) -> NDArray[np.float64]:
@@ -198,6 +202,9 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
+    """A number, from its text too; booleans are 1 and 0."""
+    if isinstance(value, str) and value.strip().lower() in _BOOLEANS:
+        return _BOOLEANS[value.strip().lower()]
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):

@@ -49,6 +49,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     margin: float = 3 * HOUR  # a label is overdue this long after it was due
     timeout: float = DAY  # after its due time a sample without label is dropped and counted as expired
     silence: float = 0.0  # longest normal gap between labels; 0: learnt
+    scale: Literal["binary", "sign", "soft", "count"] = "binary"  # 0/1, -1/+1, a share in 0..1, a number of events
+    positive: float | str | None = None  # which label is positive (`count`: from which on), where the scale does not say
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,6 +189,7 @@ class Bridge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     time_unit: Literal["s", "ms", "us", "iso"] = "s"
     label: str = ""
     prediction: str = ""
+    prediction_scale: Literal["probability", "logit"] = "probability"
     fields: dict[str, str] = {}  # by feature of the job: its field, where that is named otherwise
     schema_file: str = ""  # Avro
     columns: tuple[str, ...] = ()  # CSV, in order

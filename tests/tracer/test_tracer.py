@@ -422,7 +422,11 @@ def test_the_good_parts_of_a_bad_step_count() -> None:
     job.at(11.0).step("much", rows=3, tensors={"k": 3}, ids=[[1], [2, 3]])  # type: ignore[dict-item]
     job.tracer.flush()
     assert (job.total("train", "rows"), job.total("train", "loss")) == (5, 0.5)
-    assert (job.tracer.counters["fault_fold trained"], job.tracer.counters["fault_argument"]) == (1, 3)
+    refused = [name for name in job.tracer.counters if name.startswith("refused_")]
+    assert refused == [f"refused_{name}" for name in (
+        "argument:ids", "argument:labels", "argument:loss", "argument:predictions", "tensor:k"
+    )]  # fmt: skip
+    assert not any(name.startswith("fault_") for name in job.tracer.counters)
     assert job.batches()[-1].watermark == 10.0
 
 
@@ -440,7 +444,7 @@ def test_repeated_faults_trip_the_breaker_and_the_status_says_so() -> None:
     job.at(1.0).step(0.1, rows=1)
     job.tracer.beat()
     for _ in range(30):
-        job.tracer.label([1], [1, 2])
+        job.tracer.fault("adapter", RuntimeError("no such layer"))
     assert job.tracer.is_off
     job.at(5.0).step(0.1, rows=1)
     job.tracer.flush()
@@ -453,11 +457,19 @@ def test_repeated_faults_trip_the_breaker_and_the_status_says_so() -> None:
     [
         ({"pane": 0.0}, "pane must be > 0"), ({"interval": -1.0}, "interval must be > 0"),
         ({"shards": 0}, "shards must be >= 1"), ({"modulus": 3}, "power of two"),
+        ({"labels": Labels(scale="percent")}, "labels.scale must be one of binary"),  # type: ignore[arg-type]
+        ({"predictions": "odds"}, "probability"), ({"time_unit": "min"}, "time_unit must be"),
     ],
 )  # fmt: skip
 def test_a_wrong_set_up_is_told_before_the_training_starts(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Tracer("ctr", "w", MemoryLog(), **options)
+
+
+@pytest.mark.parametrize(("job", "worker", "named"), [("ctr", "", "worker"), ("", "w", "job")])
+def test_a_job_or_worker_without_a_name_is_refused(job: str, worker: str, named: str) -> None:
+    with pytest.raises(ValueError, match=f"{named} must be a name"):
+        Tracer(job, worker, MemoryLog())
 
 
 def test_switched_off_it_sends_nothing_and_costs_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,12 +583,13 @@ if busy == 0:
     tracer.step(0.1, rows=1)
     sent = tracer.flush() and tracer.close()
     batches = [records.decode(message.value) for message in log.read("traces", 1, 10)]
-    names = {batch.incarnation for batch in batches}
-    os._exit(0 if sent and names == {f"a@{os.getpid()}"} and batches[0].sequence == 1 else 1)
+    names = {(batch.worker, batch.incarnation) for batch in batches}
+    is_own = {worker for worker, _ in names} == {"w/fork2"} and len(names) == 1
+    os._exit(0 if sent and is_own and batches[0].sequence == 1 else 1)
 codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in (idle, busy)]
 tracer.step(0.1, rows=1)
 assert tracer.close()
-assert {records.decode(message.value).incarnation for message in log.read("traces", 0, 10)} == {"a"}
+assert {records.decode(message.value).incarnation[:2] for message in log.read("traces", 0, 10)} == {"a-"}
 sys.exit(max(codes))
 """
 

@@ -9,23 +9,29 @@ others. Whole numbers stay exact: where one beyond 2**53 stands beside a missing
 
 from __future__ import annotations
 
-from streamgauge.tracer.inputs.columns import Array, Column, Floats, Ragged, Refusal
+from streamgauge.tracer.inputs.columns import NA, Array, Column, Floats, Ragged, Refusal, concatenated, is_na
+from streamgauge.tracer.inputs.dense import array_of
 from streamgauge.tracer.inputs.readers import column_of
 from streamgauge.tracer.inputs.tables import columns_of
-from streamgauge.tracer.inputs.times import TimeUnit, seconds_of
+from streamgauge.tracer.inputs.times import TimeUnit, seconds_of, within_reach
 from streamgauge.tracer.inputs.vectors import flat_of, numbers_of, predictions_of
 
 __all__ = [
+    "NA",
     "Array",
     "Column",
     "Floats",
     "Ragged",
     "Refusal",
     "TimeUnit",
+    "array_of",
     "column_of",
     "columns_of",
+    "concatenated",
     "flat_of",
+    "is_na",
     "numbers_of",
     "predictions_of",
     "seconds_of",
+    "within_reach",
 ]

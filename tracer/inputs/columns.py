@@ -8,8 +8,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.tracer.summaries.hashing import is_missing
+
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
+NA: Final = np.uint64(0x7FF80000000007A2).view(np.float64)  # a NaN that says "missing", as R's NA does: not "no number"
 EXACT: Final = 2**53  # whole numbers beyond it are not all exact in float64
 _SECOND: Final = np.timedelta64(1, "s")
 
@@ -59,7 +62,7 @@ def with_missing(values: Array, missing: NDArray[np.bool_]) -> Array:
     if not missing.any():
         return values
     if values.dtype.kind in "iubf" and not _has_big(values[~missing]):
-        return np.where(missing, np.nan, values.astype(np.float64))
+        return np.where(missing, NA, values.astype(np.float64))
     found = values.astype(object)
     found[missing] = None
     return found
@@ -103,6 +106,37 @@ def of_rows(column: Column, lengths: NDArray[np.int64], weights: Floats | None =
     return Ragged(column.values, np.where(lengths < 0, -1, inner))
 
 
+def is_na(values: Floats) -> NDArray[np.bool_]:
+    """Which numbers were marked as missing; a NaN that a job computed is none of them.
+
+    >>> is_na(np.array([NA, np.nan, 1.0])).tolist()
+    [True, False, False]
+    """
+    return np.asarray(np.ascontiguousarray(values, np.float64).view(np.uint64) == NA.view(np.uint64))
+
+
+def as_ragged(column: Column) -> Ragged:
+    """Rows of at most one value each, as rows of several."""
+    if isinstance(column, Ragged):
+        return column
+    missing = is_missing(column)
+    return Ragged(column[~missing], np.where(missing, -1, 1).astype(np.int64))
+
+
+def concatenated(pieces: Sequence[Column]) -> Column:
+    """Columns end to end."""
+    if len(pieces) == 1:
+        return pieces[0]
+    flat = [piece for piece in pieces if isinstance(piece, np.ndarray)]
+    if len(flat) == len(pieces):
+        return joined(flat)
+    rows = [as_ragged(piece) for piece in pieces]
+    weights = [row.weights for row in rows if row.weights is not None]
+    lengths = np.concatenate([row.lengths for row in rows])
+    both = np.concatenate(weights) if len(weights) == len(rows) else None
+    return Ragged(joined([row.values for row in rows]), lengths, both)
+
+
 def joined(pieces: Sequence[Array]) -> Array:
     """Arrays end to end; of different kinds, they become objects, so that no number turns into text."""
     if len(pieces) == 1:
@@ -119,9 +153,9 @@ def _plain(values: Array) -> Array:
     if kind in "iubfOSU":
         return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
     if kind == "M":
-        return np.where(np.isnat(values), np.nan, (values - np.datetime64(0, "s")) / _SECOND)
+        return np.where(np.isnat(values), NA, (values - np.datetime64(0, "s")) / _SECOND)
     if kind == "m":
-        return np.where(np.isnat(values), np.nan, values / _SECOND)
+        return np.where(np.isnat(values), NA, values / _SECOND)
     if kind == "T":  # NumPy 2's strings of any length
         return values.astype(object)
     if kind == "c":

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from streamgauge.tracer.inputs.columns import EXACT, Array, Column, Refusal, joined, of_rows, with_missing
+from streamgauge.tracer.inputs.columns import EXACT, NA, Array, Column, Refusal, joined, of_rows, with_missing
 
 _ABSENT: Final = frozenset({"NAType", "NaTType", "MaskedConstant", "NoneType"})  # the types of missing marks
 _TEXT: Final = (str, bytes, bytearray)
@@ -68,9 +68,9 @@ def _scalars(items: Sequence[Any], present: set[type], absent: set[type]) -> Arr
     if all(issubclass(kind, (decimal.Decimal, numbers.Real)) for kind in present):
         return _numbers([_of_decimal(value) for value in items], {int, float}, absent)
     if all(issubclass(kind, _TIMES) for kind in present):
-        return np.array([np.nan if _is_absent(value) else seconds(value) for value in items])
+        return np.array([NA if _is_absent(value) else seconds(value) for value in items])
     if all(issubclass(kind, _DURATIONS) for kind in present):
-        return np.array([np.nan if _is_absent(value) else _duration(value) for value in items])
+        return np.array([NA if _is_absent(value) else _duration(value) for value in items])
     return _objects([None if _is_absent(value) else value for value in items] if absent else items)
 
 
@@ -80,7 +80,7 @@ def _numbers(items: Sequence[Any], present: set[type], absent: set[type]) -> Arr
     if not absent and not has_float:
         return _whole(items)
     missing = np.array([_is_absent(value) for value in items], bool) if absent else np.zeros(len(items), bool)
-    present_or_nan = [np.nan if gone else value for value, gone in zip(items, missing.tolist(), strict=True)]
+    present_or_nan = [NA if gone else value for value, gone in zip(items, missing.tolist(), strict=True)]
     try:
         found = np.array(present_or_nan, np.float64)
     except OverflowError:

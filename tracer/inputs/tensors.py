@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ def of_torch(values: Any, read: Read) -> Column:
         tensor = tensor.dequantize()
     if tensor.is_sparse or str(tensor.layout) in _SPARSE:
         return _set_columns(tensor, read)
-    return read(_numpy_of(tensor))
+    return read(numpy_of(tensor))
 
 
 def of_tensorflow(values: Any, read: Read) -> Column:
@@ -46,7 +47,10 @@ def of_tensorflow(values: Any, read: Read) -> Column:
     return read(np.asarray(values.numpy()))
 
 
-def _numpy_of(tensor: Any) -> Any:
+def numpy_of(tensor: Any) -> Any:
+    """A tensor of PyTorch as an array; dense, on the host."""
+    if tensor.layout != sys.modules["torch"].strided:
+        tensor = tensor.to_dense()
     if not str(tensor.dtype).removeprefix("torch.").startswith(_NUMPY) or "float8" in str(tensor.dtype):
         if tensor.dtype.is_complex:
             raise Refusal("complex numbers have no order; give their real part, or their size")
@@ -56,11 +60,11 @@ def _numpy_of(tensor: Any) -> Any:
 
 def _set_columns(tensor: Any, read: Read) -> Column:
     if tensor.ndim != 2:
-        return read(_numpy_of(tensor.to_dense()))
+        return read(numpy_of(tensor))
     tensor = tensor.to_sparse_coo().coalesce()
     rows, columns = tensor.indices().numpy(force=True)
     lengths = np.bincount(rows, minlength=tensor.shape[0]).astype(np.int64)
-    return of_rows(np.array(columns), lengths, np.asarray(_numpy_of(tensor.values()), np.float64))
+    return of_rows(np.array(columns), lengths, np.asarray(numpy_of(tensor.values()), np.float64))
 
 
 def _ragged(values: Any, read: Read) -> Column:

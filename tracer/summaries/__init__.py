@@ -14,7 +14,7 @@ from streamgauge.tracer.records import Clock, RecordError, Sketch
 from streamgauge.tracer.summaries.batched_merge import BatchedMerge, Book
 from streamgauge.tracer.summaries.bins import Bins
 from streamgauge.tracer.summaries.columns import Columns, Summary
-from streamgauge.tracer.summaries.counts import Counts, Moments
+from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats
 from streamgauge.tracer.summaries.distinct import Distinct
 from streamgauge.tracer.summaries.hashing import Tally, combine, hash_values, is_missing, tally
 from streamgauge.tracer.summaries.heavy import Heavy, Top
@@ -62,6 +62,7 @@ __all__ = [
     "sketches_of",
     "tally",
     "tally_values",
+    "to_floats",
 ]
 
 KINDS: Final[dict[str, type[Summary]]] = {

@@ -121,24 +121,32 @@ class LabelBuckets:
 
     @classmethod
     def of(cls, predictions: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> Self:
-        """The buckets of rows with a prediction in [0, 1], a label of 0 or 1 and a positive finite weight.
+        """The buckets of rows with a prediction and a label in [0, 1] and a positive finite weight.
+
+        A soft label y is y of a positive and 1 - y of a negative in the weights; its row counts where it is nearer to.
 
         >>> LabelBuckets.of([0.9, 0.2], [1, 0]).rows
         2
         """
         p, y, w, invalid = _usable(predictions, labels, weights)
         numbers, clipped = bucket_numbers(p)
-        positive = numbers[y]
+        is_soft = bool(((y != 0.0) & (y != 1.0)).any())
+        is_positive = y > 0.5
+        positive = numbers[is_positive]
         counts = np.bincount(numbers, minlength=BUCKETS)
         hits = np.bincount(positive, minlength=BUCKETS)
         bucket = np.flatnonzero(counts).astype(np.uint16)
         positives, negatives = hits[bucket], (counts - hits)[bucket]
         sum_p = _sums(numbers, p if w is None else p * w)[bucket]
-        if w is None:
+        if is_soft:
+            weights = y if w is None else y * w
+            heavy = _sums(numbers, weights)[bucket]
+            light = _sums(numbers, (1.0 - y if w is None else w - weights))[bucket]
+        elif w is None:
             heavy, light = positives.astype(np.float64), negatives.astype(np.float64)
         else:
-            heavy = _sums(positive, w[y])[bucket]
-            light = _sums(numbers[~y], w[~y])[bucket]
+            heavy = _sums(positive, w[is_positive])[bucket]
+            light = _sums(numbers[~is_positive], w[~is_positive])[bucket]
         return cls(bucket, positives, negatives, heavy, light, sum_p, _loss(p, y, w), clipped, invalid)
 
     @property
@@ -245,22 +253,25 @@ def _sums(numbers: NDArray[Any], values: Floats) -> Floats:
 
 def _usable(
     predictions: ArrayLike, labels: ArrayLike, weights: ArrayLike | None
-) -> tuple[Floats, NDArray[np.bool_], Floats | None, int]:
+) -> tuple[Floats, Floats, Floats | None, int]:
     p = np.asarray(predictions, np.float64).ravel()
     y = np.asarray(labels, np.float64).ravel()
     w = None if weights is None else np.asarray(weights, np.float64).ravel()
-    usable = (p >= 0.0) & (p <= 1.0) & ((y == 0.0) | (y == 1.0))
+    usable = (p >= 0.0) & (p <= 1.0) & (y >= 0.0) & (y <= 1.0)
     if w is not None:
         usable &= (w > 0.0) & (w < np.inf)
     kept = int(np.count_nonzero(usable))
     if kept < len(p):
         p, y, w = p[usable], y[usable], None if w is None else w[usable]
-    return p, y == 1.0, w, len(usable) - kept
+    return p, y, w, len(usable) - kept
 
 
-def _loss(p: Floats, y: NDArray[np.bool_], w: Floats | None) -> float:
+def _loss(p: Floats, y: Floats, w: Floats | None) -> float:
     clipped = np.clip(p, CLIP, 1.0 - CLIP)
-    losses = -np.log(np.where(y, clipped, 1.0 - clipped))
+    losses = -np.log(np.where(y == 1.0, clipped, 1.0 - clipped))
+    soft = (y > 0.0) & (y < 1.0)
+    if soft.any():
+        losses[soft] = -(y * np.log(clipped) + (1.0 - y) * np.log1p(-clipped))[soft]
     return float(losses.sum() if w is None else (losses * w).sum())
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from streamgauge.pipelines.bridge import rows
 from streamgauge.pipelines.config.faults import ConfigError
+from streamgauge.tracer.inputs import Ragged
 from streamgauge.tracer.summaries import hash_values
 
 FIELDS = ["id", "user.age", "user.city", "clicked"]
@@ -66,12 +67,29 @@ def test_any_bytes_are_a_row_or_a_reason(data: bytes) -> None:
 
 @given(st.lists(st.none() | st.integers() | st.floats() | st.text() | st.booleans() | st.lists(st.integers())))
 def test_equal_values_hash_alike_in_every_batch(values: list[object]) -> None:
-    together = hash_values(rows.column_of(values)) if values else np.zeros(0, np.uint64)
-    alone = [hash_values(rows.column_of([value]))[0] for value in values]
+    together = hash_values(rows.ids_of(values)) if values else np.zeros(0, np.uint64)
+    alone = [hash_values(rows.ids_of([value]))[0] for value in values]
     numbers = [isinstance(value, float | None) for value in values]
     assert [a for a, skip in zip(together, numbers, strict=True) if not skip] == [
         b for b, skip in zip(alone, numbers, strict=True) if not skip
     ]
+
+
+def test_ids_beside_missing_ones_stay_apart() -> None:
+    ids = [2**60 + k for k in range(1000)]
+    column = rows.ids_of([*ids, None])
+    assert len(set(hash_values(column[:-1]).tolist())) == 1000
+
+
+def test_booleans_in_text_are_labels_and_numbers() -> None:
+    assert rows.labels_of(["true", "False", 1, None, "click"]).tolist() == [1.0, 0.0, 1.0, None, "click"]
+    assert rows.numbers_of(["true", "0.5", None]).tolist()[:2] == [1.0, 0.5]
+
+
+def test_a_list_is_a_row_of_several_values() -> None:
+    column = rows.column_of([["a", "b"], [], None])
+    assert isinstance(column, Ragged)
+    assert (column.values.tolist(), column.lengths.tolist()) == (["a", "b"], [2, 0, -1])
 
 
 def test_times_of_every_unit() -> None:

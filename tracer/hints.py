@@ -1,0 +1,116 @@
+"""What looks wrong with what a job hands over, in words a person can act on: seen in its first minute, off the step.
+
+Nothing is dropped or changed by a hint: it is evidence that a declaration is missing. Each is told once it holds on at
+least 100 values; what no longer holds is not told again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from streamgauge.tracer.inputs import Array, Column, Floats, Ragged
+from streamgauge.tracer.multivalued import missing_rows
+
+ENOUGH: Final = 100  # values before anything is said of them
+MOST: Final = 50  # hints of one incarnation
+_SHARE: Final = 0.01
+
+
+class Hints:
+    """Evidence so far, and what it says.
+
+    >>> hints = Hints()
+    >>> hints.predictions(np.linspace(-4.0, 4.0, 200), "probability")
+    >>> hints.texts
+    ('predictions run from -4 to 4: these look like logits; declare Tracer(predictions="logit")',)
+    """
+
+    def __init__(self, declared: frozenset[str] = frozenset()) -> None:
+        self._declared = declared
+        self._texts: dict[str, str] = {}
+        self._nulls: dict[str, int] = {}  # rows of a feature that never had a value
+        self._known: set[str] = set()  # features that need no more looks
+        self._kinds: dict[str, str] = {}  # of ids, by call
+        self._labelled = self._joined = 0
+        self._range = (np.inf, -np.inf)
+        self._outside = self._predicted = 0
+        self._other_labels = self._all_labels = 0
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is to be said, in the order in which it was found."""
+        return tuple(self._texts.values())
+
+    def predictions(self, values: Floats, scale: str) -> None:
+        """Predictions as they were given."""
+        if scale == "logit" or "predictions" in self._texts:
+            return
+        finite = values[np.isfinite(values)]
+        if not len(finite):
+            return
+        low, high = float(finite.min()), float(finite.max())
+        self._predicted += len(finite)
+        if low >= 0.0 and high <= 1.0:
+            return
+        self._outside += int(np.count_nonzero((finite < 0.0) | (finite > 1.0)))
+        self._range = (min(self._range[0], low), max(self._range[1], high))
+        if self._predicted >= ENOUGH and self._outside > _SHARE * self._predicted and self._range[0] < -_SHARE:
+            span = f"predictions run from {self._range[0]:.3g} to {self._range[1]:.3g}"
+            self._say("predictions", f'{span}: these look like logits; declare Tracer(predictions="logit")')
+
+    def labels(self, given: Array, mapped: Floats) -> None:
+        """Labels as they were given, and as they were read."""
+        wrong = np.isinf(mapped)
+        self._all_labels += len(mapped)
+        if not wrong.any() or "labels" in self._texts:
+            return
+        self._other_labels += int(np.count_nonzero(wrong))
+        if self._all_labels >= ENOUGH and self._other_labels > _SHARE * self._all_labels:
+            self._say("labels", _of_labels(given[wrong]))
+
+    def ids(self, call: str, ids: Array) -> None:
+        """Ids of one call, to tell numbers from text."""
+        if call not in self._kinds and len(ids):
+            first = ids[0]
+            self._kinds[call] = "text" if isinstance(first, (str, bytes)) else "numbers"
+
+    def joined(self, settled: int, labels: int, waiting: int) -> None:
+        """Of labels that came, how many found a sample that waited."""
+        self._joined += settled
+        self._labelled += labels if waiting or settled else 0
+        seen, named = self._kinds.get("observe"), self._kinds.get("label")
+        if self._joined or self._labelled < ENOUGH or seen is None or named is None:
+            return
+        why = f"ids are {seen} in observe and {named} in label" if seen != named else "their ids are of other samples"
+        self._say("join", f"none of {self._labelled:,} labels found a sample that waits: {why}")
+
+    def feature(self, name: str, column: Column) -> None:
+        """One column; nothing is looked at twice that has had a value."""
+        if name in self._known:
+            return
+        present = len(column) - missing_rows(column)
+        if isinstance(column, Ragged):
+            present = len(column.values)
+        if present:
+            self._known.add(name)
+            self._texts.pop(f"null {name}", None)
+            if self._declared and name not in self._declared and name.removesuffix(".weight") not in self._declared:
+                self._say(f"unknown {name}", f"feature {name} is not among the declared ones: is it misspelt?")
+            return
+        rows = self._nulls[name] = self._nulls.get(name, 0) + len(column)
+        if rows >= ENOUGH:
+            self._say(f"null {name}", f"feature {name} had no value in its first rows")
+
+    def _say(self, key: str, text: str) -> None:
+        if key in self._texts or len(self._texts) < MOST:
+            self._texts.setdefault(key, text)
+
+
+def _of_labels(wrong: Array) -> str:
+    examples = ", ".join(sorted({str(value)[:20] for value in wrong[:1000].tolist()})[:4])
+    found = {str(value) for value in wrong.tolist()}
+    if found <= {"-1", "-1.0"}:
+        return 'labels are -1 and +1; declare Labels(scale="sign")'
+    return f"labels such as {examples} are neither 0 nor 1; declare Labels(scale=...) or Labels(positive=...)"

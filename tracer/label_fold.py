@@ -1,0 +1,141 @@
+"""What labels bring: arrivals, delays, deadlines, pairs with the predictions, label counts by value bin; off the step.
+
+Labels here are mapped (`streamgauge.tracer.domains`): 0..1, NaN where missing, inf where invalid. A missing one is not
+known yet; an invalid one is counted, and not known either.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamgauge.tracer import multivalued, profiles
+from streamgauge.tracer.domains import POSITIVE, labels_of
+from streamgauge.tracer.hints import Hints
+from streamgauge.tracer.inputs import Array, Floats, is_na
+from streamgauge.tracer.joins import Deadlines, Join
+from streamgauge.tracer.panes import Panes
+from streamgauge.tracer.profiles import Profiles
+from streamgauge.tracer.summaries import combine
+
+
+class LabelFold:
+    """Labels of one incarnation, into its panes."""
+
+    def __init__(self, panes: Panes, join: Join, features: Profiles, modulus: int, hints: Hints) -> None:
+        self._panes, self._join, self._profiles, self._modulus, self._hints = panes, join, features, modulus, hints
+
+    def mapped(self, labels: Array) -> Floats:
+        """Labels as 0..1 by the job's declaration."""
+        rule = self._join.labels
+        found = labels_of(labels, rule.scale, rule.positive)
+        self._hints.labels(labels, found)
+        return found
+
+    def know(self, keys: Array, labels: Floats) -> None:
+        """Labels that became known now."""
+        self._count_unusable(labels)
+        usable = np.isfinite(labels)
+        if not usable.any():
+            return
+        known = self._join.label(self._panes.now, keys[usable], labels[usable])
+        self._hints.joined(known.settled, len(known.labels), len(self._join))
+        self._arrived(known.labels[known.is_new])
+        if known.settled:
+            self._panes.add("label", "settled", "", known.settled)
+        if known.flips:
+            self._panes.add("label", "flips", "", known.flips)
+        self._delays(known.labels, known.delay)
+
+    def arrived(self, labels: Floats) -> None:
+        """Labels of rows that are seen and labelled at once."""
+        self._count_unusable(labels)
+        self._arrived(labels[np.isfinite(labels)])
+
+    def delays(self, labels: Floats, delay: Floats) -> None:
+        """How long those labels took."""
+        usable = np.isfinite(labels)
+        self._delays(labels[usable], delay[usable])
+
+    def deadlines(self, passed: Deadlines) -> None:
+        """What time did to the samples that wait."""
+        for name in ("due", "overdue", "cohort_rows", "cohort_labelled", "expired"):
+            count = getattr(passed, name)
+            if count:
+                self._panes.add("label", name, "", count)
+        if passed.expired:
+            self._panes.add("label", "settled", "", passed.expired)
+
+    def trained(self, keys: Array, labels: Floats | None, predicted: Floats | None, weights: Floats | None) -> None:
+        """Rows that were trained on; what the call does not give comes from the join."""
+        slots = self._join.find(keys)
+        held = self._join.column("label", slots)
+        if labels is not None:
+            waiting = (slots >= 0) & np.isnan(held)
+            if waiting.any():  # the label is known no later than now
+                self.know(keys[waiting], labels[waiting])
+        self._train_delays(slots)
+        labels = held if labels is None else labels
+        predicted = self._join.column("prediction", slots) if predicted is None else predicted
+        self.pairs(labels, predicted, weights)
+        self.gather_pairs(keys, labels, np.ones(len(keys), bool))
+        inside = slots >= 0
+        self.binned(labels[inside], self._join.features(slots[inside]))
+
+    def pairs(self, labels: Floats, predicted: Floats | None, weights: Floats | None) -> None:
+        """Predictions with their labels; an invalid one of either is counted among them."""
+        known = ~np.isnan(labels)
+        if predicted is None or not known.any():
+            return
+        usable = known & ~is_na(predicted)
+        weights = np.ones(len(labels)) if weights is None else weights
+        columns = (predicted[usable], labels[usable], weights[usable])
+        self._panes.gather("train", "labels", "", profiles.labelled, *columns)
+
+    def gather_pairs(self, keys: Array, labels: Floats, rows: NDArray[np.bool_]) -> None:
+        """Ids with their labels, for duplicates."""
+        known = np.isfinite(labels) & rows
+        self.gather_ids(combine(keys[known], labels[known]))
+
+    def gather_ids(self, hashes: Array) -> None:
+        """Hashes for the sample of ids."""
+        self._panes.gather("train", "sample_id", "", profiles.ids(self._modulus), hashes)
+
+    def binned(self, labels: Floats, codes: dict[str, Array]) -> None:
+        """Label counts by value bin."""
+        known = np.isfinite(labels)
+        for name, column in codes.items():
+            rows, y = column[known], labels[known]
+            if rows.dtype.hasobject:
+                rows, y = multivalued.flat(rows, y)
+            self._panes.gather("train", "bins", f"feature:{name}", profiles.bins, rows, y)
+
+    def _count_unusable(self, labels: Floats) -> None:
+        for name, count in (
+            ("missing_labels", int(np.count_nonzero(np.isnan(labels)))),
+            ("invalid_labels", int(np.count_nonzero(np.isinf(labels)))),
+        ):
+            if count:
+                self._panes.add("label", name, "", count)
+
+    def _arrived(self, labels: Floats) -> None:
+        if len(labels):
+            self._panes.add("label", "labels", "", len(labels))
+            self._panes.add("label", "positives", "", int(np.count_nonzero(labels > POSITIVE)))
+            self._panes.latest("label", "last_label", "", self._panes.now)
+
+    def _delays(self, labels: Floats, delay: Floats) -> None:
+        known = ~np.isnan(delay)
+        positive = labels > POSITIVE
+        for entity, rows in (("", known), ("label:positive", known & positive), ("label:negative", known & ~positive)):
+            if rows.any():
+                self._panes.gather("label", "label_delay", entity, profiles.seconds, delay[rows])
+
+    def _train_delays(self, slots: NDArray[np.int64]) -> None:
+        event_time = self._join.column("event", slots)
+        written = self._join.column("written", slots)
+        since = np.where(np.isnan(written), self._join.column("seen", slots), written)
+        for name, start in (("train_delay", event_time), ("queue_delay", since)):
+            delay = self._panes.now - start[~np.isnan(start)]
+            if len(delay):
+                self._panes.gather("train", name, "", profiles.seconds, delay)
