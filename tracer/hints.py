@@ -30,6 +30,7 @@ class Hints:
     def __init__(self, declared: frozenset[str] = frozenset()) -> None:
         self._declared = declared
         self._texts: dict[str, str] = {}
+        self._now: tuple[str, ...] = ()  # made anew at each change: another thread reads it
         self._nulls: dict[str, int] = {}  # rows of a feature that never had a value
         self._known: set[str] = set()  # features that need no more looks
         self._kinds: dict[str, str] = {}  # of ids, by call
@@ -41,7 +42,7 @@ class Hints:
     @property
     def texts(self) -> tuple[str, ...]:
         """What is to be said, in the order in which it was found."""
-        return tuple(self._texts.values())
+        return self._now
 
     def predictions(self, values: Floats, scale: str) -> None:
         """Predictions as they were given."""
@@ -95,7 +96,8 @@ class Hints:
             present = len(column.values)
         if present:
             self._known.add(name)
-            self._texts.pop(f"null {name}", None)
+            if self._texts.pop(f"null {name}", None):
+                self._now = tuple(self._texts.values())
             if self._declared and name not in self._declared and name.removesuffix(".weight") not in self._declared:
                 self._say(f"unknown {name}", f"feature {name} is not among the declared ones: is it misspelt?")
             return
@@ -106,6 +108,7 @@ class Hints:
     def _say(self, key: str, text: str) -> None:
         if key in self._texts or len(self._texts) < MOST:
             self._texts.setdefault(key, text)
+            self._now = tuple(self._texts.values())
 
 
 def _of_labels(wrong: Array) -> str:

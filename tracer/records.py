@@ -361,6 +361,8 @@ def _check_batch(batch: TraceBatch) -> None:
     check_times(pane=batch.pane, length=batch.pane_length, interval=batch.interval, watermark=batch.watermark)
     if batch.pane_length <= 0 or batch.interval <= 0:
         raise RecordError("time", f"pane_length {batch.pane_length}, interval {batch.interval}: both must be > 0 s")
+    if batch.texts and len(batch.texts) != len(batch.hard):
+        raise RecordError("columns", f"{len(batch.texts)} texts of {len(batch.hard)} hard facts")
     check_names("type", batch.incarnation)
     check_names("names", *(text for sketch in batch.sketches for text in (sketch.name, sketch.entity)))
     check_names("names", *(text for fact, entity, _ in batch.hard for text in (fact, entity)), *batch.texts)

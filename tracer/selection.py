@@ -171,10 +171,10 @@ class Selection:
 
     def takes(self, collection: Collection, name: str, step: int, emit: Emit = "stats") -> bool:
         """Whether this is traced at this step."""
-        for every in self._everies(collection, name, emit):  # a loop: `any` costs a column as much as its copy
-            if step % every == 0:
-                return True
-        return False
+        everies = self._everies(collection, name, emit)
+        if len(everies) == 1:  # at every step, mostly: a generator would cost as much as the copy of a column
+            return step % everies[0] == 0
+        return any(step % every == 0 for every in everies)
 
     def covers(self, collection: Collection, name: str, emit: Emit = "stats") -> bool:
         """Whether this is traced at some step."""

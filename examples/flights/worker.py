@@ -16,8 +16,8 @@ from streamgauge.examples.flights.columns import CATEGORICAL, HOUR, NUMERIC
 from streamgauge.examples.flights.data import load
 from streamgauge.examples.flights.job import Clock, Job
 from streamgauge.examples.flights.model import Model
-from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.features import FeatureKind
+from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.selection import Collection
 from streamgauge.tracer.tracer import Labels, Select, Tracer
 from streamgauge.tracer.transport import Transport

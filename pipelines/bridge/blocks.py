@@ -25,9 +25,9 @@ from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.tracer import profiles, records
 from streamgauge.tracer.events import Idled, Stepped
 from streamgauge.tracer.fold import Fold, Rules
+from streamgauge.tracer.inputs import Array
 from streamgauge.tracer.joins import Join, Labels
 from streamgauge.tracer.panes import Identity, Panes
-from streamgauge.tracer.inputs import Array
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.transport import Message

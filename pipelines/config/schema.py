@@ -50,7 +50,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout: float = DAY  # after its due time a sample without label is dropped and counted as expired
     silence: float = 0.0  # longest normal gap between labels; 0: learnt
     scale: Literal["binary", "sign", "soft", "count"] = "binary"  # 0/1, -1/+1, a share in 0..1, a number of events
-    positive: float | str | None = None  # which label is positive (`count`: from which on), where the scale does not say
+    positive: float | str | None = None  # which label is positive (`count`: from which on); None: what the scale says
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

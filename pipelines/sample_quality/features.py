@@ -72,6 +72,27 @@ def quantile(q: float) -> Callable[[View], Values]:
     return lambda view: quantile_values(view.sketches(Histogram, "sample", "profile"), q)
 
 
+def seq_length(view: View) -> Values:
+    """Mean number of values of a row."""
+    found = {entity: m for entity, m in view.sketches(Moments, "sample", "seq_length").items() if m.count}
+    columns = [(m.mean(), float(m.count), _finite(m.std() / math.sqrt(m.count)), 0.0) for m in found.values()]
+    return values(list(found), columns)
+
+
+def seq_length_p95(view: View) -> Values:
+    """95 % quantile of the number of values of a row."""
+    return quantile_values(view.sketches(Histogram, "sample", "seq_length"), 0.95)
+
+
+def empty_seq_rate(view: View) -> Values:
+    """Rows without any value / rows."""
+    found = view.sketches(Histogram, "sample", "seq_length")
+    if not found:
+        return NOTHING
+    table = np.array([(float(h.counts[h.keys == 0].sum()), float(h.total)) for h in found.values()]).T
+    return proportions(tuple(found), table[0], table[1])
+
+
 def distinct(view: View) -> Values:
     """Estimated number of distinct values."""
     found = view.sketches(Distinct, "sample", "profile")
@@ -104,6 +125,10 @@ def dispersion(view: View) -> Values:
         if entity not in found and entity in counted:
             found[entity] = (categorical_dispersion(heavy, counted[entity]), float(heavy.total), 0.0, 0.0)
     return values(list(found), list(found.values()))
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
 
 
 def _counts(view: View) -> Mapping[str, Counts]:

@@ -21,10 +21,11 @@ def volume(view: View) -> Values:
 
 
 def late_rate(view: View) -> Values:
-    """Rows older than the declared `max_age` / rows."""
+    """Rows older than the declared `max_age` / rows with a time (older tracers do not tell those: rows)."""
     if not view.stat("sample", "late_rows").entities:
         return NOTHING
-    return proportion(view.total("sample", "late_rows"), view.total("sample", "rows"))
+    timed = view.total("sample", "timed_rows")
+    return proportion(view.total("sample", "late_rows"), timed or view.total("sample", "rows"))
 
 
 def delay(clock: Clock, name: str, q: float) -> Callable[[View], Values]:

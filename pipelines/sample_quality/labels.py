@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 
@@ -12,13 +12,26 @@ from streamgauge.pipelines.metrics import Values, View
 from streamgauge.pipelines.statistics.measures import NOTHING, proportion, rate, single
 from streamgauge.pipelines.stream.memory import Silence
 
+MOST_INVALID: Final = 0.01  # beyond this share of invalid labels, what they say is unknown
+
 
 def label_rate(view: View) -> Values:
     """Positives / labelled rows; the evidence is the positives."""
     if not view.stat("label", "labels").entities:
         return NOTHING
     positives = view.total("label", "positives")
+    invalid = view.total("label", "invalid_labels")
+    if invalid > MOST_INVALID * (invalid + view.total("label", "labels")):
+        return single(math.nan, positives)
     return proportion(positives, view.total("label", "labels"), rows=positives)
+
+
+def invalid_labels(view: View) -> Values:
+    """Labels that are none by the job's declaration / labels that came."""
+    if not view.stat("label", "labels").entities and not view.stat("label", "invalid_labels").entities:
+        return NOTHING
+    invalid = view.total("label", "invalid_labels")
+    return proportion(invalid, invalid + view.total("label", "labels"))
 
 
 def label_arrivals(view: View) -> Values:

@@ -57,6 +57,18 @@ METRICS: tuple[Metric, ...] = (
         doc="Standard deviation / mean, where all values are positive.",
     ),
     _profile(
+        name="seq_length", compute=features.seq_length, unit="count", minimum=100,
+        doc="Values of a row of a multi-valued feature, mean over rows; rows with none count as 0.",
+    ),
+    _shown(
+        name="seq_length_p95", compute=features.seq_length_p95, unit="count", minimum=100,
+        doc="95 % quantile of the values of a row of a multi-valued feature.",
+    ),
+    _share(
+        name="empty_seq_rate", compute=features.empty_seq_rate, minimum=100, direction="up",
+        doc="Rows of a multi-valued feature without any value, missing ones too / rows.",
+    ),
+    _profile(
         name="distinct", compute=features.distinct, unit="count", minimum=500, transform="log",
         doc="Distinct values (HyperLogLog, 1.6 % standard error); depends on the rows.",
     ),
@@ -95,6 +107,10 @@ METRICS: tuple[Metric, ...] = (
     _label(
         name="label_rate", compute=labels.label_rate, minimum=20, transform="log", consecutive=2,
         doc="Positives / labelled rows; the evidence is the positives.",
+    ),
+    _label(
+        name="invalid_labels", compute=labels.invalid_labels, minimum=50, direction="up",
+        doc="Labels outside the declared scale / labels; above 1 % the label rate and what depends on it are unknown.",
     ),
     _delay(
         name="label_delay_p50", clock="label", compute=flow.delay("label", "label_delay", 0.5), consecutive=2,

@@ -6,6 +6,7 @@ from streamgauge.pipelines.metrics import Rule
 from streamgauge.pipelines.scoring import losses
 
 RULES: tuple[Rule, ...] = (
+    Rule("invalid_labels", losses.value, 0.001, 0.05, 2.0),
     Rule("missing_rate", losses.above_reference, 0.02, 0.30, 3.0),
     Rule("default_rate", losses.above_reference, 0.02, 0.30, 2.0, 0.8),
     Rule("invalid_rate", losses.above_reference, 0.001, 0.05, 3.0),

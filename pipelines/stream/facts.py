@@ -20,7 +20,14 @@ SCORE: Final = 1e9
 MISSING: Final = ("missing", "heartbeat")
 BEHIND: Final = ("behind", "watermark")
 # what a record calls a fact -> where it belongs and how loud it is
-HARD: Final[dict[str, tuple[Domain, Severity]]] = {"nonfinite": ("train", "page-now")}
+HARD: Final[dict[str, tuple[Domain, Severity]]] = {
+    "nonfinite": ("train", "page-now"),
+    "refused": ("system", "ticket"),  # an argument or a column that the tracer cannot use
+    "tripped": ("system", "ticket"),  # the tracer's own faults have switched it off for a while
+    "join_full": ("sample", "page"),  # the samples that wait for labels fill their room
+    "join_sampled": ("sample", "ticket"),  # they did: the tracer goes on with a sample of the ids
+    "clock_leap": ("system", "page"),  # the worker's clock and its monotonic clock disagree
+}
 _OTHER: Final[tuple[Domain, Severity]] = ("system", "ticket")
 
 Subject = tuple[str, str]  # metric, entity
@@ -92,11 +99,21 @@ def train_cleanly(facts: Facts, pane: int, watermark: int, pane_length: int) -> 
     return ended
 
 
-def hard_fact(job: str, worker: str, incarnation: str, subject: Subject, value: float, pane: int, end: int) -> Anomaly:
-    """What a record states: `subject` was seen in the pane [pane, end)."""
+def hard_fact(
+    job: str, worker: str, incarnation: str, subject: Subject, value: float, pane: int, end: int, text: str = ""
+) -> Anomaly:
+    """What a record states: `subject` was seen in the pane [pane, end); `text` is the record's own."""
     domain, severity = HARD.get(subject[0], _OTHER)
-    text = f"{subject[0]} in {subject[1] or 'the worker'}: {value:g}"
-    return _fact(job, worker, incarnation, subject, domain, severity, pane, end, value, text)
+    said = _said(worker, subject, value, text)
+    return _fact(job, worker, incarnation, subject, domain, severity, pane, end, value, said)
+
+
+def _said(worker: str, subject: Subject, value: float, text: str) -> str:
+    """A fact in words."""
+    what = subject[1].replace(":", " ", 1) or "the worker"
+    if subject[0] == "refused":
+        return f"the tracer at {worker} refuses {what}: {text}"
+    return f"{worker}: {text}" if text else f"{subject[0]} in {subject[1] or 'the worker'}: {value:g}"
 
 
 def missing(job: str, worker: str, incarnation: str, since: int, at: int) -> Anomaly:

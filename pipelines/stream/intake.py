@@ -225,8 +225,9 @@ def is_late(end: int, passed: int, cursor: int, is_revisable: bool) -> bool:
 
 def _state_facts(job: Job, worker: Worker, batch: TraceBatch, pane: int) -> None:
     until = pane + job.pane
-    for metric, entity, value in batch.hard:
-        fact = facts.hard_fact(batch.job, batch.worker, batch.incarnation, (metric, entity), value, pane, until)
+    texts = batch.texts or ("",) * len(batch.hard)
+    for (metric, entity, value), text in zip(batch.hard, texts, strict=True):
+        fact = facts.hard_fact(batch.job, batch.worker, batch.incarnation, (metric, entity), value, pane, until, text)
         shown = facts.show(worker.facts, fact, pane)
         if shown is not None:
             job.out.append(shown)

@@ -56,6 +56,11 @@ METRICS: tuple[Metric, ...] = (
         reference="none",
         doc="sqrt(max(0, var(auc) - mean(se^2))) / (mean(auc) - 0.5) over the trailing 24 windows that do not overlap.",
     ),
+    _step(
+        name="invalid_predictions", clock="sample", compute=predictions.invalid_predictions, unit="ratio", minimum=50,
+        transform="asin", direction="up", doc="Predictions outside 0..1, or NaN / predictions; above 1 % what depends "
+        "on them is unknown. Those within 0.001 are clipped; declared logits are none.",
+    ),
     _model(
         name="prediction_mean", clock="sample", compute=predictions.prediction_mean, unit="ratio", minimum=500,
         transform="log", consecutive=2, doc="Mean prediction of all rows; needs no label.",

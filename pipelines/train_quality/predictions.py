@@ -13,10 +13,12 @@ from streamgauge.pipelines.statistics import auc_volatility as volatility_of
 from streamgauge.pipelines.statistics import ece as ece_of
 from streamgauge.pipelines.statistics import normalized_entropy as entropy_of
 from streamgauge.pipelines.statistics import pcoc as pcoc_of
-from streamgauge.pipelines.statistics.measures import NOTHING, single
+from streamgauge.pipelines.statistics.measures import NOTHING, proportion, single
 from streamgauge.pipelines.stream.memory import Trail
 from streamgauge.tracer.summaries import Buckets, LabelBuckets, Moments
 
+UNKNOWN: Final = single(math.nan, 0.0)
+MOST_INVALID: Final = 0.01  # beyond this share of invalid predictions or labels, what depends on them is unknown
 LEAST_REFERENCE: Final = 2000.0  # rows of a reference before drift from it is known
 
 
@@ -30,6 +32,8 @@ def auc(view: View) -> Values:
     labels = _labels(view)
     if labels is None:
         return NOTHING
+    if not _is_trusted(labels):
+        return UNKNOWN
     found = auc_of(labels)
     return single(found.value, _minority(labels), _finite(found.error), _finite(found.bound))
 
@@ -54,11 +58,19 @@ def auc_volatility(view: View) -> Values:
     return single(found.value, float(len(history)))
 
 
+def invalid_predictions(view: View) -> Values:
+    """Predictions that are no probability / predictions."""
+    buckets = view.sketches(Buckets, "sample", "prediction").get("")
+    return NOTHING if buckets is None else proportion(buckets.invalid, buckets.rows + buckets.invalid)
+
+
 def prediction_mean(view: View) -> Values:
     """Mean prediction of all rows, labelled or not."""
     buckets = view.sketches(Buckets, "sample", "prediction").get("")
     if buckets is None:
         return NOTHING
+    if not _is_trusted(buckets):
+        return UNKNOWN
     rows = float(buckets.rows)
     moments = view.sketches(Moments, "sample", "prediction").get("")
     std = moments.std() if moments is not None else _bernoulli(buckets.mean())
@@ -71,6 +83,8 @@ def prediction_psi(view: View) -> Values:
     past = view.reference(Buckets, "sample", "prediction", "")
     if buckets is None or past is None or past.rows < LEAST_REFERENCE or not buckets.rows:
         return NOTHING
+    if not _is_trusted(buckets):
+        return UNKNOWN
     found = drift_of(*prediction_counts(buckets, past))
     return single(found.value, float(buckets.rows), 0.0, found.floor)
 
@@ -79,12 +93,19 @@ def _labels(view: View) -> LabelBuckets | None:
     return view.sketches(LabelBuckets, "train", "labels").get("")
 
 
+def _is_trusted(found: Buckets | LabelBuckets) -> bool:
+    """Whether few are invalid: where many are, what is left of them is no fair sample."""
+    return found.invalid <= MOST_INVALID * (found.rows + found.invalid)
+
+
 def _of_labels(
     view: View, estimate: Callable[[LabelBuckets], Estimate], evidence: Callable[[LabelBuckets], float]
 ) -> Values:
     labels = _labels(view)
     if labels is None:
         return NOTHING
+    if not _is_trusted(labels):
+        return UNKNOWN
     found = estimate(labels)
     return single(found.value, evidence(labels), _finite(found.error), _finite(found.floor))
 

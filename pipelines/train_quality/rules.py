@@ -12,6 +12,7 @@ RULES: tuple[Rule, ...] = (
     Rule("auc", losses.below_reference, 0.005, 0.05, 3.0),
     Rule("pcoc", losses.log_off_one, 0.05, 0.40, 3.0),
     Rule("ece", losses.over_floor, 0.05, 0.50, 1.0, 0.5),
+    Rule("invalid_predictions", losses.value, 0.001, 0.05, 2.0),
     Rule("prediction_psi", losses.drift_ratio, 2.0, 6.0, 2.0, 0.8),
     Rule("gradient_norm", losses.log_above_reference, 1.1, 3.4, 1.0, 0.7),
     Rule("update_ratio", losses.magnitudes, 0.5, 2.0, 1.0, 0.6),

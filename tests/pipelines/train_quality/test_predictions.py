@@ -127,10 +127,22 @@ def test_prediction_psi_stays_below_its_floor_until_the_predictions_move():
         learn(evaluator, evaluator.evaluate(report(predicted("a", click_log(slot)[0]), start=slot * 10800.0)))
     where = {"window": LONG, "start": 2 * DAY, "end": 3 * DAY}
     same = evaluator.evaluate(report(predicted("a", click_log(99)[0]), **where))
-    moved = evaluator.evaluate(report(predicted("a", click_log(99)[0] * 2), **where))
+    moved = evaluator.evaluate(report(predicted("a", np.minimum(click_log(99)[0] * 2, 1.0)), **where))
     floor = values_of(same, "floor")["a", "", "prediction_psi"]
     assert values_of(same)["a", "", "prediction_psi"] < floor < 0.1
     assert values_of(moved)["a", "", "prediction_psi"] > 0.5
+
+
+def test_above_one_percent_of_invalid_predictions_what_depends_on_them_is_unknown():
+    p, y = click_log(1)
+    for share, is_known in ((0.005, True), (0.02, False)):
+        bad = np.where(np.arange(len(p)) < share * len(p), 7.0, p)
+        found = long(judged("a", bad, y), predicted("b", bad))
+        named = [found["a", "", metric] for metric in ("auc", "pcoc", "ece", "normalized_entropy")]
+        assert np.isfinite([*named, found["b", "", "prediction_mean"]]).all() == is_known
+        assert np.isfinite(named).any() == is_known
+    evaluated = evaluate(predicted("b", bad), config=config())
+    assert evaluated["b", "", "invalid_predictions"] == pytest.approx(0.02, abs=1e-3)
 
 
 def test_predictions_that_are_all_not_finite_make_the_metrics_unknown_and_raise_nothing():
