@@ -122,7 +122,8 @@ class Tracer:
         arguments.check_names(job=job, worker=who.worker)
         arguments.check_domains(labels or Labels(), predictions, time_unit)
         self._settings = Settings(
-            job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards, mode=mode,
+            job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards,
+            mode=mode,
             features=dict(features) if isinstance(features, Mapping) else tuple(features),
             salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
             modulus=modulus, select=tuple(select),
