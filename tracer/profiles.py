@@ -139,7 +139,9 @@ class Profiles:
         shift = self._shift.get(feature.name, 0.0)
         profile = profile_numeric(column, default=default, low=feature.low, high=feature.high, shift=shift)
         if feature.name not in self._shift and profile.moments.count:
-            self._shift[feature.name] = float(np.float32(profile.moments.mean()))  # near the values: keeps the variance
+            with np.errstate(over="ignore"):
+                near = float(np.float32(profile.moments.mean()))  # near the values: keeps the variance
+            self._shift[feature.name] = near if np.isfinite(near) else 0.0
         return profile
 
     def _categorical(self, feature: Feature, column: Array) -> Iterable[Summary]:
