@@ -89,6 +89,15 @@ def duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def is_seconds(path: str) -> bool:
+    """Whether a number at this place is one of seconds, and may be written as a duration.
+
+    >>> is_seconds("jobs.ctr.labels.margin"), is_seconds("jobs.ctr.features[0].low")
+    (True, False)
+    """
+    return not _PLAIN.intersection(re.split(r"[.\[\]]+", path)[2:])
+
+
 def _jobs_as_array(raw: dict[str, Any]) -> dict[str, Any]:
     """`[jobs.NAME]` tables become the `[[jobs]]` array with a name, which is the other way to write them."""
     jobs = raw.get("jobs")
@@ -161,15 +170,15 @@ def _scalar(value: Any, kind: inspect.Type, path: str, faults: list[Fault]) -> A
 
 
 def _number(value: Any, path: str, faults: list[Fault]) -> float:
-    is_seconds = not _PLAIN.intersection(re.split(r"[.\[\]]+", path)[2:])
-    if isinstance(value, str) and is_seconds:
+    takes_durations = is_seconds(path)
+    if isinstance(value, str) and takes_durations:
         try:
             return duration(value)
         except ValueError as error:
             faults.append(Fault(path, str(error)))
             return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        faults.append(Fault(path, f"must be a number{' of seconds' if is_seconds else ''}, got {_shown(value)}"))
+        faults.append(Fault(path, f"must be a number{' of seconds' if takes_durations else ''}, got {_shown(value)}"))
         return math.nan
     if not math.isfinite(value):
         faults.append(Fault(path, f"must be a finite number, got {value}"))

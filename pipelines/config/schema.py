@@ -22,23 +22,23 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `slide` is the same for every stream window.
     """
 
-    name: str
+    name: str  # what its series and charts call it
     kind: WindowClass  # metrics name the class they want
-    length: float
-    slide: float
-    scope: Scope = "both"
+    length: float  # of one window
+    slide: float  # from one begin to the next; shorter than `length`: windows overlap
+    scope: Scope = "both"  # whether values are of each worker, of the job as a whole, or both
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of an input feature."""
 
-    name: str
-    kind: Literal["numeric", "categorical", "id"]
+    name: str  # as the job's tracer, or the bridge, calls it
+    kind: Literal["numeric", "categorical", "id"]  # what its values are
     optional: bool = False  # flaky by nature: shown, never paged
     source: str = ""  # where it comes from (a table, a service); a node of the topology
-    default: float | str | None = None
+    default: float | str | None = None  # what stands for a missing value upstream; counted apart
     low: float | None = None  # valid range of a numeric one
-    high: float | None = None
+    high: float | None = None  # the other end of that range
     importance: float = 1.0  # weight in the score, capped at 5
 
 
@@ -59,7 +59,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     threshold: float = 8.0  # sigmas; measured on the flights: 8 gives 8 false notifications a year, 6 gives 23
     threshold_twice: float = 8.0  # natural metrics (label rate, loss, ...) must exceed this in two windows in a row
     warm_up: float = 14 * DAY  # history after which bands are the full ones; until then they are wider
-    history: float = 28 * DAY
+    history: float = 28 * DAY  # of the reference that a value is compared with
     clear: float = 4.0  # an episode ends when the score stays below this
     burn_in: float | None = None  # calibration costs no points for so long from the job's first window; None: learnt
 
@@ -71,7 +71,7 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_wait: float = 300.0  # never longer than this
     tolerance: float = 20.0  # clock skew plus detector lag
     hop_delay: float = 40.0  # an effect follows its cause within hops x this + tolerance
-    max_hops: int = 2
+    max_hops: int = 2  # edges of the topology from a cause to its effect
     clear_hold: float = 300.0  # a re-fire within this continues the episode
     recover: float = 300.0  # after its cause ended, a suppressed alert gets this long to end too
     group: float = 300.0  # alerts of the same entity or worker within this go into one notification
@@ -82,52 +82,52 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Holiday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A calendar entry: `date` (YYYY-MM-DD, local) has the class of a Sunday and a widened volume band."""
 
-    date: str
-    name: str = ""
+    date: str  # YYYY-MM-DD, local
+    name: str = ""  # what it is, for people
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A declared limit: a fact from the first window on, whatever was normal before."""
 
-    metric: str
+    metric: str  # a metric of `docs/metrics.md`
     entity: str = "*"  # a pattern: "feature:age", "feature:*", "tensor:dense*"
     worker: str = ""  # a pattern of workers' names, "*" for each; "": the job as a whole
     above: float | None = None  # in the metric's unit; beyond it by three standard errors
-    below: float | None = None
+    below: float | None = None  # the same at the other end
     lasting: float = msgspec.field(default=0.0, name="for")  # seconds that it must hold before it is told
-    severity: Severity = "page"
+    severity: Severity = "page"  # how loud it is; only `page` and `page-now` wake somebody
 
 
 class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that a job's answers depend on, put into its log as a `Setting`. Seconds unless named otherwise."""
 
-    name: str
-    timezone: str = "UTC"
-    pane: float = 10.0
-    windows: tuple[WindowSpec, ...] = (
+    name: str  # as its tracers call it
+    timezone: str = "UTC"  # of its days, hours and holidays
+    pane: float = 10.0  # smallest slice of time that a summary may span
+    windows: tuple[WindowSpec, ...] = (  # the kinds of windows; see below for the default ones
         WindowSpec(name="short", kind="short", length=60.0, slide=60.0),
         WindowSpec(name="long", kind="long", length=HOUR, slide=60.0),
         WindowSpec(name="wall", kind="wall", length=60.0, slide=60.0),
     )
-    tick: float = 1.0
-    allowed_lateness: float = 0.0
+    tick: float = 1.0  # how often the clock is put into the job's log
+    allowed_lateness: float = 0.0  # a window waits for so long after its end
     max_hold: float | None = None  # None: three of the shortest windows
-    max_ahead: float = 300.0
+    max_ahead: float = 300.0  # a worker's time may lead the clock by no more
     missing_after: float = 600.0  # a worker silent for so long, and three of its intervals, is a fact
-    max_series: int = 20_000
-    shards: int = 1
+    max_series: int = 20_000  # series of one job; others are counted as overflow
+    shards: int = 1  # keys that a big job is spread over; fixed for a run of the job
     workers: int = 0  # expected number, 0: the maximum of the last hour
-    features: tuple[Feature, ...] = ()
-    labels: Labels = Labels()
+    features: tuple[Feature, ...] = ()  # the declared features
+    labels: Labels = Labels()  # how labels reach the job
     minimum: dict[str, float] = {}  # least evidence by metric, over the catalogue's
     rules: dict[str, dict[str, float]] = {}  # good, bad, weight, criticality by metric
     unpaged: tuple[str, ...] = ()  # metrics that are scored and shown, never paged
     duplicate_modulus: int = 1  # ids with hash mod this = 0 are kept; a power of two
-    duplicate_horizon: float = 48 * HOUR
+    duplicate_horizon: float = 48 * HOUR  # ids seen within it are duplicates
     slo: dict[str, float] = {}  # seconds by metric: queue_delay, produce_delay, feature_age, ...
-    detection: Detection = Detection()
-    paging: Paging = Paging()
-    holidays: tuple[Holiday, ...] = ()
+    detection: Detection = Detection()  # when a change is an anomaly
+    paging: Paging = Paging()  # how long the pager waits and what it folds
+    holidays: tuple[Holiday, ...] = ()  # days with the class of a Sunday
     topology: tuple[Edge, ...] = ()  # edges between node names, beside the built-in ones
     limits: tuple[Limit, ...] = ()  # declared facts, in force from the first window on
 
@@ -135,27 +135,27 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where notifications are posted."""
 
-    url: str
-    secret_file: str = ""
+    url: str  # http or https
+    secret_file: str = ""  # signs what is posted
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long the store keeps what; seconds, and bytes for the cap."""
 
-    raw: float = DAY
-    r10: float = 7 * DAY
-    r60: float = 30 * DAY
-    r3600: float = 366 * DAY
-    records: float = 366 * DAY
-    profiles: float = 30 * DAY
-    log: float = 7 * DAY
-    max_bytes: int = 2_000_000_000
+    raw: float = DAY  # every window
+    r10: float = 7 * DAY  # 10 s rollups
+    r60: float = 30 * DAY  # 1 min rollups
+    r3600: float = 366 * DAY  # 1 h rollups
+    records: float = 366 * DAY  # scores, anomalies, notifications
+    profiles: float = 30 * DAY  # summaries of features
+    log: float = 7 * DAY  # the embedded log
+    max_bytes: int = 2_000_000_000  # of the whole store; raw points are shortened first
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The job that the pipeline is itself (`[self]`); there is none with `clock = "log"`."""
 
-    enabled: bool = True
+    enabled: bool = True  # whether the pipeline measures itself
     name: str = "streamgauge"  # a job of this name in the file has the settings for it
     most_waiting: int = 100_000  # messages; a consumer that is further behind makes the process not ready
 
@@ -166,7 +166,7 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     bootstrap: str  # host:port, several separated by commas
     prefix: str = ""  # of every topic's name
     partitions: int = 12  # of a topic that `streamgauge topics --create` makes, where more than one is right
-    replication: int = 1
+    replication: int = 1  # copies of a topic that is made
     settings: dict[str, str] = {}  # librdkafka's, such as "security.protocol"; secrets as "file:PATH" or "env:NAME"
     password_file: str = ""  # holds sasl.password
 
@@ -181,19 +181,19 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Bridge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job's own sample topic, read by `streamgauge bridge`; fields are named by their path, such as `user.id`."""
 
-    job: str
+    job: str  # the job that the rows are of
     topic: str  # its whole name: no prefix is put before it
-    format: Literal["json", "msgpack", "avro", "csv"] = "json"
+    format: Literal["json", "msgpack", "avro", "csv"] = "json"  # how a message is written
     id: str = ""  # the sample's id, for duplicates
     time: str = ""  # when the sample happened
-    time_unit: Literal["s", "ms", "us", "iso"] = "s"
-    label: str = ""
-    prediction: str = ""
-    prediction_scale: Literal["probability", "logit"] = "probability"
+    time_unit: Literal["s", "ms", "us", "iso"] = "s"  # of `time`
+    label: str = ""  # field of the label
+    prediction: str = ""  # field of the prediction
+    prediction_scale: Literal["probability", "logit"] = "probability"  # of what `prediction` holds
     fields: dict[str, str] = {}  # by feature of the job: its field, where that is named otherwise
     schema_file: str = ""  # Avro
     columns: tuple[str, ...] = ()  # CSV, in order
-    delimiter: str = ","
+    delimiter: str = ","  # of CSV
     max_age: float | None = None  # samples older than this when they were written are late; seconds
     rows: int = 8_192  # summarised at once, at most
     salt_file: str = ""  # salts the hashes that stand for ids and categories
@@ -202,7 +202,7 @@ class Bridge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Influx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An InfluxDB (1.8 or newer, 2, 3 Core) as the time-series store."""
 
-    url: str
+    url: str  # its address
     bucket: str = "streamgauge"  # of 1.x: DATABASE or DATABASE/RETENTION_POLICY
     org: str = ""  # 2.x only
     token_file: str = ""  # or the environment variable STREAMGAUGE_INFLUX_TOKEN
@@ -227,17 +227,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: str = "./streamgauge-data"  # folder of the embedded log, the state and the store
     clock: Literal["wall", "log"] = "wall"  # log: ticks come from a driver (a replay), `run` writes none
     engine: Literal["embedded", "faust", "flink"] = "embedded"  # where the operators run; docs/engines.md
-    host: str = "127.0.0.1"
-    port: int = 8470
+    host: str = "127.0.0.1"  # address to listen on; any but loopback needs a token
+    port: int = 8470  # 0: any
     hosts: tuple[str, ...] = ()  # names by which the page is reached from other machines, without a port
-    token_file: str = ""
-    console: bool = True
-    webhooks: tuple[Webhook, ...] = ()
-    retention: Retention = Retention()
+    token_file: str = ""  # holds the token of the page and the API
+    console: bool = True  # whether notifications are printed
+    webhooks: tuple[Webhook, ...] = ()  # where they are posted too
+    retention: Retention = Retention()  # how long the store keeps what
     kafka: Kafka | None = None  # None: the embedded log in `data`
     store: Literal["auto", "sqlite", "influx", "both"] = "auto"  # auto: influx where there is [influx], else sqlite
-    influx: Influx | None = None
-    flink: Flink = Flink()
-    own: Own = msgspec.field(default=Own(), name="self")
-    bridges: tuple[Bridge, ...] = ()
-    jobs: tuple[JobConfig, ...] = ()
+    influx: Influx | None = None  # an InfluxDB as the store
+    flink: Flink = Flink()  # how the Flink engine runs
+    own: Own = msgspec.field(default=Own(), name="self")  # the job that the pipeline is itself
+    bridges: tuple[Bridge, ...] = ()  # sample topics that are read
+    jobs: tuple[JobConfig, ...] = ()  # the jobs that are watched
