@@ -34,6 +34,9 @@ _EXAMPLES: Final = {
     "trace": "streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
     "silence": "streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
     "feedback": "streamgauge feedback --job flights 3f2a91bc false_alarm --comment 'holiday'",
+    "status": "streamgauge status",
+    "incidents": "streamgauge incidents --job flights --open",
+    "silences": "streamgauge silences --end 5fa9c1d20e77",
     "bridge": "streamgauge bridge --config streamgauge.toml",
     "verify": "streamgauge verify --config streamgauge.toml",
     "version": "streamgauge version",
@@ -63,16 +66,17 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "demo", "replay a year of flights through a real job and watch it")
-    for add in (_add_run, _add_topics, _add_flink, _add_grafana, _add_files, _add_actions):
+    for add in (_add_run, _add_topics, _add_flink, _add_grafana, _add_files, _add_watching, _add_actions):
         add(commands)
-    _add(commands, "version", "print the version")
+    _json(_add(commands, "version", "print the version"))
     return top
 
 
 _MODULES: Final = {
     "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
-    "jobs": "jobs", "verify": "verify", "trace": "acting", "silence": "acting", "feedback": "acting",
+    "jobs": "jobs", "verify": "verify", "trace": "tracing", "silence": "acting", "feedback": "acting",
+    "status": "watching", "incidents": "watching", "silences": "watching",
 }  # fmt: skip
 
 
@@ -112,6 +116,7 @@ def _add_run(commands: _Commands) -> None:
     _config(verify)
     replay = _add(commands, "replay", "run a recorded log through the same operators, pager and store")
     replay.add_argument("--log", type=Path, required=True, help="a recorded log, log.db in a data folder; only read")
+    _json(replay)
     _config(replay)
 
 
@@ -166,6 +171,7 @@ def _add_grafana(commands: _Commands) -> None:
 def _add_files(commands: _Commands) -> None:
     check = _add(commands, "check", "name every fault of a configuration")
     check.add_argument("file", type=Path, help="the configuration")
+    _json(check)
     detect = _add(commands, "detect", "run the detector on a CSV file with the columns timestamp and value")
     detect.add_argument("file", type=Path, help="the file")
     detect.add_argument("--threshold", type=_sigmas, default=8.0, help="sigmas (8)")
@@ -178,6 +184,25 @@ def _add_files(commands: _Commands) -> None:
     profile.add_argument("--json", action="store_true", help="as JSON")
 
 
+def _add_watching(commands: _Commands) -> None:
+    status = _add(commands, "status", "each job: its scores, what is open, how far it has come; what waits for whom")
+    incidents = _add(commands, "incidents", "what was told, newest first; one with its trail")
+    incidents.add_argument("id", nargs="?", default="", help="one of them, with its trail")
+    incidents.add_argument("--open", action="store_true", help="only those that are not over")
+    incidents.add_argument("--limit", type=int, default=50, help="how many (50)")
+    silences = _add(commands, "silences", "the silences that hold now")
+    silences.add_argument("--end", default="", metavar="ID", help="end this one")
+    for command in (incidents, silences):
+        command.add_argument("--job", default="", help="only of this job")
+    for command in (status, incidents, silences):
+        _json(command)
+        _config(command)
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="as JSON")
+
+
 def _add_actions(commands: _Commands) -> None:
     trace = _add(commands, "trace", "change what a running job traces, and wait for its workers' answers")
     trace.add_argument("--name", default="on-call", help="name of the plan (on-call)")
@@ -188,6 +213,8 @@ def _add_actions(commands: _Commands) -> None:
     trace.add_argument("--every", type=int, default=10, help="steps (10)")
     trace.add_argument("--emit", choices=["stats", "raw"], default="stats", help="summaries or whole arrays (stats)")
     trace.add_argument("--ttl", type=_seconds, default=1800.0, help="how long it holds, such as 30m (30m)")
+    trace.add_argument("--list", action="store_true", help="only show what is traced and what could be")
+    trace.add_argument("--dry-run", action="store_true", help="only show what would match and what it would send")
     trace.add_argument("--off", action="store_true", help="stop all tracing instead")
     trace.add_argument("--wait", type=_seconds, default=30.0, help="how long to wait for answers, such as 10s (30s)")
     silence = _add(commands, "silence", "hold back notifications that match")
@@ -201,6 +228,7 @@ def _add_actions(commands: _Commands) -> None:
         command.add_argument("--job", required=True, help="its name")
         command.add_argument("--author", default="", help="who does it")
         command.add_argument("--comment", default="", help="why")
+        _json(command)
         _config(command)
 
 
@@ -214,9 +242,12 @@ def _seconds(text: str) -> float:
 
 
 def _finite(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be a finite number, got {text}")
+        raise argparse.ArgumentTypeError(f"must be a finite number, got {text!r}")
     return value
 
 

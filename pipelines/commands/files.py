@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import math
 import sys
 
+from streamgauge.anomaly.young import least
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.config.loading import load
+from streamgauge.pipelines.config.schema import JobConfig
 
 
 def check(args: argparse.Namespace) -> int:
     """Say that a configuration is sound, or name all its faults."""
     config = load(args.file)
-    names = ", ".join(job.name for job in config.jobs) or "none"
-    print(f"{args.file} is sound: {len(config.jobs)} jobs ({names})")
+    jobs = {job.name: delays_of(job) for job in config.jobs}
+    if args.json:
+        print(json.dumps({"file": str(args.file), "jobs": jobs}))
+        return 0 if jobs else 1
+    if not jobs:
+        print(f"{args.file} has no fault and no job: nothing would be watched; add [[jobs]], or see `streamgauge init`")
+        return 1
+    print(f"{args.file} is sound: {len(jobs)} job{'s' * (len(jobs) > 1)} ({', '.join(jobs)})")
+    for name, delays in jobs.items():
+        told = "; ".join(f"{what} after {_duration(seconds)}" for what, seconds in delays.items())
+        print(f"  {name}: {told}")
     return 0
+
+
+def delays_of(job: JobConfig) -> dict[str, float]:
+    """What happens after how many seconds by a job's settings, defaults among them."""
+    short = next((spec for spec in job.windows if spec.kind == "short"), job.windows[0])
+    return {
+        "a score": short.length + job.allowed_lateness, "a worker that is silent is missing": job.missing_after,
+        "a label is overdue": job.labels.margin, "a sample without label expires": job.labels.timeout,
+        "changes page on a wide band": least(short.length, short.slide), "on the full one": job.detection.warm_up,
+    }  # fmt: skip
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:g} s"
 
 
 def detect(args: argparse.Namespace) -> int:
@@ -51,5 +80,6 @@ def profile(args: argparse.Namespace) -> int:
 
 def version(args: argparse.Namespace) -> int:
     """Print the version."""
-    print(importlib.metadata.version("streamgauge"))
+    found = importlib.metadata.version("streamgauge")
+    print(json.dumps({"version": found}) if args.json else found)
     return 0

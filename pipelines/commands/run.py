@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import json
 import signal
 import sys
 import threading
@@ -28,6 +29,7 @@ from streamgauge.pipelines.service.replay import replay as replayed
 from streamgauge.pipelines.service.run import Service
 from streamgauge.tracer.local.log import LocalLog
 
+_SQLITE = b"SQLite format 3\0"
 _BAR = 30  # characters
 
 
@@ -108,6 +110,8 @@ def replay(args: argparse.Namespace) -> int:
     config = configured(args)
     if not args.log.is_file():
         raise UseError(f"there is no log {args.log}; name the log.db of a data folder with --log")
+    if not _is_log(args.log):
+        raise UseError(f"{args.log} is no log, it begins as another kind of file; name the log.db of a data folder")
     folder = Path(config.data)
     if assembly.log_path(config).exists() or stores.store_path(config).exists():
         raise UseError(f"{folder} holds a log or a store already; name a fresh folder with --data")
@@ -117,8 +121,16 @@ def replay(args: argparse.Namespace) -> int:
         for progress in replayed(config, LocalLog(args.log), parts):
             _draw(progress)
     seconds = time.monotonic() - started
-    print(f"replayed {progress.done} records in {seconds:.1f} s; the store is {stores.place(config)}")
+    text = f"replayed {progress.done} records in {seconds:.1f} s; the store is {stores.place(config)}"
+    value = {"records": progress.done, "seconds": seconds, "store": stores.place(config)}
+    print(json.dumps(value) if args.json else text)
     return 0
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file is SQLite's, or empty, as one is that was just made."""
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) in (_SQLITE, b"")
 
 
 def configured(args: argparse.Namespace) -> Config:

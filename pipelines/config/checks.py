@@ -191,6 +191,9 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     if job.duplicate_modulus < 1 or job.duplicate_modulus & (job.duplicate_modulus - 1):
         below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 1
         yield Fault(f"{at}.duplicate_modulus", f"must be a power of two, got {job.duplicate_modulus}; {below} is one")
+    if job.labels.timeout < job.labels.horizon:
+        text = f"must not be below horizon {job.labels.horizon:g} s, got {job.labels.timeout:g} s: samples would be"
+        yield Fault(f"{at}.labels.timeout", f"{text} dropped before they are old enough to count")
     if job.detection.burn_in is not None and job.detection.burn_in < 0:
         yield Fault(f"{at}.detection.burn_in", f"must be >= 0, got {job.detection.burn_in:g}")
     if job.detection.clear > job.detection.threshold:

@@ -43,7 +43,7 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        remedy = "name an existing file with --config FILE"
+        remedy = "name an existing file"
         raise ConfigError([Fault("", f"cannot read {path}: {error.strerror or error}; {remedy}")], str(path)) from None
     except UnicodeDecodeError as error:
         fault = Fault("", f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8")

@@ -85,6 +85,8 @@ def test_check_says_that_a_file_is_sound_or_names_every_fault(
     (["trace", "--job", "crt", "--config", "CONFIG"], "unknown job 'crt'"),
     (["detect", "nowhere.csv"], "cannot read nowhere.csv"),
     (["profile", "nowhere.csv"], "nowhere.csv"),
+    (["replay", "--log", "CONFIG", "--config", "CONFIG"], "is no log, it begins as another kind of file"),
+    (["check", "nowhere.toml"], "cannot read nowhere.toml: No such file or directory; name an existing file"),
 ])  # fmt: skip
 def test_a_fault_of_use_is_one_line_and_exit_code_2(
     config: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
@@ -95,11 +97,15 @@ def test_a_fault_of_use_is_one_line_and_exit_code_2(
     assert words in line
 
 
-@pytest.mark.parametrize("arguments", [["--threshold", "nan"], ["--threshold", "-1"], ["--limit", "inf"]])
+@pytest.mark.parametrize(
+    "arguments", [["--threshold", "nan"], ["--threshold", "x"], ["--threshold", "-1"], ["--limit", "inf"]]
+)
 def test_a_threshold_that_is_none_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["detect", "x.csv", *arguments])
-    assert "must be" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "must be" in told
+    assert "_sigmas" not in told
 
 
 @pytest.mark.parametrize("arguments", [
@@ -189,8 +195,8 @@ def test_trace_prints_each_workers_answer(config: Path, log: LocalLog, capsys: p
         ends.set()
         for worker in workers:
             worker.join()
-    assert main(["trace", *common[:-1], "100ms", "--workers", "gone", "--off"]) == 1
-    assert "gone: no answer within 0.1 s" in capsys.readouterr().out
+    assert main(["trace", *common[:-1], "100ms", "--workers", "u", "--off"]) == 1
+    assert "u: no answer within 0.1 s" in capsys.readouterr().out
     log.close()
 
 
