@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamgauge.anomaly.types import Alert, Notification, Reason, Score
+from streamgauge.anomaly.types import Alert, Notification, Reason, Score, Silence
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.cli import main
 from streamgauge.pipelines.config.loading import load
@@ -103,7 +103,7 @@ def test_silences_that_hold_are_listed_and_ended(config: Path, capsys: pytest.Ca
     assert main(["silences", "--end", "5f", "--config", str(config)]) == 0
     log = LocalLog(Path(load(config).data) / "log.db")
     (message,) = log.read("anomalies", 0, 10)
-    ended: Any = outputs.decode(message.value)
+    ended = outputs.decode(message.value, {"silence": Silence})
     assert (ended.id, ended.start > T0, ended.end - ended.start < 1.0) == ("5f", True, True)
 
 
