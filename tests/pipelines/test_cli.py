@@ -66,7 +66,7 @@ def test_check_says_that_a_file_is_sound_or_names_every_fault(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check", str(config)]) == 0
-    assert "is sound: 1 jobs (ctr)" in capsys.readouterr().out
+    assert "is sound: 1 job (ctr)" in capsys.readouterr().out
     bad = tmp_path / "bad.toml"
     bad.write_text("prot = 1\nclock = 3\n")
     assert main(["check", str(bad)]) == 2
