@@ -64,7 +64,8 @@ def test_values_arrive_typed_and_durations_in_seconds() -> None:
         'windows = [{ name = "a", kind = "short", length = "3h", slide = "3h", scope = "job" }]\n'
         'features = [{ name = "x", kind = "numeric", default = 0, low = -1 },'
         ' { name = "y", kind = "id", default = "-" }]\n'
-        'topology = [{ cause = "samples@A", effect = "model", delay = "1 min" }]\nlabels.horizon = "2d"\nlabels.timeout = "3d"'
+        'topology = [{ cause = "samples@A", effect = "model", delay = "1 min" }]'
+        '\nlabels.horizon = "2d"\nlabels.timeout = "3d"'
     )
     job = config.jobs[0]
     assert (config.clock, job.pane, job.max_hold, job.slo) == ("log", 3600.0, 32400.0, {"queue_delay": 10.0})
