@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamgauge.tracer.frameworks.keras import KerasTracer
     from streamgauge.tracer.frameworks.plain import Traced
+    from streamgauge.tracer.frameworks.tensorflow_v1 import TracerHook
+    from streamgauge.tracer.frameworks.torch import TorchTracer
     from streamgauge.tracer.kafka.transport import KafkaTransport
     from streamgauge.tracer.local.log import LocalLog
     from streamgauge.tracer.tracer import Tracer
     from streamgauge.tracer.transport import LogError, MemoryLog
 
 __version__ = "0.1.0"
-__all__ = ["KafkaTransport", "KerasTracer", "LocalLog", "LogError", "MemoryLog", "Traced", "Tracer"]
+__all__ = ["KafkaTransport", "KerasTracer", "LocalLog", "LogError", "MemoryLog", "TorchTracer", "Traced", "Tracer", "TracerHook"]
 
 _HOMES = {
     "KafkaTransport": "tracer.kafka.transport",
@@ -29,8 +31,10 @@ _HOMES = {
     "LocalLog": "tracer.local.log",
     "LogError": "tracer.transport",
     "MemoryLog": "tracer.transport",
+    "TorchTracer": "tracer.frameworks.torch",
     "Traced": "tracer.frameworks.plain",
     "Tracer": "tracer.tracer",
+    "TracerHook": "tracer.frameworks.tensorflow_v1",
 }
 
 
