@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from streamgauge.tracer.transport import LogError, MemoryLog
 
 __version__ = "0.1.0"
-__all__ = ["KafkaTransport", "KerasTracer", "LocalLog", "LogError", "MemoryLog", "TorchTracer", "Traced", "Tracer", "TracerHook"]
+__all__ = [
+    "KafkaTransport", "KerasTracer", "LocalLog", "LogError", "MemoryLog", "TorchTracer", "Traced", "Tracer", "TracerHook",
+]  # fmt: skip
 
 _HOMES = {
     "KafkaTransport": "tracer.kafka.transport",
