@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "KafkaTransport", "KerasTracer", "LocalLog", "LogError", "MemoryLog", "TorchTracer", "Traced", "Tracer", "TracerHook",
-]  # fmt: skip
+    "KafkaTransport",
+    "KerasTracer",
+    "LocalLog",
+    "LogError",
+    "MemoryLog",
+    "TorchTracer",
+    "Traced",
+    "Tracer",
+    "TracerHook",
+]
 
 _HOMES = {
     "KafkaTransport": "tracer.kafka.transport",
