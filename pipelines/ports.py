@@ -88,6 +88,11 @@ class Store(Protocol):
     Writes are idempotent; an older revision never overwrites a newer one.
     """
 
+    @property
+    def identity(self) -> str:
+        """What tells this store from another one under the same name; empty where that cannot be told."""
+        ...
+
     def write(self, records: Iterable[Stored]) -> None:
         """Write all, in one transaction. Raises StoreBusy when the caller should keep them and try again."""
         ...

@@ -150,6 +150,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     profiles: float = 30 * DAY  # summaries of features
     log: float = 7 * DAY  # the embedded log
     max_bytes: int = 2_000_000_000  # of the whole store; raw points are shortened first
+    log_bytes: int = 4_000_000_000  # of the embedded log; beyond, the oldest that all have read goes
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

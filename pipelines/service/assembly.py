@@ -20,7 +20,7 @@ from streamgauge.pipelines.engines.parts import combiner_of, operator_of
 from streamgauge.pipelines.paging import lineage
 from streamgauge.pipelines.paging.pager import Pager
 from streamgauge.pipelines.ports import Bus, Notifier
-from streamgauge.pipelines.service import stores
+from streamgauge.pipelines.service import stores, trimming
 from streamgauge.pipelines.service.child_process import Command
 from streamgauge.pipelines.service.run import Parts
 from streamgauge.pipelines.wire.outputs import Output
@@ -149,7 +149,8 @@ def _log_of(config: Config) -> _Log:
     """The embedded log, or Kafka: waits for its brokers, and raises LogError if another process hosts them."""
     if config.kafka is None:
         path = log_path(config)
-        return _Log(lambda: LocalLog(path), lambda: _trim(path, config), lambda: None)
+        trim = trimming.Trim(path, config.retention, {one.name for one in notifiers_of(config)})
+        return _Log(lambda: LocalLog(path, heeds=False), trim, lambda: None)
     folder = Path(config.data)
     buses = _kafka(config.kafka, lambda: LocalLog(state_path(config)))
     buses.take(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
@@ -169,14 +170,6 @@ def _engine_of(config: Config, command: tuple[str, ...]) -> Command:
 
     assert config.kafka is not None
     return Command(config.engine, command, GroupOffsets(config.kafka, GROUPS[config.engine]))
-
-
-def _trim(log: Path, config: Config) -> None:
-    bus = LocalLog(log)
-    try:
-        bus.trim_older(time.time() - config.retention.log)
-    finally:
-        bus.close()
 
 
 def _token(path: str) -> str:

@@ -38,7 +38,7 @@ from streamgauge.tracer.transport import Message
 PAGER_TICK: Final = 1.0  # seconds of wall time between the pager's ticks
 _PROMPT: Final = 0.1  # the same while something waits for a decision: bounds how long an alert takes
 _SHOWN: Final = 0.5  # seconds between commits of what verdicts taught: what is shown of it is so old
-_TRIM: Final = 3600.0  # seconds of wall time between looks at what is old enough to go
+_TRIM: Final = 10.0  # seconds of wall time between looks at what is old, or too much
 _LEAST_WAIT: Final = 10.0  # seconds in which threads must end
 _log = logging.getLogger(__name__)
 
@@ -206,7 +206,8 @@ class Service:
         bus, store = self._own_bus(), self._parts.open_store()
         writer = StoreWriter(bus, store, passed=self._health.passage.note)
         self._health.lags["writer"] = lambda: writer.lag(self._bus)
-        self._health.dead, self._health.store = lambda: writer.dead, store.health
+        self._health.dead = lambda: writer.dead
+        self._health.store = lambda: store.health() | ({"replaced": writer.replaced} if writer.replaced else {})
         if store.health():
             self._health.lags["store"] = lambda: int(store.health()["waiting"])
         self._add("writer", bus, lambda: writer.step() or self._parts.purge(store), store.close)

@@ -30,6 +30,7 @@ class _Counted(msgspec.Struct, array_like=True):
     version: int
     dead: dict[str, int]
     recent: list[str]  # identities
+    store: str = ""  # the identity of the store that was written to
 
 
 class StoreWriter:
@@ -46,6 +47,7 @@ class StoreWriter:
         committed, state = bus.committed(name)
         self._reading = Offsets(bus, TOPICS, committed)
         self._counted = _counted(state) if state else _Counted(states.written("writer"), {}, [])
+        self.replaced = 0  # stores that took another's place, while this process ran or before it
 
     def step(self) -> int:
         """Write one batch and commit; how many messages that were.
@@ -62,8 +64,10 @@ class StoreWriter:
         if rejected:
             self._reject(rejected)
         letters = [record for _, record in kept if isinstance(record, DeadLetter)]
+        is_other = self._look()
         counted = self._count(letters)
-        self._bus.commit(self._name, after(batches), msgspec.msgpack.encode(counted) if letters else None)
+        state = msgspec.msgpack.encode(counted) if letters or is_other else None
+        self._bus.commit(self._name, after(batches), state)
         self._reading.advance(batches)
         self._counted = counted
         for _, record in kept:
@@ -79,6 +83,20 @@ class StoreWriter:
         """Dead letters by reason; one that comes again within a while counts once."""
         return self._counted.dead
 
+    def _look(self) -> bool:
+        """Whether the store is not the one that was written to before; another one is told."""
+        identity, was = self._store.identity, self._counted.store
+        if identity == was:
+            return False
+        if was:
+            self.replaced += 1
+            _log.error(
+                "the store is not the one that was written to before: it was deleted or replaced; what it held is gone"
+                " from the page, baselines go on; stop the pipeline and put a copy back if there is one"
+            )  # fmt: skip
+        self._counted = msgspec.structs.replace(self._counted, store=identity)
+        return True
+
     def _count(self, letters: list[DeadLetter]) -> _Counted:
         if not letters:
             return self._counted
@@ -86,7 +104,7 @@ class StoreWriter:
         new = {letter.identity: letter.reason for letter in letters if letter.identity not in known}
         dead = Counter(self._counted.dead) + Counter(new.values())
         recent = [*self._counted.recent, *new][-_REMEMBERED:]
-        return _Counted(states.written("writer"), dict(sorted(dead.items())), recent)
+        return _Counted(states.written("writer"), dict(sorted(dead.items())), recent, self._counted.store)
 
     def _write(self, kept: list[tuple[Message, Stored]]) -> list[Message]:
         """Write all in one go; those that the store cannot take, found one by one. Raises StoreBusy."""

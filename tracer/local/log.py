@@ -10,38 +10,21 @@ Every fault is a `tracer.transport.LogError`: locked or full for now (retryable)
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
+from streamgauge.tracer.local import forks, tables
 from streamgauge.tracer.local import rows as state_rows
-from streamgauge.tracer.local.sqlite_file import FileError, Shape, Sync, explained, open_file
+from streamgauge.tracer.local.sqlite_file import FileError, Sync, explained, open_file, read_only
 from streamgauge.tracer.transport import COMPACTED, LogError, Message, check_compacted
 
-SPAN: Final = 1 << 40  # a message's id is topic x span + offset, so a topic is one range of one B-tree
 _TRIM_SLICE: Final = 500  # messages deleted in one transaction, so that no producer waits long
 _STEPS: Final = (0.001, 0.002, 0.004, 0.008, 0.016)  # seconds between looks of `wait`, then 20 ms
-_SHAPE: Final = Shape(
-    application=0x53474C31,  # "SGL1"
-    version=1,
-    schema=(
-        "CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL)",
-        "CREATE TABLE messages (id INTEGER PRIMARY KEY, time REAL NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL)",
-        "CREATE TABLE latest (topic INTEGER, key TEXT, id INTEGER NOT NULL, PRIMARY KEY (topic, key)) WITHOUT ROWID",
-        "CREATE TABLE consumers (name TEXT PRIMARY KEY, state BLOB) WITHOUT ROWID",
-        "CREATE TABLE offsets (consumer TEXT, topic TEXT, next INTEGER NOT NULL, PRIMARY KEY (consumer, topic))"
-        " WITHOUT ROWID",
-    ),
-)
-_open_logs: weakref.WeakSet[LocalLog] = weakref.WeakSet()
-_held_for_fork: list[LocalLog] = []
 
 
 class LocalLog:
@@ -55,21 +38,21 @@ class LocalLog:
         busy: seconds that a call waits for other processes' transactions before it raises a retryable LogError.
         max_bytes: bound on the file's size; beyond it `send` raises a retryable LogError until `trim` makes room.
         clock: wall time, stamped on messages for `trim_older`.
+        heeds: whether `send` keeps to the limit that the file's pipeline has set; the pipeline itself does not.
     """
 
     def __init__(
         self, path: str | Path, *, sync: Sync = "normal", busy: float = 5.0,
-        max_bytes: int | None = None, clock: Callable[[], float] = time.time,
+        max_bytes: int | None = None, clock: Callable[[], float] = time.time, heeds: bool = True,
     ) -> None:
         if sync not in ("normal", "full"):
             raise ValueError(f"sync must be 'normal' or 'full', got {sync!r} (streamgauge.tracer.local.log)")
         self._path = Path(path).absolute()
-        self._sync, self._busy, self._max_bytes, self._clock = sync, busy, max_bytes, clock
+        self._sync, self._busy, self._max_bytes, self._clock, self._heeds = sync, busy, max_bytes, clock, heeds
         self._changed = threading.Condition(threading.RLock())
         self._connection: sqlite3.Connection | None = None
         self._seen = threading.local()
-        _close_before_fork()
-        _open_logs.add(self)
+        forks.register(self)
         with suppress(OSError):  # the opening says it better
             self._path.parent.mkdir(exist_ok=True)
         try:
@@ -84,17 +67,18 @@ class LocalLog:
             return
         now = self._clock()
         with self._transaction("IMMEDIATE") as connection:
-            topics = {topic: _topic(connection, topic) for topic in dict.fromkeys(topic for topic, _, _ in messages)}
+            self._heed(connection)
+            topics = {topic: tables.topic(connection, topic) for topic in dict.fromkeys(one[0] for one in messages)}
             rows = []
             for topic, key, value in messages:
                 number, offset = topics[topic]
-                rows.append((number * SPAN + offset, now, key, value))
+                rows.append((number * tables.SPAN + offset, now, key, value))
                 topics[topic] = (number, offset + 1)
             connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", rows)
             connection.executemany("UPDATE topics SET next = ?2 WHERE id = ?1", topics.values())
             for row, (topic, key, _) in zip(rows, messages, strict=True):
                 if topic in COMPACTED:
-                    _compact(connection, topics[topic][0], key, row[0])
+                    tables.compact(connection, topics[topic][0], key, row[0])
         with self._changed:
             self._changed.notify_all()
 
@@ -105,13 +89,13 @@ class LocalLog:
     def read(self, log: str, offset: int, limit: int) -> list[Message]:
         """Up to `limit` messages of a log from `offset` on; trimmed and compacted ones are skipped."""
         with self._transaction("DEFERRED") as connection:
-            number = _number(connection, log)
+            number = tables.number(connection, log)
             if number is None:
                 return []
-            base = number * SPAN
+            base = number * tables.SPAN
             rows = connection.execute(
                 "SELECT id, key, value FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
-                (base + max(offset, 0), base + SPAN, limit),
+                (base + max(offset, 0), base + tables.SPAN, limit),
             ).fetchall()
         return [Message(log, key, value, row - base) for row, key, value in rows]
 
@@ -126,7 +110,7 @@ class LocalLog:
     def bounds(self, topic: str) -> Mapping[str, tuple[int, int]]:
         """The offset of the oldest message that is still there, and `end`; equal where there is none."""
         with self._transaction("DEFERRED") as connection:
-            return {topic: _bounds(connection, topic)}
+            return {topic: tables.bounds(connection, topic)}
 
     def wait(self, timeout: float) -> bool:
         """Wait until something was appended since this thread's last `wait` returned, at most `timeout` seconds.
@@ -197,14 +181,45 @@ class LocalLog:
         if topic in COMPACTED:
             raise LogError(f"topic {topic!r} is compacted, not trimmed: an empty value removes a key", retryable=False)
         with self._transaction("DEFERRED") as connection:
-            number = _number(connection, topic)
+            number = tables.number(connection, topic)
         return 0 if number is None else self._delete(number, before, float("inf"))
 
     def trim_older(self, than: float) -> int:
         """Delete what was appended before the wall time `than` from every topic that is not compacted."""
         with self._transaction("DEFERRED") as connection:
             topics = connection.execute("SELECT id, name FROM topics ORDER BY id").fetchall()
-        return sum(self._delete(number, SPAN, than) for number, name in topics if name not in COMPACTED)
+        return sum(self._delete(number, tables.SPAN, than) for number, name in topics if name not in COMPACTED)
+
+    def limit(self, size: int) -> None:
+        """Let all who heed it send nothing while the file holds more than `size` bytes."""
+        self.commit(tables.LIMIT, {}, b"%d" % size)
+
+    def consumers(self) -> list[str]:
+        """The names of all who ever committed offsets."""
+        with self._transaction("DEFERRED") as connection:
+            found = connection.execute("SELECT DISTINCT consumer FROM offsets ORDER BY consumer").fetchall()
+        return [name for (name,) in found]
+
+    def used(self) -> int:
+        """Bytes of the file that hold something."""
+        with self._transaction("DEFERRED") as connection:
+            return tables.used(connection)
+
+    def trim_to(self, size: int, gone: Collection[str] = ()) -> int:
+        """Delete the oldest messages that all consumers have committed until at most `size` bytes are used; how many.
+
+        `gone` are consumers that nobody waits for any more. Less is deleted where the rest is unread.
+        """
+        deleted = 0
+        while self.used() > size:
+            with self._transaction("DEFERRED") as connection:
+                oldest = tables.oldest_read(connection, gone)
+            if oldest is None:
+                break
+            deleted += self._delete_slice(*oldest, float("inf"))[0]
+        if deleted:
+            self._shrink()
+        return deleted
 
     def close(self) -> None:
         """Release the file. A closed log opens again when it is used."""
@@ -212,6 +227,20 @@ class LocalLog:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def hold(self) -> None:
+        """Before a fork (see `forks`)."""
+        self._changed.acquire()
+        self.close()
+
+    def release(self) -> None:
+        """Behind it, in the parent."""
+        self._changed.release()
+
+    def renew(self) -> None:
+        """Behind it, in the child."""
+        self._changed = threading.Condition(threading.RLock())  # the old one may have waiters that did not cross
+        self._seen = threading.local()
 
     def _connect(self) -> None:
         with self._changed, self._faults():
@@ -221,7 +250,7 @@ class LocalLog:
     def _transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[sqlite3.Connection]:
         """A transaction on this process's connection; every fault leaves it as LogError."""
         with self._changed, self._faults():
-            connection = self._connected()
+            connection = self._connected() if mode == "IMMEDIATE" else self._readable()
             connection.execute(f"BEGIN {mode}")
             try:
                 yield connection
@@ -229,6 +258,8 @@ class LocalLog:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                if connection is not self._connection:
+                    connection.close()
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -243,16 +274,26 @@ class LocalLog:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = open_file(
-                self._path, _SHAPE, sync=self._sync, busy=self._busy, max_bytes=self._max_bytes
+                self._path, tables.SHAPE, sync=self._sync, busy=self._busy, max_bytes=self._max_bytes
             )
         return self._connection
+
+    def _readable(self) -> sqlite3.Connection:
+        """The connection; on a disk too full for what SQLite makes beside the file, one that only reads, for once."""
+        try:
+            return self._connected()
+        except FileError as fault:
+            if fault.fault not in ("full", "failing") or not self._path.exists():
+                raise
+            return read_only(self._path, tables.SHAPE)
 
     def _version(self, seen: tuple[int, int]) -> tuple[int, int]:
         """(a number that changes with the file, messages so far); the second is looked up only if the first changed."""
         with self._changed, self._faults():
             connection = self._connected()
             # data_version tells of other connections' writes, total_changes of this one's
-            number = int(connection.execute("PRAGMA data_version").fetchone()[0]) + connection.total_changes * SPAN
+            number = int(connection.execute("PRAGMA data_version").fetchone()[0])
+            number += connection.total_changes * tables.SPAN
             if number == seen[0]:
                 return seen
             total = connection.execute("SELECT coalesce(sum(next), 0) FROM topics").fetchone()
@@ -260,78 +301,35 @@ class LocalLog:
 
     def _delete(self, topic: int, before: int, than: float) -> int:
         """Delete from the topic's old end while offset < before and time < than."""
-        base, deleted = topic * SPAN, 0
-        while True:
-            with self._transaction("IMMEDIATE") as connection:
-                rows = connection.execute(
-                    "SELECT id, time FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
-                    (base, base + before, _TRIM_SLICE),
-                ).fetchall()
-                kept = next((row for row, time_ in rows if time_ >= than), None)
-                end = kept if kept is not None else rows[-1][0] + 1 if rows else base
-                deleted += connection.execute("DELETE FROM messages WHERE id >= ? AND id < ?", (base, end)).rowcount
-            if kept is not None or len(rows) < _TRIM_SLICE:
-                self._shrink()
-                return deleted
+        deleted, is_done = 0, False
+        while not is_done:
+            some, is_done = self._delete_slice(topic, before, than)
+            deleted += some
+        self._shrink()
+        return deleted
+
+    def _delete_slice(self, topic: int, before: int, than: float) -> tuple[int, bool]:
+        """A bounded number of the same; how many went, and whether there are no more."""
+        base = topic * tables.SPAN
+        with self._transaction("IMMEDIATE") as connection:
+            rows = connection.execute(
+                "SELECT id, time FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+                (base, base + before, _TRIM_SLICE),
+            ).fetchall()
+            kept = next((row for row, time_ in rows if time_ >= than), None)
+            end = kept if kept is not None else rows[-1][0] + 1 if rows else base
+            deleted = connection.execute("DELETE FROM messages WHERE id >= ? AND id < ?", (base, end)).rowcount
+        return deleted, kept is not None or len(rows) < _TRIM_SLICE
+
+    def _heed(self, connection: sqlite3.Connection) -> None:
+        if not self._heeds:
+            return
+        limit, used = tables.limit(connection), tables.used(connection)
+        if limit is not None and used > limit:
+            text = f"it holds {used} bytes, and takes no more than {limit} until they are read ([retention] log_bytes)"
+            raise FileError("full", self._path, text)
 
     def _shrink(self) -> None:
         """Give free pages at the file's end back, a bounded number: the rest is reused anyway."""
         with self._changed, self._faults():
             self._connected().execute(f"PRAGMA incremental_vacuum({_TRIM_SLICE})").fetchall()
-
-
-def _number(connection: sqlite3.Connection, topic: str) -> int | None:
-    row = connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
-    return int(row[0]) if row else None
-
-
-def _bounds(connection: sqlite3.Connection, topic: str) -> tuple[int, int]:
-    """(offset of the oldest message that is still there, of the next one); equal where there is none."""
-    row = connection.execute("SELECT id, next FROM topics WHERE name = ?", (topic,)).fetchone()
-    if row is None:
-        return 0, 0
-    base, end = row[0] * SPAN, int(row[1])
-    oldest = "SELECT min(id) FROM messages WHERE id >= ? AND id < ?"
-    first = connection.execute(oldest, (base, base + SPAN)).fetchone()[0]
-    return (end if first is None else int(first) - base), end
-
-
-def _topic(connection: sqlite3.Connection, topic: str) -> tuple[int, int]:
-    """(number, next offset) of a topic, which is made if it is new."""
-    connection.execute("INSERT OR IGNORE INTO topics (name, next) VALUES (?, 0)", (topic,))
-    number, offset = connection.execute("SELECT id, next FROM topics WHERE name = ?", (topic,)).fetchone()
-    return int(number), int(offset)
-
-
-def _compact(connection: sqlite3.Connection, topic: int, key: str, message: int) -> None:
-    """Make `message` the only one of its key."""
-    old = connection.execute("SELECT id FROM latest WHERE topic = ? AND key = ?", (topic, key)).fetchone()
-    if old is not None:
-        connection.execute("DELETE FROM messages WHERE id = ?", old)
-    connection.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?)", (topic, key, message))
-
-
-@cache
-def _close_before_fork() -> None:
-    """SQLite keeps its file locks in the process's memory, so a connection may not cross a fork: close, open later."""
-    os.register_at_fork(before=_hold_all, after_in_parent=_release_all, after_in_child=_renew_all)
-
-
-def _hold_all() -> None:
-    _held_for_fork.extend(_open_logs)
-    for log in _held_for_fork:
-        log._changed.acquire()
-        log.close()
-
-
-def _release_all() -> None:
-    for log in _held_for_fork:
-        log._changed.release()
-    _held_for_fork.clear()
-
-
-def _renew_all() -> None:
-    for log in _held_for_fork:
-        log._changed = threading.Condition(threading.RLock())  # the old one may have waiters that did not cross
-        log._seen = threading.local()
-    _held_for_fork.clear()

@@ -79,6 +79,31 @@ def open_file(path: Path, shape: Shape, *, sync: Sync, busy: float, max_bytes: i
             time.sleep(0.01)
 
 
+def place_of(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one under the same name; None while there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def read_only(path: Path, shape: Shape) -> sqlite3.Connection:
+    """A connection that needs no room on the disk: its index of the write-ahead file lies in memory.
+
+    So no other process can use the file meanwhile: close it soon. Raises FileError, or sqlite3.Error.
+    """
+    connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before the first look: then no shared memory is made
+        connection.execute("PRAGMA query_only = 1")
+        _check_ours(connection, path, shape)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _opened(path: Path, shape: Shape, sync: Sync, busy: float, max_bytes: int | None) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
     try:

@@ -72,6 +72,11 @@ class InfluxStore:
         self._spill.append(self._rows.lines(records, self._clock()))
         self._more.set()
 
+    @property
+    def identity(self) -> str:
+        """A bucket has none."""
+        return ""
+
     def health(self) -> dict[str, Any]:
         """What waits, what became of the rest, and what is wrong."""
         return {

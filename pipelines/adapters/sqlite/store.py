@@ -8,6 +8,7 @@ from the points of the buckets that a batch touched, never added to. NaN is stor
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
@@ -23,7 +24,7 @@ from streamgauge.pipelines.adapters.sqlite.schema import FIELDS, SHAPE
 from streamgauge.pipelines.config.schema import Retention
 from streamgauge.pipelines.ports import StoreBusy, Stored
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
-from streamgauge.tracer.local.sqlite_file import FileError, Sync, explained, open_file
+from streamgauge.tracer.local.sqlite_file import FileError, Sync, explained, open_file, place_of
 
 _SERIES_CACHE: Final = 64  # key blobs whose series numbers are remembered
 _DEAD_BYTES: Final = 65_536  # of a dead letter's bytes that are kept
@@ -62,18 +63,31 @@ class SqliteStore:
         self, path: str | Path, *, retention: Retention | None = None, sync: Sync = "normal", busy: float = 5.0
     ) -> None:
         self._path = Path(path).absolute()
-        keep = retention or Retention()
+        self._keep, self._sync, self._busy = retention or Retention(), sync, busy
+        self._series: dict[tuple[str, str, bytes], list[int]] = {}
+        self._open()
+
+    def _open(self) -> None:
         with self._faults():
             # `purge` holds the file to max_bytes; twice that is the wall it never passes, even between two purges.
-            self._connection = open_file(self._path, SHAPE, sync=sync, busy=busy, max_bytes=2 * keep.max_bytes)
+            most = 2 * self._keep.max_bytes
+            self._connection = open_file(self._path, SHAPE, sync=self._sync, busy=self._busy, max_bytes=most)
             self._connection.execute("PRAGMA cache_size = -65536")
             self._connection.execute("PRAGMA wal_autocheckpoint = 8000")
             self._rollups = Rollups(self._connection)
-        self._purge = Purge(self._connection, keep, self._rollups)
-        self._series: dict[tuple[str, str, bytes], list[int]] = {}
+            self.identity = _identity(self._connection)
+            self._place = place_of(self._path)
+        self._purge = Purge(self._connection, self._keep, self._rollups)
 
     def write(self, records: Iterable[Stored]) -> None:
-        """Write all, in one transaction. Raises StoreBusy when the caller should keep them and try again."""
+        """Write all, in one transaction. Raises StoreBusy when the caller should keep them and try again.
+
+        Where the file was deleted or replaced, what is there now is written to; `identity` tells.
+        """
+        if place_of(self._path) != self._place:
+            self._connection.close()
+            self._series.clear()
+            self._open()
         with self._transaction():
             for record in records:
                 _WRITERS[type(record)](self, record)
@@ -189,6 +203,14 @@ class SqliteStore:
         identity = (profiles.job, profiles.worker, profiles.window, profiles.end)
         row = (*identity, profiles.start, profiles.revision, _encode(profiles.sketches))
         self._connection.execute(_PROFILES, row)
+
+
+def _identity(connection: sqlite3.Connection) -> str:
+    """What tells this store from every other, given to it once; a table that other releases do not look at."""
+    connection.execute("CREATE TABLE IF NOT EXISTS identity (value TEXT NOT NULL)")
+    new = uuid.uuid4().hex
+    connection.execute("INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (new,))
+    return str(connection.execute("SELECT value FROM identity").fetchone()[0])
 
 
 _WRITERS: Final[dict[type[Any], Callable[[SqliteStore, Any], None]]] = {

@@ -18,7 +18,8 @@ from streamgauge.pipelines.engines.keeping import forget, manifests_of
 from streamgauge.pipelines.wire.frames import fault_of
 from streamgauge.pipelines.wire.kept import Manifest, Stored
 from streamgauge.tracer import records
-from streamgauge.tracer.local.log import SPAN, LocalLog
+from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.local.tables import SPAN
 
 _OURS: Final = ("partials", "scores", "anomalies", "alerts", "dead-letters")  # topics of MessagePack
 _MOST: Final = 20  # findings of one kind that are told one by one

@@ -26,6 +26,11 @@ class BothStores:
         """Let the embedded store forget; InfluxDB does so by the retention of its bucket."""
         return self._sqlite.purge(seconds)
 
+    @property
+    def identity(self) -> str:
+        """Of the store that is a file."""
+        return self._sqlite.identity
+
     def health(self) -> dict[str, Any]:
         """What waits for InfluxDB."""
         return self._influx.health()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from streamgauge.tracer.transport import MemoryLog
 
 class Shelf:
     """A store in memory that is busy while told so."""
+
+    identity = ""
 
     def __init__(self) -> None:
         self.records: list[Stored] = []
@@ -126,3 +130,31 @@ def test_what_people_asked_is_kept_as_changes() -> None:
         Change(job="a", name="unsuppress", time=61.0, text="e1"),
         Change(job="a", name="silence", time=62.0, text="s1 until 1970-01-01T01:00:00Z: worker=w1: known"),
     ]
+
+
+def test_a_store_that_is_deleted_or_replaced_is_told_and_the_new_one_is_filled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under a running writer, and between two; a store that is the same is no news."""
+    log, path = MemoryLog(), tmp_path / "store.db"
+    store = SqliteStore(path)
+    writer = StoreWriter(log, store)
+
+    def send(number: int) -> None:
+        log.send([("scores", "a", score(number))])
+        writer.step()
+
+    send(1)
+    for file in (path, path.with_name("store.db-wal"), path.with_name("store.db-shm")):
+        file.unlink()
+    send(2)
+    assert writer.replaced == 1 and "deleted or replaced" in caplog.text
+    store.close()
+    writer = StoreWriter(log, SqliteStore(path))
+    send(3)
+    assert writer.replaced == 0
+    writer = StoreWriter(log, SqliteStore(tmp_path / "other.db"))
+    send(4)
+    assert writer.replaced == 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM scores").fetchone() == (1,)

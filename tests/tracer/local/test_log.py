@@ -354,3 +354,43 @@ def test_the_fsync_policy_is_the_one_asked_for(tmp_path: Path, sync: str, level:
     assert log._connection is not None
     assert log._connection.execute("PRAGMA synchronous").fetchone() == (level,)
     log.close()
+
+
+def test_at_its_limit_what_all_have_read_goes_and_tracers_wait_for_the_rest(tmp_path: Path) -> None:
+    """Only what every consumer has committed is dropped, but for consumers that nobody waits for any more."""
+    pipeline, tracer = LocalLog(tmp_path / "log.db", heeds=False), LocalLog(tmp_path / "log.db")
+    for i in range(100):
+        tracer.send([("traces", "ctr", b"%06d" % i + bytes(10_000)), ("scores", "ctr", b"%06d" % i)])
+    pipeline.limit(500_000)
+    with pytest.raises(LogError, match=r"takes no more than 500000 until they are read \(\[retention\] log_bytes\)"):
+        tracer.send([("traces", "ctr", b"")])
+    pipeline.send([("scores", "ctr", b"a pipeline goes on")])
+    assert pipeline.trim_to(400_000) == 0
+    pipeline.commit("engine", {"traces": 90})
+    pipeline.commit("notifier/gone", {"traces": 10})
+    assert pipeline.trim_to(400_000) == 10
+    assert pipeline.trim_to(400_000, gone=["notifier/gone"]) == 80
+    assert pipeline.first("traces") == 90 and pipeline.first("scores") == 0
+    tracer.send([("traces", "ctr", b"100")])
+    assert pipeline.end("traces") == 101
+
+
+def test_a_log_is_read_on_a_disk_without_any_room(tmp_path: Path) -> None:
+    log = LocalLog(tmp_path / "log.db")
+    log.send([("traces", "ctr", bytes(1000))] * 50)
+    log.close()
+    resource_before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal_before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource_before[1]))
+    try:
+        again = LocalLog(tmp_path / "log.db")
+        assert len(again.read("traces", 0, 100)) == 50
+        assert again.bounds("traces") == {"traces": (0, 50)}
+        with pytest.raises(LogError) as caught:
+            again.send([("traces", "ctr", b"")])
+        assert caught.value.retryable
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, resource_before)
+        signal.signal(signal.SIGXFSZ, signal_before)
+    again.send([("traces", "ctr", b"")])
+    assert again.end("traces") == 51

@@ -42,7 +42,7 @@ class Moody:
     """A store that is busy while it is told to be."""
 
     def __init__(self, store: Store) -> None:
-        self.is_busy, self._store = False, store
+        self.is_busy, self.identity, self._store = False, store.identity, store
 
     def write(self, records: list[Stored]) -> None:
         if self.is_busy:

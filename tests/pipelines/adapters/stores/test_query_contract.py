@@ -37,7 +37,7 @@ class Settled:
 
     def __init__(self, store: InfluxStore) -> None:
         self._store = store
-        self.health, self.close = store.health, store.close
+        self.health, self.close, self.identity = store.health, store.close, store.identity
 
     def write(self, records: Iterable[Stored]) -> None:
         self._store.write(records)
