@@ -1,8 +1,8 @@
 """The scale on which a change is judged: counts by square root, ratios by arcsine, positive values by logarithm.
 
 On its scale a value's sampling noise hardly depends on the value (Anscombe 1948): 0.5 for the root of a Poisson count,
-0.5 / sqrt(n) for the arcsine of the root of a share of n, the relative error for a logarithm. A scale is one code a
-series; every function is vectorised over series. A value that is not finite is unknown: NaN in, NaN out.
+0.5 / sqrt(n) for the arcsine of the root of a share of n, the relative error, at most 1, for a logarithm. A scale is
+one code a series; every function is vectorised over series. A value that is not finite is unknown: NaN in, NaN out.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def noise(scale: Codes, value: Floats, rows: Floats, error: Floats, floor: Float
     shares = scale == 2
     out[shares] = _arcsine_noise(value[shares], np.maximum(rows[shares], 1.0), error[shares])
     logs = scale == 3
-    out[logs] /= np.maximum(np.abs(value[logs]), TINY)
+    out[logs] /= np.maximum(np.maximum(np.abs(value[logs]), out[logs]), TINY)  # of a value of 0 it is not infinite
     return np.where(np.isfinite(out), out, 0.0)
 
 

@@ -6,7 +6,7 @@ a value costs. Adding a metric is one function and one line in its domain's `met
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -86,6 +86,10 @@ class View(Protocol):
 
     def reference(self, kind: type[T], clock: Clock, name: str, entity: str) -> T | None:
         """The same summary merged over the reference windows, None while there is none."""
+        ...
+
+    def known(self, clock: Clock, name: str) -> Sequence[str]:
+        """The entities that the reference holds summaries of, sorted."""
         ...
 
     def memory(self, name: str, entity: str) -> Any:

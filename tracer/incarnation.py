@@ -29,6 +29,7 @@ from streamgauge.tracer.records import Mode, TraceBatch
 from streamgauge.tracer.remote import Remote
 from streamgauge.tracer.selection import Select
 from streamgauge.tracer.sender import FAILURES, Sender
+from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.usage import Usage
 
@@ -117,6 +118,8 @@ class Incarnation:
             for event in events:
                 self._fold_one(fold, event)
             fold.advance(now)
+            if isinstance(self._clock, Steady):
+                fold = self._follow(self._clock, fold, now)
             panes = fold.panes
             if everything or final:
                 panes.cut(points_only=False)
@@ -204,7 +207,7 @@ class Incarnation:
         except Exception as error:
             self.faults.count("status", error, trips=False)
 
-    def _begin(self) -> None:
+    def _begin(self, join: Join | None = None) -> None:
         """A new membership: a name of its own, sequence from 1."""
         settings, now = self.settings, self._clock()
         self.name = self._names()
@@ -213,7 +216,7 @@ class Incarnation:
         )
         features = Profiles(settings.features, settings.salt, settings.modulus)
         rules = Rules(settings.salt, settings.modulus, settings.max_age, settings.predictions)
-        join = Join(settings.labels, settings.pane)
+        join = Join(settings.labels, settings.pane) if join is None else join
         panes = Panes(identity, now)
         self.fold = Fold(panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse)
         self._beat_at = self._beat_clock()
@@ -228,6 +231,18 @@ class Incarnation:
             self._captured, self.fold = self.fold.panes.captured, None
         elif self.fold is None and not self.remote.selection.off and not self._is_over:
             self._begin()
+
+    def _follow(self, clock: Steady, fold: Fold, now: float) -> Fold:
+        """Tell a clock that leaps; one that was set back for good begins a new membership, or its time would stand."""
+        if clock.leap:
+            fold.panes.hard("clock", "", clock.leap)
+        if now > fold.panes.now - 2.0 * self.settings.pane:
+            return fold
+        fold.panes.cut(points_only=False)
+        self._queue(fold.panes, final=True)
+        self._begin(fold.join)
+        assert self.fold is not None
+        return self.fold
 
     def _fold_one(self, fold: Fold, event: Event) -> None:
         try:

@@ -116,7 +116,10 @@ class Open(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class Tick(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """Time as a record: the host's clock passed `time`. One not above the last is a no-op."""
+    """Time as a record: the host's clock passed `time`. One not above the last is a no-op.
+
+    `leap`: how many seconds the host's clock is ahead of the time that it tells, after a leap that it does not follow.
+    """
 
     version: int = VERSION
     kind: int = Kind.TICK
@@ -124,6 +127,7 @@ class Tick(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     worker: str = ""
     shard: int = 0
     time: float
+    leap: float = 0.0
 
 
 class Setting(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

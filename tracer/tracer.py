@@ -60,6 +60,7 @@ from streamgauge.tracer.joins import Labels
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of, size_of
 from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
+from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import Transport
 
 __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
@@ -131,7 +132,8 @@ class Tracer:
             usage=usage, predictions=predictions, time_unit=time_unit,
         )  # fmt: skip
         self._transport = transport
-        self._clock = clocks.time if clock is None else lambda: float(clock())  # a replay's may give numpy numbers
+        # a replay's clock may give numpy numbers
+        self._clock: Callable[[], float] = Steady() if clock is None else lambda: float(clock())
         self._is_threaded = clock is None
         self._named = incarnation
         self._lives = 0

@@ -90,9 +90,10 @@ _QUANTITIES: Final[dict[object, tuple[Quantity, str, Literal["high", "low", "bot
     losses.value_over_noise: ("value", "linear", "high"),
     losses.absolute: ("value", "linear", "both"),
     losses.shortfall: ("value", "one", "low"),
-    losses.log_off_one: ("value", "log", "both"),
+    losses.log_off_right: ("value", "log", "both"),
     losses.above_reference: ("difference", "linear", "high"),
     losses.entropy_above_reference: ("difference", "linear", "high"),
+    losses.below_reference_and_bound: ("difference", "linear", "low"),
     losses.below_reference: ("difference", "linear", "low"),
     losses.off_reference: ("difference", "linear", "both"),
     losses.log_above_reference: ("quotient", "log", "high"),
@@ -102,5 +103,6 @@ _QUANTITIES: Final[dict[object, tuple[Quantity, str, Literal["high", "low", "bot
     losses.count_below_reference: ("quotient", "log", "low"),
     losses.magnitudes: ("quotient", "log10", "both"),
     losses.ratio_to_floor: ("to floor", "linear", "high"),
+    losses.over_usual: ("over floor", "linear", "high"),
     losses.over_floor: ("over floor", "linear", "high"),
 }

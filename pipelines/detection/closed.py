@@ -7,6 +7,13 @@ from typing import NamedTuple, Protocol
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.metrics import Floats, Metric
 
+KeyParts = tuple[str, str, str, str, str]  # a SeriesKey on the wire; a score's domain may be "overall"
+
+
+def series_of(key: KeyParts) -> SeriesKey:
+    """A series as it was kept."""
+    return SeriesKey(*key)  # type: ignore[arg-type]
+
 
 class Closed(Protocol):
     """What `streamgauge.pipelines.stream.evaluate.Evaluated` and `Columns` have in common."""

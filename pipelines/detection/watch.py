@@ -24,7 +24,8 @@ from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
 from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
-from streamgauge.pipelines.detection.closed import Closed
+from streamgauge.pipelines.detection import vanished
+from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
 from streamgauge.pipelines.detection.episodes import Episode, Found, anomaly, describe, localise
 from streamgauge.pipelines.detection.sources import owners
 from streamgauge.pipelines.detection.traits import Traits, traits
@@ -45,8 +46,6 @@ _COLUMNS: Final = {
 }
 
 
-_Key = tuple[str, str, str, str, str]  # a SeriesKey on the wire; a score's domain may be "overall"
-
 
 class Judged(NamedTuple):
     """What was normal for one window's series and how far they are from it; every array has shape [n]."""
@@ -65,9 +64,10 @@ class Judged(NamedTuple):
 
 class _Open(msgspec.Struct, array_like=True, frozen=True):
     version: int
-    episodes: tuple[tuple[_Key, Episode], ...]
-    multipliers: tuple[tuple[_Key, float], ...]
-    excused: tuple[tuple[_Key, float], ...]
+    episodes: tuple[tuple[KeyParts, Episode], ...]
+    multipliers: tuple[tuple[KeyParts, float], ...]
+    excused: tuple[tuple[KeyParts, float], ...]
+    vanished: vanished.State = vanished.State()
 
 
 class Watch:
@@ -89,6 +89,7 @@ class Watch:
         self._arrays: Arrays = empty(_COLUMNS, 0)
         self._traits: Traits | None = None
         self._changes = 0  # of the arrays; not part of the state
+        self._vanished = vanished.Vanished(round(spec.length / spec.slide))
 
     def adjust(self, multipliers: dict[SeriesKey, float]) -> None:
         """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
@@ -142,7 +143,10 @@ class Watch:
             for row in np.flatnonzero(begin).tolist()
             if self._keys[row] not in self.episodes
         ]
-        return self._change(closed, over, begun, time)
+        told = self._change(closed, over, begun, time)
+        news = own.watched & (judged.age >= vanished.KNOWN)
+        known = {*self.episodes, *self._excused}
+        return [*told, *([] if self.shown else self._vanished.tell(closed, judged.expected.reach, news, known, time))]
 
     def learn(self, closed: Closed, judged: Judged, frozen: Bools, standing: Bools | None = None) -> Bools:
         """Teach the references this window, except what was anomalous or `frozen`; returns what was kept.
@@ -186,21 +190,23 @@ class Watch:
         rows.put("series", lambda: encoded("watch series", pack(self._arrays)), self, self._changes)
         rows.put_value("open", encoded(
             "watch open", tuple(self.episodes.items()), tuple(self._multipliers.items()), tuple(self._excused.items()),
+            self._vanished.state(),
         ))
         for name, changes, encode in self.reference.parts():
             rows.put(f"reference/{name}", partial(_part, encode), self.reference, changes)
 
     def take_rows(self, rows: Mapping[str, bytes]) -> None:
         """Continue exactly where the rows were put."""
-        self._keys = tuple(_series(key) for key in decoded("watch keys", rows["keys"])[0])
+        self._keys = tuple(series_of(key) for key in decoded("watch keys", rows["keys"])[0])
         self._arrays, self._traits = unpack(decoded("watch series", rows["series"])[0]), None
         self._rows = {key: row for row, key in enumerate(self._keys)}
         parts = {name: decoded("reference", value)[0] for name, value in below(rows, "reference").items()}
         self.reference = Reference.of_parts(parts)
         state = states.read("watch open", rows["open"], _Open)
-        self.episodes = {_series(key): episode for key, episode in state.episodes}
-        self._multipliers = {_series(key): factor for key, factor in state.multipliers}
-        self._excused = {_series(key): until for key, until in state.excused}
+        self.episodes = {series_of(key): episode for key, episode in state.episodes}
+        self._multipliers = {series_of(key): factor for key, factor in state.multipliers}
+        self._excused = {series_of(key): until for key, until in state.excused}
+        self._vanished.restore(state.vanished)
 
     def snapshot(self) -> bytes:
         """All state, exactly."""
@@ -340,7 +346,3 @@ class Watch:
 
 def _part(encode: Callable[[], bytes]) -> bytes:
     return encoded("reference", encode())
-
-
-def _series(key: _Key) -> SeriesKey:
-    return SeriesKey(*key)  # type: ignore[arg-type]

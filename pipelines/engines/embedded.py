@@ -46,9 +46,13 @@ class Engine:
         """Store the state now; for a clean stop."""
         self.consumer.commit()
 
-    def tick(self, now: float) -> int:
-        """Append a tick to each live key for which `now` passed a multiple of `tick`; how many."""
-        messages = self._ticks.due(now, self._keys, {key: self._hosted[key] for key in self.consumer.states})
+    def tick(self, now: float, leap: float = 0.0) -> int:
+        """Append a tick to each live key for which `now` passed a multiple of `tick`; how many.
+
+        `leap`: how far the host's clock is ahead of `now`, which does not follow it.
+        """
+        hosted = {key: self._hosted[key] for key in self.consumer.states}
+        messages = self._ticks.due(now, self._keys, hosted, leap)
         if messages:
             with self._watching():
                 self._bus.send(messages)

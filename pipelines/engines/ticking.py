@@ -6,7 +6,7 @@ When the log takes nothing, the workers' records wait too: time stands still unt
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from streamgauge.pipelines.config.schema import Config, JobConfig
@@ -14,8 +14,14 @@ from streamgauge.pipelines.engines.keyed import Keyed
 from streamgauge.pipelines.engines.routing import last_tick
 from streamgauge.tracer import records
 from streamgauge.tracer.records import Tick
+from streamgauge.tracer.steady import Steady
 
 CATCH_UP: Final = 10.0  # seconds: twice what a tracer waits at most before it tries a log that failed again
+
+
+def leap_of(clock: Callable[[], float]) -> float:
+    """How far a host's clock is ahead of the time that it tells; 0.0 of one that follows every leap."""
+    return clock.leap if isinstance(clock, Steady) else 0.0
 
 
 class Hosted(Keyed, Protocol):
@@ -46,9 +52,12 @@ class Ticks:
         self._is_refused = True
 
     def due(
-        self, now: float, keys: Mapping[str, tuple[JobConfig, int]], hosted: Mapping[str, Hosted]
+        self, now: float, keys: Mapping[str, tuple[JobConfig, int]], hosted: Mapping[str, Hosted], leap: float = 0.0
     ) -> list[tuple[str, str, bytes]]:
-        """What to append to `traces` now: a tick for each live key whose time passed a multiple of `tick`."""
+        """What to append to `traces` now: a tick for each live key whose time passed a multiple of `tick`.
+
+        `leap`: how far the host's clock is ahead of `now`, which does not follow it.
+        """
         if self._is_refused:
             self._is_refused, self._resume = False, now + CATCH_UP
         if not self._writes_ticks or 0.0 < self._resume - now <= CATCH_UP:
@@ -58,6 +67,6 @@ class Ticks:
             job, shard = keys[key]
             due = last_tick(job, now)
             if due > self._ticked.get(key, 0.0) and operator.is_live:
-                messages.append(("traces", key, records.encode(Tick(job=job.name, shard=shard, time=due))))
+                messages.append(("traces", key, records.encode(Tick(job=job.name, shard=shard, time=due, leap=leap))))
                 self._ticked[key] = due
         return messages

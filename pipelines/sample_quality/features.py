@@ -13,13 +13,24 @@ from streamgauge.pipelines.statistics import categorical_dispersion, numeric_dis
 from streamgauge.pipelines.statistics.measures import NOTHING, proportions, quantile_values, values
 from streamgauge.tracer.summaries import Counts, Distinct, Heavy, Histogram, Moments
 
+_ANY: Final = Moments(low=-math.inf, high=math.inf)  # no extremes are known
 DISTINCT_ERROR: Final = 0.016  # standard error of a HyperLogLog with 4,096 registers
 
 
 def missing_rate(view: View) -> Values:
-    """Rows where the feature is absent, null or NaN / rows."""
-    counts = _counts(view)
-    return _rates(counts, lambda c: (c.missing, c.rows))
+    """Rows where the feature is absent, null or NaN / rows seen; a row that came without it is one of them.
+
+    A declared feature, or one that the reference knows, is told when it is no longer sent: it has no summary then.
+    """
+    counts, seen = _counts(view), int(view.total("sample", "rows"))
+    expected = {f"feature:{feature.name}" for feature in view.config.features} | set(view.known("sample", "profile"))
+    found = dict(counts)
+    if seen:
+        found |= {entity: Counts() for entity in sorted(expected - counts.keys())}
+    return _rates(
+        {entity: found[entity] for entity in sorted(found)},
+        lambda c: (c.missing + max(seen - c.rows, 0), max(seen, c.rows)),
+    )
 
 
 def default_rate(view: View) -> Values:
@@ -68,8 +79,16 @@ def cv(view: View) -> Values:
 
 
 def quantile(q: float) -> Callable[[View], Values]:
-    """A metric function for one quantile of the numeric features."""
-    return lambda view: quantile_values(view.sketches(Histogram, "sample", "profile"), q)
+    """A metric function for one quantile of the numeric features, never outside their smallest and largest value."""
+
+    def compute(view: View) -> Values:
+        found = quantile_values(view.sketches(Histogram, "sample", "profile"), q)
+        moments = view.sketches(Moments, "sample", "profile")
+        ranges = [moments.get(entity, _ANY) for entity in found.entities]
+        low, high = np.array([m.low for m in ranges]), np.array([m.high for m in ranges])
+        return found._replace(value=np.clip(found.value, low, high)) if ranges else found
+
+    return compute
 
 
 def seq_length(view: View) -> Values:

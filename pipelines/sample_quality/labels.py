@@ -10,20 +10,27 @@ import numpy as np
 from streamgauge.pipelines.config.localtime import day_and_hour
 from streamgauge.pipelines.metrics import Values, View
 from streamgauge.pipelines.statistics.measures import NOTHING, proportion, rate, single
-from streamgauge.pipelines.stream.memory import Silence
+from streamgauge.pipelines.stream.memory import Rates, Silence
 
 MOST_INVALID: Final = 0.01  # beyond this share of invalid labels, what they say is unknown
 
 
 def label_rate(view: View) -> Values:
-    """Positives / labelled rows; the evidence is the positives."""
+    """Positives / labelled rows; the evidence is the positives, or as many as the usual rate leads to expect.
+
+    Evidence that can vanish is none: without the expected ones, no clicks at all would be unknown. The error is that of
+    the evidence: a change is judged by what a healthy window would show.
+    """
     if not view.stat("label", "labels").entities:
         return NOTHING
-    positives = view.total("label", "positives")
+    positives, labels = view.total("label", "positives"), view.total("label", "labels")
     invalid = view.total("label", "invalid_labels")
-    if invalid > MOST_INVALID * (invalid + view.total("label", "labels")):
+    if invalid > MOST_INVALID * (invalid + labels):
         return single(math.nan, positives)
-    return proportion(positives, view.total("label", "labels"), rows=positives)
+    usual = cast("Rates | None", view.memory("label_rate", ""))
+    evidence = max(positives, labels * usual.rate if usual is not None else 0.0)
+    found = proportion(positives, labels, rows=evidence)
+    return found._replace(error=found.value / math.sqrt(max(evidence, 1.0))) if positives else found
 
 
 def invalid_labels(view: View) -> Values:

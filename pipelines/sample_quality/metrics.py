@@ -106,7 +106,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _label(
         name="label_rate", compute=labels.label_rate, minimum=20, transform="log", consecutive=2,
-        doc="Positives / labelled rows; the evidence is the positives.",
+        doc="Positives / labelled rows; the evidence is the positives, or as many as the usual rate leads to expect.",
     ),
     _label(
         name="invalid_labels", compute=labels.invalid_labels, minimum=50, direction="up",

@@ -68,6 +68,11 @@ def below_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, 
     return np.maximum(reference - x - SIGMAS * error, 0.0)
 
 
+def below_reference_and_bound(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
+    """As `below_reference`, and beyond what its buckets leave open: AUC, of a model that says 0 or 1, too."""
+    return np.maximum(reference - x - SIGMAS * error - floor, 0.0)
+
+
 def off_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
     """abs(x - reference) beyond noise."""
     distance: Floats = np.abs(x - reference)
@@ -81,9 +86,20 @@ def entropy_above_reference(x: Floats, reference: Floats, error: Floats, floor: 
     return excess
 
 
-def log_off_one(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
-    """abs(ln x) - 3/sqrt(rows), rows being positives: PCOC."""
-    return np.maximum(np.abs(_log(x)) - _relative_noise(rows), 0.0)
+def log_off_right(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
+    """abs(ln(x / what is right)) - 3/sqrt(rows), rows being positives: PCOC.
+
+    Right is `floor` where that is known, 1 where labels come at once, else the slot's own reference: what is trained on
+    in the morning are the negatives of the night, and a perfect model is far from 1 there.
+    """
+    right = np.where(floor > 0.0, floor, reference)
+    return np.maximum(np.abs(_log(_divide(x, right))) - _relative_noise(rows), 0.0)
+
+
+def over_usual(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
+    """The excess over the noise floor, or over the reference where more is usual: ECE."""
+    usual: Floats = np.fmax(floor, reference)
+    return np.maximum(x - usual, 0.0)
 
 
 def log_off_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:

@@ -26,6 +26,7 @@ from streamgauge.pipelines.service.run import Parts
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.pipelines.wire.topics import GROUPS
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import LogError, MemoryLog
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def parts_of(config: Config, engine: tuple[str, ...] | None = None) -> Parts:
         open_bus=log.open,
         open_store=lambda: stores.open_store(config), open_query=stores.query_of(config),
         make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
-        notifiers=notifiers_of(config), trim=log.trim, purge=stores.Purge(), now=time.time, close=log.close,
+        notifiers=notifiers_of(config), trim=log.trim, purge=stores.Purge(), now=Steady(), close=log.close,
         engine=None if engine is None else _engine_of(config, engine),
     )  # fmt: skip
 

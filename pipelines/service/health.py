@@ -15,6 +15,7 @@ from streamgauge.pipelines.process_metrics import Consumption, Delivery, Passage
 from streamgauge.pipelines.service.consumers import Consumer
 from streamgauge.tracer.transport import LogError
 
+MOST_AHEAD: Final = 30.0  # seconds
 _PATIENCE: Final = 2.0  # seconds: brokers that are away are waited for 10, and a probe does not wait so long
 
 
@@ -34,6 +35,7 @@ class Health:
         self.store: Callable[[], dict[str, Any]] = dict  # what the store sends on, if it does
         self.dead: Callable[[], Mapping[str, int]] = dict
         self.clients: Callable[[], int] = int
+        self.ahead: Callable[[], float] = float  # seconds that the ticks of the log are ahead of the clock
         self.passage = Passage((job.name for job in config.jobs), now if config.clock == "wall" else None)
         self._most_waiting, self._folder, self._now = config.own.most_waiting, Path(config.data), now
         self._asking = threading.Lock()
@@ -95,7 +97,7 @@ class Health:
             lags = self._ask()
         except LogError:
             return None, (*self._stopped(), "the log cannot be read")
-        return lags, (*self._stopped(), *self._behind(lags))
+        return lags, (*self._stopped(), *self._behind(lags), *self._ahead())
 
     def _ask(self) -> dict[str, int]:
         """What waits for each consumer. Raises LogError, also where the log takes longer than a probe waits."""
@@ -126,6 +128,13 @@ class Health:
         return tuple(
             f"{lag} messages wait for {masked(name)}, at most {most} may" for name, lag in lags.items() if lag > most
         )
+
+
+    def _ahead(self) -> tuple[str, ...]:
+        """While a clock was wrong its ticks went ahead: no window closes until the true time has caught up."""
+        ahead = self.ahead()
+        text = f"the jobs' time is {ahead:.0f} s ahead of this host's clock, which is wrong or was"
+        return (f"{text}: no window closes before it has caught up",) if ahead > MOST_AHEAD else ()
 
 
 def _answer(asked: Future[dict[str, int]], lags: Mapping[str, Callable[[], int]]) -> None:

@@ -19,7 +19,7 @@ from streamgauge.pipelines.engines.combining import combining
 from streamgauge.pipelines.engines.embedded import Engine
 from streamgauge.pipelines.engines.keyed import Keyed, KeyedConsumer, Route
 from streamgauge.pipelines.engines.routing import unwanted
-from streamgauge.pipelines.engines.ticking import Hosted
+from streamgauge.pipelines.engines.ticking import Hosted, leap_of
 from streamgauge.pipelines.paging.feedback import CONSUMER as VERDICTS
 from streamgauge.pipelines.paging.feedback import FeedbackLoop
 from streamgauge.pipelines.paging.outbox import Outbox
@@ -146,7 +146,10 @@ class Service:
             self._add("engine", engine.bus, engine.step, engine.stop)
             return
         self._watch(engine.consumer)
-        self._add("engine", engine.consumer.bus, lambda: engine.step() or engine.tick(now()), engine.commit)
+        if self._config.clock == "wall":
+            self._health.ahead = lambda: engine.now() - now()
+        step = lambda: engine.step() or engine.tick(now(), leap_of(now))  # noqa: E731
+        self._add("engine", engine.consumer.bus, step, engine.commit)
 
     def _add_keyed(self, keyed: KeyedConsumer, step: Step | None = None) -> None:
         self._watch(keyed)

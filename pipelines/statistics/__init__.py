@@ -11,6 +11,7 @@ from streamgauge.pipelines.statistics.calibration import (
     log_loss,
     normalized_entropy,
     pcoc,
+    pcoc_bound,
     pcoc_by_bucket,
 )
 from streamgauge.pipelines.statistics.concentration import (
@@ -65,6 +66,7 @@ __all__ = [
     "numeric_counts",
     "numeric_dispersion",
     "pcoc",
+    "pcoc_bound",
     "pcoc_by_bucket",
     "precision_recall_curve",
     "prediction_counts",

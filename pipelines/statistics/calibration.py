@@ -7,12 +7,14 @@ from typing import Final
 
 import numpy as np
 
+from streamgauge.pipelines.statistics.drift import chi2_quantile
 from streamgauge.pipelines.statistics.estimate import Estimate, Floats
 from streamgauge.tracer.summaries import LabelBuckets
 from streamgauge.tracer.summaries.labels import CLIP
 
 ECE_BUCKETS: Final = 20
 PCOC_BUCKETS: Final = 10
+THREE_SIGMAS: Final = 0.99865  # of a normal law, one-sided
 
 
 def pcoc(labels: LabelBuckets) -> Estimate:
@@ -26,6 +28,18 @@ def pcoc(labels: LabelBuckets) -> Estimate:
         return Estimate(math.nan, math.nan)
     ratio = predicted / observed
     return Estimate(ratio, ratio / math.sqrt(labels.positive_rows))
+
+
+def pcoc_bound(labels: LabelBuckets) -> float:
+    """The least that PCOC can be with so few positives: over the upper limit of their Poisson mean, at three sigmas.
+
+    Garwood 1936: half the chi2 quantile of 2 (P + 1) degrees. It is known without any positive.
+
+    >>> round(pcoc_bound(LabelBuckets.of([0.5] * 200, [0] * 200)), 2)
+    15.13
+    """
+    predicted = math.fsum(labels.sum_p.tolist())
+    return predicted / (0.5 * chi2_quantile(2.0 * (labels.positive_rows + 1), THREE_SIGMAS))
 
 
 def pcoc_by_bucket(labels: LabelBuckets, buckets: int = PCOC_BUCKETS) -> Floats:

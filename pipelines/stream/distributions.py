@@ -103,6 +103,7 @@ class References:
         self._settle = longest + DAY
         self._workers: dict[str, WorkerSlices] = {}
         self._cache: dict[tuple[str, SketchKey], tuple[Any, Any]] = {}
+        self._entities: dict[tuple[str, str, str], tuple[Any, tuple[str, ...]]] = {}
         self._version: tuple[str, float, Any] = ("", 0.0, None)
 
     def at(self, worker: str, key: SketchKey, before: float) -> Any:
@@ -113,6 +114,16 @@ class References:
             cached = self._cache[worker, key] = (version, self._merge(worker, key, before))
         return cached[1]
 
+    def entities(self, worker: str, clock: str, name: str, before: float) -> tuple[str, ...]:
+        """The entities with a summary of this quantity in the reference of a window that begins at `before`."""
+        version = self._version_of(worker, before)
+        cached = self._entities.get((worker, clock, name))
+        if cached is None or cached[0] != version:
+            pieces = [piece for slices in self._members(worker) for piece in slices.before(before)]
+            named = {key[3] for piece in pieces for key in piece.columns if key[1:3] == (clock, name)}
+            cached = self._entities[worker, clock, name] = (version, tuple(sorted(named)))
+        return cached[1]
+
     def roll(self, day: int, now: float) -> dict[str, Slice]:
         """Close the days that are over, by worker; workers of whom nothing is left are forgotten."""
         closed = {}
@@ -121,7 +132,7 @@ class References:
             if piece is not None:
                 closed[worker] = piece
         if closed:
-            self._version, self._cache = ("", 0.0, None), {}
+            self._version, self._cache, self._entities = ("", 0.0, None), {}, {}
             self._workers = {w: s for w, s in self._workers.items() if s.open or s.closed}
         return closed
 

@@ -11,14 +11,19 @@ from typing import Final
 import msgspec
 
 from streamgauge.anomaly.types import Anomaly, Domain, Severity
-from streamgauge.pipelines.stream.windows import to_seconds
+from streamgauge.pipelines.config.schema import DAY
+from streamgauge.pipelines.stream.windows import to_micros, to_seconds
 
 CLEAN_PANES: Final = 3  # later panes with training and without non-finite values that end an episode
 KEPT_IDENTITIES: Final = 256
 MAX_EPISODES: Final = 1_000  # of one worker
+REMIND: Final = to_micros(5 * DAY)  # the pager forgets in 14 days what nobody says
 SCORE: Final = 1e9
 MISSING: Final = ("missing", "heartbeat")
 BEHIND: Final = ("behind", "watermark")
+CLOCK: Final = ("clock", "")
+SKEW: Final = ("skew", "")
+LIVES: Final = ("lives", "")
 # what a record calls a fact -> where it belongs and how loud it is
 HARD: Final[dict[str, tuple[Domain, Severity]]] = {
     "nonfinite": ("train", "page-now"),
@@ -26,8 +31,10 @@ HARD: Final[dict[str, tuple[Domain, Severity]]] = {
     "tripped": ("system", "ticket"),  # the tracer's own faults have switched it off for a while
     "join_full": ("sample", "page"),  # the samples that wait for labels fill their room
     "join_sampled": ("sample", "ticket"),  # they did: the tracer goes on with a sample of the ids
-    "clock_leap": ("system", "page"),  # the worker's clock and its monotonic clock disagree
+    "clock": ("system", "page"),  # the worker's clock leapt, and it does not follow
 }
+TRAINED: Final = frozenset({"nonfinite"})  # ended by panes with training; others by any
+HELD: Final = frozenset(subject[0] for subject in (MISSING, BEHIND, SKEW, LIVES))  # ended by what began them
 _OTHER: Final[tuple[Domain, Severity]] = ("system", "ticket")
 
 Subject = tuple[str, str]  # metric, entity
@@ -72,6 +79,19 @@ def show(facts: Facts, fact: Anomaly, pane: int) -> Anomaly | None:
     return fact
 
 
+def reminders(facts: Facts) -> list[int]:
+    """When what lasts is to be said again: at multiples of `REMIND`, all facts of all workers at once."""
+    return [(to_micros(episode.fact.time) // REMIND + 1) * REMIND for episode in facts.open]
+
+
+def remind(facts: Facts, at: int) -> list[Anomaly]:
+    """Say again, at `at`, what is due."""
+    due = [episode for episode, when in zip(facts.open, reminders(facts), strict=True) if when <= at]
+    for episode in due:
+        episode.fact = msgspec.structs.replace(episode.fact, time=to_seconds(at))
+    return [episode.fact for episode in due]
+
+
 def close(facts: Facts, subject: Subject, end: int, time: int) -> list[Anomaly]:
     """End a subject's episode, if it has one."""
     episode = find(facts, subject)
@@ -88,11 +108,11 @@ def close_incarnation(facts: Facts, end: int, time: int) -> list[Anomaly]:
     return [ended for subject in subjects for ended in close(facts, subject, end, time)]
 
 
-def train_cleanly(facts: Facts, pane: int, watermark: int, pane_length: int) -> list[Anomaly]:
-    """A record of `pane` with training came; end what three whole later panes did not show."""
+def pass_cleanly(facts: Facts, pane: int, watermark: int, pane_length: int, *, trains: bool) -> list[Anomaly]:
+    """A record of `pane` came, with training or without; end what three whole later panes did not show."""
     ended: list[Anomaly] = []
     for episode in list(facts.open):
-        if episode.metric in HARD:
+        if episode.metric not in HELD and (trains or episode.metric not in TRAINED):
             if pane > episode.last and pane not in episode.clean:
                 episode.clean = sorted([*episode.clean, pane])[: CLEAN_PANES + 1]
             ended += _end_if_clean(facts, episode, watermark, pane_length)
@@ -126,6 +146,29 @@ def behind(job: str, worker: str, incarnation: str, since: int, at: int) -> Anom
     """A worker lives but its watermark does not move."""
     value = to_seconds(at - since)
     return _fact(job, worker, incarnation, BEHIND, "system", "page", since, at, value, f"watermark {value:g} s behind")
+
+
+def clock(job: str, worker: str, incarnation: str, leap: int, since: int, at: int) -> Anomaly:
+    """A clock leapt: a worker's, or (worker "") that of the host that writes the ticks."""
+    value = to_seconds(leap)
+    whose = "the worker's clock" if worker else "the pipeline's clock"
+    text = f"{whose} is {abs(value):g} s {'ahead' if leap > 0 else 'behind'}; time goes on without it"
+    return _fact(job, worker, incarnation, CLOCK, "system", "page", since, at, value, text)
+
+
+def skew(job: str, worker: str, incarnation: str, offset: int, since: int, at: int) -> Anomaly:
+    """A worker's records come early or late by the same time again and again."""
+    value = to_seconds(offset)
+    text = f"its clock is {value:g} s ahead of the pipeline's"
+    if offset < 0:
+        text = f"its clock is {-value:g} s behind the pipeline's, or its records come that late: wall windows lose them"
+    return _fact(job, worker, incarnation, SKEW, "system", "ticket", since, at, value, text)
+
+
+def lives(job: str, worker: str, incarnation: str, base: str, other: str, since: int, at: int) -> Anomaly:
+    """Two processes send under one name."""
+    text = f"two processes send as {base}: {incarnation} and {other}; both are counted, give each a name of its own"
+    return _fact(job, worker, incarnation, LIVES, "system", "ticket", since, at, 2.0, text)
 
 
 def _end_if_clean(facts: Facts, episode: Episode, watermark: int, pane_length: int) -> list[Anomaly]:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamgauge.pipelines.stream import closing, facts, watermark
+from streamgauge.pipelines.stream import clocks, closing, facts, lives, watermark
 from streamgauge.pipelines.stream.names import Index, Mapping, Part, map_names, split
 from streamgauge.pipelines.stream.panes import Table, Track
 from streamgauge.pipelines.stream.state import Job, Side, Worker
-from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST, Member
+from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST, Member, Verdict
 from streamgauge.pipelines.stream.windows import to_micros
 from streamgauge.tracer import records, summaries
 from streamgauge.tracer.records import Name, Points, Sketch, TraceBatch
@@ -33,24 +33,24 @@ class Rejected(ValueError):
 def take(job: Job, batch: TraceBatch) -> None:
     """One worker's record. Raises RecordError or Rejected, with nothing changed, for one that cannot be used."""
     _check(job, batch)
-    worker = job.workers.get(batch.worker)
+    name, verdict = _life(job, batch)
+    worker = job.workers.get(name)
     points = records.points(batch)
     mapping = None if worker is None else worker.mappings.get(batch.names)
     names = None if mapping is not None else records.decode_names(batch.names)
     slots = _slots(mapping, names or (), points)
     for sketch in batch.sketches:
         summaries.decode(sketch)
-    known = job.gone.get(batch.worker) if worker is None else worker.member
-    verdict = "new" if known is None else watermark.verdict(known, batch.incarnation, batch.sequence)
     if verdict == "duplicate" or verdict == "superseded":
-        counts = job.counts if worker is None or known is None else known.counts
+        counts = job.counts if worker is None else worker.member.counts
         counts[DUPLICATE if verdict == "duplicate" else SUPERSEDED] += 1
         return
     if worker is None:
-        worker = _admitted(job, batch.worker)
-    pane, mark = _times(job, worker.member, batch)
+        worker = _admitted(job, name)
+    pane, mark, _ = placed = clocks.place(job, worker.member, batch)
     if verdict == "new" or worker.member.state in ("missing", "left"):
         _welcome(job, worker, batch, pane, mark, is_new=verdict == "new")
+    clocks.compare(job, worker, batch, placed)
     _count(job, worker.member, batch, len(points.index), pane)
     if mapping is None:
         mapping = _mapping(job, worker, batch.names, names or (), pane)
@@ -59,9 +59,22 @@ def take(job: Job, batch: TraceBatch) -> None:
     _state_facts(job, worker, batch, pane)
     member = worker.member
     member.watermark = max(member.watermark, mark)  # it never moves back
-    if worker.facts.open and mapping.trains and batch.index:
-        job.out += facts.train_cleanly(worker.facts, pane, member.watermark, job.pane)
+    if worker.facts.open:
+        trains = mapping.trains and bool(batch.index)
+        job.out += facts.pass_cleanly(worker.facts, pane, member.watermark, job.pane, trains=trains)
     _move(job, worker, pane, is_final=batch.final)
+
+
+def _life(job: Job, batch: TraceBatch) -> tuple[str, Verdict]:
+    """The worker that a record is of, and what it is to it; nothing is changed."""
+    name = lives.name_of(job, batch)
+    known = job.workers[name].member if name in job.workers else job.gone.get(name)
+    if known is None:
+        return name, "new"
+    verdict = watermark.verdict(known, batch.incarnation, batch.sequence)
+    if verdict == "superseded" and lives.is_alive(known, batch):
+        return lives.alias(name, batch.incarnation), "new"
+    return name, "new" if verdict == "duplicate" and clocks.is_another_life(known, batch) else verdict
 
 
 def _admitted(job: Job, name: str) -> Worker:
@@ -96,27 +109,12 @@ def _slots(mapping: Mapping | None, names: Sequence[Name], points: Points) -> In
         raise Rejected("names", f"a point's index is {points.index.max()}, there are {size} names") from None
 
 
-def _times(job: Job, member: Member, batch: TraceBatch) -> tuple[int, int]:
-    """Pane and watermark of a record, not beyond what the clock lets its worker speak of."""
-    pane, mark = to_micros(batch.pane), to_micros(batch.watermark)
-    if job.clock is None:
-        return pane // job.pane * job.pane, mark
-    now = watermark.paned(job.clock, job.pane)
-    if pane <= now and mark <= now:  # the reach is beyond that
-        member.timely = now
-        return pane // job.pane * job.pane, mark
-    latest = watermark.reach(member, now, job.pane, job.max_ahead)
-    kept = min(pane, latest), min(mark, latest)
-    member.timely = now if kept == (pane, mark) else FAR_PAST
-    member.counts[CLAMPED] += kept != (pane, mark)
-    return kept[0] // job.pane * job.pane, kept[1]
-
-
 def _welcome(job: Job, worker: Worker, batch: TraceBatch, pane: int, mark: int, *, is_new: bool) -> None:
     """A worker joins or comes back."""
     if is_new:
         job.out += facts.close_incarnation(worker.facts, pane, pane + job.pane)
         watermark.supersede(worker.member, batch, pane, mark)
+        lives.begin(job, worker, batch, pane)
     else:
         job.out += facts.close(worker.facts, facts.MISSING, pane, pane + job.pane)
     is_behind = facts.find(worker.facts, facts.BEHIND) is not None  # it still has to catch up
@@ -137,6 +135,7 @@ def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) 
     counts[LOST] += lost
     member.lost += lost
     member.sequence = batch.sequence
+    member.claimed = max(member.claimed, to_micros(batch.watermark))
     member.received += points
     member.captured = max(member.captured, batch.captured)
     member.interval = to_micros(batch.interval)
@@ -225,9 +224,9 @@ def is_late(end: int, passed: int, cursor: int, is_revisable: bool) -> bool:
 
 def _state_facts(job: Job, worker: Worker, batch: TraceBatch, pane: int) -> None:
     until = pane + job.pane
-    texts = batch.texts or ("",) * len(batch.hard)
+    texts, name = batch.texts or ("",) * len(batch.hard), worker.member.worker
     for (metric, entity, value), text in zip(batch.hard, texts, strict=True):
-        fact = facts.hard_fact(batch.job, batch.worker, batch.incarnation, (metric, entity), value, pane, until, text)
+        fact = facts.hard_fact(batch.job, name, batch.incarnation, (metric, entity), value, pane, until, text)
         shown = facts.show(worker.facts, fact, pane)
         if shown is not None:
             job.out.append(shown)
@@ -241,13 +240,14 @@ def _move(job: Job, worker: Worker, pane: int, *, is_final: bool) -> None:
     if job.stream is not None and has_passed:
         closing.pass_bound(job, worker, job.stream.grid.until(reached))
     if is_final:
-        _leave(job, member)
+        _leave(job, member, pane)
     if _changes_hold(job, worker, pane) or has_passed or is_final:
         closing.close_stream(job)
 
 
-def _leave(job: Job, member: Member) -> None:
+def _leave(job: Job, member: Member, pane: int) -> None:
     member.state = "left"
+    lives.settle(job, member.worker, pane + job.pane)
     if watermark.is_vacant(worker.member for worker in job.workers.values()):
         job.vacant_since = job.clock
 

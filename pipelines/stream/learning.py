@@ -20,14 +20,14 @@ from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
 from streamgauge.pipelines.statistics.measures import means
 from streamgauge.pipelines.stream.distributions import References, Slice, is_reference
-from streamgauge.pipelines.stream.memory import IdHorizon, Silence, Trail
+from streamgauge.pipelines.stream.memory import IdHorizon, Rates, Silence, Trail
 from streamgauge.pipelines.stream.memory import Slice as Piece
 from streamgauge.pipelines.stream.view import JobView, WindowView
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, name_of
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import Ids, Moments
 
-Memory = IdHorizon | Silence | Trail
+Memory = IdHorizon | Rates | Silence | Trail
 Normality = Callable[[str, str], bool]  # whether a (worker, entity) was normal; worker "" is the job, entity "" itself
 Slot = tuple[str, str, str]  # worker, name, entity
 FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is dropped
@@ -52,6 +52,10 @@ class Knowledge:
         """The summary merged over the reference windows that ended at or before `before`, or None."""
         return self._references.at(worker, (kind.KIND, clock, name, entity), before)
 
+    def known(self, worker: str, clock: Clock, name: str, before: float) -> Sequence[str]:
+        """The entities of the reference windows that ended at or before `before`, sorted."""
+        return self._references.entities(worker, clock, name, before)
+
     def memory(self, worker: str, name: str, entity: str) -> Any:
         """A memory, or None while there is none."""
         return self._memories.get((worker, name, entity))
@@ -72,6 +76,7 @@ class Knowledge:
             for scoped in views:
                 self._learn_ids(scoped)
                 self._learn_silence(scoped, day, hour, is_normal(scoped.worker, ""))
+                self._learn_rate(scoped, day, is_normal(scoped.worker, ""))
             self._learn_norms(view, is_normal)
         if spec.kind == "long":
             for scoped in views:
@@ -95,6 +100,15 @@ class Knowledge:
         silence.observe(last)
         if is_normal:
             silence.learn(day, hour, max(view.end - silence.last, 0.0))
+
+    def _learn_rate(self, view: WindowView, day: int, is_normal: bool) -> None:
+        labels = view.total("label", "labels")
+        if not labels or not is_normal:
+            return
+        rates = self._kept(view, "label_rate", "")
+        assert isinstance(rates, Rates)
+        if view.start >= rates.end:
+            rates.learn(day, view.end, view.total("label", "positives"), labels)
 
     def _learn_norms(self, view: WindowView, is_normal: Normality) -> None:
         stat = view.stat("train", "gradient_norm")
@@ -151,6 +165,8 @@ class Knowledge:
         """A memory by its name, fresh or as it was."""
         if name == "label":
             return Silence() if state is None else Silence.from_state(state)
+        if name == "label_rate":
+            return Rates() if state is None else Rates.from_state(state)
         if name in _OF_IDS:
             days = self._config.duplicate_horizon
             horizon, length = (days, days / 24) if name == "sample_id" else (NEW_ID_HORIZON, DAY)

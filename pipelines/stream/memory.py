@@ -7,6 +7,7 @@ depends only on the sequence of windows; `state()` is what `from_state` needs to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Self
 
@@ -192,6 +193,47 @@ class Silence:
         silence.last = state[0]
         silence._longest = {(day, hour): gap for day, hour, gap in state[1]}
         return silence
+
+
+class Rates:
+    """The usual share of positives: all positives over all labels of the normal windows of 28 local days.
+
+    >>> rates = Rates()
+    >>> rates.learn(day=1, end=60.0, positives=3.0, labels=100.0)
+    >>> rates.rate
+    0.03
+    """
+
+    DAYS: Final = 28
+
+    def __init__(self) -> None:
+        self.end = -np.inf  # of the last window that was learnt
+        self._days: dict[int, tuple[float, float]] = {}  # positives, labels
+
+    @property
+    def rate(self) -> float:
+        """Positives / labels, 0.0 while there are none."""
+        labels = math.fsum(labels for _, labels in self._days.values())
+        return math.fsum(positives for positives, _ in self._days.values()) / labels if labels else 0.0
+
+    def learn(self, day: int, end: float, positives: float, labels: float) -> None:
+        """A window that ended at `end` was normal."""
+        before = self._days.get(day, (0.0, 0.0))
+        self._days[day] = before[0] + positives, before[1] + labels
+        self._days = {key: sums for key, sums in self._days.items() if key > day - self.DAYS}
+        self.end = end
+
+    def state(self) -> list[Any]:
+        """Everything."""
+        return [self.end, [[day, *sums] for day, sums in sorted(self._days.items())]]
+
+    @classmethod
+    def from_state(cls, state: Sequence[Any]) -> Self:
+        """The rates as they were."""
+        rates = cls()
+        rates.end = state[0]
+        rates._days = {day: (positives, labels) for day, positives, labels in state[1]}
+        return rates
 
 
 def _align(have: tuple[str, ...], values: Floats, want: tuple[str, ...]) -> Floats:

@@ -21,7 +21,7 @@ from streamgauge.pipelines.stream.intake import DEAD, Rejected
 from streamgauge.pipelines.stream.shards import ship
 from streamgauge.pipelines.stream.snapshots import put_job, take_job
 from streamgauge.pipelines.stream.stages import CONFIG, Stage2
-from streamgauge.pipelines.stream.state import Emitted, Job, new_job
+from streamgauge.pipelines.stream.state import KEPT_IDENTITIES, Emitted, Job, new_job
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
 from streamgauge.pipelines.wire.rows import Rows, packed, part_of, put_state, take_state, unpacked
@@ -30,7 +30,6 @@ from streamgauge.tracer.records import Event, Feedback, Open, Record, RecordErro
 
 __all__ = ["CONFIG", "KEPT_IDENTITIES", "Operator", "Stage2"]
 
-KEPT_IDENTITIES = 1_024  # events, feedback and dead letters that are known when they come again
 
 
 class Operator:
@@ -52,6 +51,11 @@ class Operator:
     def clock(self) -> float:
         """The last tick, seconds; minus infinity before the first."""
         return -math.inf if self._job.ticked is None else to_seconds(self._job.ticked)
+
+    @property
+    def doubted(self) -> float | None:
+        """A tick far ahead of all that is known, which waits for a second one; seconds."""
+        return None if self._job.doubted is None else to_seconds(self._job.doubted)
 
     @property
     def is_live(self) -> bool:
@@ -123,7 +127,7 @@ def take(job: Job, record: Record) -> None:
     if record.job != job.config.name:
         raise Rejected("job", f"job {record.job[:100]!r} under the key of {job.config.name!r}")
     if isinstance(record, Tick):
-        timing.advance(job, _time(record.time))
+        timing.advance(job, _time(record.time), _time(record.leap))
     elif isinstance(record, Open):
         _open(job, record)
     elif isinstance(record, Setting):
@@ -140,16 +144,7 @@ def take(job: Job, record: Record) -> None:
 
 def is_known(job: Job, record: Event | Feedback) -> bool:
     """Whether this very record came before: a log that is read again says nothing new."""
-    return not remember(job, records.identity_of(records.encode(record)))
-
-
-def remember(job: Job, identity: str) -> bool:
-    """Keep an identity; False if it was kept already."""
-    if identity in job.recent:
-        return False
-    job.recent.append(identity)
-    del job.recent[:-KEPT_IDENTITIES]
-    return True
+    return not job.remember(records.identity_of(records.encode(record)))
 
 
 def _follow(stage2: Stage2, item: Emitted) -> Sequence[msgspec.Struct]:
@@ -214,7 +209,7 @@ def _shape(config: JobConfig) -> tuple[object, ...]:
 
 def _bury(job: Job, data: bytes, reason: str, text: str) -> None:
     identity = records.identity_of(data)
-    if remember(job, identity):
+    if job.remember(identity):
         job.counts[DEAD] += 1
     key = records.key_of(job.config.name, job.shard, job.config.shards)
     letter = DeadLetter(identity=identity, reason=reason, text=text, topic="traces", key=key, data=data)

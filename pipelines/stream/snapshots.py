@@ -55,6 +55,7 @@ def put_job(job: Job, rows: Rows) -> None:
     head = [getattr(job, name) for name in _AS_IT_IS]
     rows.put_value("job", encoded("job", msgspec.json.encode(job.config), job.shard, *sides, *head))
     rows.put_value("recent", encoded("recent", job.recent))
+    rows.put_value("own", encoded("own", job.facts, job.doubted))
     _put_many(rows, "gone", list(job.gone.values()))
     for _, worker in job.named_workers():
         _put_worker(rows, worker)
@@ -86,6 +87,9 @@ def take_job(rows: Mapping[str, bytes], config: JobConfig) -> Job:
         kind, *parts = parts_of(name)
         taken.setdefault(kind, []).append((parts, value))
     job.recent = [identity for _, value in taken.get("recent", ()) for identity in decoded("recent", value)[0]]
+    for _, value in taken.get("own", ()):
+        found, job.doubted = decoded("own", value)
+        job.facts = msgspec.convert(found, Facts)
     job.gone = {member.worker: member for member in _taken_many("gone", taken.get("gone", ()), Member)}
     frozen = _take_workers(job, taken)
     _take_rings(job, taken, frozen)

@@ -18,6 +18,7 @@ from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter
 from streamgauge.tracer.records import Feedback, Setting
 
 KEPT_MEMBERS: Final = 1_000  # workers remembered after they have gone
+KEPT_IDENTITIES: Final = 1_024  # events, feedback and what could not be used, known when they come again
 RING: Final = 3  # closed windows of each kind that may still be revised
 HOLD_WINDOWS: Final = 3  # of the shortest windows: how long a member that does not move is waited for
 Emitted = Report | Anomaly | Change | Counters | DeadLetter | Setting | Feedback
@@ -82,6 +83,8 @@ class Job:
     settings: dict[str, int] = field(default_factory=dict)  # last revision by name
     recent: list[str] = field(default_factory=list)  # identities of the last events, feedback and dead letters
     pending: bytes = b""  # a configuration that takes effect when the job begins again
+    facts: Facts = field(default_factory=Facts)  # of the job itself
+    doubted: int | None = None  # a tick far ahead of all that is known, which waits for a second one
     laggard: Member | None = None  # who held windows open the last time: a cache
     out: list[Emitted] = field(default_factory=list)  # what the current record caused, not yet encoded
     pane: int = 0
@@ -105,6 +108,14 @@ class Job:
         wall = [item for item in specs if item[1].kind == "wall"]
         self.stream = _side(self.stream, stream, config.timezone, to_micros(config.allowed_lateness))
         self.wall = _side(self.wall, wall, config.timezone, wall_delay(config))
+
+    def remember(self, identity: str) -> bool:
+        """Keep an identity; False if it was kept already."""
+        if identity in self.recent:
+            return False
+        self.recent.append(identity)
+        del self.recent[:-KEPT_IDENTITIES]
+        return True
 
     @property
     def lateness(self) -> int:

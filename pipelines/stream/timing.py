@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from streamgauge.pipelines.config.schema import HOUR, JobConfig
-from streamgauge.pipelines.stream import closing, facts, intake, retention, watermark
+from streamgauge.pipelines.config.schema import DAY, HOUR, JobConfig
+from streamgauge.pipelines.stream import closing, facts, intake, lives, retention, watermark
 from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.state import Job, Worker
 from streamgauge.pipelines.stream.watermark import FAR_PAST
@@ -16,16 +16,22 @@ from streamgauge.pipelines.wire.outputs import Change
 from streamgauge.tracer.records import Setting
 
 END_AFTER: Final = to_micros(HOUR)  # without members
-SILENT, MISSING, BEHIND, END, WALL, STREAM = range(6)  # the order in which deadlines at the same time are met
+MOST: Final = to_micros(DAY)  # further than this no single tick moves a job
+REMINDER, SILENT, MISSING, BEHIND, END, WALL, STREAM = range(7)  # the order in which deadlines at the same time are met
 
 Deadline = tuple[int, int, str]  # time, what, worker
 
 
-def advance(job: Job, time: int) -> None:
-    """The clock has reached `time`; not above the last tick it is a no-op."""
-    if job.ticked is not None and time <= job.ticked:
+def advance(job: Job, time: int, leap: int = 0) -> None:
+    """The clock has reached `time`; not above the last tick it is a no-op.
+
+    A tick a day beyond all that is known waits for a second one: one damaged record moves no job. `leap` is how far the
+    host's clock is from the time that it tells.
+    """
+    if (job.ticked is not None and time <= job.ticked) or not _is_likely(job, time):
         return
     job.ticked = time
+    _tell_leap(job, leap, time)
     if job.clock is None:
         _start(job, time)
     while job.is_live:
@@ -38,9 +44,10 @@ def advance(job: Job, time: int) -> None:
 
 def due(job: Job) -> list[Deadline]:
     """Everything that a running clock will cause, as (time, what, worker)."""
-    deadlines = []
+    deadlines = [(at, REMINDER, "") for at in facts.reminders(job.facts)]
     for name, worker in job.workers.items():
         deadlines += _of_member(job, name, worker)
+        deadlines += [(at, REMINDER, name) for at in facts.reminders(worker.facts)]
     is_held = any(watermark.holds(worker.member) for worker in job.workers.values())
     for what, side in ((WALL, job.wall), (STREAM, None if is_held else job.stream)):
         if side is not None and side.cursor != FAR_PAST:
@@ -81,6 +88,33 @@ def interrupt(job: Job) -> None:
         member.state = "left"
 
 
+def _is_likely(job: Job, time: int) -> bool:
+    known = [worker.member.watermark for worker in job.workers.values()]
+    known += [] if job.ticked is None else [job.ticked]
+    if time == job.doubted:  # the same one again
+        return False
+    waiting, job.doubted = job.doubted, None
+    if not known or time <= max(known) + MOST or (waiting is not None and waiting <= time <= waiting + MOST):
+        return True
+    job.doubted = time
+    if job.remember(f"tick {time}"):
+        days = to_seconds(time - max(known)) / DAY
+        text = f"a tick {days:.3g} days ahead of all that is known waits for a second one"
+        job.out.append(Change(job=job.config.name, name="doubted", time=to_seconds(max(known)), text=text))
+    return False
+
+
+def _tell_leap(job: Job, leap: int, time: int) -> None:
+    """The host's clock is not what it was: a fact for as long as its ticks say so."""
+    pane = watermark.paned(time, job.pane)
+    if not leap:
+        job.out += facts.close(job.facts, facts.CLOCK, pane, pane)
+        return
+    shown = facts.show(job.facts, facts.clock(job.config.name, "", "", leap, pane, pane), pane)
+    if shown is not None:
+        job.out.append(shown)
+
+
 def _start(job: Job, time: int) -> None:
     job.clock = FAR_PAST
     for worker in job.workers.values():
@@ -117,6 +151,8 @@ def _meet(job: Job, deadline: Deadline, until: int) -> None:
         _close(job, what, at, until)
     elif what == END:
         finish(job, at)
+    elif what == REMINDER:
+        job.out += facts.remind(job.workers[name].facts if name else job.facts, at)
     elif what == MISSING:
         _report_missing(job, job.workers[name], at)
     elif what == BEHIND:
@@ -135,6 +171,7 @@ def _close(job: Job, what: int, at: int, until: int) -> None:
 
 def _fall_silent(job: Job, worker: Worker, at: int) -> None:
     worker.member.state = "missing"
+    lives.settle(job, worker.member.worker, at)
     if watermark.is_vacant(other.member for other in job.workers.values()):
         job.vacant_since = at
     closing.close_stream(job, at)
@@ -145,7 +182,7 @@ def _report_missing(job: Job, worker: Worker, at: int) -> None:
     member = worker.member
     member.is_reported = True
     live = sum(watermark.holds(other.member) for other in job.workers.values())
-    if job.config.workers and live >= job.config.workers:
+    if (job.config.workers and live >= job.config.workers) or lives.is_survived(job, member):
         return
     since = member.heard if member.heard is not None else at
     fact = facts.missing(job.config.name, member.worker, member.incarnation, since, at)

@@ -32,6 +32,10 @@ class Learnt(Protocol):
         """The summary merged over the reference windows that ended at or before `before`, or None."""
         ...
 
+    def known(self, worker: str, clock: Clock, name: str, before: float) -> Sequence[str]:
+        """The entities of the reference windows that ended at or before `before`, sorted."""
+        ...
+
     def memory(self, worker: str, name: str, entity: str) -> Any:
         """A memory of `streamgauge.pipelines.stream.memory`, or None while there is none."""
         ...
@@ -92,6 +96,10 @@ class WindowView:
     def reference(self, kind: type[T], clock: Clock, name: str, entity: str) -> T | None:
         """The same summary over the reference windows, all of them before this one."""
         return cast("T | None", self._learnt.reference(self.worker, kind, clock, name, entity, self.start))
+
+    def known(self, clock: Clock, name: str) -> Sequence[str]:
+        """The entities that the reference holds summaries of."""
+        return self._learnt.known(self.worker, clock, name, self.start)
 
     def memory(self, name: str, entity: str) -> Any:
         """A memory of this scope."""

@@ -57,6 +57,10 @@ class Member(msgspec.Struct, array_like=True):
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * len(COUNTS))
     passings: list[Passing] = []
     timely: int = FAR_PAST  # the clock's pane in which its last record came, if that was not clamped
+    claimed: int = FAR_PAST  # the latest watermark that this incarnation said, believed or not
+    base: str = ""  # of a second life: the name that it sends under
+    compared: int = FAR_PAST  # the clock's pane in which its last record came
+    offsets: list[int] = []  # how far its newest record was ahead of the clock, by pane of the clock, newest last
 
 
 def verdict(member: Member, incarnation: str, sequence: int) -> Verdict:
@@ -80,6 +84,7 @@ def supersede(member: Member, batch: TraceBatch, pane: int, watermark: int) -> N
     member.joined = pane
     member.watermark = watermark
     member.received = member.captured = member.lost = 0
+    member.claimed, member.compared, member.offsets = FAR_PAST, FAR_PAST, []
 
 
 def paned(clock: int, pane: int) -> int:
@@ -92,13 +97,13 @@ def horizon(now: int, pane: int, max_ahead: int) -> int:
     return now + max(max_ahead, 2 * pane)
 
 
-def reach(member: Member, now: int, pane: int, max_ahead: int) -> int:
-    """The latest time that a member's next record may speak of.
+def anchor(member: Member, now: int) -> int:
+    """The time from which a member's next record may speak of what is ahead.
 
     While the clock's pane stands still (the host was away, and its ticks with it) a worker that was on time goes on
     from where it was: its records tell the time then, but none may leap.
     """
-    return horizon(max(now, member.watermark) if member.timely == now else now, pane, max_ahead)
+    return max(now, member.watermark) if member.timely == now else now
 
 
 def silent_at(member: Member) -> int | None:

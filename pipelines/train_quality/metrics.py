@@ -45,7 +45,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _model(
         name="pcoc", compute=predictions.pcoc, unit="ratio", minimum=20, transform="log", consecutive=2,
-        doc="Sum of predictions / positives of the same labelled rows.",
+        doc="Sum of predictions / positives of the same labelled rows; below 20 positives its lower bound, if above 1.",
     ),
     _model(
         name="ece", compute=predictions.ece, unit="ratio", minimum=200, transform="log", direction="up", pages=False,

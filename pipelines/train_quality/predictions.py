@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from streamgauge.pipelines.metrics import Values, View
-from streamgauge.pipelines.statistics import Estimate, drift_of, prediction_counts
+from streamgauge.pipelines.statistics import Estimate, drift_of, pcoc_bound, prediction_counts
 from streamgauge.pipelines.statistics import auc as auc_of
 from streamgauge.pipelines.statistics import auc_volatility as volatility_of
 from streamgauge.pipelines.statistics import ece as ece_of
@@ -15,10 +15,12 @@ from streamgauge.pipelines.statistics import normalized_entropy as entropy_of
 from streamgauge.pipelines.statistics import pcoc as pcoc_of
 from streamgauge.pipelines.statistics.measures import NOTHING, proportion, single
 from streamgauge.pipelines.stream.memory import Trail
-from streamgauge.tracer.summaries import Buckets, LabelBuckets, Moments
+from streamgauge.tracer.summaries import Buckets, Histogram, LabelBuckets, Moments
 
 UNKNOWN: Final = single(math.nan, 0.0)
 MOST_INVALID: Final = 0.01  # beyond this share of invalid predictions or labels, what depends on them is unknown
+FEW: Final = 20.0  # positives below which only a bound of PCOC is known
+LATE: Final = 60.0  # seconds of the median label delay from which on windows hold the labels of other times
 LEAST_REFERENCE: Final = 2000.0  # rows of a reference before drift from it is known
 
 
@@ -39,8 +41,19 @@ def auc(view: View) -> Values:
 
 
 def pcoc(view: View) -> Values:
-    """Predicted over observed positives; the evidence is the positives."""
-    return _of_labels(view, pcoc_of, _positives)
+    """Predicted over observed positives; the evidence is the positives.
+
+    With too few of them it is unknown, unless far more were predicted: then its lower bound is, at three sigmas. The
+    floor is what is right: 1 where labels come at once; where they are late (0) only its own past can tell.
+    """
+    labels = _labels(view)
+    if labels is None:
+        return NOTHING
+    found, positives, predicted = pcoc_of(labels), _positives(labels), math.fsum(labels.sum_p.tolist())
+    right = 0.0 if _labels_are_late(view) else 1.0
+    if positives < view.config.minimum.get("pcoc", FEW) <= predicted and (bound := pcoc_bound(labels)) > 1.0:
+        return single(bound, predicted, floor=right)
+    return single(found.value, positives, _finite(found.error), right)
 
 
 def ece(view: View) -> Values:
@@ -87,6 +100,11 @@ def prediction_psi(view: View) -> Values:
         return UNKNOWN
     found = drift_of(*prediction_counts(buckets, past))
     return single(found.value, float(buckets.rows), 0.0, found.floor)
+
+
+def _labels_are_late(view: View) -> bool:
+    delays = view.sketches(Histogram, "label", "label_delay").get("")
+    return delays is not None and delays.quantile(0.5) >= LATE
 
 
 def _labels(view: View) -> LabelBuckets | None:

@@ -83,6 +83,7 @@ FORMS: Final[dict[str, Form]] = {
     "names": Form(1),
     "operator": Form(4, {1: _with_timely, 2: _with_newer_parts, 3: whole.operator}),
     "outbox": Form(1),
+    "own": Form(1),
     "pager": Form(2, {1: _with_latest}),
     "partial": Form(1),
     "piece": Form(1),

@@ -31,7 +31,10 @@ def loss(rule: Rule, plotted_value: float) -> float:
     reference, rows, error = (1.0, MANY, 0.0) if rule.form is losses.shortfall else (REFERENCE, MANY, 0.0)
     if rule.form in COUNTS:  # a rate's error says how many seconds its rows came in
         rows, error = value * MANY, np.sqrt(value * MANY) / MANY
-    return float(lost(rule, *(np.array([one]) for one in (value, reference, error, FLOOR, rows)))[0])
+    # buckets that leave nothing open, labels that come at once, no calibration error that is usual
+    floor = {losses.below_reference_and_bound: 0.0, losses.log_off_right: 1.0}.get(rule.form, FLOOR)
+    reference = np.nan if rule.form is losses.over_usual else reference
+    return float(lost(rule, *(np.array([one]) for one in (value, reference, error, floor, rows)))[0])
 
 
 def test_every_rule_is_drawn_but_those_without_one_quantity() -> None:

@@ -92,9 +92,15 @@ def columns(*values):
         (losses.over_floor, 0.05, np.nan, 0.0, 0.1, 50, 0.0),
         (losses.ratio_to_floor, 30.0, np.nan, 0.0, 10.0, 1, 3.0),
         (losses.ratio_to_floor, 30.0, np.nan, 0.0, 0.0, 1, np.nan),  # no scale was declared or learnt
-        (losses.log_off_one, np.e, np.nan, 0.0, 0.0, 9, 0.0),  # 3/sqrt(9) is noise of 1
-        (losses.log_off_one, np.e**2, np.nan, 0.0, 0.0, 9, 1.0),
-        (losses.log_off_one, np.e**-2, np.nan, 0.0, 0.0, 9, 1.0),
+        (losses.log_off_right, np.e, np.nan, 0.0, 1.0, 9, 0.0),  # 3/sqrt(9) is noise of 1
+        (losses.log_off_right, np.e**2, np.nan, 0.0, 1.0, 9, 1.0),
+        (losses.log_off_right, np.e**-2, np.nan, 0.0, 1.0, 9, 1.0),
+        (losses.log_off_right, np.e**2, np.e**3, 0.0, 0.0, 9, 0.0),  # labels are late: its own reference is right
+        (losses.log_off_right, np.e**2, np.e**4, 0.0, 0.0, 9, 1.0),
+        (losses.log_off_right, np.e**2, np.nan, 0.0, 0.0, 9, np.nan),
+        (losses.over_usual, 0.3, 0.25, 0.0, 0.1, 50, 0.05),
+        (losses.over_usual, 0.3, np.nan, 0.0, 0.1, 50, 0.2),
+        (losses.below_reference_and_bound, 0.6, 0.75, 0.01, 0.05, 50, 0.07),
         (losses.log_above_reference, np.e, 1.0, 0.0, 0.0, 9, 1.0),
         (losses.log_above_reference, 1.0, np.e, 0.0, 0.0, 9, 0.0),
         (losses.magnitudes, 100.0, 1.0, 0.0, 0.0, 9, 2.0),

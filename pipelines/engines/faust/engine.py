@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +30,7 @@ from streamgauge.pipelines.engines.routing import Routing
 from streamgauge.pipelines.engines.ticking import Hosted, Ticks
 from streamgauge.pipelines.wire.dead_letters import fitting
 from streamgauge.pipelines.wire.topics import LARGEST
+from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import LogError, Message
 
 EVERY: Final = 5.0  # seconds between snapshots: what a restart reads again
@@ -64,7 +64,7 @@ async def _run(config: Config, kafka: Kafka, make: Callable[[JobConfig, int], Ho
 class _Host:
     def __init__(self, config: Config, kafka: Kafka, make: Callable[[JobConfig, int], Hosted]) -> None:
         self._make_hosted = make
-        self._routing, self._ticks = Routing(config), Ticks(config)
+        self._routing, self._ticks, self._now = Routing(config), Ticks(config), Steady()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._log = Log(kafka, self._fail)
         self._lock = asyncio.Lock()  # who feeds, sends or stores has it
@@ -171,7 +171,8 @@ class _Host:
                 if self._log.was_refused():
                     self._ticks.refused()
                 hosted = {key: self._hosted[key] for mine in self._partitions.values() for key in mine.keyed.states}
-                await self._log.send(self._ticks.due(time.time(), self._routing.keys, hosted))
+                due = self._ticks.due(self._now(), self._routing.keys, hosted, self._now.leap)
+                await self._log.send(due)
 
     async def _look(self) -> None:
         """Read what Faust left out."""

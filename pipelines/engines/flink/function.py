@@ -28,6 +28,7 @@ from streamgauge.pipelines.engines.routing import Routing
 from streamgauge.pipelines.wire.dead_letters import fitting
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.pipelines.wire.topics import LARGEST
+from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import Message
 
 TRACES: Final = "traces"
@@ -62,6 +63,7 @@ class Hosts(KeyedProcessFunction):  # type: ignore[misc]
         self._kept: dict[str, Kept] = {}
         self._tickers: dict[str, Ticker] = {}
         self._armed: dict[str, float] = {}  # when a key's timer rings
+        self._now = Steady()
         leave_with_parent()
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
@@ -86,14 +88,15 @@ class Hosts(KeyedProcessFunction):  # type: ignore[misc]
         self._armed.pop(key, None)
         live: Any = self._kept_of(topic, key).live
         ticker = self._ticker(key)
-        tick = ticker.due(time.time(), live.clock) if live.is_live else None
+        tick = ticker.due(self._now(), live.clock, live.doubted) if live.is_live else None
         if tick is not None:
-            yield self._row(Output(TRACES, key, ticker.record(tick)))
+            yield self._row(Output(TRACES, key, ticker.record(tick, self._now.leap)))
         self._arm(key, live, ctx)
 
     def _arm(self, key: str, live: Any, ctx: Any) -> None:
         if live.is_live and key not in self._armed:
-            self._armed[key] = self._ticker(key).next(time.time())
+            next_tick = self._ticker(key).next(self._now())
+            self._armed[key] = next_tick + self._now.leap  # Flink's timers go by the wall clock
             ctx.timer_service().register_processing_time_timer(round(self._armed[key] * 1000))
 
     def _ticker(self, key: str) -> Ticker:

@@ -28,10 +28,10 @@ class Ticker:
         self._asked: float | None = None  # written and not seen yet
         self._since = self._resume = -math.inf
 
-    def due(self, now: float, clock: float) -> float | None:
-        """The tick to write now, if any; `clock` is the last one seen."""
+    def due(self, now: float, clock: float, doubted: float | None = None) -> float | None:
+        """The tick to write now, if any; `clock` is the last one seen, `doubted` one that waits for a second."""
         if self._asked is not None:
-            if clock < self._asked - self._job.tick / 2:
+            if clock < self._asked - self._job.tick / 2 and doubted != self._asked:
                 return None
             if now - self._since > CATCH_UP:
                 self._resume = now + CATCH_UP
@@ -46,6 +46,6 @@ class Ticker:
         """When to ask again: the next multiple of `tick`."""
         return last_tick(self._job, now) + self._job.tick
 
-    def record(self, time: float) -> bytes:
-        """A tick as the log has it."""
-        return records.encode(Tick(job=self._job.name, shard=self._shard, time=time))
+    def record(self, time: float, leap: float = 0.0) -> bytes:
+        """A tick as the log has it; `leap` is that of the host's clock."""
+        return records.encode(Tick(job=self._job.name, shard=self._shard, time=time, leap=leap))

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.stream.evaluate import Evaluator
 from streamgauge.tracer.summaries import profile_categorical, profile_numeric
-from tests.pipelines.reports import LONG, config, evaluate, feature, partial, report, values_of
+from tests.pipelines.reports import LONG, config, evaluate, feature, learn, partial, report, totals, values_of
 
 NAN = float("nan")
 
@@ -122,3 +123,47 @@ def test_top_share_and_dispersion_tell_one_value_from_many():
     assert [found["a", "feature:same", "top_share"], found["a", "feature:even", "top_share"]] == [1.0, 0.25]
     assert found["a", "feature:same", "dispersion"] == 0.0
     assert found["a", "feature:even", "dispersion"] == pytest.approx(1.0)
+
+
+def seen(worker, rows, *groups):
+    """A worker that saw so many rows, some of them with features."""
+    summaries = [one for group in groups for one in group]
+    return partial(worker, totals("sample", rows=rows), summaries)
+
+
+def test_rows_that_came_without_the_feature_are_rows_where_it_is_missing():
+    found = evaluate(seen("a", 100, numeric("age", [1.0] * 60 + [NAN] * 20)), config=LEAST)
+    assert found["a", "feature:age", "missing_rate"] == 0.4
+
+
+def test_a_declared_feature_that_is_gone_at_one_worker_is_missing_there_and_in_half_of_the_job():
+    declared = config(features=(feature("age"),))
+    found = evaluate(seen("a", 100, numeric("age", [1.0] * 100)), seen("b", 100), config=declared)
+    rates = {worker: found[worker, "feature:age", "missing_rate"] for worker in ("a", "b", "")}
+    assert rates == {"a": 0.0, "b": 1.0, "": 0.5}
+
+
+def test_a_declared_feature_that_nobody_sends_is_missing_in_every_row():
+    evaluated = Evaluator(config(features=(feature("age"),))).evaluate(report(seen("a", 100)))
+    assert values_of(evaluated)["", "feature:age", "missing_rate"] == 1.0
+    assert values_of(evaluated, "rows")["", "feature:age", "missing_rate"] == 100.0
+
+
+def test_an_undeclared_feature_that_was_known_for_days_is_missing_when_it_is_no_longer_sent():
+    evaluator = Evaluator(config())
+    for day in range(3):
+        learn(evaluator, evaluator.evaluate(report(seen("a", 100, numeric("age", [1.0] * 100)), start=day * DAY)))
+    found = values_of(evaluator.evaluate(report(seen("a", 100), start=3 * DAY)))
+    assert found["a", "feature:age", "missing_rate"] == found["", "feature:age", "missing_rate"] == 1.0
+
+
+def test_a_worker_that_sees_no_rows_misses_no_feature():
+    found = evaluate(partial("ps", totals("wall", rows_seen=0)), config=config(features=(feature("age"),)))
+    assert ("ps", "feature:age", "missing_rate") not in found
+
+
+@pytest.mark.parametrize("values", [[2013.0] * 500, [1.0] * 300 + [1.0001] * 200, [-7.03] * 500])
+def test_a_quantile_never_lies_outside_the_smallest_and_largest_value(values):
+    found = evaluate(short("a", numeric("year", values)), window=LONG, end=DAY)
+    for quantile in ("p05", "p50", "p95"):
+        assert min(values) <= found["", "feature:year", quantile] <= max(values)

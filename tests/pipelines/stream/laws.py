@@ -112,7 +112,7 @@ def closes_go_on(random: Random) -> None:
     current = operator(config)
     current.on_records(script(random, config, panes=8).log(random))
     patient = batch("patient", 1, T0 + 70, [(0, 1.0)], interval=random.choice([PANE, 1e9]))
-    caused = current.on_records([patient, tick(T0 + 80), tick(T0 + year)])
+    caused = current.on_records([patient, tick(T0 + 80), tick(T0 + year - 1), tick(T0 + year)])
     assert len(caused) < 5_000
     assert len(current.snapshot()) < 40_000
     sender = Sender("new")
@@ -185,7 +185,7 @@ def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, i
                     counted[record.worker, index, to_micros(end - spec.length), to_micros(end)] += int(points)
         latest = max(now, before if timely.get(record.worker) == now else now) + max(config.max_ahead, 2 * PANE)
         timely[record.worker] = now if max(record.pane, record.watermark) <= latest else -1.0
-        watermarks[record.worker] = max(before, min(record.watermark, latest))
+        watermarks[record.worker] = max(before, record.watermark if record.watermark <= latest else record.pane)
     return counted
 
 

@@ -2,10 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.stream.evaluate import Evaluator
-from streamgauge.tracer.summaries import Buckets, LabelBuckets, Moments
+from streamgauge.tracer.summaries import Buckets, Histogram, LabelBuckets, Moments
 from tests.pipelines.reports import LONG, config, evaluate, learn, partial, report, values_of
 
 
@@ -150,3 +151,30 @@ def test_predictions_that_are_all_not_finite_make_the_metrics_unknown_and_raise_
     found = long(judged("a", broken, np.ones(600)), predicted("b", broken))
     assert np.isnan([found["a", "", metric] for metric in ("auc", "pcoc", "ece", "normalized_entropy")]).all()
     assert np.isnan(found["b", "", "prediction_mean"])
+
+
+def test_pcoc_without_any_positive_is_at_least_what_three_sigmas_leave():
+    p = np.full(3000, 0.01)
+    evaluated = Evaluator(config()).evaluate(report(judged("a", p, np.zeros(3000)), window=LONG, end=DAY))
+    at_most = stats.chi2.ppf(stats.norm.cdf(3.0), 2) / 2  # of a Poisson mean of which nothing was seen
+    assert values_of(evaluated)["", "", "pcoc"] == pytest.approx(30.0 / at_most, rel=1e-3)
+    assert values_of(evaluated, "rows")["", "", "pcoc"] == pytest.approx(30.0)
+    for metric in ("auc", "normalized_entropy", "ece"):
+        assert np.isnan(values_of(evaluated)["", "", metric])
+
+
+@pytest.mark.parametrize(("rate", "positives"), [(0.01, 18), (0.001, 0)])
+def test_pcoc_of_few_positives_that_may_well_be_as_many_as_predicted_is_unknown(rate, positives):
+    labels = np.zeros(3000)
+    labels[:positives] = 1.0
+    assert np.isnan(long(judged("a", np.full(3000, rate), labels))["", "", "pcoc"])
+
+
+def test_pcoc_is_judged_against_one_where_labels_come_at_once_and_against_its_own_past_where_they_are_late():
+    p, y = click_log(1)
+    for delay, right in ((5.0, 1.0), (7200.0, 0.0)):
+        delays = partial("a", summaries=[
+            (LabelBuckets.of(p, y), "train", "labels", ""), (Histogram.of([delay]), "label", "label_delay", ""),
+        ])  # fmt: skip
+        evaluated = Evaluator(config()).evaluate(report(delays, window=LONG, end=DAY))
+        assert values_of(evaluated, "floor")["", "", "pcoc"] == right

@@ -108,6 +108,13 @@ def test_time_stands_still_while_a_tick_does_not_come_back_and_then_waits_for_th
     assert ticker.due(161.0 + CATCH_UP, 100.0) == 161.0 + CATCH_UP
 
 
+def test_a_tick_that_waits_for_a_second_one_has_come_back() -> None:
+    ticker = Ticker(JobConfig(name="a", tick=1.0), 0)
+    assert ticker.due(900_000.2, 100.0) == 900_000.0
+    assert ticker.due(900_001.2, 100.0) is None
+    assert ticker.due(900_002.2, 100.0, doubted=900_000.0) == 900_002.0
+
+
 def test_a_tick_that_comes_back_in_time_is_followed_by_the_next() -> None:
     ticker = Ticker(JobConfig(name="a", tick=0.1), 0)
     clock, said = -float("inf"), []
