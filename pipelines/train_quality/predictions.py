@@ -49,6 +49,8 @@ def pcoc(view: View) -> Values:
     labels = _labels(view)
     if labels is None:
         return NOTHING
+    if not _is_trusted(labels):
+        return UNKNOWN
     found, positives, predicted = pcoc_of(labels), _positives(labels), math.fsum(labels.sum_p.tolist())
     right = 0.0 if _labels_are_late(view) else 1.0
     if positives < view.config.minimum.get("pcoc", FEW) <= predicted and (bound := pcoc_bound(labels)) > 1.0:
