@@ -28,6 +28,7 @@ _EXAMPLES: Final = {
     "topics": "streamgauge topics --create --config streamgauge.toml",
     "flink": "streamgauge flink submit --jobmanager 127.0.0.1:8081 --parallelism 2 --config streamgauge.toml",
     "grafana": "streamgauge grafana publish --url http://127.0.0.1:3000 --token-file grafana.token",
+    "init": "streamgauge init rows.parquet --job ctr --label clicked",
     "check": "streamgauge check streamgauge.toml",
     "detect": "streamgauge detect latency.csv --threshold 6",
     "profile": "streamgauge profile samples.parquet --label clicked",
@@ -75,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 _MODULES: Final = {
     "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
-    "jobs": "jobs", "verify": "verify", "trace": "tracing", "silence": "acting", "feedback": "acting",
+    "init": "init", "jobs": "jobs", "verify": "verify", "trace": "tracing", "silence": "acting", "feedback": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
 }  # fmt: skip
 
@@ -169,6 +170,16 @@ def _add_grafana(commands: _Commands) -> None:
 
 
 def _add_files(commands: _Commands) -> None:
+    init = _add(commands, "init", "write a first configuration from a file of rows, or from a running job")
+    init.add_argument("file", type=Path, nargs="?", help="rows as CSV or Parquet, a column a feature")
+    init.add_argument("--from-job", default="", metavar="NAME", help="the features that this running job sends")
+    init.add_argument("--job", default="", help="name of the job (the file's name)")
+    for name, what in (("label", "label"), ("time", "time"), ("id", "sample's id")):
+        init.add_argument(f"--{name}", default="", metavar="COLUMN", help=f"the column with the {what}: no feature")
+    init.add_argument("--out", type=Path, default=Path("streamgauge.toml"), help="(streamgauge.toml)")
+    init.add_argument("--force", action="store_true", help="overwrite it")
+    init.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="of the running job")
+    _json(init)
     check = _add(commands, "check", "name every fault of a configuration")
     check.add_argument("file", type=Path, help="the configuration")
     _json(check)

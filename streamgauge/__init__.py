@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streamgauge.pipelines.client import connect
     from streamgauge.tracer.frameworks.keras import KerasTracer
     from streamgauge.tracer.frameworks.plain import Traced
     from streamgauge.tracer.frameworks.tensorflow_v1 import TracerHook
@@ -33,6 +34,7 @@ __all__ = [
     "Traced",
     "Tracer",
     "TracerHook",
+    "connect",
 ]
 
 _HOMES = {
@@ -45,6 +47,7 @@ _HOMES = {
     "Traced": "tracer.frameworks.plain",
     "Tracer": "tracer.tracer",
     "TracerHook": "tracer.frameworks.tensorflow_v1",
+    "connect": "pipelines.client",
 }
 
 

@@ -20,12 +20,13 @@ import socket
 import time as clocks
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from streamgauge.tracer import arguments, process_lifecycle
+from streamgauge.tracer import arguments, from_config, process_lifecycle
 from streamgauge.tracer.buffer import Priority
 from streamgauge.tracer.capture import Capture, reason_of
 from streamgauge.tracer.domains import PredictionScale
@@ -145,6 +146,28 @@ class Tracer:
         if not self._is_closed:
             self._life.start()
             process_lifecycle.watch(self)
+
+    @classmethod
+    def from_config(
+        cls, path: str | os.PathLike[str], worker: str | None = None, *, job: str | None = None,
+        transport: Transport | None = None, **more: Any,
+    ) -> Tracer:  # fmt: skip
+        """A tracer by the pipeline's `streamgauge.toml`: the job's features, labels and pane are declared there, once.
+
+        Args:
+            path: the file.
+            worker: this worker's name, as of the constructor.
+            job: which of its jobs; None: the only one.
+            transport: None: the file's brokers, or the log in its data folder.
+            more: any other argument of the constructor; it takes precedence over the file.
+
+        Raises:
+            ConfigFault: the file cannot be read, or has no such job.
+        """
+        given, raw = from_config.read(os.fspath(path), job)
+        made = transport or from_config.transport_of(raw, Path(path).resolve().parent)
+        given |= more
+        return cls(given.pop("job"), worker, made, **given)
 
     @property
     def is_off(self) -> bool:

@@ -1,0 +1,146 @@
+"""The command `init`: a first `streamgauge.toml` from a file of rows, or from what a running job sends; to be changed.
+
+Kinds are guessed: numbers are numeric; text with many values, and numbers called ids that hardly repeat, are ids; other
+text is categorical. What is guessed says so beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.config.loading import load, parse
+from streamgauge.pipelines.service import stores
+
+MANY: Final = 1_000  # distinct values from which on a text column is ids
+UNIQUE: Final = 0.5  # distinct values a row from which on a column of whole numbers or texts is ids
+_MOST: Final = 100_000
+
+
+class Guess(NamedTuple):
+    """One feature, and why it is taken for what it is."""
+
+    name: str
+    kind: str
+    why: str
+    is_optional: bool = False
+
+
+def init(args: argparse.Namespace) -> int:
+    """Write the file; an existing one is kept unless `--force` is given."""
+    if args.out.exists() and not args.force:
+        raise UseError(f"{args.out} is there already; name another with --out, or overwrite it with --force")
+    if (args.file is None) == (not args.from_job):
+        raise UseError("name a file of rows, or a running job with --from-job NAME")
+    if args.from_job:
+        guesses, name = _of_job(args), args.job or args.from_job
+    else:
+        guesses, name = list(_of_file(args.file, {args.label, args.time, args.id})), args.job or args.file.stem
+    text = written(name, guesses)
+    parse(text)
+    args.out.write_text(text, encoding="utf-8")
+    told = {"file": str(args.out), "job": name, "features": len(guesses)}
+    print(json.dumps(told) if args.json else _told(args, name, guesses))
+    return 0
+
+
+def written(job: str, guesses: Iterable[Guess]) -> str:
+    """The file, commented.
+
+    >>> print(written("ctr", [Guess("age", "numeric", "numbers")])[-52:])
+    [[jobs.features]]
+    name = "age"
+    kind = "numeric"  # numbers
+    """
+    lines = [_HEAD.format(job=json.dumps(job))]
+    for one in guesses:
+        lines.append(f'[[jobs.features]]\nname = {json.dumps(one.name)}\nkind = "{one.kind}"  # {one.why}')
+        if one.is_optional:
+            lines[-1] += "\noptional = true  # mostly missing: shown, never paged; take this out if it must be there"
+    return "\n\n".join(lines) + "\n"
+
+
+def guess(column: Mapping[str, Any], rows: int) -> Guess | None:
+    """What a profiled column is, None for one of times, which is no feature."""
+    name, distinct, missing = column["name"], column["distinct"], column["missing_rate"] or 0.0
+    is_optional = missing > 0.5
+    share = distinct / max(rows, 1)
+    if column["kind"] == "time":
+        return None
+    if column["kind"] == "numeric":
+        is_id = name.lower().endswith("id") and share > UNIQUE
+        seen = f"numbers, {column['min']:g} to {column['max']:g}" if distinct else "no value seen"
+        kind, why = ("id", "hardly repeats, and is called so") if is_id else ("numeric", seen)
+        return Guess(name, kind, why, is_optional)
+    is_id = distinct > MANY or (share > UNIQUE and rows >= MANY)
+    return Guess(name, "id" if is_id else "categorical", f"text with {distinct} values", is_optional)
+
+
+def _of_file(path: Path, left_out: set[str]) -> Iterable[Guess]:
+    from streamgauge.pipelines import profile_file
+
+    try:
+        report = profile_file.profile(path)
+    except profile_file.ProfileError as error:
+        raise UseError(str(error)) from None
+    for column in report["columns"]:
+        found = None if column["name"] in left_out else guess(column, report["rows"])
+        if found is not None:
+            yield found
+
+
+def _of_job(args: argparse.Namespace) -> list[Guess]:
+    """The features that a running job sends, by the metrics that they have."""
+    config = load(args.config)
+    if stores.is_embedded(config) and not stores.store_path(config).is_file():
+        raise UseError(f"there is no store in {config.data}; start `streamgauge run` first")
+    query = stores.query_of(config)()
+    try:
+        series = query.series(args.from_job, {"domain": "sample", "worker": ""}, _MOST)
+    finally:
+        query.close()
+    metrics: dict[str, set[str]] = {}
+    for one in series:
+        if one["entity"].startswith("feature:"):
+            metrics.setdefault(one["entity"].removeprefix("feature:"), set()).add(one["metric"])
+    if not metrics:
+        raise UseError(f"no feature of job {args.from_job!r} is known yet; give Tracer.observe some, and wait a window")
+    return [_of_metrics(name, found) for name, found in sorted(metrics.items())]
+
+
+def _of_metrics(name: str, metrics: set[str]) -> Guess:
+    if metrics & {"mean", "std", "zero_rate"}:
+        return Guess(name, "numeric", "has a mean")
+    kind, why = ("id", "its ids are kept") if "new_id_rate" in metrics else ("categorical", "has values")
+    return Guess(name, kind, why)
+
+
+def _told(args: argparse.Namespace, name: str, guesses: list[Guess]) -> str:
+    return (
+        f"{args.out}: job {name} with {len(guesses)} features, their kinds guessed; look through it, then\n"
+        f"  streamgauge run --config {args.out}\n"
+        f'and in the job: tracer = Tracer.from_config("{args.out}", "worker:0")'
+    )
+
+
+_HEAD: Final = """\
+# Written by `streamgauge init`: look through it, above all the kinds of the features. Every key: docs/configuration.md.
+data = "./streamgauge-data"   # the log, the state and the store
+
+[[jobs]]
+name = {job}
+# workers = 8                 # how many there are; without it the most of the last hour
+# missing_after = "10m"       # how long a restart may take before a silent worker pages
+
+# [jobs.labels]               # how labels reach the job
+# horizon = "1d"              # how old a sample is when its label counts as late for good
+# margin = "3h"               # a label is overdue this long after it was due
+
+# [[jobs.limits]]             # what pages from the first window on, whatever is normal
+# metric = "missing_rate"
+# entity = "feature:*"
+# above = 0.2"""

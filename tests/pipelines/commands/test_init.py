@@ -1,0 +1,49 @@
+"""A first configuration from rows: sound at once, kinds guessed and shown, nothing overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamgauge.pipelines.cli import main
+from streamgauge.pipelines.config.loading import load
+from streamgauge.tracer.from_config import read
+
+
+def rows(path: Path) -> Path:
+    lines = ["user_id,age,city,note,at,clicked"]
+    for i in range(2_000):
+        note = "x" if i % 10 == 0 else ""
+        lines.append(f"u{i},{20 + i % 50},{'Lyon' if i % 2 else 'Oslo'},{note},2026-11-28T12:00:{i % 60:02d},{i % 2}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_file_is_sound_and_says_what_was_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "streamgauge.toml"
+    file = str(rows(tmp_path / "ctr.csv"))
+    assert main(["init", file, "--label", "clicked", "--time", "at", "--out", str(out)]) == 0
+    assert 'Tracer.from_config("' in capsys.readouterr().out
+    (job,) = load(out).jobs
+    assert {feature.name: feature.kind for feature in job.features} == {
+        "user_id": "id", "age": "numeric", "city": "categorical", "note": "categorical",
+    }  # fmt: skip
+    assert [feature.name for feature in job.features if feature.optional] == ["note"]
+    assert "# numbers, 20 to 69" in out.read_text()
+    assert [feature.name for feature in read(out)[0]["features"]] == [feature.name for feature in job.features]
+
+
+def test_what_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "streamgauge.toml"
+    out.write_text("mine")
+    assert main(["init", str(rows(tmp_path / "ctr.csv")), "--out", str(out)]) == 2
+    assert "overwrite it with --force" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert main(["init", str(tmp_path / "ctr.csv"), "--out", str(out), "--force"]) == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.csv", "--from-job", "b"]])
+def test_rows_or_a_job_one_of_them(tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", *arguments, "--out", str(tmp_path / "x.toml")]) == 2
+    assert "name a file of rows, or a running job" in capsys.readouterr().err
