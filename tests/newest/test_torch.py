@@ -393,3 +393,16 @@ def test_a_collection_of_tables_with_two_optimizers_is_one_step() -> None:
     for name in ("embedding_bags.user.weight", "embedding_bags.item.weight", "out.weight"):
         assert len(job.values("update_ratio", f"tensor:{name}")) == 3
     traced.detach()
+
+
+def test_a_flat_parameter_of_fsdp1_is_listed_as_unsupported_and_left_alone() -> None:
+    job, model = Job(*EVERY), nn.Module()
+    model._flat_param = nn.Parameter(torch.ones(9))  # FSDP1's name; torch 2.15 refuses to build one without a GPU
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    TorchTracer(job.tracer, model, optimizer)
+    model._flat_param.sum().backward()
+    optimizer.step()
+    assert job.values("steps") == [1.0]
+    assert job.values("gradient_norm", "tensor:_flat_param") == []
+    (entry,) = {entry.unsupported for entry in job.tracer._life.remote.catalogue.values()}
+    assert "FSDP1" in entry

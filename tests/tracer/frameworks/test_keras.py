@@ -19,7 +19,7 @@ tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed (extr
 keras = pytest.importorskip("keras", reason="Keras is not installed (extra `keras`)")
 
 from streamgauge.tracer.frameworks.keras import KerasTracer  # noqa: E402 - after the skip
-from streamgauge.tracer.frameworks.norms import COLUMNS, Summaries  # noqa: E402
+from streamgauge.tracer.frameworks.keras.norms import COLUMNS, Summaries  # noqa: E402
 from tests.tracer.frameworks.job import EVERY, RAW, ROWS, Job  # noqa: E402
 from tests.tracer.frameworks.keras_model import model_of, rows_of  # noqa: E402
 

@@ -28,9 +28,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from streamgauge.tracer.frameworks.norms import Summaries
-from streamgauge.tracer.frameworks.outcomes import Outcome, Watch
-from streamgauge.tracer.frameworks.probes import Layout, Probes, relu_like
+from streamgauge.tracer.frameworks.keras.norms import Summaries
+from streamgauge.tracer.frameworks.keras.outcomes import Outcome, Watch
+from streamgauge.tracer.frameworks.keras.probes import Layout, Probes, relu_like
 from streamgauge.tracer.selection import Entry
 from streamgauge.tracer.tracer import Tensor, Tracer
 

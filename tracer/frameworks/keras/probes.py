@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
-from streamgauge.tracer.frameworks.norms import Summaries, change_of, part_of
-from streamgauge.tracer.frameworks.outcomes import accumulates, inner_of, optimizers_of, patched
+from streamgauge.tracer.frameworks.keras.norms import Summaries, change_of, part_of
+from streamgauge.tracer.frameworks.keras.outcomes import accumulates, optimizers_of
+from streamgauge.tracer.frameworks.keras.outside import inner_of, patched
 from streamgauge.tracer.selection import Collection, Emit
 
 ACTIVATION_ROWS: Final = 64  # rows of a batch are alike: 64 of them tell as much at a fraction of the cost

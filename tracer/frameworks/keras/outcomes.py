@@ -6,15 +6,15 @@ So the step's own values are returned beside the logs, under KEY; with several s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-KEY: Final = "streamgauge"
+from streamgauge.tracer.frameworks.keras.outside import KEY, inner_of, patched
+
 APPLIED, ACCUMULATED, SKIPPED = 1.0, 0.0, -1.0
 Patch = tuple[Any, str, Callable[..., Any]]
 
@@ -162,32 +162,11 @@ class _Seen:
             kept.append(value)
 
 
-@contextmanager
-def patched(patches: Sequence[Patch]) -> Iterator[None]:
-    """Attributes of Keras objects replaced for a while, past Keras's own tracking of attributes."""
-    before = [(target, name, vars(target).get(name)) for target, name, _ in patches]
-    for target, name, function in patches:
-        object.__setattr__(target, name, function)
-    try:
-        yield
-    finally:
-        for target, name, own in before:
-            if own is None:
-                object.__delattr__(target, name)
-            else:
-                object.__setattr__(target, name, own)
-
-
 def optimizers_of(model: Any) -> list[Any]:
     """The optimizer that `compile` was given and those that a model of several keeps as attributes, once each."""
     kind = keras.optimizers.Optimizer
     found = [model.optimizer, *(value for value in vars(model).values() if isinstance(value, kind))]
     return list({id(optimizer): optimizer for optimizer in found if isinstance(optimizer, kind)}.values())
-
-
-def inner_of(optimizer: Any) -> Any:
-    """The optimizer inside one that scales the loss, or itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def accumulates(optimizer: Any) -> int:
