@@ -127,7 +127,7 @@ def relu_like(model: Any) -> list[tuple[Any, str]]:
         activation = getattr(layer, "activation", None)
         kind = type(layer).__name__.lower().replace("leakyrelu", "leaky_relu")
         if {getattr(activation, "__name__", ""), kind} & RELU_LIKE:
-            found.append((layer, layer.path))
+            found.append((layer, layer.path or layer.name))  # not built yet: no path
     return found
 
 
