@@ -46,10 +46,11 @@ class Remote:
             plans.confirm(self.pending)
         changed = plans.expire(now)
         try:
-            if not self._remembers:
+            asked = transport.latest("control")
+            if not self._remembers and any(key.startswith(f"{self._job}/") for key in asked):
                 self._remember(transport)
             entries = tuple(self.catalogue.values())
-            if entries and plans.consider(transport.latest("control"), now, entries, steps_s):
+            if entries and plans.consider(asked, now, entries, steps_s):
                 changed = True
         finally:  # an expiry holds even where the bus is dead
             if changed:
@@ -82,7 +83,7 @@ class Remote:
         self._told = ()
 
     def _remember(self, transport: Transport) -> None:
-        said = transport.latest("status").get(control.key_of(self._job, self._worker))
+        said = _last_status(transport, control.key_of(self._job, self._worker))
         if said:
             self._plans.remember(control.decode_status(said))
         self._remembers = True
@@ -93,3 +94,10 @@ class Remote:
         if between_steps or is_off:  # nobody is in a step, or no step looks
             self.selection = selection
             self._plans.confirm(selection)
+
+
+def _last_status(transport: Transport, key: str) -> bytes | None:
+    """What this worker said last; of all workers only where the transport cannot look up one."""
+    value_of = getattr(transport, "value_of", None)
+    found: bytes | None = transport.latest("status").get(key) if value_of is None else value_of("status", key)
+    return found

@@ -134,6 +134,14 @@ class MemoryLog:
             last = {message.key: message.value for message in self._topics.get(topic, [])}
         return {key: last[key] for key in sorted(last) if last[key]}
 
+    def value_of(self, topic: str, key: str) -> bytes | None:
+        """The last value of one key of a compacted topic."""
+        check_compacted(topic)
+        with self._changed:
+            messages = self._topics.get(topic, [])
+            last = next((message.value for message in reversed(messages) if message.key == key), b"")
+        return last or None
+
     def commit(
         self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
         rows: Mapping[tuple[str, str], bytes | None] | None = None,

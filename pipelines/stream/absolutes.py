@@ -177,7 +177,8 @@ def _silent(known: Known, view: View) -> Iterator[Condition]:
     rows, usual = view.total("sample", "rows"), known.of(key)[2]
     is_known = math.isfinite(usual) and (view.length < SHORT or known.history >= NIGHTS)
     expected = usual * view.length if is_known else 0.0
-    live = [name for name, one in view.presences.items() if one.state == "live" and known.worker in ("", name)]
+    asked = [known.worker] if known.worker else list(view.presences)
+    live = [name for name in asked if name in view.presences and view.presences[name].state == "live"]
     holds: bool | None = None if rows < TRICKLE * expected else False
     if rows == 0.0:
         holds = True if live and expected >= LEAST_EXPECTED else None

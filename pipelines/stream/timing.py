@@ -38,7 +38,8 @@ def advance(job: Job, time: int, leap: int = 0) -> None:
         deadlines = due(job)
         if not deadlines or min(deadlines)[0] > time:
             break
-        _meet(job, min(deadlines), _next_change(deadlines, time))
+        if not _meet_absences(job, deadlines, time):
+            _meet(job, min(deadlines), _next_change(deadlines, time))
     job.clock = time if job.is_live else None  # ticks stop with the job: what it was says nothing of the next run
 
 
@@ -143,6 +144,27 @@ def _next_change(deadlines: list[Deadline], time: int) -> int:
     return min([time, *(at for at, what, _ in deadlines if what not in (WALL, STREAM))])
 
 
+def _meet_absences(job: Job, deadlines: list[Deadline], time: int) -> bool:
+    """Workers that fall silent or are missing before anything else is due; whether there were any.
+
+    They are met in one go, and so is a whole cluster that falls silent at once: what is due is looked up again only
+    where one of them may have changed that.
+    """
+    first = min((deadline for deadline in deadlines if deadline[1] not in (SILENT, MISSING)), default=(time + 1, 0, ""))
+    run = sorted(deadline for deadline in deadlines if deadline < first and deadline[0] <= time)
+    holders = sum(watermark.holds(worker.member) for worker in job.workers.values()) if run else 0
+    for met, deadline in enumerate(run):
+        name = deadline[2]
+        worker = job.workers.get(name)
+        if worker is None or deadline not in _of_member(job, name, worker) or (met and (not holders or deadline > first)):
+            return met > 0
+        holders -= watermark.holds(worker.member)
+        _meet(job, deadline, time)
+        caused = [*_of_member(job, name, worker), *((at, REMINDER, name) for at in facts.reminders(worker.facts))]
+        first = min([first, *caused])
+    return bool(run)
+
+
 def _meet(job: Job, deadline: Deadline, until: int) -> None:
     time, what, name = deadline
     assert job.clock is not None
@@ -172,7 +194,8 @@ def _close(job: Job, what: int, at: int, until: int) -> None:
 def _fall_silent(job: Job, worker: Worker, at: int) -> None:
     worker.member.state = "missing"
     lives.settle(job, worker.member.worker, at)
-    if watermark.is_vacant(other.member for other in job.workers.values()):
+    is_held = job.laggard is not None and watermark.holds(job.laggard)
+    if not is_held and watermark.is_vacant(other.member for other in job.workers.values()):
         job.vacant_since = at
     closing.close_stream(job, at)
 
@@ -181,8 +204,9 @@ def _report_missing(job: Job, worker: Worker, at: int) -> None:
     """A worker stays away longer than a restart takes; a job that was scaled down on purpose misses nobody."""
     member = worker.member
     member.is_reported = True
-    live = sum(watermark.holds(other.member) for other in job.workers.values())
-    if (job.config.workers and live >= job.config.workers) or lives.is_survived(job, member):
+    wanted = job.config.workers
+    is_enough = wanted and sum(watermark.holds(other.member) for other in job.workers.values()) >= wanted
+    if is_enough or lives.is_survived(job, member):
         return
     since = member.heard if member.heard is not None else at
     fact = facts.missing(job.config.name, member.worker, member.incarnation, since, at)

@@ -142,6 +142,17 @@ class LocalLog:
             ).fetchall()
         return dict(rows)
 
+    def value_of(self, topic: str, key: str) -> bytes | None:
+        """The last value of one key of a compacted topic; its cost does not grow with the other keys."""
+        check_compacted(topic)
+        with self._transaction("DEFERRED") as connection:
+            number = _number(connection, topic)
+            row = connection.execute(
+                "SELECT m.value FROM latest l JOIN messages m ON m.id = l.id WHERE l.topic = ? AND l.key = ?",
+                (number, key),
+            ).fetchone()
+        return bytes(row[0]) if row and row[0] else None
+
     def commit(
         self, consumer: str, offsets: Mapping[str, int], state: bytes | None = None,
         rows: Mapping[tuple[str, str], bytes | None] | None = None,
