@@ -146,10 +146,10 @@ class LocalLog:
         """The last value of one key of a compacted topic; its cost does not grow with the other keys."""
         check_compacted(topic)
         with self._transaction("DEFERRED") as connection:
-            number = _number(connection, topic)
             row = connection.execute(
-                "SELECT m.value FROM latest l JOIN messages m ON m.id = l.id WHERE l.topic = ? AND l.key = ?",
-                (number, key),
+                "SELECT m.value FROM topics t JOIN latest l ON l.topic = t.id JOIN messages m ON m.id = l.id"
+                " WHERE t.name = ? AND l.key = ?",
+                (topic, key),
             ).fetchone()
         return bytes(row[0]) if row and row[0] else None
 
