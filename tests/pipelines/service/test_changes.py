@@ -51,7 +51,7 @@ ELSEWHERE: Final = {  # these need brokers or a database, or are where the folde
     "data", "engine", "host", "hosts", "port", "token_file", "console", "webhooks", "kafka", "store", "influx", "flink",
     "bridges",
 }  # fmt: skip
-TOP: Final = {
+TOP: Final[dict[str, str]] = {
     "clock": 'clock = "log"', "self.enabled": "[self]\nenabled = false", "self.name": '[self]\nname = "me"',
     "self.most_waiting": "[self]\nmost_waiting = 500",
     **{f"retention.{key}": f'[retention]\n{key} = "2d"' for key in (
@@ -128,11 +128,13 @@ def leaves(kind: inspect.Type, path: str = "") -> Iterator[str]:
 
 
 def plain(kind: inspect.Type, value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Numbers and switches under a type that have defaults, each with another value: a new one needs no line here."""
+    """Numbers, words and switches with defaults, each with another value: a new one needs no line here."""
     for field in kind.fields if isinstance(kind, inspect.StructType) else ():
         name, now = f"{path}{field.encode_name}", getattr(value, field.name)
         if isinstance(field.type, inspect.StructType):
             yield from plain(field.type, now, f"{name}.")
+        elif isinstance(field.type, inspect.LiteralType):
+            yield name, f'"{next(word for word in field.type.values if word != now)}"'
         elif now is None and any(isinstance(one, inspect.FloatType) for one in getattr(field.type, "types", ())):
             yield name, "60"
         elif isinstance(now, bool):
@@ -142,6 +144,10 @@ def plain(kind: inspect.Type, value: Any, path: str = "") -> Iterator[tuple[str,
 
 
 JOB.update({key: value for key, value in plain(inspect.type_info(JobConfig), JobConfig(name="x")) if key not in JOB})
+for table in ("self", "retention"):
+    kind = next(field.type for field in inspect.type_info(Config).fields if field.encode_name == table)  # type: ignore[attr-defined]
+    for key, other in plain(kind, kind.cls()):
+        TOP.setdefault(f"{table}.{key}", f"[{table}]\n{key} = {other}")
 KEYS: Final = (*TOP, "jobs.name", *(f"jobs.{key}" for key in (*JOB, *TABLES)))
 
 
