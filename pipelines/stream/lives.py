@@ -45,7 +45,7 @@ def begin(job: Job, worker: Worker, batch: TraceBatch, pane: int) -> None:
     member = worker.member
     if member.worker == batch.worker:
         return
-    member.base = batch.worker
+    member.base, job.has_second_lives = batch.worker, True
     other = job.workers[batch.worker].member.incarnation if batch.worker in job.workers else "another"
     fact = facts.lives(
         job.config.name, member.worker, batch.incarnation, batch.worker, other, pane, pane + job.pane
@@ -57,6 +57,8 @@ def begin(job: Job, worker: Worker, batch: TraceBatch, pane: int) -> None:
 
 def settle(job: Job, name: str, at: int) -> None:
     """A worker is gone: where one life under the name is left, there are no longer two."""
+    if not job.has_second_lives:
+        return
     base = job.workers[name].member.base or name
     for other in job.workers.values():
         if other.member.base == base and (other.member.worker == name or name == base):
@@ -66,7 +68,7 @@ def settle(job: Job, name: str, at: int) -> None:
 def is_survived(job: Job, member: Member) -> bool:
     """Whether another life under the same name goes on: then nobody is missing."""
     base = member.base or member.worker
-    return any(
+    return job.has_second_lives and any(
         holds(other.member) and other.member is not member and base in (other.member.base, other.member.worker)
         for other in job.workers.values()
     )

@@ -92,6 +92,7 @@ def take_job(rows: Mapping[str, bytes], config: JobConfig) -> Job:
         job.facts = msgspec.convert(found, Facts)
     job.gone = {member.worker: member for member in _taken_many("gone", taken.get("gone", ()), Member)}
     frozen = _take_workers(job, taken)
+    job.has_second_lives = any(worker.member.base for worker in job.workers.values())
     _take_rings(job, taken, frozen)
     return job
 

@@ -156,7 +156,8 @@ def _meet_absences(job: Job, deadlines: list[Deadline], time: int) -> bool:
     for met, deadline in enumerate(run):
         name = deadline[2]
         worker = job.workers.get(name)
-        if worker is None or deadline not in _of_member(job, name, worker) or (met and (not holders or deadline > first)):
+        is_due = worker is not None and deadline in _of_member(job, name, worker)
+        if worker is None or not is_due or (met and (not holders or deadline > first)):
             return met > 0
         holders -= watermark.holds(worker.member)
         _meet(job, deadline, time)
