@@ -6,6 +6,7 @@ UTC epoch, by the clock of the job (stream time in a replay).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Literal, NamedTuple
 
@@ -204,12 +205,17 @@ class Unsuppress(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class Edge(msgspec.Struct, array_like=True, frozen=True):
-    """`cause` may explain `effect` within `delay` seconds."""
+    """`cause` may explain `effect` within `delay` seconds.
+
+    Which metric can move which: the beginnings of their names, `!` before those that cannot; empty is any.
+    """
 
     cause: str
     effect: str
     delay: float = 0.0
     weight: float = 1.0
+    cause_metrics: tuple[str, ...] = ()
+    effect_metrics: tuple[str, ...] = ()
 
 
 class Topology(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -220,6 +226,7 @@ class Topology(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     revision: int
     edges: tuple[Edge, ...]
     nodes: tuple[str, ...] = ()
+    watched: tuple[str, ...] = ()  # bases of nodes that something watches: while they are silent they are sound
 
 
 class Reason(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -227,7 +234,7 @@ class Reason(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
     decision: Literal[
         "root", "outlived cause", "unknown node", "severity", "unsuppressed", "inhibited", "silenced", "grouped",
-        "waiting", "repeat", "resolved", "flapping",
+        "waiting", "repeat", "resolved", "flapping", "handed over",
     ]
     text: str
     cause: str = ""  # episode of the direct cause
@@ -272,6 +279,7 @@ class Decision(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     number: int = 0
 
 
+@functools.lru_cache(maxsize=65_536)
 def fingerprint(*labels: str) -> str:
     """16 hex digits that identify a set of labels.
 

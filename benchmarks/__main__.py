@@ -14,7 +14,7 @@ from benchmarks import cpu
 from benchmarks.rows import FIELDS, Row
 
 NAMES: Final = (
-    "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "engines", "scale", "commit",
+    "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "storm", "engines", "scale", "commit",
 )  # fmt: skip
 
 

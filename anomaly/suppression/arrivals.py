@@ -32,15 +32,16 @@ def arrive(ledger: Ledger, arrival: Arrival, now: float) -> list[Episode]:
     if anomaly.end is not None and anomaly.kind == "anomaly":
         return []  # over before it was heard of
     ledger.count += 1
+    alert = _alert(arrival)
     episode = Episode(
-        alert=_alert(arrival), kind=anomaly.kind, order=ledger.count, seen=now, latest=anomaly.start,
+        alert=alert, identity=alert.episode, kind=anomaly.kind, order=ledger.count, seen=now, latest=anomaly.start,
         since=now, hold=now, due=now,
     )  # fmt: skip
     if not ledger.graph.is_top(arrival.node) and anomaly.severity != "page-now":
         episode.hold = now + min(ledger.waits.grace, ledger.waits.max_wait)
+    ledger.add(episode)
     if anomaly.end is not None:
         end(ledger, episode, anomaly.end, now)
-    ledger.add(episode)
     return [episode]
 
 
@@ -51,23 +52,33 @@ def _update(ledger: Ledger, episode: Episode, arrival: Arrival, now: float) -> N
         return  # the end of an occurrence that has come back since
     episode.seen, episode.latest = now, max(episode.latest, anomaly.start)
     worse = anomaly.score > old.score or LEVEL[anomaly.severity] > LEVEL[old.severity]
-    severity = max(old.severity, anomaly.severity, key=lambda word: (LEVEL[word], word == "page-now"))
+    severity = max(old.severity, anomaly.severity, key=LEVEL.__getitem__)
     alert = msgspec.structs.replace(
-        old, severity=severity, score=max(old.score, anomaly.score), text=arrival.text if worse else old.text
+        old, severity=severity, score=max(old.score, anomaly.score), text=arrival.text if worse else old.text,
     )
     if anomaly.end is not None:
         episode.alert = alert
         end(ledger, episode, anomaly.end, now)
     else:
+        episode.alert = alert
         if episode.is_over:
-            episode.flaps += 1
-            reason = Reason(decision="flapping", text=f"back after {duration(now - (episode.ended or now))}")
-            ledger.say(episode, now, reason=msgspec.structs.replace(reason, topology=ledger.graph.revision))
-        episode.alert = msgspec.structs.replace(alert, end=None)
-        episode.ended, episode.close = None, NEVER
+            _back(ledger, episode, now)
         schedule(ledger, episode)
     _reweigh(ledger, episode, severity != old.severity, now)
     ledger.arm(episode)
+
+
+def _back(ledger: Ledger, episode: Episode, now: float) -> None:
+    """It was over and fires again."""
+    episode.flaps += 1
+    reason = Reason(decision="flapping", text=f"back after {duration(now - (episode.ended or now))}")
+    ledger.say(episode, now, reason=msgspec.structs.replace(reason, topology=ledger.graph.revision))
+    ledger.set_end(episode, None, None)
+    episode.close = NEVER
+    if episode.state == "suppressed":
+        settle(ledger, ledger.episodes[episode.reason.root], now)
+    if episode.state == "pending":
+        episode.due = max(now, episode.hold)
 
 
 def _reweigh(ledger: Ledger, episode: Episode, is_graver: bool, now: float) -> None:
@@ -87,13 +98,14 @@ def _reweigh(ledger: Ledger, episode: Episode, is_graver: bool, now: float) -> N
 
 
 def end(ledger: Ledger, episode: Episode, end: float, now: float) -> None:
-    """The end was heard. What is undecided is decided at its deadline: over by then, it is cleared."""
-    episode.alert = msgspec.structs.replace(episode.alert, end=max(end, episode.alert.start))
-    episode.ended = now
+    """The end was heard. What is undecided is decided at its deadline: over by then, it is not told."""
+    ledger.set_end(episode, max(end, episode.alert.start), now)
     if episode.state == "pending" and episode.outlived:
         episode.due = min(episode.due, now + held_open(ledger, episode))
     schedule(ledger, episode)
     settle(ledger, episode, now)
+    if episode.state == "suppressed":
+        settle(ledger, ledger.episodes[episode.reason.root], now)
 
 
 def _alert(arrival: Arrival) -> Alert:

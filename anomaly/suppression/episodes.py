@@ -24,7 +24,7 @@ LOOKED_AT: Final = 32  # candidates looked at on one node, newest first: bounds 
 LISTED: Final = 500  # folded alerts that a notification carries; the counts say how many there were
 ENDED: Final = 64  # closed roots whose after-effects are recognised
 REMEMBERED: Final = 4096  # closed episodes whose identity is kept, so that none pages twice
-LEVEL: Final = {"info": 0, "ticket": 1, "page": 2, "page-now": 2}
+LEVEL: Final = {"info": 0, "ticket": 1, "page": 2, "page-now": 3}  # nothing is hidden beneath what is less
 
 State = Literal["pending", "sent", "suppressed", "silenced", "cleared"]
 
@@ -72,11 +72,13 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False):
     grouped: list[Alert] = []
     folded_count: int = 0
     untold: int = 0  # folded since it was last told
+    heirs: list[str] = []  # episodes that outlived it and were released
+    identity: str = ""  # the alert's, kept because it is asked for all the time
 
     @property
     def id(self) -> str:
         """Identity of the occurrence."""
-        return self.alert.episode
+        return self.identity or self.alert.episode
 
     @property
     def is_over(self) -> bool:

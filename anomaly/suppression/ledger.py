@@ -46,16 +46,24 @@ class Ledger:
         """Undecided episodes of one node, of one `base NAME`, or under one key of `keys_of`."""
         return tuple(self._pending.get(key, {}).values())
 
-    def carriers(self, key: str) -> Iterator[Episode]:
-        """The newest sent or suppressed episodes of one node or one `base NAME`.
+    def carriers(self, key: str, since: float = -NEVER) -> Iterator[Episode]:
+        """The newest sent or suppressed episodes of one node or one `base NAME`, that are so since `since`.
 
-        Under `sent NAME`, or a key of `keys_of`, the newest sent ones.
+        Under `sent NAME`, or a key of `keys_of`, the newest sent ones. They come newest first, so a search for what
+        began lately costs nothing for what is open since long ago.
         """
-        return islice(reversed(self._carriers.get(key, {}).values()), LOOKED_AT)
+        for episode in islice(reversed(self._carriers.get(key, {}).values()), LOOKED_AT):
+            if episode.since < since:
+                return
+            yield episode
 
     def at_base(self, base: str) -> Iterable[Episode]:
         """All open episodes of one entity, at the job and its workers."""
         return self._bases.get(base, {}).values()
+
+    def is_at_workers(self, base: str) -> bool:
+        """Whether any open episode of an entity is one worker's."""
+        return base in self._at_workers
 
     def children(self, episode: Episode) -> list[Episode]:
         """Those whose direct cause this is, in order of arrival."""
@@ -64,6 +72,18 @@ class Ledger:
     def members(self, root: Episode) -> list[Episode]:
         """Those whose root this is, in order of arrival."""
         return sorted(self._members.get(root.id, {}).values(), key=_order)
+
+    def firing_members(self, root: Episode) -> list[Episode]:
+        """Those of them that are not over."""
+        return sorted(self._firing.get(root.id, {}).values(), key=_order)
+
+    def is_firing(self, root: Episode) -> bool:
+        """Whether a root, or anything suppressed under it, is not over."""
+        return not root.is_over or bool(self._firing.get(root.id))
+
+    def ending(self) -> list[Episode]:
+        """Told roots that are over and still open, in order of arrival."""
+        return sorted(self._ending.values(), key=_order)
 
     def has_members(self, root: Episode) -> bool:
         """Whether anything is suppressed under a root."""
@@ -75,10 +95,9 @@ class Ledger:
         return root if root is not None and root.state == "sent" else None
 
     def keys_of(self, alert: Alert) -> tuple[str, ...]:
-        """The keys under which a sent root is found by what shares its worker or its source, and what waits by it."""
-        source = self.graph.source(base_of(alert.node))
-        keys = [f"worker {alert.worker}"] if alert.worker else []
-        return tuple([*keys, f"from {source}"] if source else keys)
+        """The keys under which a sent root is found by what shares its worker or a cause that nothing watches."""
+        origins = [f"from {origin}" for origin in self.graph.origins(base_of(alert.node))]
+        return (f"worker {alert.worker}", *origins) if alert.worker else tuple(origins)
 
     # -- changing ---
     def add(self, episode: Episode) -> None:
@@ -104,10 +123,26 @@ class Ledger:
 
     def reparent(self, episode: Episode, cause: str) -> None:
         """Hang a suppressed episode on another cause under the same root."""
-        self._unindex(episode)
-        self.carried += 1
-        episode.carried, episode.reason = self.carried, msgspec.structs.replace(episode.reason, cause=cause)
-        self._index(episode)
+        children = self._children[episode.reason.cause]
+        del children[episode.id]
+        if not children:
+            del self._children[episode.reason.cause]
+        episode.reason = msgspec.structs.replace(episode.reason, cause=cause)
+        self._children.setdefault(cause, {})[episode.id] = episode
+
+    def set_end(self, episode: Episode, end: float | None, now: float | None) -> None:
+        """Its end was heard (`now`), or it came back (None)."""
+        episode.alert, episode.ended = msgspec.structs.replace(episode.alert, end=end), now
+        self._ending.pop(episode.id, None)
+        if episode.state == "sent" and end is not None:
+            self._ending[episode.id] = episode
+        if episode.state == "suppressed":
+            firing = self._firing.setdefault(episode.reason.root, {})
+            firing.pop(episode.id, None)
+            if end is None:
+                firing[episode.id] = episode
+            elif not firing:
+                del self._firing[episode.reason.root]
 
     def arm(self, episode: Episode) -> None:
         """Note when something must be done with an episode, after its times were changed."""
@@ -177,21 +212,27 @@ class Ledger:
 
     def _clear(self) -> None:
         self._live: dict[str, Episode] = {}
+        self._ending: dict[str, Episode] = {}
         self._pending: dict[str, dict[str, Episode]] = {}
         self._carriers: dict[str, dict[str, Episode]] = {}
         self._bases: dict[str, dict[str, Episode]] = {}
+        self._at_workers: dict[str, dict[str, Episode]] = {}
         self._children: dict[str, dict[str, Episode]] = {}
         self._members: dict[str, dict[str, Episode]] = {}
+        self._firing: dict[str, dict[str, Episode]] = {}
         self._timers: list[tuple[float, int, str]] = []
 
     def _index(self, episode: Episode) -> None:
         self._live[episode.alert.fingerprint] = episode
+        if episode.state == "sent" and episode.is_over:
+            self._ending[episode.id] = episode
         for table, key in self._places(episode):
             table.setdefault(key, {})[episode.id] = episode
         self.arm(episode)
 
     def _unindex(self, episode: Episode) -> None:
         self._live.pop(episode.alert.fingerprint, None)
+        self._ending.pop(episode.id, None)
         for table, key in self._places(episode):
             entries = table.get(key)
             if entries is not None and entries.pop(episode.id, None) is not None and not entries:
@@ -200,6 +241,8 @@ class Ledger:
     def _places(self, episode: Episode) -> Iterator[tuple[dict[str, dict[str, Episode]], str]]:
         node = episode.alert.node
         yield self._bases, base_of(node)
+        if episode.alert.worker:
+            yield self._at_workers, base_of(node)
         if episode.state == "pending":
             for key in (node, f"base {base_of(node)}", *self.keys_of(episode.alert)):
                 yield self._pending, key
@@ -208,11 +251,13 @@ class Ledger:
             yield self._carriers, f"base {base_of(node)}"
         if episode.state == "sent":
             yield self._carriers, f"sent {base_of(node)}"
-            for key in self.keys_of(episode.alert):
+            for key in (*self.keys_of(episode.alert), *([f"heir {episode.outlived}"] if episode.outlived else ())):
                 yield self._carriers, key
         if episode.state == "suppressed":
             yield self._children, episode.reason.cause
             yield self._members, episode.reason.root
+            if not episode.is_over:
+                yield self._firing, episode.reason.root
 
 
 def _order(episode: Episode) -> int:

@@ -12,10 +12,18 @@ from collections.abc import Iterable, Sequence
 from streamgauge.anomaly.suppression.arrivals import Arrival, arrival_order, arrive
 from streamgauge.anomaly.suppression.episodes import NEVER, STALE, Episode, notification_id
 from streamgauge.anomaly.suppression.ledger import Ledger
-from streamgauge.anomaly.suppression.relations import explains, is_silenced, is_wide, rank
+from streamgauge.anomaly.suppression.relations import explains, is_silenced, is_wide, may_hide, rank
 from streamgauge.anomaly.suppression.stages import Verdict, aftermath, group, judge, under_cause
 from streamgauge.anomaly.suppression.topology import base_of
-from streamgauge.anomaly.suppression.transitions import FLAPS, Told, close, fold, schedule, settle
+from streamgauge.anomaly.suppression.transitions import (
+    FLAPS,
+    Told,
+    close,
+    fold,
+    hand_over,
+    schedule,
+    settle,
+)
 from streamgauge.anomaly.suppression.wording import duration
 from streamgauge.anomaly.types import Notification, Reason
 
@@ -39,14 +47,14 @@ def advance(ledger: Ledger, arrivals: Sequence[Arrival], until: float) -> None:
 def _step(ledger: Ledger, fresh: list[Episode], now: float, until: float) -> None:
     told: Told = []
     due = ledger.take_due(now)
-    for episode in sorted(due, key=lambda item: (item.state != "suppressed", item.order)):
-        if _is_done(episode, now):
-            close(ledger, episode, now, told)
+    heirs, left = _over(ledger, due, now, told)
     open_ = {item.id: item for item in due if item.id in ledger.episodes and item.due <= now}
-    undecided = {item.id: item for item in (*fresh, *open_.values()) if item.state in ("pending", "silenced")}
+    undecided = {item.id: item for item in (*fresh, *heirs, *open_.values()) if item.state in ("pending", "silenced")}
     for episode in _by_rank(ledger, undecided.values()):
         if episode.state in ("pending", "silenced"):
             _decide(ledger, episode, now, told)
+    for root in left:
+        close(ledger, root, now, told)
     for episode in open_.values():
         if episode.state == "sent" and episode.due <= now:
             _again(ledger, episode, now, until, told)
@@ -57,9 +65,34 @@ def _step(ledger: Ledger, fresh: list[Episode], now: float, until: float) -> Non
         _tell(ledger, episode, status, reason, now)
 
 
+def _over(
+    ledger: Ledger, due: list[Episode], now: float, told: Told
+) -> tuple[list[Episode], list[Episode]]:
+    """Close what stayed over; what fires beneath such a root is released (first), and the root (second) closed last.
+
+    So nobody is told that an incident is over before what is left of it was told or folded elsewhere.
+    """
+    heirs: list[Episode] = []
+    left: list[Episode] = []
+    for episode in sorted(due, key=lambda item: (item.state != "suppressed", item.order)):
+        if episode.id not in ledger.episodes or not _is_done(episode, now):
+            continue
+        if episode.state == "sent" and (released := hand_over(ledger, episode, now)):
+            heirs += released
+            left.append(episode)
+        else:
+            close(ledger, episode, now, told)
+    return heirs, left
+
+
 def _decide(ledger: Ledger, episode: Episode, now: float, told: Told) -> None:
-    if episode.is_over and not _is_sticky(episode) and episode.due <= now and episode.state == "pending":
-        close(ledger, episode, now, told)
+    if episode.is_over and episode.due <= now and episode.state == "pending" and not _is_worth_telling(ledger, episode):
+        back_until = (episode.ended or 0.0) + min(ledger.waits.clear_hold, ledger.waits.max_wait)
+        if now >= back_until or episode.outlived:
+            close(ledger, episode, now, told)
+        else:
+            episode.due = back_until
+            ledger.arm(episode)
         return
     verdict = under_cause(ledger, episode) if _may_fold(ledger, episode) else None
     verdict = verdict or (group(ledger, episode, now) if now < episode.hold else None) or judge(ledger, episode, now)
@@ -91,9 +124,10 @@ def _send(
 ) -> None:
     episode.notification, episode.told = notification_id(episode.id, "firing"), now
     for node, way in ledger.graph.effects(episode.alert.node).items():
-        for root in ledger.carriers(node):
+        for root in ledger.carriers(node, episode.alert.start - 2 * ledger.waits.tolerance):
             is_apart = base_of(node) != base_of(episode.alert.node)
-            if root.state == "sent" and is_apart and explains(episode, root, way, ledger.waits):
+            is_less = may_hide(ledger, episode, root)
+            if root.state == "sent" and is_apart and is_less and explains(ledger, episode, root, way):
                 root.explained = episode.id
                 episode.grouped.append(root.alert)
                 schedule(ledger, root)
@@ -155,9 +189,19 @@ def _tell(ledger: Ledger, episode: Episode, status: str, reason: Reason, now: fl
     )
 
 
-def _is_sticky(episode: Episode) -> bool:
-    """Told although it is over: a hard fact happened; what flaps is not cleared by being down when its turn comes."""
-    return not episode.outlived and (episode.kind == "fact" or episode.flaps >= FLAPS)
+def _is_worth_telling(ledger: Ledger, episode: Episode) -> bool:
+    """Told although it is over: a hard fact happened, it comes and goes, or something waits that follows from it."""
+    if episode.outlived:
+        return False
+    if episode.kind == "fact" or episode.flaps >= FLAPS:
+        return True
+    effects = ledger.graph.effects(episode.alert.node)
+    return any(
+        not other.is_over and explains(ledger, episode, other, way) and may_hide(ledger, episode, other)
+        for node, way in effects.items()
+        if base_of(node) != base_of(episode.alert.node)
+        for other in ledger.pending(node)
+    )
 
 
 def _is_done(episode: Episode, now: float) -> bool:
@@ -170,6 +214,8 @@ def _may_fold(ledger: Ledger, episode: Episode) -> bool:
 
 def _by_rank(ledger: Ledger, episodes: Iterable[Episode]) -> list[Episode]:
     items = list(episodes)
+    if len(items) < 2:
+        return items
     wide = {base: is_wide(ledger, base) for base in {base_of(item.alert.node) for item in items}}
     return sorted(items, key=lambda item: rank(ledger, item, wide))
 

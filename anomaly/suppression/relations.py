@@ -1,11 +1,10 @@
 """Who may explain, hide or lead whom.
 
-A cause *explains* an effect (`explains`) when there is a path of at most `max_hops` edges, the cause did not begin
-after the effect was found, and the effect began within the path's delay of the cause's onset or of its end: effects
-follow a change of their cause. An onset lies between the start of the first anomalous window and the moment it was
-found; for alerts that are found when they begin this is the plain rule `b.start <= a.start + hops x delay +
-tolerance`. Only a root that was *sent* and is still open suppresses, so nothing unsent, inhibited or silenced ever
-hides anything.
+A cause *explains* an effect (`explains`) when there is a path of at most `max_hops` edges along which the one's metric
+can move the other's, the cause did not begin after the effect, and the effect began within the path's delay of the
+cause's onset: `b.start <= a.start + hops x delay + tolerance`, where the onset of what a long window found lies
+anywhere in that window. Only a root that was *sent* and is still open suppresses, so nothing unsent, inhibited or
+silenced ever hides anything. What follows from the *end* of a cause is held for a bounded time, never folded.
 
 One entity at the job and at its workers is one thing: such alerts are never cause and effect of each other, they are
 grouped, and `rank` says which of them leads.
@@ -25,19 +24,46 @@ from streamgauge.anomaly.types import Alert, Matcher, Silence
 FACT: Final = 1e9  # the score of what is certain
 
 
-def explains(cause: Episode, effect: Episode, way: Way, waits: Waits) -> bool:
-    """Whether `effect` may follow from `cause` by its times; see the module's text."""
-    a, b = cause.alert, effect.alert
+def explains(ledger: Ledger, cause: Episode, effect: Episode, way: Way) -> bool:
+    """Whether `effect` may follow from `cause` by its metric and its times; see the module's text."""
+    a, b, waits = cause.alert, effect.alert, ledger.waits
     reach = way.delay + waits.tolerance
-    if a.start > b.arrival + waits.tolerance:
+    if a.start > latest_onset(effect, waits) + waits.tolerance:
         return False
-    if b.start <= a.arrival + reach:
-        return True
-    return a.end is not None and cause.ended is not None and b.start <= max(a.end, cause.ended) + reach
+    return b.start <= latest_onset(cause, waits) + reach and ledger.graph.can_move(way, a.metric, b.metric)
+
+
+def follows_end(ledger: Ledger, cause: Episode, effect: Episode, way: Way) -> bool:
+    """Whether `effect` may follow from the *end* of a cause that is over: such as a burst after a stall."""
+    a, b, waits = cause.alert, effect.alert, ledger.waits
+    if a.end is None or not ledger.graph.can_move(way, a.metric, b.metric):
+        return False
+    return a.end - waits.tolerance <= latest_onset(effect, waits) and b.start <= a.end + way.delay + waits.tolerance
+
+
+def latest_onset(episode: Episode, waits: Waits) -> float:
+    """The latest time at which it can have begun: its start, or, found by a window longer than that, the window's end.
+
+    What it took to find it is in `tolerance` and in the delay of a hop already.
+    """
+    return episode.alert.start + max(0.0, episode.blur - waits.tolerance - waits.hop_delay)
+
+
+def coincided_since(episode: Episode, waits: Waits) -> float:
+    """Since when at least what coincides with an episode is known, clocks apart by `tolerance`."""
+    return episode.alert.start - waits.group - waits.tolerance
+
+
+def coincide(one: Episode, other: Episode, waits: Waits) -> bool:
+    """Whether two began within `group` of each other, as far as it is known when they began."""
+    return (
+        one.alert.start <= latest_onset(other, waits) + waits.group
+        and other.alert.start <= latest_onset(one, waits) + waits.group
+    )
 
 
 def may_hide(ledger: Ledger, root: Episode, episode: Episode) -> bool:
-    """A ticket does not hide a page, and trouble at one worker does not hide what most workers show."""
+    """Nothing hides what is graver, and trouble at one worker does not hide what most workers show."""
     one, other = root.alert, episode.alert
     if LEVEL[one.severity] < LEVEL[other.severity]:
         return False
@@ -76,6 +102,8 @@ def is_wide(ledger: Ledger, base: str) -> bool:
     It does when it is common to most workers; or when the job's own deviation is larger than that of any worker: pooled
     evidence grows with what all share and shrinks with what one does alone.
     """
+    if not ledger.is_at_workers(base):
+        return True
     worst: dict[str, float] = {}
     for episode in ledger.at_base(base):
         worker = episode.alert.worker
@@ -93,10 +121,9 @@ def rank(ledger: Ledger, episode: Episode, wide: Mapping[str, bool]) -> tuple[ob
     alert = episode.alert
     is_led = (alert.worker == "") != wide.get(base_of(alert.node), False)
     is_blurred = episode.blur > ledger.waits.tolerance + ledger.waits.hop_delay
-    severity = (-LEVEL[alert.severity], alert.severity != "page-now")
     return (
-        not episode.carries, *ledger.graph.depth(alert.node), is_led, *severity, is_blurred, alert.start, -alert.score,
-        alert.node, alert.metric, episode.id,
+        not episode.carries, *ledger.graph.depth(alert.node), is_led, -LEVEL[alert.severity], is_blurred, alert.start,
+        -alert.score, alert.node, alert.metric, episode.id,
     )  # fmt: skip
 
 

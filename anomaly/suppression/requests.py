@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamgauge.anomaly.suppression.episodes import notification_id
 from streamgauge.anomaly.suppression.ledger import Ledger
-from streamgauge.anomaly.suppression.transitions import hand_on, release, schedule
+from streamgauge.anomaly.suppression.transitions import free, release, schedule
 from streamgauge.anomaly.types import Ack, Reason, Silence, Unsuppress
 
 
@@ -30,11 +30,10 @@ def unsuppress(ledger: Ledger, request: Unsuppress, now: float) -> None:
     episode = ledger.episodes.get(request.episode)
     if episode is None or episode.state not in ("suppressed", "silenced", "pending"):
         return
-    hand_on(ledger, episode)
     episode.is_forced = True
     text = f"asked for by {request.author or 'somebody'}"
     reason = Reason(decision="unsuppressed", text=text, topology=ledger.graph.revision)
-    ledger.move(episode, "pending", reason, now, due=now)
+    free(ledger, episode, reason, now, now)
 
 
 def reconsider(ledger: Ledger, now: float) -> None:

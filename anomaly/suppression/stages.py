@@ -6,12 +6,23 @@ is sent. Stages change nothing; `streamgauge.anomaly.suppression.lifecycle` appl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple
 
 from streamgauge.anomaly.suppression.episodes import NEVER, Episode, State
 from streamgauge.anomaly.suppression.ledger import Ledger
-from streamgauge.anomaly.suppression.relations import crosses, explains, is_kin, is_silenced, is_wide, may_hide, rank
+from streamgauge.anomaly.suppression.relations import (
+    coincide,
+    coincided_since,
+    crosses,
+    explains,
+    follows_end,
+    is_kin,
+    is_silenced,
+    is_wide,
+    may_hide,
+    rank,
+)
 from streamgauge.anomaly.suppression.topology import Way, base_of
 from streamgauge.anomaly.suppression.wording import duration, lag, place
 from streamgauge.anomaly.types import Alert, Reason
@@ -67,20 +78,42 @@ def silence(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
 
 
 def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
-    """Into the open incident of the same entity, or of the same worker or source within `group` of its onset or end."""
+    """Into the open incident of the same entity, or of the same worker or source within `group` of its onset."""
     if episode.is_forced:
         return None
-    base = base_of(episode.alert.node)
-    for other in (*ledger.carriers(f"sent {base}"), *ledger.carriers(f"base {base}")):
-        root = ledger.root_of(other)
-        if root is not None and may_hide(ledger, root, episode) and _is_one(root.alert, other.alert, episode.alert):
-            return _folded(ledger, other, root, episode, "the same entity")
+    found = _left_behind(ledger, episode) or _same_entity(ledger, episode)
+    if found is not None:
+        return found
     if not ledger.graph.knows(episode.alert.node):
         return None
     for key in ledger.keys_of(episode.alert):
-        for root in ledger.carriers(key):
-            if root.state == "sent" and may_hide(ledger, root, episode) and _is_near(ledger, root, episode, key):
+        for root in ledger.carriers(key, coincided_since(episode, ledger.waits)):
+            is_other = root.id != episode.outlived
+            if is_other and may_hide(ledger, root, episode) and _is_near(ledger, root, episode, key):
                 return _folded(ledger, root, root, episode, f"the same {key}" if key.startswith("worker") else key)
+    return None
+
+
+def _left_behind(ledger: Ledger, episode: Episode) -> Verdict | None:
+    """Under another that outlived the same root: what is left of one incident is told once."""
+    if not episode.outlived:
+        return None
+    causes = ledger.graph.causes(episode.alert.node)
+    for heir in ledger.carriers(f"heir {episode.outlived}"):
+        if heir.alert.node in causes and may_hide(ledger, heir, episode):
+            return _folded(ledger, heir, heir, episode, "left of the same incident")
+    return None
+
+
+def _same_entity(ledger: Ledger, episode: Episode) -> Verdict | None:
+    base = base_of(episode.alert.node)
+    since = coincided_since(episode, ledger.waits)
+    for other in (*ledger.carriers(f"sent {base}", since), *ledger.carriers(f"base {base}", since)):
+        root = ledger.root_of(other)
+        if root is None or root.id == episode.outlived or not may_hide(ledger, root, episode):
+            continue
+        if coincide(other, episode, ledger.waits) and _is_one(root.alert, other.alert, episode.alert):
+            return _folded(ledger, other, root, episode, "the same entity")
     return None
 
 
@@ -108,13 +141,14 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
     causes = ledger.graph.causes(episode.alert.node)
     found = [
         (way.hops, abs(episode.alert.start - cause.alert.start), -cause.alert.score, cause.id, cause, root)
-        for node, way in _apart(causes, episode)
-        for cause in ledger.carriers(node)
+        for node, way in ledger.graph.causes_elsewhere(episode.alert.node)
+        for cause in ledger.carriers(node, episode.alert.start - way.delay - 2 * ledger.waits.tolerance)
         if (root := ledger.root_of(cause)) is not None
         and root is not episode
+        and root.id != episode.outlived
         and may_hide(ledger, root, episode)
         and not crosses((*_path_to(cause), *way.path))
-        and explains(cause, episode, way, ledger.waits)
+        and explains(ledger, cause, episode, way)
     ]
     if not found:
         return None
@@ -129,22 +163,19 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
     return Verdict("suppressed", _reason(ledger, "inhibited", text, cause.id, root.id, path, gap))
 
 
-def _apart(causes: Mapping[str, Way], episode: Episode) -> Iterator[tuple[str, Way]]:
-    base = base_of(episode.alert.node)
-    return ((node, way) for node, way in causes.items() if base_of(node) != base)
-
-
 def _behind_rival(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
     """Held for the decision on an undecided alert upstream, never beyond `max_wait`."""
     limit = episode.since + ledger.waits.max_wait
+    if now >= limit or episode.alert.severity == "page-now":
+        return None
     rivals = [
         rival
-        for node, way in _apart(ledger.graph.causes(episode.alert.node), episode)
+        for node, way in ledger.graph.causes_elsewhere(episode.alert.node)
         for rival in ledger.pending(node)
-        if rival.due > now and may_hide(ledger, rival, episode) and explains(rival, episode, way, ledger.waits)
+        if rival.due > now and may_hide(ledger, rival, episode) and explains(ledger, rival, episode, way)
         and (not ledger.graph.is_cyclic(node, episode.alert.node) or _leads(ledger, rival, episode))
     ]  # fmt: skip
-    if not rivals or now >= limit or episode.alert.severity == "page-now":
+    if not rivals:
         return None
     first = min(rivals, key=lambda rival: (rival.due, rival.id))
     return Verdict("pending", _waiting(ledger, f"waits for {place(first.alert.node)}"), min(first.due, limit))
@@ -155,19 +186,29 @@ def _in_aftermath(ledger: Ledger, episode: Episode, now: float) -> Verdict | Non
     alert, waits = episode.alert, ledger.waits
     if episode.outlived or alert.severity == "page-now":
         return None
-    causes = ledger.graph.causes(alert.node)
-    for root in reversed(ledger.recent):
-        if alert.arrival >= aftermath(ledger, root):
-            continue
-        way = causes.get(root.alert.node, Way((root.alert.node,), 0.0))
-        is_apart = way.hops > 0 and base_of(alert.node) != base_of(root.alert.node)
-        is_effect = is_apart and explains(root, episode, way, waits)
-        is_same = is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
-        if may_hide(ledger, root, episode) and (is_effect or is_same):
-            until = alert.arrival + waits.recover + way.hops * waits.hop_delay + episode.blur
+    until = alert.arrival + waits.recover
+    if now >= until:
+        return None
+    for root in _just_over(ledger, episode):
+        if may_hide(ledger, root, episode):
             text = f"after {place(root.alert.node)}, which is over; it gets {duration(until - now)} to end too"
-            return Verdict("pending", _waiting(ledger, text, root.id), until) if until > now else None
+            return Verdict("pending", _waiting(ledger, text, root.id), until)
     return None
+
+
+def _just_over(ledger: Ledger, episode: Episode) -> Iterator[Episode]:
+    """Told roots that are over, closed by now or not, whose end the episode may follow from."""
+    alert = episode.alert
+    causes, base = ledger.graph.causes(alert.node), base_of(alert.node)
+    for root in (*ledger.ending(), *reversed(ledger.recent)):
+        way, is_here = causes.get(root.alert.node), base_of(root.alert.node) == base
+        is_same = is_here and is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
+        if is_same:
+            way = Way((alert.node,), 0.0)
+        elif is_here:
+            continue
+        if way is not None and follows_end(ledger, root, episode, way):
+            yield root
 
 
 def aftermath(ledger: Ledger, root: Episode) -> float:
@@ -188,15 +229,16 @@ def _is_one(root: Alert, other: Alert, alert: Alert) -> bool:
 
 
 def _is_near(ledger: Ledger, root: Episode, episode: Episode, key: str) -> bool:
-    """Within `group` of the root's onset or end, and not upstream of it."""
+    """Begun within `group` of the root, not upstream of it, and nothing that the root cannot move."""
     one, other = root.alert, episode.alert
     if one.node in ledger.graph.effects(other.node) and base_of(one.node) != base_of(other.node):
         return False
     if not key.startswith("worker") and one.worker and other.worker and one.worker != other.worker:
         return False
-    last = one.arrival if root.ended is None else max(one.arrival, root.ended)
-    within = ledger.waits.group
-    return other.arrival <= one.arrival + within or (root.is_over and other.arrival <= last + within)
+    way = ledger.graph.effects(one.node).get(other.node)
+    if way is not None and not ledger.graph.can_move(way, one.metric, other.metric):
+        return False
+    return coincide(root, episode, ledger.waits)
 
 
 def _folded(ledger: Ledger, cause: Episode, root: Episode, episode: Episode, tie: str) -> Verdict:

@@ -10,19 +10,26 @@ goes from a cause to an effect. Three rules bound a path, so that one spurious e
 
 A weak edge (weight below `FIRM`) explains its direct effect only: it is no part of a longer path and of no order.
 
+An edge may say which metrics of its cause move which metrics of its effect (`Edge.cause_metrics`, `effect_metrics`): a
+null feature moves a loss but stops no worker. `can_move` follows that along a path.
+
 Cost: a search visits what is within `max_hops`, once a node and topology; 1,000 nodes with 1,740 edges take about 10 ms
 to build.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from streamgauge.anomaly.types import Topology
+import msgspec
+
+from streamgauge.anomaly.types import Edge, Topology
 
 LARGEST_CYCLE: Final = 20
 FIRM: Final = 0.5
+_Move = tuple[tuple[str, ...], tuple[str, ...]]  # metrics of the cause, metrics of the effect
 _Edge = tuple[str, float, bool]  # the other end, the delay, whether it is firm
 
 
@@ -71,9 +78,13 @@ class Graph:
     def __init__(self, topology: Topology, *, max_hops: int, hop_delay: float) -> None:
         self.topology, self.revision = topology, topology.revision
         self._max_hops = max_hops
-        edges = sorted(set(topology.edges), key=lambda edge: (edge.cause, edge.effect, edge.delay, edge.weight))
+        edges = sorted(set(topology.edges), key=_longest_first)
         self.nodes = frozenset(topology.nodes) | {edge.cause for edge in edges} | {edge.effect for edge in edges}
         self.workers = tuple(sorted({worker_of(node) for node in self.nodes} - {""}))
+        self._moves: dict[tuple[str, str], list[_Move]] = {}
+        for edge in edges:
+            self._moves.setdefault((edge.cause, edge.effect), []).append((edge.cause_metrics, edge.effect_metrics))
+        self._moves = {pair: moves for pair, moves in self._moves.items() if ((), ()) not in moves}
         self._down: dict[str, list[_Edge]] = {}
         self._up: dict[str, list[_Edge]] = {}
         for edge in edges:
@@ -84,7 +95,11 @@ class Graph:
         self._cycle = components(self.nodes, firm)
         self._sizes = _sizes(self._cycle)
         self._depth = self._depths(firm)
+        self._watched = frozenset(topology.watched)
+        self._origins: dict[str, tuple[str, ...]] = {}
         self._causes: dict[str, Mapping[str, Way]] = {}
+        self._elsewhere: dict[str, tuple[tuple[str, Way], ...]] = {}
+        self._tops: dict[str, bool] = {}
         self._effects: dict[str, Mapping[str, Way]] = {}
 
     def knows(self, node: str) -> bool:
@@ -97,18 +112,39 @@ class Graph:
             self._causes[node] = self._search(node, self._up, upwards=True)
         return self._causes[node]
 
+    def causes_elsewhere(self, node: str) -> tuple[tuple[str, Way], ...]:
+        """Those of them that are not the same place seen at the job or at another worker."""
+        if node not in self._elsewhere:
+            base = base_of(node)
+            self._elsewhere[node] = tuple(item for item in self.causes(node).items() if base_of(item[0]) != base)
+        return self._elsewhere[node]
+
     def effects(self, node: str) -> Mapping[str, Way]:
         """Everything downstream within `max_hops`, nearest first, with the way from here to there."""
         if node not in self._effects:
             self._effects[node] = self._search(node, self._down, upwards=False)
         return self._effects[node]
 
+    def can_move(self, way: Way, cause: str, effect: str) -> bool:
+        """Whether a metric of a way's first node can move a metric of its last one."""
+        reached: list[tuple[str, ...]] = [(cause,)]
+        is_first = True
+        for pair in itertools.pairwise(way.path):
+            moves = self._moves.get(pair)
+            if moves is None:
+                reached, is_first = [()], False
+                continue
+            meets = _admits if is_first else overlap
+            reached = [after for before, after in moves if any(meets(before, names) for names in reached)]
+            is_first = False
+        return any(admits(names, effect) for names in reached)
+
     def is_top(self, node: str) -> bool:
         """Whether nothing firm but the same place seen elsewhere lies upstream: no use to wait for a cause."""
-        base = base_of(node)
-        weak = {cause for cause, _, is_firm in self._up.get(node, ()) if not is_firm}
-        others = ((cause, way) for cause, way in self.causes(node).items() if base_of(cause) != base)
-        return all(way.hops == 1 and cause in weak for cause, way in others)
+        if node not in self._tops:
+            weak = {cause for cause, _, is_firm in self._up.get(node, ()) if not is_firm}
+            self._tops[node] = all(way.hops == 1 and cause in weak for cause, way in self.causes_elsewhere(node))
+        return self._tops[node]
 
     def depth(self, node: str) -> tuple[int, int]:
         """A place in an order in which causes stand before effects; all workers' nodes of one base stand together.
@@ -121,9 +157,12 @@ class Graph:
         """Whether each of two nodes is upstream of the other."""
         return one != other and one in self._cycle and self._cycle[one] == self._cycle.get(other)
 
-    def source(self, base: str) -> str:
-        """The source that a feature comes from, `""` if none is known."""
-        return next((cause for cause, _, _ in self._up.get(base, ()) if cause.startswith("source:")), "")
+    def origins(self, base: str) -> tuple[str, ...]:
+        """Direct causes that nothing watches, such as a source: what they break begins together and names no root."""
+        if base not in self._origins:
+            causes = [cause for cause, _, is_firm in self._up.get(base, ()) if is_firm and cause not in self._watched]
+            self._origins[base] = tuple(dict.fromkeys(causes))
+        return self._origins[base]
 
     def _search(self, start: str, edges: Mapping[str, Sequence[_Edge]], *, upwards: bool) -> dict[str, Way]:
         found: dict[str, Way] = {}
@@ -163,6 +202,44 @@ class Graph:
             node: (outer[group[base_of(node)]], inner[self._cycle[node]] if sizes[group[base_of(node)]] > 1 else 0)
             for node in self.nodes
         }
+
+
+def _longest_first(edge: Edge) -> tuple[object, ...]:
+    """Of two edges between the same places that with the longer delay counts."""
+    return (edge.cause, edge.effect, -edge.delay, *msgspec.structs.astuple(edge))
+
+
+def admits(patterns: Sequence[str], metric: str) -> bool:
+    """Whether a metric is among those that patterns stand for.
+
+    >>> admits(("loss", "auc"), "loss"), admits(("!volume",), "loss"), admits(("!volume",), "volume"), admits((), "auc")
+    (True, True, False, True)
+    """
+    without = tuple(pattern[1:] for pattern in patterns if pattern.startswith("!"))
+    wanted = tuple(pattern for pattern in patterns if not pattern.startswith("!"))
+    return not metric.startswith(without) and (not wanted or metric.startswith(wanted))
+
+
+def overlap(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether some metric may be among both.
+
+    >>> overlap(("loss",), ("!volume",)), overlap(("volume",), ("!volume",)), overlap(("loss",), ("auc",))
+    (True, False, False)
+    """
+    wanted = [pattern for pattern in (*one, *other) if not pattern.startswith("!")]
+    return not wanted or any(_may_admit(one, name) and _may_admit(other, name) for name in wanted)
+
+
+def _may_admit(patterns: Sequence[str], prefix: str) -> bool:
+    """Whether a metric that begins so may be among those that patterns stand for."""
+    without = tuple(pattern[1:] for pattern in patterns if pattern.startswith("!"))
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    is_wanted = not wanted or any(prefix.startswith(name) or name.startswith(prefix) for name in wanted)
+    return is_wanted and not prefix.startswith(without)
+
+
+def _admits(patterns: Sequence[str], names: Sequence[str]) -> bool:
+    return admits(patterns, names[0])
 
 
 def components(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:

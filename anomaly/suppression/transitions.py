@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from streamgauge.anomaly.suppression.episodes import ENDED, LISTED, NEVER, Episode
 from streamgauge.anomaly.suppression.ledger import Ledger
-from streamgauge.anomaly.suppression.stages import Verdict, under_cause
+from streamgauge.anomaly.suppression.stages import Verdict
 from streamgauge.anomaly.suppression.wording import place
 from streamgauge.anomaly.types import Reason, Suppressed
 
 FLAPS: Final = 3  # returns after which an alert flaps: told even while it is down, held open for longer
 FLAP_HOLD: Final = 4.0  # times `clear_hold`
+SHOWN_HEIRS: Final = 5
 Told = list[tuple[Episode, str, Reason]]  # what is to be told when all of one time is decided: whom, status, why
 
 
@@ -23,6 +22,8 @@ def fold(ledger: Ledger, episode: Episode, verdict: Verdict, now: float) -> None
     ledger.move(episode, "suppressed", verdict.reason, now)
     settle(ledger, episode, now)
     root = ledger.episodes[verdict.reason.root]
+    if root.is_over and not episode.is_over:
+        settle(ledger, root, now)
     root.folded_count += 1
     root.untold += 1
     if len(root.folded) < LISTED:
@@ -31,17 +32,10 @@ def fold(ledger: Ledger, episode: Episode, verdict: Verdict, now: float) -> None
 
 
 def close(ledger: Ledger, episode: Episode, now: float, told: Told) -> None:
-    """An episode is over for good: what was told is told to be over, and what hung on it is released."""
+    """An episode is over for good: what was told is told to be over, and what is left of it is closed with it."""
     if not episode.is_over:
-        episode.alert = msgspec.structs.replace(episode.alert, end=episode.seen)
-        episode.ended = now
-    state = episode.state
-    text = "over" if state != "pending" else "over before it was told"
-    old = episode.reason
-    reason = Reason(
-        decision="resolved", text=text, cause=old.cause, root=old.root or episode.outlived, path=old.path, gap=old.gap,
-        topology=ledger.graph.revision,
-    )  # fmt: skip
+        ledger.set_end(episode, episode.seen, now)
+    state, reason = episode.state, _end_reason(ledger, episode)
     ledger.say(episode, now, "cleared", reason)
     if state == "suppressed":
         hand_on(ledger, episode)
@@ -57,24 +51,48 @@ def close(ledger: Ledger, episode: Episode, now: float, told: Told) -> None:
             other.explained = ""
             schedule(ledger, other)
     for member in ledger.members(episode):
-        if member.is_over:
-            close(ledger, member, now, told)
-    for member in ledger.members(episode):
-        hops = max(1, len(member.reason.path) - 1)
-        hold = now + ledger.waits.recover + hops * ledger.waits.hop_delay + member.blur
-        release(ledger, member, now, hold, f"{place(episode.alert.node)} is over", episode.id)
+        close(ledger, member, now, told)
+
+
+def _end_reason(ledger: Ledger, episode: Episode) -> Reason:
+    old = episode.reason
+    text, decision = "over" if episode.state != "pending" else "over before it was told", "resolved"
+    left = [heir for name in episode.heirs if (heir := ledger.episodes.get(name)) is not None and not heir.is_over]
+    if left:
+        names = list(dict.fromkeys(place(heir.alert.node) for heir in left))
+        more = f" and {len(names) - SHOWN_HEIRS} more" if len(names) > SHOWN_HEIRS else ""
+        text = f"{place(episode.alert.node)} is over; still: {', '.join(names[:SHOWN_HEIRS])}{more}"
+        decision = "handed over"
+    return Reason(
+        decision=decision, text=text, cause=old.cause, root=old.root or episode.outlived, path=old.path, gap=old.gap,  # type: ignore[arg-type]
+        topology=ledger.graph.revision,
+    )  # fmt: skip
+
+
+def hand_over(ledger: Ledger, root: Episode, now: float) -> list[Episode]:
+    """A root is over and what still fires beneath it had its time: released, to be told or folded under another."""
+    heirs = ledger.firing_members(root)
+    for heir in heirs:
+        release(ledger, heir, now, now, f"{place(root.alert.node)} is over", root.id)
+    root.heirs += [heir.id for heir in heirs]
+    return heirs
 
 
 def release(ledger: Ledger, episode: Episode, now: float, hold: float, text: str, root: str = "") -> None:
-    """A suppressed alert without its root: under another one that explains it, else held, then told."""
-    hand_on(ledger, episode)
+    """A suppressed alert is taken from its root: judged again at `hold`."""
     reason = Reason(decision="waiting", text=text, cause=root, root=root, topology=ledger.graph.revision)
     episode.outlived, episode.hold = root, hold
-    ledger.move(episode, "pending", reason, now, due=hold)
+    free(ledger, episode, reason, now, hold)
+
+
+def free(ledger: Ledger, episode: Episode, reason: Reason, now: float, due: float) -> None:
+    """Undecided again: what hung on it hangs on its own cause, and the root it leaves no longer waits for it."""
+    hand_on(ledger, episode)
+    root = ledger.root_of(episode) if episode.state == "suppressed" else None
+    ledger.move(episode, "pending", reason, now, due=due)
     settle(ledger, episode, now)
-    verdict = under_cause(ledger, episode)
-    if verdict is not None:
-        fold(ledger, episode, verdict, now)
+    if root is not None and root.is_over:
+        settle(ledger, root, now)
 
 
 def hand_on(ledger: Ledger, episode: Episode) -> None:
@@ -97,11 +115,22 @@ def schedule(ledger: Ledger, root: Episode) -> None:
 
 
 def settle(ledger: Ledger, episode: Episode, now: float) -> None:
-    """An episode that is over and decided is closed when it stayed over for long enough."""
+    """An episode that is over and decided is closed when it stayed over for long enough.
+
+    A root waits for what still fires beneath it: it gets `recover` to end too, then it is handed over.
+    """
     is_closing = episode.ended is not None and episode.state != "pending"
-    episode.close = max(now, (episode.ended or 0.0) + held_open(ledger, episode)) if is_closing else NEVER
+    episode.close = NEVER
+    if is_closing:
+        episode.close = max(now, (episode.ended or 0.0) + held_open(ledger, episode) + _lingering(ledger, episode))
     if episode.id in ledger.episodes:
         ledger.arm(episode)
+
+
+def _lingering(ledger: Ledger, episode: Episode) -> float:
+    if episode.state == "suppressed":
+        return 0.0
+    return ledger.waits.recover if episode.state == "sent" and ledger.is_firing(episode) else 0.0
 
 
 def held_open(ledger: Ledger, episode: Episode) -> float:

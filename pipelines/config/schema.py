@@ -68,13 +68,13 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long the pager waits and what it folds; seconds of the pager's clock."""
 
     grace: float = 45.0  # an alert whose node has something upstream waits this long for a root to show
-    max_wait: float = 300.0  # never longer than this
-    tolerance: float = 20.0  # clock skew plus detector lag
-    hop_delay: float = 40.0  # an effect follows its cause within hops x this + tolerance
+    max_wait: float = 90.0  # never longer than this
+    tolerance: float = 5.0  # how far clocks may be apart
+    hop_delay: float = 30.0  # an effect follows its cause within hops x this + tolerance
     max_hops: int = 2  # edges of the topology from a cause to its effect
-    clear_hold: float = 300.0  # a re-fire within this continues the episode
-    recover: float = 300.0  # after its cause ended, a suppressed alert gets this long to end too
-    group: float = 300.0  # alerts of the same entity or worker within this go into one notification
+    clear_hold: float = 90.0  # a re-fire within this continues the episode
+    recover: float = 50.0  # after its cause is over, a suppressed alert gets this long to end too
+    group: float = 20.0  # alerts of one entity or worker that begin within this of each other are one incident
     repeat: float = 4 * HOUR  # a firing notification is repeated after this, 0: never
     digest: float = 4 * HOUR  # whatever is suppressed is shown again at least this often
 

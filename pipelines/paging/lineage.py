@@ -7,7 +7,11 @@ At each worker `w`, and between the same places of the job as a whole:
                               +-------+--> prediction    +--> model --> prediction
     produce --> samples, labels, queue        queue, machine, restart --> train
     heartbeat --> watermark --> every place of the worker        heartbeat --> restart, machine, tracing
-    model ~~> restart, heartbeat, watermark   (weak: a worker that is restarted because its model broke)
+    model ~~> restart, heartbeat, watermark   (weak: a worker that dies of the non-finite numbers in its model)
+
+What is wrong with *values* (a feature's, a label's, a prediction, a loss) moves values only; what is wrong with the
+*flow* (volume, delays, rates of work, whether a worker lives: `FLOW`) moves both. So a null feature explains a loss,
+and neither a worker that stopped nor labels that do not come.
 
 Between the job and its workers: what all workers share comes down (`feature:F --> feature:F@w`, and so for samples,
 labels, model and produce), and what one worker does shows at the job (`X@w --> X`). Edges of the config are added;
@@ -17,11 +21,14 @@ longest prefix of the metric's name; what a feature shows is at the feature, wha
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import msgspec
+
 from streamgauge.anomaly.types import Anomaly, Edge, Topology, node_of
-from streamgauge.pipelines.config.schema import DAY, JobConfig
+from streamgauge.pipelines.config.schema import JobConfig
 
 PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its metrics begin with
     "heartbeat": ("heartbeat_age", "missing"),
@@ -45,11 +52,20 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its 
     "serving": ("model_age", "serving_model_age", "push_delay", "version_skew"),
 }  # fmt: skip
 _PREFIXES: Final = {prefix: place for place, prefixes in PLACES.items() for prefix in prefixes}
-_FLOW: Final = (
+FLOW: Final = (  # what the names of metrics begin with that no wrong value can move
+    "volume", "late_rate", "duplicate_rate", "sampling_rate", "produce_delay", "queue_delay", "consumer_lag",
+    "label_arrivals", "label_delay", "label_overdue", "label_expired", "label_silence", "throughput", "keep_up",
+    "train_delay", "model_age", "serving_model_age", "push_delay",
+)  # fmt: skip
+_VALUES: Final = tuple(f"!{name}" for name in FLOW)
+_DEADLY: Final = ("nonfinite", "nan")  # of a model: what a process dies of
+_HELD_PUSHES: Final = (*_DEADLY, "throughput", "keep_up", "train_delay", "skipped_updates")
+_ORDER: Final = (
     ("samples", "labels"), ("samples", "train"), ("samples", "prediction"),
     ("labels", "train"), ("labels", "model"),
     ("model", "train"), ("model", "prediction"),
-    ("train", "serving"), ("prediction", "serving"),
+)  # fmt: skip
+_FLOW: Final = (
     ("produce", "samples"), ("produce", "labels"), ("produce", "queue"),
     ("queue", "train"), ("machine", "train"), ("restart", "train"),
     ("heartbeat", "watermark"), ("heartbeat", "restart"), ("heartbeat", "machine"), ("heartbeat", "tracing"),
@@ -60,7 +76,6 @@ _BROKEN_MODEL: Final = ("restart", "heartbeat", "watermark")
 _SHARED: Final = ("samples", "labels", "model", "produce")
 _FALLS_BACK: Final = {"sample": "samples", "train": "train", "system": "heartbeat"}  # a domain's own place
 _WEAK: Final = 0.1
-_PEOPLE: Final = 7 * DAY  # a worker whose model broke is restarted when somebody gets to it
 
 
 def node(anomaly: Anomaly) -> str:
@@ -74,6 +89,7 @@ def node(anomaly: Anomaly) -> str:
     return node_of(place(anomaly.domain, anomaly.entity, anomaly.metric), anomaly.worker)
 
 
+@functools.lru_cache(maxsize=65_536)
 def place(domain: str, entity: str, metric: str) -> str:
     """The same without the worker.
 
@@ -105,23 +121,33 @@ def topology(job: JobConfig, workers: Iterable[str], *, features: Iterable[str] 
         for base in (*names, *_places()):
             edges.add(Edge(node_of(base, worker), base))
     nodes = sorted({end for edge in edges for end in (edge.cause, edge.effect)})
-    ordered = tuple(sorted(edges, key=lambda edge: (edge.cause, edge.effect, edge.delay, edge.weight)))
-    return Topology(job=job.name, revision=revision, edges=ordered, nodes=tuple(nodes))
+    ordered = tuple(sorted(edges, key=msgspec.structs.astuple))
+    watched = tuple(sorted({*PLACES, *names}))
+    return Topology(job=job.name, revision=revision, edges=ordered, nodes=tuple(nodes), watched=watched)
 
 
 def _at(worker: str, features: list[str]) -> Iterator[Edge]:
+    def edge(cause: str, effect: str, causes: tuple[str, ...] = (), effects: tuple[str, ...] = ()) -> Edge:
+        return Edge(node_of(cause, worker), node_of(effect, worker), 0.0, 1.0, causes, effects)
+
     for cause, effect in _FLOW:
-        yield Edge(node_of(cause, worker), node_of(effect, worker))
+        yield edge(cause, effect)
+    for cause, effect in _ORDER:
+        yield edge(cause, effect, FLOW)
+        yield edge(cause, effect, _VALUES, _VALUES)
+    yield edge("model", "train", _DEADLY)
+    yield edge("model", "serving", _DEADLY)
+    yield edge("train", "serving", _HELD_PUSHES)
     for feature in features:
         for effect in _FROM_FEATURE:
-            yield Edge(node_of(feature, worker), node_of(effect, worker))
-        yield Edge(node_of("watermark", worker), node_of(feature, worker))
-        yield Edge(node_of("heartbeat", worker), node_of(feature, worker))
+            yield edge(feature, effect, (), _VALUES)
+        yield edge("watermark", feature)
+        yield edge("heartbeat", feature)
     for effect in _STOPPED:
         yield Edge(node_of("watermark", worker), node_of(effect, worker))
         yield Edge(node_of("heartbeat", worker), node_of(effect, worker))
     for effect in _BROKEN_MODEL:
-        yield Edge(node_of("model", worker), node_of(effect, worker), _PEOPLE, _WEAK)
+        yield Edge(node_of("model", worker), node_of(effect, worker), 0.0, _WEAK, _DEADLY)
 
 
 def _declared(job: JobConfig, worker: str) -> Iterator[Edge]:
@@ -129,7 +155,8 @@ def _declared(job: JobConfig, worker: str) -> Iterator[Edge]:
         if "@" in edge.cause or "@" in edge.effect:
             yield edge
         else:
-            yield Edge(node_of(edge.cause, worker), node_of(edge.effect, worker), edge.delay, edge.weight)
+            ends = {"cause": node_of(edge.cause, worker), "effect": node_of(edge.effect, worker)}
+            yield msgspec.structs.replace(edge, **ends)
 
 
 def _feature(name: str) -> str:

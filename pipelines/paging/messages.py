@@ -54,10 +54,10 @@ def describe(anomaly: Anomaly) -> str:
     return f"{anomaly.metric} {_value(anomaly.metric, anomaly.value)}{expected}"
 
 
-def text(notification: Notification, timezone: str) -> str:
-    """The whole text of a notification, several lines."""
+def text(notification: Notification, timezone: str, workers: int = 0) -> str:
+    """The whole text of a notification, several lines; `workers` is how many the job has."""
     zone = zoneinfo.ZoneInfo(timezone)
-    lines = [headline(notification, timezone)]
+    lines = [headline(notification, timezone, workers)]
     if notification.status == "resolved":
         lines.append(_over(notification, zone))
         lines += _folded(notification.suppressed)
@@ -71,11 +71,26 @@ def text(notification: Notification, timezone: str) -> str:
     return "\n".join(lines)
 
 
-def headline(notification: Notification, timezone: str) -> str:
-    """The first line: job, place, what, since when."""
+def headline(notification: Notification, timezone: str, workers: int = 0) -> str:
+    """The first line: severity while it fires, job, where, what, since when."""
     zone, root = zoneinfo.ZoneInfo(timezone), notification.root
     prefix = {"firing": "", "update": "still: ", "resolved": "over: "}[notification.status]
-    return f"[{root.job}] {prefix}{place(root.node)}: {root.text} since {_clock(root.start, zone)}"
+    if notification.reason.decision == "handed over":
+        return f"[{root.job}] handed over: {notification.reason.text}"
+    return f"[{root.job}] {prefix}{_where(notification, workers)}: {root.text} since {_clock(root.start, zone)}"
+
+
+def _where(notification: Notification, workers: int) -> str:
+    """The root's place; the workers that share it, and the whole job if they are most of its workers."""
+    root = notification.root
+    base = base_of(root.node)
+    beside = {item.alert.worker for item in notification.suppressed if base_of(item.alert.node) == base} - {""}
+    shared = sorted({root.worker, *beside}) if root.worker else sorted(beside)
+    if not root.worker or len(shared) < 2:
+        return place(root.node)
+    name = base.replace(":", " ").replace("%40", "@")
+    named = ", ".join(shared[:SHOWN]) + (f" and {len(shared) - SHOWN} more" if len(shared) > SHOWN else "")
+    return f"{name} of the whole job ({named})" if 2 * len(shared) > workers else f"{name} at {named}"
 
 
 def _onset(notification: Notification, zone: datetime.tzinfo, name: str) -> str:
@@ -96,6 +111,8 @@ def _why(notification: Notification) -> str:
 def _over(notification: Notification, zone: datetime.tzinfo) -> str:
     root = notification.root
     end = root.end if root.end is not None else notification.time
+    if notification.reason.decision == "handed over":
+        return f"This part was over at {_clock(end, zone)}; what still fires was told for itself or waits."
     return f"It was over at {_clock(end, zone)}, after {duration(end - root.start)}."
 
 

@@ -149,7 +149,7 @@ class Pager:
         lifecycle.advance(ledger, [_arrival(anomaly, since, now) for anomaly in anomalies], now)
         job.clock = now
         decided, ledger.out = ledger.out, []
-        return [_output(name, record, self._config(name)) for record in decided]
+        return [_output(name, record, self._config(name), ledger.workers) for record in decided]
 
     def _use_topology(self, name: str, waiting: list[Any], now: float) -> None:
         """A declared topology holds from now on; else the built-in one grows with what is seen of the job."""
@@ -196,9 +196,9 @@ def _ask(ledger: Ledger, record: Silence | Ack | Unsuppress, now: float) -> None
         requests.unsuppress(ledger, record, now)
 
 
-def _output(name: str, record: Decision | Notification, config: JobConfig) -> Output:
+def _output(name: str, record: Decision | Notification, config: JobConfig, workers: int) -> Output:
     if isinstance(record, Notification):
-        record = msgspec.structs.replace(record, text=telling.text(record, config.timezone))
+        record = msgspec.structs.replace(record, text=telling.text(record, config.timezone, workers))
     return Output("alerts", name, outputs.encode(record))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamgauge.anomaly.suppression import lifecycle
 from streamgauge.anomaly.suppression.arrivals import Arrival
-from streamgauge.anomaly.suppression.episodes import NEVER, STALE, Episode, Snapshot, Waits
+from streamgauge.anomaly.suppression.episodes import LEVEL, NEVER, STALE, Episode, Snapshot, Waits
 from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.suppression.topology import worker_of
 from streamgauge.anomaly.types import Anomaly, Decision, Edge, Kind, Notification, Severity, Topology
@@ -103,10 +103,19 @@ def check(night: Night) -> None:
         if episode.state == "suppressed":
             root = _root(ledger, episode)
             assert root.state == "sent"  # I2
+            assert LEVEL[root.alert.severity] >= LEVEL[episode.alert.severity]
             assert episode.reason.path  # I9
             assert episode.reason.decision in ("inhibited", "grouped")
             assert ledger.graph.knows(episode.alert.node) or episode.reason.decision == "grouped"  # I12
             assert episode in ledger.members(root)
+
+
+def check_ends(night: Night, told: Sequence[Notification]) -> None:
+    """An incident is called over if nothing fired beneath it, and handed over if something did."""
+    for note in (note for note in told if note.status == "resolved"):
+        name = note.root.episode
+        heirs = [d for d in night.decisions if d.time == note.time and d.state == "pending" and d.reason.root == name]
+        assert note.reason.decision == ("handed over" if heirs else "resolved")
 
 
 def _root(ledger: Ledger, episode: Episode) -> Episode:

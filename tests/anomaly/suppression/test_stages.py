@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamgauge.anomaly.suppression import requests
+from streamgauge.anomaly.suppression.arrivals import Arrival
 from streamgauge.anomaly.suppression.episodes import STALE
 from streamgauge.anomaly.suppression.stages import STAGES
 from streamgauge.anomaly.types import Ack, Edge, Matcher, Silence, Topology, Unsuppress
@@ -75,11 +76,24 @@ def test_an_alert_that_began_well_before_its_would_be_cause_is_not_explained_by_
     assert skewed.firing() == ["a"]
 
 
-def test_effects_of_the_end_of_a_root_fold_too() -> None:
+def test_what_follows_the_end_of_a_root_is_held_for_a_time_and_told_if_it_stays() -> None:
+    def play(*more: Arrival) -> Night:
+        night = Night(CHAIN)
+        ends = [alert(500, "a", start=10, end=490), *more]
+        night.play([alert(10, "a"), alert(520, "b", start=495), *ends], until=900)
+        return night
+
+    assert play(alert(560, "b", start=495, end=555)).firing() == ["a"]
+    stays = play()
+    assert [(n.root.node, n.time) for n in stays.notifications if n.status == "firing"] == [
+        ("a", 10.0), ("b", 520 + WAITS.recover),
+    ]  # fmt: skip
+
+
+def test_what_begins_long_after_a_root_is_not_its_effect_though_the_root_ends_later() -> None:
     night = Night(CHAIN)
-    night.play([alert(10, "a"), alert(500, "a", start=10, end=490), alert(520, "b", start=495)], until=530)
-    assert night.firing() == ["a"]
-    assert night.states()["b m"] == "suppressed"
+    night.play([alert(10, "a"), alert(250, "b"), alert(400, "a", start=10, end=390)], until=500)
+    assert night.firing() == ["a", "b"]
 
 
 def test_two_nodes_on_a_cycle_page_once_at_the_first_ones_own_deadline() -> None:
@@ -129,11 +143,43 @@ def test_a_silence_matches_whole_labels(matcher: Matcher, is_held: bool) -> None
 def test_what_outlives_its_cause_pages_after_the_time_to_recover() -> None:
     night = Night(CHAIN)
     told = night.play([alert(10, "a"), alert(12, "b"), alert(100, "a", start=10, end=95)], until=600)
-    closed = 100 + WAITS.clear_hold
+    over = 100 + WAITS.clear_hold + WAITS.recover
     assert [(n.root.node, n.status, n.time) for n in told] == [
-        ("a", "firing", 10.0), ("a", "resolved", closed), ("b", "firing", closed + WAITS.recover + WAITS.hop_delay),
+        ("a", "firing", 10.0), ("b", "firing", over), ("a", "resolved", over),
     ]  # fmt: skip
-    assert told[-1].reason.decision == "outlived cause"
+    assert [n.reason.decision for n in told] == ["root", "outlived cause", "handed over"]
+    assert told[-1].reason.text == "a of the whole job is over; still: b of the whole job"
+
+
+def test_no_incident_is_called_over_while_a_member_fires() -> None:
+    night = Night(CHAIN)
+    night.play([alert(10, "a"), alert(12, "b"), alert(100, "a", start=10, end=95)], until=250)
+    assert [n.status for n in night.notifications] == ["firing"]
+    night.play([alert(260, "b", start=12, end=255)], until=400)
+    assert [(n.status, n.root.node, n.reason.decision) for n in night.notifications[1:]] == [
+        ("resolved", "a", "resolved")
+    ]
+
+
+def test_what_is_left_of_one_incident_is_told_once() -> None:
+    night = Night([("a", "b"), ("a", "c"), ("a", "d")])
+    ends = [alert(100, "a", start=10, end=95)]
+    night.play([alert(10, "a"), *(alert(12, node) for node in "bcd"), *ends], until=900)
+    assert night.firing() == ["a", "b"]
+    assert [item.alert.node for item in night.notifications[1].suppressed] == ["c", "d"]
+
+
+def test_a_cause_too_short_to_be_told_is_told_when_its_effects_stay() -> None:
+    night = Night([("z", "a"), ("a", "b")])
+    night.play([alert(10, "a"), alert(20, "b"), alert(30, "a", start=10, end=28)], until=200)
+    assert night.firing() == ["a"]
+    assert night.states()["b m"] == "suppressed"
+
+
+def test_what_comes_back_before_it_was_told_keeps_its_place() -> None:
+    night = Night([("z", "a")])
+    night.play([alert(10, "a"), alert(30, "a", start=10, end=28), alert(80, "a")], until=200)
+    assert night.firing() == ["a"]
 
 
 def test_what_ends_with_its_cause_pages_nobody() -> None:
@@ -179,12 +225,29 @@ def test_an_unknown_node_pages_at_once_whatever_is_broken() -> None:
     assert {n.reason.decision for n in night.notifications} == {"root", "unknown node"}
 
 
-def test_page_now_waits_for_nobody_but_folds_under_a_root_that_was_sent() -> None:
+def test_page_now_waits_for_nobody_and_folds_under_nothing_less() -> None:
     night = Night(CHAIN)
     assert [n.time for n in night.tick(10, alert(10, "b", severity="page-now"))] == [10.0]
+    beside = Night(CHAIN)
+    beside.tick(10, alert(10, "a"), alert(10, "b", severity="page-now"))
+    assert beside.firing() == ["a", "b"]
     folded = Night(CHAIN)
-    folded.tick(10, alert(10, "a"), alert(10, "b", severity="page-now"))
+    folded.tick(10, alert(10, "a", severity="page-now"), alert(10, "b", severity="page-now"))
     assert folded.firing() == ["a"]
+
+
+def test_what_becomes_page_now_beneath_a_page_is_told() -> None:
+    night = Night(CHAIN)
+    night.play([alert(10, "a"), alert(12, "b"), alert(100, "b", start=12, severity="page-now")], until=110)
+    assert night.firing() == ["a", "b"]
+
+
+def test_a_late_root_does_not_stop_the_repeats_of_what_is_graver() -> None:
+    night = Night(CHAIN, waits=WAITS._replace(repeat=100.0))
+    told = night.play([alert(5, "b", severity="page-now"), alert(60, "a", start=4)], until=300)
+    assert {(n.root.node, n.status) for n in told} == {
+        ("b", "firing"), ("a", "firing"), ("b", "update"), ("a", "update"),
+    }  # fmt: skip
 
 
 def test_a_ticket_hides_no_page_and_information_is_told_to_nobody() -> None:
@@ -318,11 +381,20 @@ def test_the_job_leads_when_its_deviation_is_larger_than_any_workers() -> None:
     assert night.firing() == ["labels"]
 
 
-def test_later_metrics_of_the_same_entity_fold_as_long_as_the_incident_is_open() -> None:
-    night = Night(LABELS, workers=3)
-    night.play([alert(10, "labels@x"), alert(5000, "labels@x", metric="other"), alert(5000, "labels")], until=6000)
+def test_metrics_of_one_entity_that_begin_together_are_one_incident_and_later_ones_another() -> None:
+    waits = WAITS._replace(group=30.0)
+    night = Night(LABELS, workers=3, waits=waits)
+    night.play([alert(10, "labels@x"), alert(40, "labels@x", metric="near"), alert(40, "labels")], until=500)
     assert night.firing() == ["labels@x"]
     assert {d.reason.decision for d in night.decisions if d.state == "suppressed"} == {"grouped"}
+    night.play([alert(5000, "labels@x", metric="late")], until=6000)
+    assert night.firing() == ["labels@x", "labels@x"]
+
+
+def test_what_a_long_window_of_the_same_entity_finds_later_began_together() -> None:
+    night = Night(LABELS, workers=3, waits=WAITS._replace(group=30.0))
+    night.play([alert(1000, "labels@x"), alert(3700, "labels@x", start=100, metric="hourly")], until=4000)
+    assert night.firing() == ["labels@x"]
 
 
 def test_a_repeated_alert_of_one_worker_groups_what_the_worker_shows_within_the_time() -> None:

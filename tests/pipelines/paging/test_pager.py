@@ -40,7 +40,11 @@ JOB = JobConfig(
     timezone="America/New_York",
     workers=3,
     features=tuple(Feature(name=name, kind="id") for name in ("tailnum", "seats", "carrier", "dest")),
-    topology=(Edge("feature:tailnum", "feature:seats"),),
+    topology=(
+        Edge("feature:tailnum", "feature:seats"),
+        Edge("model", "heartbeat", 7 * 24 * H, 0.1, ("nonfinite",)),  # people restart a worker whose model broke
+        Edge("model", "restart", 7 * 24 * H, 0.1, ("nonfinite",)),
+    ),
     paging=Paging(
         grace=1 * H, max_wait=3 * H, tolerance=3 * H, hop_delay=3 * H, max_hops=3, clear_hold=12 * H, recover=12 * H,
         group=24 * H, repeat=0.0, digest=0.0,
@@ -183,7 +187,7 @@ BLIZZARD = [
     (21, "label_arrivals", "", {"start": 18, "score": 15.0}),
     (21, "label_arrivals", "LGA", {"start": 18}),
     (21, "label_overdue", "EWR", {"start": 18}),
-    (48, "label_overdue", "JFK", {"start": 45}),
+    (39, "label_overdue", "JFK", {"start": 36}),
 ]  # fmt: skip
 STORIES = {
     "tail": (TAIL, "feature:tailnum@LGA", 5), "hold": (HOLD, "labels", 7), "diverged": (DIVERGED, "model@JFK", 6),
