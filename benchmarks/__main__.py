@@ -14,7 +14,8 @@ from benchmarks import cpu
 from benchmarks.rows import FIELDS, Row
 
 NAMES: Final = (
-    "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "storm", "engines", "scale", "commit",
+    "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "storm", "engines", "scale",
+    "commit",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Ten seeds that were not used for tuning (seeds below 100 were). Alertmanager's rules judge the same storms in the same
 run. The events are timed in CPU seconds with few and with 10,000 alerts live; the ratio of the two is what growth
-costs. Quality rows: ratio = value / target (of holds target / value).
+costs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from benchmarks.rows import Row, faster, reached, reading, waited
 from benchmarks.storms import generator, judging, playing, rival
 from benchmarks.storms.generator import Storm
 from benchmarks.storms.judging import Quality
@@ -28,28 +29,21 @@ FEW, MANY, TIMED = 500, 10_000, 4_000
 RATE: Final = 20_000.0
 
 
-def run(args: argparse.Namespace) -> Iterable[dict[str, object]]:
+def run(args: argparse.Namespace) -> Iterable[Row]:
     """The rows of the benchmark."""
-    seeds = SEEDS[:2] if args.quick else SEEDS
-    storms = [generator.storm(seed) for seed in seeds]
+    storms = [generator.storm(seed) for seed in (SEEDS[:2] if args.quick else SEEDS)]
     ours = _mean([_ours(storm, storm.edges) for storm in storms])
     theirs = _mean([judging.judge(storm, rival.told(storm.edges, storm.events)) for storm in storms])
     for name, target in TARGETS.items():
-        value, other = getattr(ours, name), getattr(theirs, name)
+        value = getattr(ours, name)
         is_wait = name.startswith("hold")
-        yield {
-            "name": f"storm.{name}", "value": value, "unit": "s" if is_wait else "share", "rival": "target",
-            "target": target, "ratio": target / value if is_wait else value / target,
-            "better": "lower" if is_wait else "higher", "alertmanager": other,
-        }  # fmt: skip
+        yield waited(f"storm {name}", value, "s", target) if is_wait else reached(f"storm {name}", value, "", target)
+        yield reading(f"storm {name} alertmanager", getattr(theirs, name), "s" if is_wait else "")
     spurious = [_ours(s, generator.with_spurious(s.edges, SPURIOUS, i)) for i, s in enumerate(storms)]
     missing = [_ours(s, generator.without(s.edges, MISSING, i)) for i, s in enumerate(storms)]
-    for name, found in (("spurious", _mean(spurious)), ("missing", _mean(missing))):
-        yield {
-            "name": f"storm.recall_{name}", "value": found.recall, "unit": "share", "rival": "target",
-            "target": BROKEN_RECALL, "ratio": found.recall / BROKEN_RECALL, "better": "higher",
-            "justified": found.justified, "reduction": found.reduction,
-        }  # fmt: skip
+    for name, found in (("20% spurious", _mean(spurious)), ("30% missing", _mean(missing))):
+        yield reached(f"storm recall {name} edges", found.recall, "", BROKEN_RECALL)
+        yield reading(f"storm justified {name} edges", found.justified, "")
     yield from _speed(1 if args.quick else 3)
 
 
@@ -62,17 +56,10 @@ def _mean(found: list[Quality]) -> Quality:
     return Quality(**columns)
 
 
-def _speed(rounds: int) -> Iterator[dict[str, object]]:
-    rates = {FEW: [_rate(FEW) for _ in range(rounds)], MANY: [_rate(MANY) for _ in range(rounds)]}
-    few, many = statistics.median(rates[FEW]), statistics.median(rates[MANY])
-    yield {
-        "name": "storm.events", "value": many, "unit": "events/CPU s", "rival": "target", "target": RATE,
-        "ratio": many / RATE, "better": "higher", "live": MANY,
-    }  # fmt: skip
-    yield {
-        "name": "storm.growth", "value": many / few, "unit": "of the rate with few live", "rival": f"{FEW} live",
-        "ratio": many / few, "better": "higher",
-    }  # fmt: skip
+def _speed(rounds: int) -> Iterator[Row]:
+    rates = {live: statistics.median(_rate(live) for _ in range(rounds)) for live in (FEW, MANY)}
+    yield reached(f"storm events {MANY} live", rates[MANY], "events/CPU s", RATE)
+    yield faster("storm events growth", rates[MANY], "events/CPU s", rates[FEW], f"{FEW} live")
 
 
 def _rate(live: int) -> float:
