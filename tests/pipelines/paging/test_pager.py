@@ -381,7 +381,7 @@ def test_a_bad_message_is_a_dead_letter_and_stops_nothing(message: bytes, text: 
 
 
 def test_a_state_of_an_unknown_version_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"pager has version 99, this release reads versions 1 to \d+; start the release"):
+    with pytest.raises(ValueError, match=r"pager has version 99, this release reads versions 1 to \d+; start"):
         Pager(CONFIG).restore(msgspec.msgpack.encode((99, {})))
 
 
