@@ -67,6 +67,11 @@ def _with_latest(old: list[Any]) -> list[Any]:
     return [2, {name: [*job, math.inf] for name, job in old[1].items()}]
 
 
+def _with_heirs(old: list[Any]) -> list[Any]:
+    """Episodes get what outlived them and edges the metrics they carry: nothing, where an older release wrote them."""
+    return [3, *old[1:]]
+
+
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
     "combiner": Form(4, {1: _with_pieces, 2: _with_newer_parts, 3: whole.combiner}),
@@ -84,7 +89,7 @@ FORMS: Final[dict[str, Form]] = {
     "operator": Form(4, {1: _with_timely, 2: _with_newer_parts, 3: whole.operator}),
     "outbox": Form(1),
     "own": Form(1),
-    "pager": Form(2, {1: _with_latest}),
+    "pager": Form(3, {1: _with_latest, 2: _with_heirs}),
     "partial": Form(1),
     "piece": Form(1),
     "presences": Form(1),
