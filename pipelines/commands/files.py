@@ -49,20 +49,38 @@ def _duration(seconds: float) -> str:
 
 
 def detect(args: argparse.Namespace) -> int:
-    """Print the alerts in a file, or every row with its score."""
-    from streamgauge.pipelines.detection import detect_file
+    """Print the episodes in a file, or every row with its score; a page with charts where one is named."""
+    from streamgauge.pipelines.detection import detect_file, detect_plot
+    from streamgauge.pipelines.detection.series_file import Dialect, FileFault, read
 
+    if args.plot and args.plot.suffix.lower() not in (".html", ".htm"):
+        raise UseError(f"{args.plot}: a plot is a page; name a file that ends in .html")
+    dialect = Dialect(
+        args.time, tuple(args.value), tuple(args.by), args.separator, args.decimal, not args.no_header, args.day_first
+    )
     try:
-        choice, rows = detect_file.detect(args.file, threshold=args.threshold, limit=args.limit)
-    except detect_file.FileFault as error:
+        series, notes = read(args.file, dialect)
+    except FileFault as error:
         raise UseError(str(error)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UseError(f"cannot read {args.file}: {error}; name a CSV file in UTF-8") from None
-    alerts = sum(row.is_alert for row in rows)
-    detect_file.write(rows if args.all else [row for row in rows if row.is_alert], sys.stdout)
-    unknown = sum(math.isnan(row.value) for row in rows)
-    gaps = f", {unknown} without a number" if unknown else ""
-    print(f"{len(rows)} rows{gaps}, {alerts} alerts, detector {choice.name}", file=sys.stderr)
+    for note in notes:
+        print(note, file=sys.stderr)
+    judged = [(one, *detect_file.detect_series(one, threshold=args.threshold, limit=args.limit)) for one in series]
+    found = [episode for one, choice, rows in judged for episode in detect_file.episodes(one.name, choice, rows)]
+    if args.json:
+        print(json.dumps([one._asdict() for one in found]))
+    elif args.all:
+        detect_file.write((row for _, _, rows in judged for row in rows), sys.stdout)
+    else:
+        detect_file.write_episodes(found, sys.stdout)
+    if args.plot:
+        args.plot.write_text(detect_plot.page(args.file.name, judged, found), encoding="utf-8")
+    for one, choice, rows in judged:
+        unknown = sum(math.isnan(row.value) for row in rows)
+        gaps = f", {unknown} without a number" if unknown else ""
+        alerts = sum(row.is_alert for row in rows)
+        print(f"{one.name}: {len(rows)} rows{gaps}, {alerts} alerts, detector {choice.name}", file=sys.stderr)
     return 0
 
 
@@ -70,12 +88,32 @@ def profile(args: argparse.Namespace) -> int:
     """Print the profile of a file."""
     from streamgauge.pipelines import profile_file
 
+    if args.other is not None:
+        return _compare(args)
+    if args.html is not None:
+        raise UseError("--html writes a comparison; name two files")
     try:
         report = profile_file.profile(args.file, columns=args.columns, label=args.label)
     except profile_file.ProfileError as error:
         raise UseError(str(error)) from None
     print(profile_file.to_json(report) if args.json else profile_file.render(report))
     return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    """Print how the second file differs from the first; 1 if it does."""
+    from streamgauge.pipelines import profile_compare, profile_file
+
+    try:
+        frames = [profile_file.read(path) for path in (args.file, args.other)]
+        report = profile_compare.compare(*frames, columns=args.columns)
+    except profile_file.ProfileError as error:
+        raise UseError(str(error)) from None
+    print(json.dumps(report) if args.json else profile_compare.render(report))
+    if args.html is not None:
+        page = profile_compare.page(f"{args.file.name} and {args.other.name}", report)
+        args.html.write_text(page, encoding="utf-8")
+    return int(report["differs"])
 
 
 def version(args: argparse.Namespace) -> int:

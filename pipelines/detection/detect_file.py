@@ -1,13 +1,15 @@
-"""`streamgauge detect FILE.csv`: a detector is chosen for the file's series and run over it, row by row, causally.
+"""`streamgauge detect FILE`: a detector is chosen for each series of the file and run over it, row by row, causally.
 
-The output has the columns of the Numenta Anomaly Benchmark (timestamp, value, anomaly_score) and `is_alert`.
+Every row has the columns of the Numenta Anomaly Benchmark (timestamp, value, anomaly_score) and `is_alert`; what fires
+is one episode, with its begin and end, what was expected, and how far off it was.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
@@ -16,6 +18,9 @@ import numpy as np
 from streamgauge.anomaly.detectors import DETECTORS
 from streamgauge.anomaly.reference import Floats, Moment
 from streamgauge.anomaly.selection import Choice, choose
+from streamgauge.pipelines.detection.series_file import Dialect, FileFault, Series, read
+
+__all__ = ["Dialect", "Episode", "FileFault", "Row", "detect", "detect_series", "episodes", "write", "write_episodes"]
 
 PROBATION: Final = 0.15  # share of the file, at most 750 rows, that only teaches (as the benchmark has it)
 MOST_PROBATION: Final = 750
@@ -29,27 +34,68 @@ class Row(NamedTuple):
     value: float  # NaN where the file holds no number
     anomaly_score: float  # 0..1; 0.5 is the threshold
     is_alert: bool
+    sigmas: float = 0.0  # signed; 0 while only learning
+    low: float | None = None  # of the band at the threshold, None while nothing is known
+    high: float | None = None
 
 
-class FileFault(ValueError):
-    """A file that cannot be read: the message names the line and the remedy."""
+class Episode(NamedTuple):
+    """From the first row beyond the threshold to the last, rows within `QUIET` of each other being one."""
+
+    series: str
+    start: str
+    end: str
+    rows: int  # beyond the threshold
+    value: float  # the farthest one
+    low: float | None  # of the band there
+    high: float | None
+    sigmas: float
+    detector: str
 
 
 def detect(path: Path, *, threshold: float = 8.0, limit: float | None = None) -> tuple[Choice, list[Row]]:
-    """The detector chosen from the first rows, and every row with its score. Raises FileFault."""
-    stamps, values = _read(path)
-    moments = [_moment(stamp, line) for line, stamp in enumerate(stamps, 2)]
+    """The detector and the rows of a file with one series. Raises FileFault."""
+    series, _ = read(path)
+    return detect_series(series[0], threshold=threshold, limit=limit)
+
+
+def detect_series(
+    series: Series, *, threshold: float = 8.0, limit: float | None = None
+) -> tuple[Choice, list[Row]]:
+    """The detector chosen from the first rows, and every row with its score."""
+    values, moments = series.values, [_moment(time) for time in series.times]
     start = min(int(PROBATION * len(values)), MOST_PROBATION)
     choice = choose(values[:start], moments[:start], limit)
-    z = _scores(choice, values, moments, threshold)
-    z[:start] = 0.0
+    z, low, high = _judged(choice, values, moments, threshold)
+    z[:start], low[:start], high[:start] = 0.0, math.nan, math.nan
     score = np.abs(z) / (np.abs(z) + threshold)
     rows, last = [], -QUIET - 1
-    for row, (stamp, value, points) in enumerate(zip(stamps, values.tolist(), score.tolist(), strict=True)):
+    columns = (values.tolist(), score.tolist(), z.tolist(), _known(low), _known(high))
+    for row, (stamp, value, points, sigmas, foot, top) in enumerate(zip(series.stamps, *columns, strict=True)):
         is_alert = points > 0.5 and row - last > QUIET
         last = row if is_alert else last
-        rows.append(Row(stamp, value, points, is_alert))
+        rows.append(Row(stamp, value, points, is_alert, sigmas, foot, top))
     return choice, rows
+
+
+def episodes(name: str, choice: Choice, rows: Sequence[Row]) -> list[Episode]:
+    """What fired, as episodes."""
+    hot = [i for i, row in enumerate(rows) if row.anomaly_score > 0.5]
+    groups: list[list[int]] = []
+    for i in hot:
+        if groups and i - groups[-1][-1] <= QUIET:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    found = []
+    for group in groups:
+        worst = max((rows[i] for i in group), key=lambda row: abs(row.sigmas))
+        first, last = rows[group[0]], rows[group[-1]]
+        found.append(Episode(
+            name, first.timestamp, last.timestamp, len(group), worst.value, worst.low, worst.high, worst.sigmas,
+            choice.name,
+        ))  # fmt: skip
+    return found
 
 
 def write(rows: Iterable[Row], out: TextIO) -> None:
@@ -60,49 +106,49 @@ def write(rows: Iterable[Row], out: TextIO) -> None:
         writer.writerow([row.timestamp, repr(row.value), f"{row.anomaly_score:.6f}", int(row.is_alert)])
 
 
-def _scores(choice: Choice, values: Floats, moments: Sequence[Moment], threshold: float) -> Floats:
-    """Signed sigmas of every row; what exceeds the threshold teaches nothing."""
+def write_episodes(found: Iterable[Episode], out: TextIO) -> None:
+    """Episodes as CSV."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(Episode._fields)
+    for one in found:
+        band = ["" if edge is None else f"{edge:.6g}" for edge in (one.low, one.high)]
+        writer.writerow([*one[:4], f"{one.value:.6g}", *band, f"{one.sigmas:+.1f}", one.detector])
+
+
+def _judged(
+    choice: Choice, values: Floats, moments: Sequence[Moment], threshold: float
+) -> tuple[Floats, Floats, Floats]:
+    """Signed sigmas of every row and the band around what was expected; what exceeds the threshold teaches nothing."""
     detector = DETECTORS[choice.name](1, **choice.parameters)
-    z = np.zeros(len(values))
+    z, low, high = np.zeros(len(values)), np.full(len(values), math.nan), np.full(len(values), math.nan)
     for row, at in enumerate(moments):
         level = values[row : row + 1]
         z[row] = np.nan_to_num(detector.score(level, at))[0]
+        low[row], high[row] = _band(detector, level, at, threshold)
         # A step in a stream that wanders is news once; the row after it is measured from the new place.
         keep = choice.name == "diff" or abs(z[row]) <= threshold
         detector.learn(level, at, np.array([keep]))
-    return z
+    return z, low, high
 
 
-def _read(path: Path) -> tuple[list[str], Floats]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = {"timestamp", "value"} - set(reader.fieldnames or ())
-        if missing:
-            raise FileFault(f"{path}: no column {' and '.join(sorted(missing))}; the first line must name both")
-        try:
-            rows = [(row["timestamp"], _number(row["value"])) for row in reader]
-        except csv.Error as error:
-            raise FileFault(f"{path}: below line {reader.line_num}: {error}; mend that line") from None
-    if not rows:
-        raise FileFault(f"{path}: no rows below the header")
-    return [stamp for stamp, _ in rows], np.array([value for _, value in rows])
+def _band(detector: object, level: Floats, at: Moment, threshold: float) -> tuple[float, float]:
+    """The values at which the score would be the threshold: sigmas are linear in the value, so two probes tell."""
+    value = float(level[0])
+    if math.isnan(value):
+        return math.nan, math.nan
+    step = max(abs(value), 1.0)
+    first = float(detector.score(level, at)[0])  # type: ignore[attr-defined]
+    second = float(detector.score(level + step, at)[0])  # type: ignore[attr-defined]
+    if not math.isfinite(first + second) or second <= first:
+        return math.nan, math.nan
+    sigma = step / (second - first)
+    center = value - first * sigma
+    return center - threshold * sigma, center + threshold * sigma
 
 
-def _number(text: str | None) -> float:
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        return float("nan")
-    return value if np.isfinite(value) else float("nan")
+def _known(column: Floats) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in column.tolist()]
 
 
-def _moment(stamp: str, line: int) -> Moment:
-    try:
-        local = datetime.fromtimestamp(float(stamp), UTC) if _is_epoch(stamp) else datetime.fromisoformat(stamp)
-    except (ValueError, TypeError, OverflowError) as fault:
-        raise FileFault(f"line {line}: timestamp {stamp!r} is neither ISO 8601 nor seconds since 1970") from fault
+def _moment(local: datetime) -> Moment:
     return Moment(local.toordinal(), local.hour, max(0, local.weekday() - 4))
-
-
-def _is_epoch(stamp: str) -> bool:
-    return stamp.replace(".", "", 1).isdigit() and len(stamp.split(".")[0]) != 8

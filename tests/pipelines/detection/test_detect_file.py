@@ -72,7 +72,7 @@ def test_the_table_has_the_benchmarks_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("time,value\n1,2\n", "no column timestamp"),
+        ("moment,value\n1,2\n", "no column timestamp"),
         ("timestamp,value\n", "no rows"),
         ("timestamp,value\nyesterday,2\n", "line 2: timestamp 'yesterday'"),
         ("timestamp,value\n2020-01-01," + "9" * 200_000 + "\n", "below line 1: field larger than field limit"),

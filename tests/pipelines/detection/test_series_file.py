@@ -1,0 +1,111 @@
+"""Files as people have them are read as what they mean, and what was guessed or mended is told."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamgauge.pipelines.cli import main
+from streamgauge.pipelines.detection.series_file import Dialect, FileFault, read
+
+NOON = datetime(2026, 11, 28, 12, 0)
+
+
+def save(tmp_path: Path, text: str, name: str = "a.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("timestamp,value\n2026-11-28 12:00,1.5\n2026-11-28 13:00,2.5\n", ""),
+        ("time;value\n2026-11-28T12:00;1,5\n2026-11-28T13:00;2,5\n", "decimal comma"),
+        ("date\tvalue\n28.11.2026 12:00\t1.5\n28.11.2026 13:00\t2.5\n", "day first"),
+        ("date,value\n11/28/2026 12:00,1.5\n11/28/2026 13:00,2.5\n", "month first"),
+        ("ts|y\n2026-11-28 13:00|2.5\n2026-11-28 12:00|1.5\n", "out of order"),
+        ("2026-11-28 12:00,1.5\n2026-11-28 13:00,2.5\n", "no header"),
+    ],
+)
+def test_each_way_to_write_two_points_is_read(tmp_path: Path, text: str, note: str) -> None:
+    (series,), notes = read(save(tmp_path, text))
+    assert series.values.tolist() == [1.5, 2.5]
+    assert [time.replace(tzinfo=None) for time in series.times] == [NOON, NOON.replace(hour=13)]
+    assert any(note in told for told in notes) or not note
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1, ""), (1_000, "ms"), (1_000_000, "us"), (1_000_000_000, "ns")])
+def test_seconds_since_1970_come_in_any_unit(tmp_path: Path, factor: int, unit: str) -> None:
+    (series,), notes = read(save(tmp_path, f"timestamp,value\n{1_795_867_200 * factor},1\n"))
+    assert series.times[0].replace(tzinfo=None) == NOON
+    assert any(f"times are {unit} since" in note for note in notes) or not unit
+
+
+def test_gzip_and_parquet_are_read_as_the_same(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    packed = tmp_path / "a.csv.gz"
+    packed.write_bytes(gzip.compress(b"timestamp,value\n2026-11-28 12:00,1.5\n"))
+    table = pyarrow.table({"timestamp": [NOON], "value": [1.5]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    for path in (packed, tmp_path / "a.parquet"):
+        (series,), _ = read(path)
+        assert (series.times, series.values.tolist()) == ((NOON,), [1.5])
+
+
+def test_several_series_by_columns_and_by_groups(tmp_path: Path) -> None:
+    text = "time,host,cpu,mem\n2026-11-28 12:00,b,1,2\n2026-11-28 12:00,a,3,4\n2026-11-28 13:00,a,5,6\n"
+    found, _ = read(save(tmp_path, text), Dialect(values=("cpu", "mem"), by=("host",)))
+    assert {one.name: one.values.tolist() for one in found} == {
+        "a/cpu": [3.0, 5.0], "b/cpu": [1.0], "a/mem": [4.0, 6.0], "b/mem": [2.0],
+    }  # fmt: skip
+
+
+def test_rows_of_one_time_are_told(tmp_path: Path) -> None:
+    _, notes = read(save(tmp_path, "time,value\n2026-11-28,1\n2026-11-28,2\n"))
+    assert notes == ["value: 1 rows have a time that another has, too; all are judged"]
+
+
+@pytest.mark.parametrize(("text", "dialect", "words"), [
+    ("when,cpu,mem\n1,2,3\n", Dialect(time="when"), "no column value; name those with the values: --value NAME"),
+    ("time,cpu\n1,2\n", Dialect(values=("cup",)), "no column 'cup'; there are time, cpu"),
+    ("time,value\n31/31/2026,2\n", Dialect(), "timestamp '31/31/2026'"),
+    ("time,value\n1,2\n1,2,3\n", Dialect(), "row 3 has 3 cells, the header 2"),
+])  # fmt: skip
+def test_what_cannot_be_read_is_told_with_its_remedy(
+    tmp_path: Path, text: str, dialect: Dialect, words: str
+) -> None:
+    with pytest.raises(FileFault, match=words):
+        read(save(tmp_path, text), dialect)
+
+
+def test_detect_prints_episodes_with_their_band_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(1)
+    values = 100.0 + generator.normal(0.0, 1.0, 400)
+    values[300:303] += 60.0
+    lines = [f"{1_795_867_200 + 60 * i};{value:.3f}".replace(".", ",") for i, value in enumerate(values.tolist())]
+    path = save(tmp_path, "time;load\n" + "\n".join(lines) + "\n", "<odd>.csv")
+    assert main(["detect", str(path), "--plot", str(tmp_path / "out.html")]) == 0
+    out, err = capsys.readouterr()
+    head, first = out.splitlines()[:2]
+    assert head == "series,start,end,rows,value,low,high,sigmas,detector"
+    name, start, _, _, value, low, high, sigmas, _ = first.split(",")
+    assert (name, start) == ("load", str(1_795_867_200 + 300 * 60))
+    assert float(low) < 100.0 < float(high) < float(value)
+    assert float(sigmas) > 8.0
+    assert "decimal comma" in err
+    page = (tmp_path / "out.html").read_text()
+    assert "&lt;odd&gt;.csv" in page
+    assert "<script" not in page
+    assert "http" not in page
+
+
+def test_a_plot_that_is_no_page_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", str(save(tmp_path, "time,value\n1,2\n")), "--plot", "out.png"]) == 2
+    assert "name a file that ends in .html" in capsys.readouterr().err
