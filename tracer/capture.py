@@ -10,10 +10,25 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from streamgauge.tracer.events import Measured, Tensor, measure
-from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, array_of, column_of, columns_of
+from streamgauge.tracer import arguments
+from streamgauge.tracer.events import CLOCKS, Labelled, Measured, Observed, Scalar, Stepped, Tensor, measure
+from streamgauge.tracer.inputs import (
+    Array,
+    Column,
+    Floats,
+    Ragged,
+    Refusal,
+    array_of,
+    column_of,
+    columns_of,
+    flat_of,
+    numbers_of,
+    predictions_of,
+    seconds_of,
+)
 from streamgauge.tracer.rows import agreed, misfits, name_of
 from streamgauge.tracer.selection import Collection, Entry, Selection
+from streamgauge.tracer.settings import Settings
 
 MOST: Final = 10_000  # entries of a catalogue
 _PLAIN: Final = frozenset("iubf")
@@ -32,10 +47,68 @@ T = TypeVar("T")
 class Capture:
     """The selected parts of arguments; what is seen for the first time goes to `catalogue`."""
 
-    def __init__(self, catalogue: dict[tuple[str, str], Entry], emit: Emit, refuse: Refuse) -> None:
+    def __init__(
+        self, catalogue: dict[tuple[str, str], Entry], emit: Emit, refuse: Refuse, settings: Settings
+    ) -> None:
         self._catalogue = catalogue
         self._emit = emit
         self._refuse = refuse
+        self._settings = settings
+
+    def observed(
+        self, now: float, selection: Selection, step: int, features: Any, *, ids: Any, predictions: Any,
+        times: Mapping[str, Any],
+    ) -> Observed:
+        """What `Tracer.observe` tells."""
+        columns = self.argument("features", lambda value: self.features(value, selection, step), features) or {}
+        vectors = {
+            "ids": self.argument("ids", flat_of, ids),
+            "predictions": self.argument("predictions", self._predictions, predictions),
+        }
+        read = {name: self.argument(name, self._times, value) for name, value in times.items()}
+        rows, kept, fitted = self.fitted(columns, vectors, read)
+        return Observed(
+            now, rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"], fitted["predictions"]
+        )
+
+    def labelled(self, now: float, ids: Any, labels: Any) -> Labelled | None:
+        """What `Tracer.label` tells, None where it tells nothing."""
+        known, values = self.argument("ids", flat_of, ids), self.argument("labels", flat_of, labels)
+        if known is None or values is None:
+            return None
+        if len(known) != len(values):
+            self._refuse("argument:labels", f"{len(values):,} labels for {len(known):,} ids")
+            return None
+        return Labelled(now, known, values) if len(known) else None
+
+    def stepped(
+        self, now: float, selection: Selection, step: int, given: Mapping[str, Any], *, loss: Any, rows: Any, time: Any,
+        features: Any, tensors: Mapping[str, Tensor] | None, seconds: float | None, skipped: bool, updated: bool,
+    ) -> Stepped:  # fmt: skip
+        """What `Tracer.step` tells; `given` has the rows' vectors by name."""
+        measured = self.argument("tensors", lambda value: self.tensors(value, selection, step), tensors) or {}
+        columns = self.argument("features", lambda value: self.features(value, selection, step), features)
+        read = {"ids": flat_of, "labels": flat_of, "predictions": self._predictions, "weights": numbers_of}
+        vectors = {name: self.argument(name, read[name], value) for name, value in given.items()}
+        times = {"time": self.argument("time", self._times, time)}
+        number = self.argument("rows", arguments.count, rows)
+        number, kept, fitted = self.fitted(columns or {}, vectors, times, number)
+        return Stepped(
+            now, step, number, self.argument("loss", arguments.number, loss), fitted["ids"], fitted["labels"],
+            fitted["predictions"], fitted["weights"], fitted["time"], seconds, bool(skipped), measured,
+            None if columns is None else kept, bool(updated),
+        )  # fmt: skip
+
+    def scalar(self, now: float, name: str, value: Any, entity: str, clock: str, weight: Any) -> Scalar | None:
+        """What `Tracer.scalar` tells, None where it is refused."""
+        if clock not in CLOCKS:
+            self._refuse(f"scalar:{name}", f"clock must be one of {', '.join(sorted(CLOCKS))}, got {clock!r}")
+            return None
+        try:
+            return Scalar(now, clock, name, entity, arguments.number(value), arguments.number(weight))
+        except Exception as error:
+            self._refuse(f"scalar:{name}", reason_of(error))
+            return None
 
     def argument(self, name: str, read: Callable[[Any], T], value: Any) -> T | None:
         """One argument of a call, None where it is not given or is refused."""
@@ -102,6 +175,12 @@ class Capture:
             self._refuse(what, text)
         both = {name: None if f"argument:{name}" in odd else v for name, v in {**vectors, **times}.items()}
         return rows, columns, both
+
+    def _predictions(self, values: Any) -> Floats:
+        return predictions_of(values, are_logits=self._settings.predictions == "logit")
+
+    def _times(self, values: Any) -> Floats:
+        return seconds_of(values, self._settings.time_unit)
 
     def _list_column(self, name: str, column: Column) -> None:
         values = column.values if isinstance(column, Ragged) else column

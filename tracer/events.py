@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 from streamgauge.tracer.inputs import Array, Column, Floats, Refusal, array_of
 
+CLOCKS: frozenset[str] = frozenset({"sample", "label", "train", "wall"})
+
 
 class Tensor(NamedTuple):
     """One tensor of one step. `weight`, `gradient` and `update` are arrays, or L2 norms where the framework has them.

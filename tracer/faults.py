@@ -6,14 +6,16 @@ only that, is told with its reason, and trips nothing.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 MOST_REFUSED: Final = 1_000
 LONGEST: Final = 300  # characters of a reason
 LOG: Final = logging.getLogger("tracer")
+P = ParamSpec("P")
 
 
 class Faults:
@@ -76,3 +78,32 @@ class Faults:
         if now - self._logged >= 60.0:
             self._logged = now
             LOG.warning("%s", text)
+
+
+class Guarded(Protocol):
+    """Something whose calls a training job makes."""
+
+    faults: Faults
+
+    @property
+    def is_off(self) -> bool:
+        """Whether its calls do nothing."""
+        ...
+
+
+G = TypeVar("G", bound=Guarded)
+
+
+def harmless(method: Callable[Concatenate[G, P], None]) -> Callable[Concatenate[G, P], None]:
+    """A method that never raises into the training job: what goes wrong is counted."""
+
+    @functools.wraps(method)
+    def call(self: G, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self.is_off:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.faults.count(method.__name__, error)
+
+    return call

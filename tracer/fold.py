@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,6 @@ from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.rows import LIMIT, each_row
 from streamgauge.tracer.summaries import hash_values, is_missing
-
-CLOCKS: Final[frozenset[str]] = frozenset({"sample", "label", "train", "wall"})
 
 
 class Rules(NamedTuple):

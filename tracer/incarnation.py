@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable
 from typing import Final
 
 from streamgauge.tracer import arrays, control, join_state, records
 from streamgauge.tracer.aside import PATIENCE, Aside
 from streamgauge.tracer.buffer import Buffer, Priority
-from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.events import Event, Raw
 from streamgauge.tracer.faults import Faults
-from streamgauge.tracer.features import Declared, FeatureKind
 from streamgauge.tracer.fold import Fold, Rules
-from streamgauge.tracer.inputs import TimeUnit
-from streamgauge.tracer.joins import Join, Labels
+from streamgauge.tracer.joins import Join
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
-from streamgauge.tracer.records import Mode, TraceBatch
+from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.remote import Remote
-from streamgauge.tracer.selection import Select
 from streamgauge.tracer.sender import FAILURES, Sender
+from streamgauge.tracer.settings import Settings
 from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.usage import Usage
@@ -38,28 +35,29 @@ POLL: Final = 1.0
 BACKOFF: Final = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a tracer is told once."""
+class Names:
+    """What the lives of one tracer in one process are called: random names, or the given one, told apart.
 
-    job: str
-    worker: str
-    pane: float
-    interval: float
-    shards: int
-    mode: Mode
-    features: Sequence[Declared] | dict[str, FeatureKind]
-    salt: bytes
-    labels: Labels
-    max_age: float | None
-    modulus: int
-    select: tuple[Select, ...]
-    roles: tuple[str, ...]
-    tags: dict[str, str]
-    limit: int
-    usage: bool
-    predictions: PredictionScale
-    time_unit: TimeUnit
+    >>> names = Names("w", is_apart=False)
+    >>> names(), names()
+    ('w', 'w+1')
+    """
+
+    def __init__(self, given: str | None, *, is_apart: bool) -> None:
+        self._given, self._is_apart, self._lives = given, is_apart, 0
+
+    def forget(self) -> None:
+        """Count lives from the first again: this is another process."""
+        self._lives = 0
+
+    def __call__(self) -> str:
+        """The next one."""
+        self._lives += 1
+        if self._given is None:
+            return uuid.uuid4().hex[:12]
+        if self._is_apart:
+            return f"{self._given}-{uuid.uuid4().hex[:8]}"
+        return self._given if self._lives == 1 else f"{self._given}+{self._lives - 1}"
 
 
 class Incarnation:

@@ -14,76 +14,42 @@ A call on the step copies what it is given and appends it to a bounded buffer: n
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
-import socket
 import time as clocks
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from streamgauge.tracer import arguments, from_config, process_lifecycle
 from streamgauge.tracer.buffer import Priority
-from streamgauge.tracer.capture import Capture, reason_of
+from streamgauge.tracer.capture import Capture
 from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.events import (
     Event,
     Idled,
-    Labelled,
-    Measured,
-    Observed,
     Raw,
     Refused,
-    Scalar,
-    Stepped,
     Tensor,
 )
-from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
-from streamgauge.tracer.fold import CLOCKS
-from streamgauge.tracer.identity import identity
-from streamgauge.tracer.incarnation import Incarnation, Settings
+from streamgauge.tracer.incarnation import Incarnation, Names
 from streamgauge.tracer.inputs import (
-    Column,
-    Floats,
     TimeUnit,
     array_of,
-    flat_of,
-    numbers_of,
-    predictions_of,
-    seconds_of,
 )
 from streamgauge.tracer.joins import Labels
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of, size_of
 from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
+from streamgauge.tracer.settings import settings_of
 from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import Transport
 
 __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _harmless(method: Callable[Concatenate[Tracer, P], None]) -> Callable[Concatenate[Tracer, P], None]:
-    """A method that never raises into the training job: what goes wrong is counted."""
-
-    @functools.wraps(method)
-    def call(self: Tracer, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if self.is_off:
-            return
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:
-            self._faults.count(method.__name__, error)
-
-    return call
-
 
 class Tracer:
     """Tells what one worker of one job sees, learns and does.
@@ -118,27 +84,17 @@ class Tracer:
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
         predictions: PredictionScale = "probability", time_unit: TimeUnit = "s",
     ) -> None:  # fmt: skip
-        arguments.check(pane=pane, interval=interval, shards=shards, modulus=modulus)
-        who = identity(os.environ, socket.gethostname())
-        who = who if worker is None else who._replace(worker=worker)
-        arguments.check_names(job=job, worker=who.worker)
-        arguments.check_domains(labels or Labels(), predictions, time_unit)
-        self._settings = Settings(
-            job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards,
-            mode=mode,
-            features=dict(features) if isinstance(features, Mapping) else tuple(features),
-            salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
-            modulus=modulus, select=tuple(select),
-            roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
+        self._settings = settings_of(
+            job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
+            modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags, limit=limit,
             usage=usage, predictions=predictions, time_unit=time_unit,
         )  # fmt: skip
         self._transport = transport
         # a replay's clock may give numpy numbers
         self._clock: Callable[[], float] = Steady() if clock is None else lambda: float(clock())
         self._is_threaded = clock is None
-        self._named = incarnation
-        self._lives = 0
-        self._faults = Faults(clocks.monotonic)
+        self._names = Names(incarnation, is_apart=self._is_threaded)
+        self.faults = Faults(clocks.monotonic)
         self._is_closed = os.environ.get("TRACER", "").lower() == "off"
         self._step = 0
         self._step_at: float | None = None
@@ -172,7 +128,7 @@ class Tracer:
     @property
     def is_off(self) -> bool:
         """Whether nothing is captured: closed, switched off in the environment, or tripped by its own faults."""
-        return self._is_closed or self._faults.is_tripped
+        return self._is_closed or self.faults.is_tripped
 
     @property
     def is_closed(self) -> bool:
@@ -224,7 +180,7 @@ class Tracer:
         """Whether a tensor itself is wanted in the step that runs now."""
         return not self.is_off and self._life.remote.selection.takes(collection, name, self._step + 1, "raw")
 
-    @_harmless
+    @harmless
     def observe(
         self, features: Any, *, ids: ArrayLike | None = None, time: Any = None, due: Any = None,
         predictions: ArrayLike | None = None, written: Any = None,
@@ -238,34 +194,22 @@ class Tracer:
         """
         if self._life.remote.selection.off:
             return
-        columns = self._argument("features", self._features, features) or {}
-        vectors = {
-            "ids": self._argument("ids", flat_of, ids),
-            "predictions": self._argument("predictions", self._predictions, predictions),
-        }
-        given = {"time": time, "due": due, "written": written}
-        times = {name: self._argument(name, self._times, value) for name, value in given.items()}
-        rows, kept, fitted = self._capture.fitted(columns, vectors, times)
-        event = Observed(
-            self._clock(), rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"],
-            fitted["predictions"],
+        event = self._capture.observed(
+            self._clock(), self.selection, self._step, features, ids=ids, predictions=predictions,
+            times={"time": time, "due": due, "written": written},
         )  # fmt: skip
         self._put(event, Priority.STATS, points=1)
 
-    @_harmless
+    @harmless
     def label(self, ids: ArrayLike, y: ArrayLike) -> None:
         """Labels that are known now; one that is missing (None, NaN) is not."""
         if self._life.remote.selection.off:
             return
-        known, labels = self._argument("ids", flat_of, ids), self._argument("labels", flat_of, y)
-        if known is None or labels is None:
-            return
-        if len(known) != len(labels):
-            self._refuse("argument:labels", f"{len(labels):,} labels for {len(known):,} ids")
-        elif len(known):
-            self._put(Labelled(self._clock(), known, labels), Priority.SCALAR, points=2)
+        event = self._capture.labelled(self._clock(), ids, y)
+        if event is not None:
+            self._put(event, Priority.SCALAR, points=2)
 
-    @_harmless
+    @harmless
     def step(
         self, loss: Any = None, *, ids: ArrayLike | None = None, labels: ArrayLike | None = None,
         predictions: ArrayLike | None = None, rows: int | None = None, seconds: float | None = None,
@@ -288,61 +232,46 @@ class Tracer:
         self._step += updated
         if self._life.remote.take_over().off:
             return
-        seconds = self._seconds(seconds) if updated else None
-        measured = self._argument("tensors", self._tensors, tensors) or {}
-        columns = self._argument("features", self._features, features)
-        given = {"ids": (flat_of, ids), "labels": (flat_of, labels), "predictions": (self._predictions, predictions)}
-        vectors = {name: self._argument(name, read, value) for name, (read, value) in given.items()}
-        vectors["weights"] = self._argument("weights", numbers_of, weights)
-        number = self._argument("rows", arguments.count, rows)
-        times = {"time": self._argument("time", self._times, time)}
-        number, columns_kept, fitted = self._capture.fitted(columns or {}, vectors, times, number)
-        event = Stepped(
-            self._clock(), self._step, number, self._argument("loss", arguments.number, loss), fitted["ids"],
-            fitted["labels"], fitted["predictions"], fitted["weights"], fitted["time"], seconds, bool(skipped),
-            measured, None if columns is None else columns_kept, bool(updated),
+        given = {"ids": ids, "labels": labels, "predictions": predictions, "weights": weights}
+        event = self._capture.stepped(
+            self._clock(), self.selection, self._step, given, loss=loss, rows=rows, time=time, features=features,
+            tensors=tensors, seconds=self._seconds(seconds) if updated else None, skipped=skipped, updated=updated,
         )  # fmt: skip
-        self._put(event, Priority.SCALAR, points=2 + 3 * len(measured))
+        self._put(event, Priority.SCALAR, points=2 + 3 * len(event.tensors))
 
-    @_harmless
+    @harmless
     def scalar(self, name: str, value: float, entity: str = "", clock: str = "train", weight: float = 1.0) -> None:
         """A number of the job's own."""
         selection, name = self._life.remote.selection, name_of(name)
         self._capture.list("metrics", name)
         if selection.off or not selection.takes("metrics", name, self._step):
             return
-        if clock not in CLOCKS:
-            self._refuse(f"scalar:{name}", f"clock must be one of {', '.join(sorted(CLOCKS))}, got {clock!r}")
-            return
-        try:
-            number, heavy = arguments.number(value), arguments.number(weight)
-        except Exception as error:
-            self._refuse(f"scalar:{name}", reason_of(error))
-            return
-        self._put(Scalar(self._clock(), clock, name, name_of(entity), number, heavy), Priority.SCALAR)
+        event = self._capture.scalar(self._clock(), name, value, name_of(entity), clock, weight)
+        if event is not None:
+            self._put(event, Priority.SCALAR)
 
-    @_harmless
+    @harmless
     def idle(self) -> None:
         """Input is awaited and nothing is pending: time may pass without a step."""
         self._step_at = None
         if not self._life.remote.take_over().off:
             self._put(Idled(self._clock()), Priority.SCALAR, points=0)
 
-    @_harmless
+    @harmless
     def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
         """A whole array that a plan asked for (`takes_raw`), for the `tensors` topic."""
-        copied = self._argument(name_of(name), arguments.copied, array)
+        copied = self._capture.argument(name_of(name), arguments.copied, array)
         if copied is not None:
             event = Raw(self._clock(), self._step + 1, name_of(collection), name_of(name), copied)
             self._put(event, Priority.RAW)
 
-    @_harmless
+    @harmless
     def list_tensors(self, entries: Sequence[Entry]) -> None:
         """What can be traced, for the catalogue; plans are checked against it."""
         for entry in entries:
             self._life.remote.catalogue.setdefault((entry.collection, entry.name), entry)
 
-    @_harmless
+    @harmless
     def beat(self) -> None:
         """Time passed on a clock that was given: fold, prove life, send, read the control topic."""
         if not self._is_threaded:
@@ -351,7 +280,7 @@ class Tracer:
 
     def fault(self, where: str, error: Exception) -> None:
         """Count a fault of an adapter, as those of the tracer itself are counted."""
-        self._faults.count(where, error)
+        self.faults.count(where, error)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Put everything captured so far on the bus; False if that did not work within `timeout` seconds."""
@@ -360,7 +289,7 @@ class Tracer:
         try:
             return self._life.flush(timeout)
         except Exception as error:
-            self._faults.count("flush", error)
+            self.faults.count("flush", error)
             return False
 
     def close(self, timeout: float = 2.0) -> bool:
@@ -372,7 +301,7 @@ class Tracer:
         try:
             return self._life.close(timeout)
         except Exception as error:
-            self._faults.count("close", error)
+            self.faults.count("close", error)
             return False
 
     def state(self) -> bytes:
@@ -384,19 +313,10 @@ class Tracer:
         if state:
             self._life.load(state)
 
-    def _argument(self, name: str, read: Callable[[Any], T], value: Any) -> T | None:
-        return None if value is None else self._capture.argument(name, read, value)
-
     def _refuse(self, what: str, reason: str) -> None:
         """What cannot be used of a call: counted by its name, and told with the pane's records."""
-        self._faults.refuse(what, reason)
+        self.faults.refuse(what, reason)
         self._put(Refused(self._clock(), what, reason), Priority.SCALAR, points=0)
-
-    def _predictions(self, values: Any) -> Floats:
-        return predictions_of(values, are_logits=self._settings.predictions == "logit")
-
-    def _times(self, values: Any) -> Floats:
-        return seconds_of(values, self._settings.time_unit)
 
     def _put(self, event: Event, priority: Priority, points: int = 1) -> None:
         if not self._life.is_started:  # after a fork
@@ -406,18 +326,12 @@ class Tracer:
         if not self._is_threaded and life.intake.used > self._settings.limit // 2:
             life.turn()
 
-    def _features(self, features: Any) -> dict[str, Column]:
-        return self._capture.features(features, self._life.remote.selection, self._step)
-
-    def _tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Measured]:
-        return self._capture.tensors(tensors, self._life.remote.selection, self._step)
-
     def _emit(self, collection: Collection, name: str, value: Any) -> None:
         self._put(Raw(self._clock(), self._step, collection, name, np.array(array_of(value))), Priority.RAW)
 
     def _seconds(self, seconds: float | None) -> float | None:
         if seconds is not None:
-            return self._argument("seconds", float, seconds)
+            return self._capture.argument("seconds", float, seconds)
         if not self._is_threaded:
             return None
         now, before = clocks.perf_counter(), self._step_at
@@ -426,22 +340,14 @@ class Tracer:
 
     def _new_life(self) -> Incarnation:
         life = Incarnation(
-            self._settings, self._transport, self._clock, self._name, threaded=self._is_threaded, faults=self._faults
+            self._settings, self._transport, self._clock, self._names, threaded=self._is_threaded, faults=self.faults
         )
-        self._capture = Capture(life.remote.catalogue, self._emit, self._refuse)
+        self._capture = Capture(life.remote.catalogue, self._emit, self._refuse, self._settings)
         return life
-
-    def _name(self) -> str:
-        self._lives += 1
-        if self._named is None:
-            return uuid.uuid4().hex[:12]
-        if self._is_threaded:
-            return f"{self._named}-{uuid.uuid4().hex[:8]}"
-        return self._named if self._lives == 1 else f"{self._named}+{self._lives - 1}"
 
     def begin_anew(self) -> None:
         """In a forked child: a worker of its own that starts with its first call; until then nothing is sent."""
-        self._lives = 0
+        self._names.forget()
         self._step_at = None
         self._life = self._new_life()
         self._life.is_started = False

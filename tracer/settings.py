@@ -1,0 +1,94 @@
+"""What a tracer is told once: checked, and completed from the environment; before the training starts, so it raises."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from streamgauge.tracer.domains import SCALES, PredictionScale
+from streamgauge.tracer.features import Declared, FeatureKind
+from streamgauge.tracer.identity import identity
+from streamgauge.tracer.inputs import TimeUnit
+from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.records import Mode
+from streamgauge.tracer.rows import name_of
+from streamgauge.tracer.selection import Select
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a tracer is told once."""
+
+    job: str
+    worker: str
+    pane: float
+    interval: float
+    shards: int
+    mode: Mode
+    features: Sequence[Declared] | dict[str, FeatureKind]
+    salt: bytes
+    labels: Labels
+    max_age: float | None
+    modulus: int
+    select: tuple[Select, ...]
+    roles: tuple[str, ...]
+    tags: dict[str, str]
+    limit: int
+    usage: bool
+    predictions: PredictionScale
+    time_unit: TimeUnit
+
+
+def settings_of(
+    job: str, worker: str | None, *, pane: float, interval: float | None,
+    features: Sequence[Declared] | Mapping[str, FeatureKind], labels: Labels | None, max_age: float | None,
+    modulus: int, shards: int, salt: bytes | str, mode: Mode,
+    select: Sequence[Select], roles: Sequence[str] | None, tags: Mapping[str, str] | None, limit: int, usage: bool,
+    predictions: PredictionScale, time_unit: TimeUnit,
+) -> Settings:  # fmt: skip
+    """The settings of one worker. Raises ValueError for one that cannot be."""
+    _check(pane=pane, interval=interval, shards=shards, modulus=modulus)
+    who = identity(os.environ, socket.gethostname())
+    who = who if worker is None else who._replace(worker=worker)
+    _check_names(job=job, worker=who.worker)
+    _check_domains(labels or Labels(), predictions, time_unit)
+    return Settings(
+        job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards,
+        mode=mode,
+        features=dict(features) if isinstance(features, Mapping) else tuple(features),
+        salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
+        modulus=modulus, select=tuple(select),
+        roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
+        usage=usage, predictions=predictions, time_unit=time_unit,
+    )  # fmt: skip
+
+
+def _check(*, pane: float, interval: float | None, shards: int, modulus: int) -> None:
+    """A tracer that is set up wrongly says so at once: this is before the training starts."""
+    if not 0.0 < pane < 1e9:
+        raise ValueError(f"pane must be > 0 s, got {pane} (tracer.Tracer)")
+    if interval is not None and not 0.0 < interval < 1e9:
+        raise ValueError(f"interval must be > 0 s, got {interval} (tracer.Tracer)")
+    if shards < 1:
+        raise ValueError(f"shards must be >= 1, got {shards} (tracer.Tracer)")
+    if modulus < 1 or modulus & (modulus - 1):
+        raise ValueError(f"modulus must be a power of two, got {modulus} (tracer.Tracer)")
+
+
+def _check_names(**names: str) -> None:
+    """Raises ValueError for a job or worker without a name: all its records would be refused."""
+    for name, value in names.items():
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"{name} must be a name, got {value!r} (tracer.Tracer)")
+
+
+def _check_domains(labels: Labels, predictions: str, time_unit: str) -> None:
+    """Raises ValueError for a scale or a unit that there is not."""
+    if labels.scale not in SCALES:
+        raise ValueError(f"labels.scale must be one of {', '.join(SCALES)}, got {labels.scale!r} (tracer.Tracer)")
+    if predictions not in ("probability", "logit"):
+        raise ValueError(f'predictions must be "probability" or "logit", got {predictions!r} (tracer.Tracer)')
+    if time_unit not in ("s", "ms", "us", "ns"):
+        raise ValueError(f"time_unit must be s, ms, us or ns, got {time_unit!r} (tracer.Tracer)")
