@@ -25,7 +25,7 @@ from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.operators import Operator
 from streamgauge.pipelines.stream.stage2 import Stage2
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Name, Setting, Tick, TraceBatch
 
 WORKERS: Final = 100
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> Iterable[Row]:
     panes = 6 if args.quick else 12
     warm = [message for pane in range(WARM) for message in pane_log(pane, 1)]
     log = [message for pane in range(WARM, WARM + panes) for message in pane_log(pane, RECORDS)]
-    count = sum(isinstance(records.decode(data), TraceBatch) for data in log)
+    count = sum(isinstance(codec.decode(data), TraceBatch) for data in log)
     rounds = 3 if args.quick else 5
     times = [
         (
@@ -107,7 +107,7 @@ def pane_log(pane: int, records_each: int, sent: int | None = None) -> Iterator[
     for k in range(records_each):
         for worker in random.permutation(WORKERS).tolist():
             yield record(worker, sent + k + 1, start, random)
-    yield records.encode(Tick(job="bench", time=start + PANE))
+    yield codec.encode(Tick(job="bench", time=start + PANE))
 
 
 def record(worker: int, sequence: int, pane: float, random: np.random.Generator) -> bytes:
@@ -118,17 +118,17 @@ def record(worker: int, sequence: int, pane: float, random: np.random.Generator)
         index=random.permutation(np.arange(POINTS) % NAMES).astype("<u2").tobytes(),
         value=random.normal(size=POINTS).astype("<f8").tobytes(),
     )  # fmt: skip
-    return records.encode(batch)
+    return codec.encode(batch)
 
 
 def bare(log: Iterable[bytes]) -> None:
     """What numpy alone would do: decode, and five updates of the worker's own table."""
     tables = {f"worker:{worker}": np.zeros((5, NAMES)) for worker in range(WORKERS)}
     for data in log:
-        batch = records.decode(data)
+        batch = codec.decode(data)
         if not isinstance(batch, TraceBatch):
             continue
-        index, value, _ = records.points(batch)
+        index, value, _ = codec.points(batch)
         table = tables[batch.worker]
         np.add.at(table[0], index, 1.0)
         np.add.at(table[1], index, 1.0)
@@ -172,7 +172,7 @@ def day(*, quick: bool) -> Iterable[Row]:
 
 @functools.cache
 def _names() -> bytes:
-    return records.encode_names([Name("train", "gradient_norm", f"tensor:{i}") for i in range(NAMES)])
+    return codec.encode_names([Name("train", "gradient_norm", f"tensor:{i}") for i in range(NAMES)])
 
 
 def _resident() -> float:

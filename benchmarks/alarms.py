@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Name, TraceBatch
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import Message, Transport
@@ -163,7 +163,7 @@ class Load(threading.Thread):
         random = np.random.default_rng(SEED)
         self._index = random.permutation(np.arange(POINTS) % NAMES).astype("<u2").tobytes()
         self._value = random.normal(size=POINTS).astype("<f8").tobytes()
-        self._names = records.encode_names([Name("train", "gradient_norm", f"tensor:{i}") for i in range(NAMES)])
+        self._names = codec.encode_names([Name("train", "gradient_norm", f"tensor:{i}") for i in range(NAMES)])
 
     def __enter__(self) -> Load:
         self.start()
@@ -190,7 +190,7 @@ class Load(threading.Thread):
             pane=now // 1, pane_length=1.0, interval=1.0, watermark=now // 1,
             names=self._names, index=self._index, value=self._value,
         )  # fmt: skip
-        return records.encode(batch)
+        return codec.encode(batch)
 
 
 def columns() -> dict[str, int]:

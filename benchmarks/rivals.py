@@ -1,6 +1,6 @@
 """What the engines are measured against, each a process of its own that says `rate NUMBER`, points per CPU second.
 
-bare    confluent-kafka consumes the engines' own topic, `records.decode`, five `ufunc.at`; nothing is kept of it
+bare    confluent-kafka consumes the engines' own topic, `codec.decode`, five `ufunc.at`; nothing is kept of it
 faust   a stock Faust agent: one JSON message a point into a tumbling Table of count, sum, minimum and maximum
 sql     Flink SQL's TUMBLE with AVG, MIN, MAX, COUNT into a blackhole, one message a point in the cheapest form that is:
         raw key (the series, 4 bytes), raw value (a double), the message's timestamp as event time; no compression
@@ -168,13 +168,13 @@ async def _faust(task: Task) -> float:
 
 
 def _fold(data: bytes, tables: dict[str, Any]) -> int:
-    from streamgauge.tracer import records
+    from streamgauge.tracer import codec
     from streamgauge.tracer.records import TraceBatch
 
-    batch = records.decode(data)
+    batch = codec.decode(data)
     if not isinstance(batch, TraceBatch):
         return 0
-    index, value, _ = records.points(batch)
+    index, value, _ = codec.points(batch)
     table = tables.get(batch.worker)
     if table is None:
         table = tables[batch.worker] = np.zeros((5, int(index.max()) + 1))

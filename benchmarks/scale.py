@@ -32,7 +32,7 @@ from benchmarks.rows import Row, cheaper, reading
 from streamgauge.pipelines.config.schema import Config, Feature, JobConfig, WindowSpec
 from streamgauge.pipelines.service import assembly
 from streamgauge.pipelines.service.replay import replay
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Open, Tick, TraceBatch, key_of, shard_of
 from streamgauge.tracer.selection import BOOT
@@ -170,7 +170,7 @@ class SyntheticLog(MemoryLog):
                 Open(job=job, shard=shard, shards=self._shards, start=START) if kind
                 else Tick(job=job, shard=shard, time=START + (pane + 1) * PANE)
             )  # fmt: skip
-        return key_of(job, shard, self._shards), records.encode(record)
+        return key_of(job, shard, self._shards), codec.encode(record)
 
 
 @functools.cache
@@ -199,7 +199,7 @@ def _life(kind: int) -> Sequence[TraceBatch]:
 
 
 def _batch(message: Message) -> TraceBatch:
-    record = records.decode(message.value)
+    record = codec.decode(message.value)
     assert isinstance(record, TraceBatch)
     return record
 

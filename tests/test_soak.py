@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="needs confluent-kafka: pip install 'streamgauge[kafka]'")
 
-from streamgauge.tracer.records import identity_of
+from streamgauge.tracer.codec import identity_of
 from tests.soak import accounts, faults
 from tests.soak.accounts import Recorded, Sample
 from tests.soak.soak import Asked, log, soak

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamgauge.tracer import profiles
+from streamgauge.tracer import measures, profiles
 from streamgauge.tracer.domains import PredictionScale, probabilities_of
-from streamgauge.tracer.events import Event, Idled, Labelled, Measured, Observed, Refused, Scalar, Stepped
+from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, is_na, within_reach
 from streamgauge.tracer.joins import Join
@@ -164,7 +164,7 @@ class Fold:
 
     def _predicted(self, given: Floats, clock: Clock) -> Floats:
         """Predictions as probabilities; those of the samples have a sketch of their own."""
-        self._nonfinite("prediction", given)
+        measures.nonfinite(self.panes, "prediction", given)
         self.hints.predictions(given, self._rules.predictions)
         found, clipped = probabilities_of(given, self._rules.predictions)
         if clipped:
@@ -214,36 +214,15 @@ class Fold:
             panes.add("train", "rows", "", event.rows)
             panes.add("wall", "rows_trained", "", event.rows)
         if event.loss is not None:
-            self._loss(event.loss, event.rows)
+            measures.loss(panes, event.loss, event.rows)
         if event.seconds is not None and math.isfinite(event.seconds):
             panes.gather("wall", "step_time", "", profiles.seconds, np.array([event.seconds]))
         for name, tensor in event.tensors.items():
-            self._part(self._tensor, f"tensor:{name}", tensor, event.rows)
+            self._part(measures.tensor, panes, f"tensor:{name}", tensor, event.rows)
         if event.features is not None:
             self._part(self._joinless, event)
         elif event.ids is not None or event.labels is not None:
             self._part(self._trained, event)
-
-    def _loss(self, loss: float, rows: int) -> None:
-        if math.isfinite(loss):
-            self.panes.point("train", "loss", "", loss, float(rows or 1))
-        else:
-            self.panes.add("train", "nonfinite", "loss", 1)
-            self.panes.hard("nonfinite", "loss", 1.0)
-
-    def _tensor(self, entity: str, tensor: Measured, rows: int) -> None:
-        for name, norm in (("gradient_norm", tensor.gradient), ("weight_norm", tensor.weight)):
-            if norm is not None and math.isfinite(norm):
-                self.panes.point("train", name, entity, norm)
-        if tensor.update is not None and tensor.touched is not None:
-            ratio = tensor.update / max(tensor.touched, 1e-12)
-            if math.isfinite(ratio):
-                self.panes.point("train", "apparent_update_ratio" if tensor.apparent else "update_ratio", entity, ratio)
-        if tensor.nonfinite:
-            self.panes.add("train", "nonfinite", entity, tensor.nonfinite)
-            self.panes.hard("nonfinite", entity, float(tensor.nonfinite))
-        if tensor.positives is not None and len(tensor.positives):
-            self.panes.count_units(entity, profiles.units(tensor.positives, tensor.rows or rows))
 
     def _joinless(self, event: Stepped) -> None:
         """All three clocks at once: the rows are seen, labelled and trained on in this step."""
@@ -300,13 +279,6 @@ class Fold:
     def _scalar(self, event: Scalar) -> None:
         clock: Clock = event.clock  # type: ignore[assignment]
         self.panes.point(clock, event.name, event.entity, event.value, event.weight)
-
-    def _nonfinite(self, entity: str, values: Floats) -> None:
-        """A missing mark is no number that went wrong."""
-        count = int(np.count_nonzero(~np.isfinite(values) & ~is_na(values)))
-        if count:
-            self.panes.add("train", "nonfinite", entity, count)
-            self.panes.hard("nonfinite", entity, float(count))
 
     def _keys(self, ids: Array) -> Array:
         return hash_values(ids, self._rules.salt)

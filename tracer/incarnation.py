@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Final
 
-from streamgauge.tracer import arrays, control, join_state, records
+from streamgauge.tracer import arrays, codec, control, join_state, records
 from streamgauge.tracer.aside import PATIENCE, Aside
 from streamgauge.tracer.buffer import Buffer, Priority
 from streamgauge.tracer.events import Event, Raw
@@ -33,31 +32,6 @@ from streamgauge.tracer.usage import Usage
 DRAIN: Final = 0.05  # seconds between drains: waking a thread at each put costs the step milliseconds
 POLL: Final = 1.0
 BACKOFF: Final = 5.0
-
-
-class Names:
-    """What the lives of one tracer in one process are called: random names, or the given one, told apart.
-
-    >>> names = Names("w", is_apart=False)
-    >>> names(), names()
-    ('w', 'w+1')
-    """
-
-    def __init__(self, given: str | None, *, is_apart: bool) -> None:
-        self._given, self._is_apart, self._lives = given, is_apart, 0
-
-    def forget(self) -> None:
-        """Count lives from the first again: this is another process."""
-        self._lives = 0
-
-    def __call__(self) -> str:
-        """The next one."""
-        self._lives += 1
-        if self._given is None:
-            return uuid.uuid4().hex[:12]
-        if self._is_apart:
-            return f"{self._given}-{uuid.uuid4().hex[:8]}"
-        return self._given if self._lives == 1 else f"{self._given}+{self._lives - 1}"
 
 
 class Incarnation:
@@ -294,7 +268,7 @@ class Incarnation:
         points = len(batch.index) // 2
         priority = Priority.HARD if batch.hard or batch.final else Priority.SCALAR if points else Priority.STATS
         key = records.key_of(batch.job, batch.shard, batch.shards)
-        self.sender.put("traces", key, records.encode(batch), priority, points)
+        self.sender.put("traces", key, codec.encode(batch), priority, points)
 
     def _beat_clock(self) -> float:
         return time.monotonic() if self.is_threaded else self._clock()

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from streamgauge.tracer.codec import encode_names
 from streamgauge.tracer.inputs import Column
 from streamgauge.tracer.profiles import Build, Gathering, sketch_units
-from streamgauge.tracer.records import Clock, Mode, Name, Sketch, TraceBatch, encode_names, shard_of
+from streamgauge.tracer.records import Clock, Mode, Name, Sketch, TraceBatch, shard_of
 from streamgauge.tracer.summaries import Units
 
 CUT_POINTS: Final = 4_096

@@ -10,6 +10,7 @@ import atexit
 import os
 import sys
 import time
+import uuid
 import weakref
 from typing import Final, Protocol
 
@@ -28,6 +29,31 @@ class Living(Protocol):
     def begin_anew(self) -> None:
         """This is a forked child."""
         ...
+
+
+class Names:
+    """What the lives of one tracer in one process are called: random names, or the given one, told apart.
+
+    >>> names = Names("w", is_apart=False)
+    >>> names(), names()
+    ('w', 'w+1')
+    """
+
+    def __init__(self, given: str | None, *, is_apart: bool) -> None:
+        self._given, self._is_apart, self._lives = given, is_apart, 0
+
+    def forget(self) -> None:
+        """Count lives from the first again: this is another process."""
+        self._lives = 0
+
+    def __call__(self) -> str:
+        """The next one."""
+        self._lives += 1
+        if self._given is None:
+            return uuid.uuid4().hex[:12]
+        if self._is_apart:
+            return f"{self._given}-{uuid.uuid4().hex[:8]}"
+        return self._given if self._lives == 1 else f"{self._given}+{self._lives - 1}"
 
 
 _alive: weakref.WeakSet[Living] = weakref.WeakSet()

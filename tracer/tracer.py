@@ -36,12 +36,13 @@ from streamgauge.tracer.events import (
 )
 from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
-from streamgauge.tracer.incarnation import Incarnation, Names
+from streamgauge.tracer.incarnation import Incarnation
 from streamgauge.tracer.inputs import (
     TimeUnit,
     array_of,
 )
 from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.process_lifecycle import Names
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of, size_of
 from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection

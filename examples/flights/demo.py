@@ -31,7 +31,7 @@ from streamgauge.examples.flights.pipeline_process import LOG, PipelineLost, Pip
 from streamgauge.examples.flights.progress import Progress, Screen
 from streamgauge.pipelines.adapters.data_folder import lock_folder
 from streamgauge.pipelines.cli import UseError
-from streamgauge.tracer import records
+from streamgauge.tracer import codec, records
 from streamgauge.tracer.local.log import LocalLog
 
 JOB: Final = "flights"
@@ -95,7 +95,7 @@ def _replay(
                 fleet.restart(airport, start)
         faults = {airport: truths.active(truth, airport, start, start + HOUR) for airport in AIRPORTS}
         fleet.hour(start, faults, save=_due(start + HOUR - begin))
-        tick = records.encode(records.Tick(job=JOB, time=start + HOUR))
+        tick = codec.encode(records.Tick(job=JOB, time=start + HOUR))
         log.send([("traces", records.key_of(JOB, 0, 1), tick)])
         if (start - begin) % _AHEAD == 0:
             pipeline.keep_up(_WAITING)

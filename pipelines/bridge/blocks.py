@@ -22,7 +22,7 @@ from streamgauge.pipelines.bridge import rows
 from streamgauge.pipelines.config.schema import Bridge, JobConfig
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.outputs import Output
-from streamgauge.tracer import profiles, records
+from streamgauge.tracer import codec, profiles, records
 from streamgauge.tracer.events import Idled, Stepped
 from streamgauge.tracer.fold import Fold, Rules
 from streamgauge.tracer.inputs import Array
@@ -206,7 +206,7 @@ class Blocks:
         return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 
     def _sent(self, batch: TraceBatch) -> Output:
-        return Output("traces", records.key_of(batch.job, batch.shard, batch.shards), records.encode(batch))
+        return Output("traces", records.key_of(batch.job, batch.shard, batch.shards), codec.encode(batch))
 
     def _buried(self, sample: Sample, text: str) -> Output:
         message = Message(self._bridge.topic, self._job.name, sample.value, sample.offset)

@@ -18,7 +18,7 @@ from streamgauge.pipelines.engines.routing import Routing
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.stream.operators import CONFIG
 from streamgauge.pipelines.wire import outputs
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Setting, Tick
 
 _BACK: Final = 1_000  # messages of `anomalies` in which the last tick is looked for at start
@@ -42,7 +42,7 @@ def configure(config: Config, bus: Bus, clock: Callable[[str], float]) -> int:
             setting = Setting(
                 job=job.name, shard=shard, name=CONFIG, revision=revision + 1, effective=clock(key), body=wanted,
             )  # fmt: skip
-            messages.append(("traces", key, records.encode(setting)))
+            messages.append(("traces", key, codec.encode(setting)))
             revisions[key] = (revision + 1, wanted)
     bus.send(messages)
     if messages:

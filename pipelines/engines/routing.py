@@ -16,8 +16,10 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.pipelines.wire.states import Unfit
-from streamgauge.tracer import records
-from streamgauge.tracer.records import Head, Kind, Open, Record, RecordError, TraceBatch, key_of
+from streamgauge.tracer import codec
+from streamgauge.tracer.bounds import RecordError
+from streamgauge.tracer.codec import Head
+from streamgauge.tracer.records import Kind, Open, Record, TraceBatch, key_of
 from streamgauge.tracer.transport import Message
 
 
@@ -41,7 +43,7 @@ class Routing:
     def route(self, message: Message) -> Route:
         """The key of a message; what belongs to no configured job or came under a wrong key is a dead letter."""
         try:
-            head = records.peek(message.value)
+            head = codec.peek(message.value)
         except RecordError as error:
             return Route(None, (dead_letter(message, error.reason, str(error)),))
         job = self._jobs.get(head.job)
@@ -67,7 +69,7 @@ class Routing:
             return ()
         self._opened.add(job.name)
         opens = [Open(job=job.name, shard=shard, shards=job.shards, start=first.pane) for shard in range(job.shards)]
-        return tuple(Output("traces", key_of(job.name, o.shard, o.shards), records.encode(o)) for o in opens)
+        return tuple(Output("traces", key_of(job.name, o.shard, o.shards), codec.encode(o)) for o in opens)
 
 
 def unwanted(jobs: Mapping[str, JobConfig], key: str) -> str:
@@ -91,4 +93,4 @@ def last_tick(job: JobConfig, now: float) -> float:
 def _readable(message: Message) -> Iterator[Record]:
     """The record, if it is one; its operator sends the others to the dead letters."""
     with suppress(RecordError):
-        yield records.decode(message.value)
+        yield codec.decode(message.value)

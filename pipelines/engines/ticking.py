@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.engines.keyed import Keyed
 from streamgauge.pipelines.engines.routing import last_tick
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Tick
 from streamgauge.tracer.steady import Steady
 
@@ -67,6 +67,6 @@ class Ticks:
             job, shard = keys[key]
             due = last_tick(job, now)
             if due > self._ticked.get(key, 0.0) and operator.is_live:
-                messages.append(("traces", key, records.encode(Tick(job=job.name, shard=shard, time=due, leap=leap))))
+                messages.append(("traces", key, codec.encode(Tick(job=job.name, shard=shard, time=due, leap=leap))))
                 self._ticked[key] = due
         return messages

@@ -18,7 +18,7 @@ from streamgauge.anomaly.types import Ack, Matcher, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import outputs
-from streamgauge.tracer import control, records
+from streamgauge.tracer import codec, control, records
 from streamgauge.tracer.control import Plan, PlanError, Target
 from streamgauge.tracer.records import Feedback
 from streamgauge.tracer.selection import Budget, Select
@@ -81,7 +81,7 @@ def feedback(
         comment=comment, time=now,
     )  # fmt: skip
     bus.send([
-        ("traces", records.key_of(job.name, 0, job.shards), records.encode(made)),
+        ("traces", records.key_of(job.name, 0, job.shards), codec.encode(made)),
         ("alerts", job.name, outputs.encode(made)),
     ])  # fmt: skip
     return made

@@ -29,7 +29,7 @@ from streamgauge.anomaly.types import Alert, Domain, Notification, SeriesKey, Se
 from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import Change, Output
-from streamgauge.tracer import records
+from streamgauge.tracer import codec, records
 from streamgauge.tracer.records import Feedback, Setting, Tick
 
 CONSUMER: Final = "verdicts"
@@ -213,7 +213,7 @@ class FeedbackLoop:
             Setting(job=self._job.name, shard=shard, name=name, revision=self._revision, effective=now, body=body)
             for shard in range(shards)
         ]
-        return [Output("traces", records.key_of(one.job, one.shard, shards), records.encode(one)) for one in made]
+        return [Output("traces", records.key_of(one.job, one.shard, shards), codec.encode(one)) for one in made]
 
     def _change(self, now: float, text: str) -> Output:
         change = Change(job=self._job.name, name="threshold", time=now, text=text)

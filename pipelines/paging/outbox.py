@@ -21,7 +21,7 @@ from streamgauge.pipelines.ports import Bus, Notifier, NotifyError
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.offsets import Offsets
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.transport import Message
 
 _TOPIC: Final = "alerts"
@@ -81,7 +81,7 @@ class Outbox:
     def _tell(self, log: str, message: Message) -> bool:
         """Deliver one message if it is a notification that was not sent; False if the process stops before it is."""
         notification = _notification_of(message)
-        identity = records.identity_of(message.value)
+        identity = codec.identity_of(message.value)
         if notification is None or identity in self._identities:
             return True
         while not self._deliver(message, notification):

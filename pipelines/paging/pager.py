@@ -26,7 +26,8 @@ from streamgauge.pipelines.paging import lineage
 from streamgauge.pipelines.paging import messages as telling
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import DeadLetter, Output
-from streamgauge.tracer.records import Tick, identity_of
+from streamgauge.tracer.codec import identity_of
+from streamgauge.tracer.records import Tick
 
 KINDS: Final = outputs.KINDS | outputs.kinds_of(Silence, Ack, Unsuppress, Topology, Tick, Decision, Notification)
 _ASKED: Final = (Silence, Ack, Unsuppress)

@@ -15,8 +15,9 @@ from streamgauge.pipelines.stream.panes import Table, Track
 from streamgauge.pipelines.stream.state import Job, Side, Worker
 from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST, Member, Verdict
 from streamgauge.pipelines.stream.windows import to_micros
-from streamgauge.tracer import records, summaries
-from streamgauge.tracer.records import Name, Points, Sketch, TraceBatch
+from streamgauge.tracer import codec, summaries
+from streamgauge.tracer.codec import Points
+from streamgauge.tracer.records import Name, Sketch, TraceBatch
 
 RECORDS, POINTS, LATE, DUPLICATE, SUPERSEDED, CLAMPED, OVERFLOW, DEAD, LOST = range(len(COUNTS))
 MAX_MAPPINGS = 64  # names blobs remembered for each worker
@@ -35,9 +36,9 @@ def take(job: Job, batch: TraceBatch) -> None:
     _check(job, batch)
     name, verdict = _life(job, batch)
     worker = job.workers.get(name)
-    points = records.points(batch)
+    points = codec.points(batch)
     mapping = None if worker is None else worker.mappings.get(batch.names)
-    names = None if mapping is not None else records.decode_names(batch.names)
+    names = None if mapping is not None else codec.decode_names(batch.names)
     slots = _slots(mapping, names or (), points)
     for sketch in batch.sketches:
         summaries.decode(sketch)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.pipelines.metrics import Floats
-from streamgauge.tracer.records import Clock, Name, Points
+from streamgauge.tracer.codec import Points
+from streamgauge.tracer.records import Clock, Name
 
 OVERFLOW: Final = "overflow"  # name and entity of the series that takes what a limit turned away
 CLOCKS: Final[tuple[Clock, ...]] = ("sample", "label", "train", "wall")

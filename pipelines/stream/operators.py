@@ -25,8 +25,9 @@ from streamgauge.pipelines.stream.state import KEPT_IDENTITIES, Emitted, Job, ne
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
 from streamgauge.pipelines.wire.rows import Rows, packed, part_of, put_state, take_state, unpacked
-from streamgauge.tracer import records
-from streamgauge.tracer.records import Event, Feedback, Open, Record, RecordError, Setting, Tick, TraceBatch
+from streamgauge.tracer import codec, records
+from streamgauge.tracer.bounds import RecordError
+from streamgauge.tracer.records import Event, Feedback, Open, Record, Setting, Tick, TraceBatch
 
 __all__ = ["CONFIG", "KEPT_IDENTITIES", "Operator", "Stage2"]
 
@@ -73,7 +74,7 @@ class Operator:
         with np.errstate(all="ignore"):  # sums of huge values overflow to inf, and are shown as that
             for data in messages:
                 try:
-                    take(self._job, records.decode(data))
+                    take(self._job, codec.decode(data))
                 except (RecordError, Rejected) as error:
                     _bury(self._job, data, error.reason, str(error))
                 if self._job.out:
@@ -144,7 +145,7 @@ def take(job: Job, record: Record) -> None:
 
 def is_known(job: Job, record: Event | Feedback) -> bool:
     """Whether this very record came before: a log that is read again says nothing new."""
-    return not job.remember(records.identity_of(records.encode(record)))
+    return not job.remember(codec.identity_of(codec.encode(record)))
 
 
 def _follow(stage2: Stage2, item: Emitted) -> Sequence[msgspec.Struct]:
@@ -208,7 +209,7 @@ def _shape(config: JobConfig) -> tuple[object, ...]:
 
 
 def _bury(job: Job, data: bytes, reason: str, text: str) -> None:
-    identity = records.identity_of(data)
+    identity = codec.identity_of(data)
     if job.remember(identity):
         job.counts[DEAD] += 1
     key = records.key_of(job.config.name, job.shard, job.config.shards)

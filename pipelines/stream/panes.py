@@ -18,7 +18,8 @@ from streamgauge.pipelines.metrics import Floats, Partial
 from streamgauge.pipelines.stream.blocks import Blocks
 from streamgauge.pipelines.stream.names import Index, Names
 from streamgauge.tracer import summaries
-from streamgauge.tracer.records import RecordError, Sketch
+from streamgauge.tracer.bounds import RecordError
+from streamgauge.tracer.records import Sketch
 
 COUNT, WEIGHT, TOTAL, LOW, HIGH, NONFINITE, SPARE = range(7)
 MAX_PENDING: Final = 64  # sketches of one pane before they are merged in place

@@ -34,7 +34,7 @@ from streamgauge.pipelines.wire.rows import (
     take_state,
     unpacked,
 )
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Setting
 
 VERSION: Final = 1
@@ -68,7 +68,7 @@ def ship(job: Job, item: Emitted) -> list[Output]:
     if is_record and job.shard:
         return []
     job.number += 1
-    data = records.encode(item) if isinstance(item, Setting | Feedback) else outputs.encode(item)
+    data = codec.encode(item) if isinstance(item, Setting | Feedback) else outputs.encode(item)
     forward = Forward(
         job=job.config.name, shard=job.shard, number=job.number, after=job.reports, is_record=is_record, data=data,
         shards=job.config.shards,
@@ -269,7 +269,7 @@ class Combiner:
         """Settings and feedback take their place between shard 0's reports."""
         sent: list[Output] = []
         while self._waiting and self._waiting[0].after <= number:
-            record = records.decode(self._waiting.pop(0).data)
+            record = codec.decode(self._waiting.pop(0).data)
             if isinstance(record, Setting):
                 sent += self._emission.outputs(self._stage2.on_setting(record))
             elif isinstance(record, Feedback):
@@ -277,7 +277,7 @@ class Combiner:
         return sent
 
     def _buried(self, data: bytes, text: str) -> Output:
-        identity, key = records.identity_of(data), self._config.name
+        identity, key = codec.identity_of(data), self._config.name
         letter = DeadLetter(identity=identity, reason="partial", text=text, topic="partials", key=key, data=data)
         return Output("dead-letters", self._config.name, outputs.encode(letter))
 

@@ -28,7 +28,7 @@ from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter
 from streamgauge.pipelines.wire.rows import Rows, encoded, packed, put_state, take_state, unpacked
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Setting
 
 
@@ -255,8 +255,8 @@ class Stage2:
 
 
 def _refused(setting: Setting, why: str) -> DeadLetter:
-    data, text = records.encode(setting), f"{setting.name} revision {setting.revision}: {why}"
-    identity = records.identity_of(data)
+    data, text = codec.encode(setting), f"{setting.name} revision {setting.revision}: {why}"
+    identity = codec.identity_of(data)
     return DeadLetter(identity=identity, reason="setting", text=text, topic="traces", key=setting.job, data=data)
 
 

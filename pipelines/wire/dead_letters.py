@@ -8,7 +8,7 @@ from typing import Final
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import DeadLetter, Output
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.transport import LogError, Message, oversize
 
 _SHOWN: Final = 16_384  # bytes of what a log refuses that its dead letter keeps
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 def dead_letter(message: Message, reason: str, text: str) -> Output:
     """What is sent in place of a message that cannot be used."""
-    identity = records.identity_of(message.value)
+    identity = codec.identity_of(message.value)
     letter = DeadLetter(
         identity=identity, reason=reason, text=text, topic=message.topic, key=message.key, data=message.value
     )
@@ -60,7 +60,7 @@ def _refused(message: tuple[str, str, bytes], text: str) -> Output:
     """What is sent in place of a message that the log will never take; of its bytes only the first ones."""
     topic, key, value = message
     letter = DeadLetter(
-        identity=records.identity_of(value), reason="refused by the log", text=text, topic=topic, key=key,
+        identity=codec.identity_of(value), reason="refused by the log", text=text, topic=topic, key=key,
         data=value[:_SHOWN],
     )  # fmt: skip
     return Output("dead-letters", key, outputs.encode(letter))

@@ -13,7 +13,7 @@ import msgspec
 from streamgauge.pipelines.config import loading
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.stream.operators import CONFIG
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Open, Record, Setting, Tick, TraceBatch, key_of, shard_of
 from tests.engines.record import LOG
 from tests.places import ROOT
@@ -64,13 +64,13 @@ def _begun(name: str) -> list[Record]:
 
 def _renamed(name: str) -> list[TraceBatch | Tick]:
     values = msgspec.msgpack.decode(lzma.decompress(LOG.read_bytes()), type=list[bytes])
-    decoded = (records.decode(value) for value in values)
+    decoded = (codec.decode(value) for value in values)
     return [msgspec.structs.replace(one, job=name) for one in decoded if isinstance(one, TraceBatch | Tick)]
 
 
 def _addressed(first: list[Record], rest: list[Record | tuple[str, bytes]]) -> Log:
     return [
-        one if isinstance(one, tuple) else (key_of(one.job, one.shard, SHARDS.get(one.job, 1)), records.encode(one))
+        one if isinstance(one, tuple) else (key_of(one.job, one.shard, SHARDS.get(one.job, 1)), codec.encode(one))
         for one in [*first, *rest]
     ]
 
@@ -102,11 +102,11 @@ def _poison(log: list[Any]) -> Iterator[tuple[str, bytes] | Record]:
     key, batches = log[0].job, [one for one in log if isinstance(one, TraceBatch)]
     for i in itertools.count():
         one = batches[i % len(batches)]
-        data = records.encode(one)
+        data = codec.encode(one)
         yield (key, data[: len(data) // 2])
-        yield (key, records.encode(msgspec.structs.replace(one, job=f"nobody-{i}")))
+        yield (key, codec.encode(msgspec.structs.replace(one, job=f"nobody-{i}")))
         yield ("elsewhere", data)
-        yield (key, records.encode(msgspec.structs.replace(one, version=99, sequence=10**6 + i)))
+        yield (key, codec.encode(msgspec.structs.replace(one, version=99, sequence=10**6 + i)))
         yield (key, b"\xc1 not a record %d" % i)
         yield msgspec.structs.replace(one, index=b"\xff" * len(one.index), sequence=one.sequence + 10**6)
 

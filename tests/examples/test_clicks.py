@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from streamgauge.examples.clicks.job import FEATURES, TIMEOUT, Job
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.summaries import Counts
@@ -44,12 +44,12 @@ class Lived:
         assert not [name for name in tracer.counters if name.startswith("fault")]
 
     def batches(self) -> list[TraceBatch]:
-        sent = (records.decode(message.value) for message in self.log.read("traces", 0, 10_000))
+        sent = (codec.decode(message.value) for message in self.log.read("traces", 0, 10_000))
         return [one for one in sent if isinstance(one, TraceBatch)]
 
     def total(self, name: str) -> float:
         points = [
-            (records.decode_names(batch.names)[index].name, value)
+            (codec.decode_names(batch.names)[index].name, value)
             for batch in self.batches()
             for index, value in zip(np.frombuffer(batch.index, "<u2"), np.frombuffer(batch.value, "<f8"), strict=True)
         ]
@@ -97,7 +97,7 @@ def test_a_worker_sends_until_it_is_told_to_stop_and_says_goodbye(tmp_path: Path
     finally:
         worker.kill()
     sent = LocalLog(log)
-    last = records.decode(sent.read("traces", sent.end("traces") - 1, 1)[0].value)
+    last = codec.decode(sent.read("traces", sent.end("traces") - 1, 1)[0].value)
     sent.close()
     assert isinstance(last, TraceBatch)
     assert (last.job, last.worker, last.final) == ("clicks", "w0", True)

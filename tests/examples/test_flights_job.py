@@ -19,7 +19,7 @@ from streamgauge.examples.flights.data import load
 from streamgauge.examples.flights.job import Clock, Job
 from streamgauge.examples.flights.model import Model
 from streamgauge.examples.flights.worker import traced
-from streamgauge.tracer import records, summaries
+from streamgauge.tracer import codec, summaries
 from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.transport import MemoryLog
 
@@ -52,7 +52,7 @@ class Day:
         return self
 
     def batches(self) -> list[TraceBatch]:
-        found = [records.decode(message.value) for message in self.log.read("traces", 0, 10_000)]
+        found = [codec.decode(message.value) for message in self.log.read("traces", 0, 10_000)]
         assert all(isinstance(batch, TraceBatch) for batch in found)
         return found  # type: ignore[return-value]
 
@@ -60,8 +60,8 @@ class Day:
         """Sum of the points of one traced quantity."""
         total = 0.0
         for batch in self.batches():
-            index, value, weight = records.points(batch)
-            for number, known in enumerate(records.decode_names(batch.names)):
+            index, value, weight = codec.points(batch)
+            for number, known in enumerate(codec.decode_names(batch.names)):
                 if tuple(known) == (clock, name, entity):
                     chosen = index == number
                     total += float((value[chosen] * (1.0 if weight is None else weight[chosen])).sum())
@@ -120,7 +120,7 @@ def test_a_stalled_worker_proves_life_and_reads_its_backlog_afterwards(flights: 
     silent = day.batches()[sent:]
     assert len(silent) >= 4
     assert {batch.watermark for batch in silent} == {DAY + 9 * HOUR}
-    assert not any(batch.index for batch in silent if "sample" in str(records.decode_names(batch.names)))
+    assert not any(batch.index for batch in silent if "sample" in str(codec.decode_names(batch.names)))
     day.live(1)
     assert day.total("sample", "rows") == scheduled(flights, DAY, DAY + 14 * HOUR)
     assert day.batches()[-1].watermark == DAY + 14 * HOUR

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from streamgauge.examples.flights import data
-from streamgauge.tracer import arrays, control, records
+from streamgauge.tracer import arrays, codec, control
 from streamgauge.tracer.control import Status, Target
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from streamgauge.tracer.selection import Select
@@ -116,7 +116,7 @@ def cluster(kafka_jars: None, tmp_path: Path, tmp_path_factory: pytest.TempPathF
 
 def _sent(bus: Any, worker: str) -> bool:
     try:
-        return any(records.peek(m.value).worker == worker for m in bus.read("traces", 0, 2000))
+        return any(codec.peek(m.value).worker == worker for m in bus.read("traces", 0, 2000))
     except LogError:
         return False
 

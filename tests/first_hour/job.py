@@ -12,7 +12,7 @@ import numpy as np
 
 from streamgauge.pipelines.config.loading import parse
 from streamgauge.pipelines.config.schema import Config
-from streamgauge.tracer import records
+from streamgauge.tracer import codec, records
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.tracer import Labels, Tracer
 from tests.first_hour.clicks import Clicks
@@ -177,7 +177,7 @@ def play(clicks: Clicks, log: LocalLog, settings: Config, faults: Sequence[Fault
         if now % 10.0 == 0.0:
             for worker in workers.values():
                 assert worker.tracer.flush(30.0)
-            tick = records.encode(records.Tick(job="clicks", time=now))
+            tick = codec.encode(records.Tick(job="clicks", time=now))
             log.send([("traces", records.key_of("clicks", 0, 1), tick)])
 
 

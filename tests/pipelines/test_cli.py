@@ -23,7 +23,7 @@ from streamgauge.pipelines.cli import _EXAMPLES, main, parser
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.service.stores import store_path
 from streamgauge.pipelines.wire import outputs
-from streamgauge.tracer import control, records
+from streamgauge.tracer import codec, control
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.plans import Plans
 from streamgauge.tracer.records import Feedback, Tick
@@ -139,7 +139,7 @@ def test_silence_and_feedback_are_records_on_the_log(
     assert silence.matchers == (Matcher("worker", "u"), Matcher("entity", "feature:.*", is_regex=True))
     assert silence.end - silence.start == pytest.approx(7200.0)
     assert silence.start >= before
-    feedback = records.decode(log.read("traces", 0, 1)[0].value)
+    feedback = codec.decode(log.read("traces", 0, 1)[0].value)
     assert isinstance(feedback, Feedback)
     told = (feedback.notification, feedback.verdict, feedback.author, feedback.comment)
     assert told == ("n1", "false_alarm", "ann", "why")

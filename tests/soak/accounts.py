@@ -17,9 +17,10 @@ from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
 from streamgauge.pipelines.config.schema import Kafka
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire.offsets import Offsets
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
+from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.local.log import LocalLog
-from streamgauge.tracer.records import RecordError, TraceBatch
+from streamgauge.tracer.records import TraceBatch
 from tests.pipelines.adapters.kafka import world
 
 _WARM: Final = 180.0  # seconds in which a process takes its memory: a day of stream time is learnt in 144
@@ -64,9 +65,9 @@ def _read(bus: Bus, path: Path, copy: LocalLog | None) -> Recorded:
             copy.send([("traces", message.key, message.value) for message in messages])
         for message in messages:
             try:
-                record = records.decode(message.value)
+                record = codec.decode(message.value)
             except RecordError:
-                unreadable.add(records.identity_of(message.value))
+                unreadable.add(codec.identity_of(message.value))
                 continue
             if isinstance(record, TraceBatch):
                 sequences[record.worker, record.incarnation][record.sequence] += 1
@@ -95,7 +96,7 @@ def losses(
     taken = health["records"] + health["duplicate"] + health["superseded"]
     if taken != found.batches:
         told.append(f"{found.batches} batches on the log, the pipeline counts {taken} ({dict(health)})")
-    if {records.identity_of(value) for value in poison} != found.unreadable:
+    if {codec.identity_of(value) for value in poison} != found.unreadable:
         told.append(f"{len(poison)} poisoned records sent, {len(found.unreadable)} on the log")
     if sum(dead.values()) != len(found.unreadable):
         told.append(f"{len(found.unreadable)} unreadable records, {sum(dead.values())} dead letters")

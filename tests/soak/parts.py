@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from streamgauge.pipelines.config.schema import Kafka
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Tick
 from streamgauge.tracer.transport import LogError, Transport
@@ -239,7 +239,7 @@ class Driver(threading.Thread):
     def _tick(self, until_pane: int) -> None:
         ticks = [Tick(job=JOB, time=BEGIN + (pane + 1) * PANE) for pane in range(self.passed, until_pane)]
         if ticks:
-            self.send([("traces", JOB, records.encode(tick)) for tick in ticks])
+            self.send([("traces", JOB, codec.encode(tick)) for tick in ticks])
             self.passed = until_pane
 
     def _sent(self, messages: list[tuple[str, str, bytes]]) -> bool:

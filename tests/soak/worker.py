@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Kind, TraceBatch
 from streamgauge.tracer.tracer import Labels, Tracer
@@ -41,7 +41,7 @@ class Noted:
         """Send, then note the last record of it."""
         self._transport.send(messages)
         sent = [value for topic, _, value in messages if topic == "traces"]
-        batches = [records.decode(value) for value in sent[-1:] if records.peek(value).kind == Kind.TRACE]
+        batches = [codec.decode(value) for value in sent[-1:] if codec.peek(value).kind == Kind.TRACE]
         for batch in batches:
             assert isinstance(batch, TraceBatch)
             self._notes.write(f"{batch.incarnation} {batch.sequence}\n")

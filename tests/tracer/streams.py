@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Name, TraceBatch
 from streamgauge.tracer.summaries import decode
 from streamgauge.tracer.tracer import Labels, Tracer
@@ -26,7 +26,7 @@ class Sent:
     def batches(self) -> list[TraceBatch]:
         """Everything sent so far."""
         self.tracer.flush()
-        found = [records.decode(message.value) for message in self.log.read("traces", 0, 100_000)]
+        found = [codec.decode(message.value) for message in self.log.read("traces", 0, 100_000)]
         return [batch for batch in found if isinstance(batch, TraceBatch)]
 
     def totals(self) -> dict[Name, float]:
@@ -57,5 +57,5 @@ class Sent:
 
 def points(batch: TraceBatch) -> Iterator[tuple[Name, float]]:
     """The points of a batch by name."""
-    names, columns = records.decode_names(batch.names), records.points(batch)
+    names, columns = codec.decode_names(batch.names), codec.points(batch)
     yield from zip([names[i] for i in columns.index], columns.value.tolist(), strict=True)

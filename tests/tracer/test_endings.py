@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from streamgauge.tracer import aside, control, records
+from streamgauge.tracer import aside, codec, control
 from streamgauge.tracer.incarnation import Incarnation
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import TraceBatch
@@ -79,7 +79,7 @@ def test_a_beat_on_a_transport_that_hangs_returns_and_later_all_of_it_is_sent(mo
     assert tracer.flush(0.05) is False
     log.door.set()
     assert tracer.close(10.0)
-    rows = [one for m in log.read("traces", 0, 100) if isinstance(one := records.decode(m.value), TraceBatch)]
+    rows = [one for m in log.read("traces", 0, 100) if isinstance(one := codec.decode(m.value), TraceBatch)]
     assert [one.sequence for one in rows] == list(range(1, len(rows) + 1))
     assert rows[-1].final
 
@@ -126,7 +126,7 @@ def test_sigterm_says_goodbye_and_then_does_what_it_would_have_done(
     out, _ = worker.communicate(timeout=30)
     assert (worker.returncode, out.strip()) == (code, says)
     log = LocalLog(path)
-    last = records.decode(log.read("traces", 0, 10_000)[-1].value)
+    last = codec.decode(log.read("traces", 0, 10_000)[-1].value)
     log.close()
     assert isinstance(last, TraceBatch)
     assert last.final

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamgauge.pipelines.config.loading import load
-from streamgauge.tracer import records
+from streamgauge.tracer import codec, records
 from streamgauge.tracer.from_config import ConfigFault, read
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.tracer import Tracer
@@ -51,7 +51,7 @@ def test_its_records_go_where_the_pipeline_reads(file: Path) -> None:
     tracer.step(loss=0.3)
     assert tracer.close()
     log = LocalLog(file.parent / "watched" / "log.db")
-    assert {records.peek(message.value).job for message in log.read("traces", 0, 10)} == {"ctr"}
+    assert {codec.peek(message.value).job for message in log.read("traces", 0, 10)} == {"ctr"}
 
 
 def test_what_is_given_takes_precedence_over_the_file(file: Path) -> None:
@@ -59,7 +59,7 @@ def test_what_is_given_takes_precedence_over_the_file(file: Path) -> None:
     tracer = Tracer.from_config(file, "w0", transport=log, pane=2.0)
     tracer.step(loss=0.3)
     assert tracer.close()
-    batch = records.decode(log.read("traces", 0, 1)[0].value)
+    batch = codec.decode(log.read("traces", 0, 1)[0].value)
     assert isinstance(batch, records.TraceBatch)
     assert batch.pane_length == 2.0
 

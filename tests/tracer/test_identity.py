@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from streamgauge.tracer import records
+from streamgauge.tracer import codec, records
 from streamgauge.tracer.identity import Identity, identity
 from streamgauge.tracer.onlooker import process
 from streamgauge.tracer.tracer import Tracer
@@ -56,7 +56,7 @@ def test_a_tracer_without_a_name_takes_that_of_its_launcher(monkeypatch: pytest.
     tracer = Tracer("ctr", None, log, clock=lambda: 0.0)
     tracer.step(loss=0.5, rows=1)
     tracer.flush()
-    assert records.peek(log.read("traces", 0, 1)[0].value).worker == "worker:2"
+    assert codec.peek(log.read("traces", 0, 1)[0].value).worker == "worker:2"
 
 
 def test_a_parameter_server_is_a_member_whose_time_passes_without_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_a_parameter_server_is_a_member_whose_time_passes_without_steps(monkeypa
     tracer = process("ctr", log, role="ps", pane=0.2)
 
     def moved() -> bool:
-        batches = [records.decode(message.value) for message in log.read("traces", 0, 1000)]
+        batches = [codec.decode(message.value) for message in log.read("traces", 0, 1000)]
         marks = {batch.watermark for batch in batches if isinstance(batch, records.TraceBatch)}
         return len(marks) > 2 and {batch.worker for batch in batches} == {"ps:0"}
 

@@ -12,21 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.tracer import records
-from streamgauge.tracer.bounds import MAX_NAME, MAX_SHARDS
-from streamgauge.tracer.records import (
-    MAX_BYTES,
-    Event,
-    Feedback,
-    Name,
-    Open,
-    Record,
-    RecordError,
-    Setting,
-    Sketch,
-    Tick,
-    TraceBatch,
-)
+from streamgauge.tracer import codec, records
+from streamgauge.tracer.bounds import MAX_BYTES, MAX_NAME, MAX_SHARDS, RecordError
+from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, Sketch, Tick, TraceBatch
 from tests.places import TESTS
 
 GOLDEN = TESTS / "golden"
@@ -34,7 +22,7 @@ NAMES = [Name("train", "loss", ""), Name("sample", "rows", ""), Name("train", "g
 TRACE = TraceBatch(
     job="ctr", worker="worker:3", shard=1, shards=4, incarnation="b2c1", sequence=17, pane=1360000800.0,
     pane_length=10.0, interval=10.0, watermark=1360000807.5, step_first=100, step_last=109, mode="backfill", final=True,
-    plans=(("loss", 3),), captured=2000, names=records.encode_names(NAMES),
+    plans=(("loss", 3),), captured=2000, names=codec.encode_names(NAMES),
     index=np.array([0, 1, 2, 0], "<u2").tobytes(), value=np.array([0.69, 512.0, np.nan, 5e-324], "<f8").tobytes(),
     weight=np.array([512.0, 1.0, 1.0, 1.0], "<f8").tobytes(),
     sketches=(Sketch("counts", "sample", "profile", "feature:tailnum", (b"\x01\x00", b"")),),
@@ -55,19 +43,19 @@ RECORDS: dict[str, Record] = {
     ),
     "event": Event(job="ctr", worker="w", name="model pushed", time=1360000900.0, text="v17"),
 }
-BYTES = {name: records.encode(record) for name, record in RECORDS.items()}
+BYTES = {name: codec.encode(record) for name, record in RECORDS.items()}
 NAMED = pytest.mark.parametrize("name", sorted(RECORDS))
 
 
 def reason_of(data: bytes) -> str:
     with pytest.raises(RecordError) as caught:
-        records.decode(data)
+        codec.decode(data)
     assert str(caught.value).startswith(caught.value.reason)
     return caught.value.reason
 
 
 def changed(record: Record, **fields: Any) -> bytes:
-    return records.encode(msgspec.structs.replace(record, **fields))
+    return codec.encode(msgspec.structs.replace(record, **fields))
 
 
 def extended(name: str, *more: Any) -> bytes:
@@ -91,21 +79,21 @@ def checked(fields: list[Any]) -> bytes:
 def test_a_record_encodes_to_its_golden_bytes_and_back(name: str) -> None:
     golden = (GOLDEN / f"{name}-{records.VERSION}.msgpack").read_bytes()
     assert BYTES[name] == golden
-    assert records.decode(golden) == RECORDS[name]
+    assert codec.decode(golden) == RECORDS[name]
 
 
 @NAMED
 def test_a_record_of_version_1_is_read_and_written_in_its_version(name: str) -> None:
     golden = (GOLDEN / f"{name}.msgpack").read_bytes()
-    read = records.decode(golden)
+    read = codec.decode(golden)
     assert msgspec.structs.replace(read, version=records.VERSION) == RECORDS[name]
     older = msgspec.msgpack.decode(golden)
-    assert msgspec.msgpack.decode(records.encode(read))[: len(older)] == older  # fields that came since are behind
+    assert msgspec.msgpack.decode(codec.encode(read))[: len(older)] == older  # fields that came since are behind
 
 
 @pytest.mark.parametrize("file", sorted((GOLDEN / "older").glob("*.msgpack")), ids=lambda file: file.stem)
 def test_the_golden_bytes_of_older_writers_of_this_version_are_read(file: Path) -> None:
-    assert records.decode(file.read_bytes()) == RECORDS[file.stem.removesuffix("_without_texts")]
+    assert codec.decode(file.read_bytes()) == RECORDS[file.stem.removesuffix("_without_texts")]
 
 
 @NAMED
@@ -129,7 +117,7 @@ def test_every_kind_has_golden_bytes() -> None:
 
 @NAMED
 def test_peek_tells_who_and_what_without_columns(name: str) -> None:
-    head, record = records.peek(BYTES[name]), RECORDS[name]
+    head, record = codec.peek(BYTES[name]), RECORDS[name]
     assert (head.version, head.kind) == (2, record.kind)
     assert (head.job, head.worker, head.shard) == (record.job, record.worker, record.shard)
 
@@ -141,14 +129,14 @@ def test_a_record_cut_anywhere_is_truncated(name: str) -> None:
 
 @NAMED
 def test_fields_of_a_later_version_are_skipped(name: str) -> None:
-    assert records.decode(extended(name, "new", 1.5, [1, {"a": None}])) == RECORDS[name]
+    assert codec.decode(extended(name, "new", 1.5, [1, {"a": None}])) == RECORDS[name]
 
 
 @NAMED
 def test_an_older_writers_record_is_filled_up_with_defaults(name: str) -> None:
     fields = msgspec.structs.fields(RECORDS[name])
     written = 1 + max(i for i, field in enumerate(fields) if field.required or field.name == "shard")
-    read = records.decode(checked(plain(name)[:written]))
+    read = codec.decode(checked(plain(name)[:written]))
     for i, field in enumerate(fields):
         expected = getattr(RECORDS[name], field.name) if i < written else field.default
         assert getattr(read, field.name) == expected, field.name
@@ -182,7 +170,7 @@ def test_what_is_no_record_is_of_a_wrong_type(data: bytes) -> None:
 def test_a_record_beyond_the_limit_is_oversized_before_it_is_read() -> None:
     assert reason_of(bytes(MAX_BYTES + 1)) == "oversized"
     with pytest.raises(RecordError, match="oversized"):
-        records.peek(bytes(MAX_BYTES + 1))
+        codec.peek(bytes(MAX_BYTES + 1))
 
 
 @pytest.mark.parametrize(
@@ -220,36 +208,36 @@ def test_a_time_that_is_none_is_refused_in_every_kind(time: float) -> None:
 
 
 def test_points_are_views_of_the_records_bytes() -> None:
-    batch = records.decode(BYTES["trace"])
+    batch = codec.decode(BYTES["trace"])
     assert isinstance(batch, TraceBatch)
-    index, value, weight = records.points(batch)
+    index, value, weight = codec.points(batch)
     assert index.tolist() == [0, 1, 2, 0]
     assert value[3] == 5e-324  # a denormal survives
     assert np.isnan(value[2])
     assert weight is not None
     assert weight[0] == 512.0
     assert not value.flags.writeable
-    assert records.points(EMPTY).weight is None
+    assert codec.points(EMPTY).weight is None
 
 
 def test_names_come_back_and_bad_ones_are_refused() -> None:
-    assert records.decode_names(records.encode_names(NAMES)) == tuple(NAMES)
-    too_long = records.encode_names([Name("train", "n" * (MAX_NAME + 1), "")])
-    too_many = records.encode_names([Name("train", "a", "")] * 65_537)
-    for blob in (b"", b"\xc0", records.encode_names(NAMES)[:-1], too_long, too_many, b"\x91\x93\xa5train\xa1\xff\xa0"):
+    assert codec.decode_names(codec.encode_names(NAMES)) == tuple(NAMES)
+    too_long = codec.encode_names([Name("train", "n" * (MAX_NAME + 1), "")])
+    too_many = codec.encode_names([Name("train", "a", "")] * 65_537)
+    for blob in (b"", b"\xc0", codec.encode_names(NAMES)[:-1], too_long, too_many, b"\x91\x93\xa5train\xa1\xff\xa0"):
         with pytest.raises(RecordError, match="names"):
-            records.decode_names(blob)
+            codec.decode_names(blob)
 
 
 def check_only_record_errors(data: bytes) -> None:
     try:
-        record = records.decode(data)
+        record = codec.decode(data)
         if isinstance(record, TraceBatch):
-            records.points(record)
-            records.decode_names(record.names)
+            codec.points(record)
+            codec.decode_names(record.names)
     except RecordError:
         return
-    records.decode(records.encode(record))  # what was read can be written and read again
+    codec.decode(codec.encode(record))  # what was read can be written and read again
 
 
 @given(st.binary(max_size=200))
@@ -287,8 +275,8 @@ def test_fields_of_any_type_raise_nothing_but_record_errors(name: str, fields: d
 
 
 def test_a_dead_letters_identity_is_of_its_bytes() -> None:
-    assert records.identity_of(b"a") == records.identity_of(b"a") != records.identity_of(b"b")
-    assert len(records.identity_of(b"")) == 32
+    assert codec.identity_of(b"a") == codec.identity_of(b"a") != codec.identity_of(b"b")
+    assert len(codec.identity_of(b"")) == 32
 
 
 @given(worker=st.text(max_size=20), shards=st.integers(1, 64))

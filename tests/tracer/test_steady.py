@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from streamgauge.tracer import tracer
-from streamgauge.tracer.records import TraceBatch, decode, decode_names, points
+from streamgauge.tracer.codec import decode, decode_names, points
+from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.steady import HOLD, Steady
 from streamgauge.tracer.transport import MemoryLog
 

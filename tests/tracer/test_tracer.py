@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamgauge.tracer import arrays, records
+from streamgauge.tracer import arrays, codec
 from streamgauge.tracer.profiles import Feature
 from streamgauge.tracer.records import Name, TraceBatch
 from streamgauge.tracer.selection import Select
@@ -85,12 +85,12 @@ class Bus:
 
 
 def _batches(log: MemoryLog) -> list[TraceBatch]:
-    decoded = [records.decode(message.value) for message in log.read("traces", 0, 100_000)]
+    decoded = [codec.decode(message.value) for message in log.read("traces", 0, 100_000)]
     return [batch for batch in decoded if isinstance(batch, TraceBatch)]
 
 
 def _points(batch: TraceBatch) -> Iterator[tuple[Name, float]]:
-    names, columns = records.decode_names(batch.names), records.points(batch)
+    names, columns = codec.decode_names(batch.names), codec.points(batch)
     yield from zip([names[i] for i in columns.index], columns.value.tolist(), strict=True)
 
 
@@ -582,14 +582,14 @@ busy = os.fork()
 if busy == 0:
     tracer.step(0.1, rows=1)
     sent = tracer.flush() and tracer.close()
-    batches = [records.decode(message.value) for message in log.read("traces", 1, 10)]
+    batches = [codec.decode(message.value) for message in log.read("traces", 1, 10)]
     names = {(batch.worker, batch.incarnation) for batch in batches}
     is_own = {worker for worker, _ in names} == {"w/fork2"} and len(names) == 1
     os._exit(0 if sent and is_own and batches[0].sequence == 1 else 1)
 codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in (idle, busy)]
 tracer.step(0.1, rows=1)
 assert tracer.close()
-assert {records.decode(message.value).incarnation[:2] for message in log.read("traces", 0, 10)} == {"a-"}
+assert {codec.decode(message.value).incarnation[:2] for message in log.read("traces", 0, 10)} == {"a-"}
 sys.exit(max(codes))
 """
 

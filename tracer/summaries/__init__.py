@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from streamgauge.tracer.records import Clock, RecordError, Sketch
+from streamgauge.tracer.bounds import RecordError
+from streamgauge.tracer.records import Clock, Sketch
 from streamgauge.tracer.summaries.batched_merge import BatchedMerge, Book
 from streamgauge.tracer.summaries.bins import Bins
 from streamgauge.tracer.summaries.columns import Columns, Summary

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.records import Clock, RecordError, Sketch
+from streamgauge.tracer.bounds import RecordError
+from streamgauge.tracer.records import Clock, Sketch
 from streamgauge.tracer.summaries.columns import Columns, Integers
 from streamgauge.tracer.summaries.keyed import KEYED, Keyed, Rows
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streamgauge.tracer.records import RecordError
+from streamgauge.tracer.bounds import RecordError
 
 Columns = tuple[bytes, ...]
 Values = ArrayLike | Sequence[Any]  # a list may hold None, strings and numbers

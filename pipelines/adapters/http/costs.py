@@ -13,9 +13,10 @@ from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer, body
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.ports import Bus
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
+from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.control import Catalogue, PlanError, decode_catalogue
-from streamgauge.tracer.records import RecordError, TraceBatch
+from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.selection import Budget, Select, cost_of, fault_of, matches
 from streamgauge.tracer.transport import Message
 
@@ -115,9 +116,9 @@ def _catalogues(bus: Bus, job: str) -> list[Catalogue]:
 
 def _batch(data: bytes, job: str) -> TraceBatch | None:
     try:
-        if records.peek(data).job != job:
+        if codec.peek(data).job != job:
             return None
-        record = records.decode(data)
+        record = codec.decode(data)
     except RecordError:
         return None
     return record if isinstance(record, TraceBatch) else None

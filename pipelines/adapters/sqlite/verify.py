@@ -17,7 +17,7 @@ import msgspec
 from streamgauge.pipelines.engines.keeping import forget, manifests_of
 from streamgauge.pipelines.wire.frames import fault_of
 from streamgauge.pipelines.wire.kept import Manifest, Stored
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.local.tables import SPAN
 
@@ -125,7 +125,7 @@ def _damaged_rows(where: str, stored: Stored) -> Iterable[Finding]:
 
 def _fault_of(topic: str, value: bytes) -> str:
     """What is wrong with a message; empty if it is sound, or of a topic whose messages are anybody's."""
-    read: Callable[[bytes], object] | None = records.decode if topic == "traces" else None
+    read: Callable[[bytes], object] | None = codec.decode if topic == "traces" else None
     if topic in _OURS:
         read = msgspec.msgpack.decode
     if read is None:

@@ -11,7 +11,7 @@ import math
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.engines.routing import last_tick
 from streamgauge.pipelines.engines.ticking import CATCH_UP
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Tick
 
 
@@ -48,4 +48,4 @@ class Ticker:
 
     def record(self, time: float, leap: float = 0.0) -> bytes:
         """A tick as the log has it; `leap` is that of the host's clock."""
-        return records.encode(Tick(job=self._job.name, shard=self._shard, time=time, leap=leap))
+        return codec.encode(Tick(job=self._job.name, shard=self._shard, time=time, leap=leap))

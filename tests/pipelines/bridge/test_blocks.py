@@ -13,7 +13,7 @@ from streamgauge.pipelines.bridge import rows
 from streamgauge.pipelines.bridge.blocks import Block, Blocks, Place, Sample, fields_of, place_of
 from streamgauge.pipelines.config.schema import Bridge, Feature, JobConfig
 from streamgauge.pipelines.wire import outputs
-from streamgauge.tracer import records, summaries
+from streamgauge.tracer import codec, summaries
 from streamgauge.tracer.records import TraceBatch
 
 JOB = JobConfig(
@@ -55,7 +55,7 @@ def sent(done: list[Block]) -> list[tuple[str, str, bytes]]:
 
 
 def batches(done: list[Block]) -> list[TraceBatch]:
-    found = [records.decode(value) for topic, _, value in sent(done) if topic == "traces"]
+    found = [codec.decode(value) for topic, _, value in sent(done) if topic == "traces"]
     assert all(isinstance(one, TraceBatch) for one in found)
     return found  # type: ignore[return-value]
 
@@ -149,8 +149,8 @@ def test_metadata_of_others_is_none_of_ours() -> None:
 def total(found: list[TraceBatch], name: str, clock: str) -> float:
     whole = 0.0
     for one in found:
-        names = records.decode_names(one.names)
-        points = records.points(one)
+        names = codec.decode_names(one.names)
+        points = codec.points(one)
         whole += sum(
             value
             for index, value in zip(points.index, points.value, strict=True)

@@ -17,7 +17,7 @@ pytest.importorskip("pandas", reason="the flights need pandas: install streamgau
 
 from streamgauge.examples.flights import rows as flights
 from streamgauge.pipelines.wire import outputs
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from streamgauge.tracer.records import TraceBatch
 from tests.places import ROOT
@@ -82,7 +82,7 @@ class Bridge:
         """The records by worker and sequence; those sent twice were the same."""
         found: dict[tuple[str, int], bytes] = {}
         for value in self.sent("traces", 3):
-            record = records.decode(value)
+            record = codec.decode(value)
             assert isinstance(record, TraceBatch)
             assert found.setdefault((record.worker, record.sequence), value) == value
         return found
@@ -98,13 +98,13 @@ def once(topic: Topic, tmp_path_factory: pytest.TempPathFactory) -> Bridge:
 
 
 def test_every_flight_is_in_the_records_once(topic: Topic, once: Bridge) -> None:
-    found = [records.decode(value) for value in once.batches().values()]
+    found = [codec.decode(value) for value in once.batches().values()]
     seen = sum(
         value
         for one in found
         if isinstance(one, TraceBatch)
-        for index, value in zip(*records.points(one)[:2], strict=True)
-        if records.decode_names(one.names)[index].name == "rows_seen"
+        for index, value in zip(*codec.points(one)[:2], strict=True)
+        if codec.decode_names(one.names)[index].name == "rows_seen"
     )
     assert seen == topic.rows
     assert {one.worker for one in found} == {f"{topic.name}/{number}" for number in range(3)}

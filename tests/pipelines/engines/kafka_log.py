@@ -25,7 +25,7 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.dead_letters import fitting
 from streamgauge.pipelines.wire.offsets import Offsets
 from streamgauge.pipelines.wire.topics import GROUPS, LARGEST
-from streamgauge.tracer import records, summaries
+from streamgauge.tracer import codec, summaries
 from streamgauge.tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
 from streamgauge.tracer.transport import LogError, MemoryLog, Message
 from tests.pipelines.engines import test_kill
@@ -35,7 +35,7 @@ PLAIN: Final = ("ctr", "ads", "feed", "mail")
 SHARDED: Final = "rank"
 FOREIGN: Final = (
     ("traces", "ctr", b"not ours"), ("traces", "some other job", b'{"rows": 3}'), ("traces", "feed", b"\xc1"),
-    ("traces", "mail", records.encode(Tick(job="ads", time=3.0))),
+    ("traces", "mail", codec.encode(Tick(job="ads", time=3.0))),
 )  # fmt: skip
 _KINDS: Final = outputs.KINDS | shards.KINDS | {"tick": Tick}
 
@@ -57,10 +57,10 @@ def log_of(panes: Iterable[int]) -> Sent:
     sent: Sent = []
     for number in panes:
         for data in [value for _, _, value in test_kill.pane_of(number)]:
-            record = records.decode(data)
+            record = codec.decode(data)
             assert isinstance(record, TraceBatch | Tick)
             for name in PLAIN:
-                sent.append(("traces", name, records.encode(msgspec.structs.replace(record, job=name))))
+                sent.append(("traces", name, codec.encode(msgspec.structs.replace(record, job=name))))
             sent += _sharded(msgspec.structs.replace(record, job=SHARDED))
         if number % 40 == 7:
             sent += FOREIGN
@@ -74,14 +74,14 @@ def _sharded(record: TraceBatch | Tick) -> Sent:
         made = [msgspec.structs.replace(record, shard=shard_of(record.worker, 2), shards=2)]
         if record.sequence == 1:
             made += [Open(job=SHARDED, shard=shard, shards=2, start=record.pane) for shard in range(2)]
-    return [("traces", key_of(SHARDED, one.shard, 2), records.encode(one)) for one in made]
+    return [("traces", key_of(SHARDED, one.shard, 2), codec.encode(one)) for one in made]
 
 
 def overgrown() -> Sent:
     """Windows a little larger than a message may be: of 900 series, of one key and of shards."""
     names = [Name("train", f"{i}-{'x' * 1000}", "") for i in range(900)]
     fields: dict[str, Any] = {
-        "names": records.encode_names(names), "index": np.arange(900, dtype="<u2").tobytes(),
+        "names": codec.encode_names(names), "index": np.arange(900, dtype="<u2").tobytes(),
         "value": np.ones(900).tobytes(),
     }  # fmt: skip
     return [_wide(job, spread, 1, is_last=True, **fields) for job, spread in (("ctr", 1), (SHARDED, 2))]
@@ -104,7 +104,7 @@ def _wide(job: str, spread: int, number: int, *, is_last: bool, **fields: Any) -
         job=job, worker="wide", shard=shard, shards=spread, incarnation="i", sequence=number, pane=0.0,
         pane_length=10.0, interval=10.0, watermark=10.0 if is_last else 0.0, final=is_last, **fields,
     )  # fmt: skip
-    return "traces", key_of(job, shard, spread), records.encode(batch)
+    return "traces", key_of(job, shard, spread), codec.encode(batch)
 
 
 def steady(

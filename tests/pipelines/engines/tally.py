@@ -10,7 +10,7 @@ from streamgauge.anomaly.types import Anomaly, Score
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Output
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Tick, TraceBatch
 
 
@@ -29,7 +29,7 @@ class Tally:
     def on_records(self, data: list[bytes]) -> list[Output]:
         sent: list[Output] = []
         for item in data:
-            record = records.decode(item)
+            record = codec.decode(item)
             if isinstance(record, TraceBatch):
                 if record.worker == "poison":
                     self.count = -1  # half changed, then it fails
@@ -60,11 +60,11 @@ class Tally:
 
 
 def batch(job: str, worker: str = "w", shard: int = 0, shards: int = 1, sequence: int = 1) -> bytes:
-    return records.encode(TraceBatch(
+    return codec.encode(TraceBatch(
         job=job, worker=worker, shard=shard, shards=shards, incarnation="i", sequence=sequence, pane=0.0,
         pane_length=10.0, interval=10.0, watermark=0.0,
     ))  # fmt: skip
 
 
 def tick(job: str, time: float, shard: int = 0) -> bytes:
-    return records.encode(Tick(job=job, time=time, shard=shard))
+    return codec.encode(Tick(job=job, time=time, shard=shard))

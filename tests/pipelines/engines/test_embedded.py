@@ -17,7 +17,7 @@ from streamgauge.pipelines.engines.ticking import CATCH_UP
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import DeadLetter, Output
-from streamgauge.tracer import records
+from streamgauge.tracer import bounds, codec, records
 from streamgauge.tracer.records import Open, Setting, Tick
 from streamgauge.tracer.transport import LogError, MemoryLog
 from tests.pipelines.engines.tally import Tally, batch, tick
@@ -104,7 +104,7 @@ def test_kills_and_batches_change_nothing_but_repeats(steps: list[str], size: in
     ("c", batch("c", shard=1, shards=2), "wrong key"),
     ("a", batch("a", shard=3, shards=4), "wrong key"),
     ("a", b"\x95\x01", "truncated"),
-    ("a", b"\x00" * (records.MAX_BYTES + 1), "oversized"),
+    ("a", b"\x00" * (bounds.MAX_BYTES + 1), "oversized"),
     ("a", msgspec.msgpack.encode([9, 1, "a", "w", 0]), "version"),
     ("a", msgspec.msgpack.encode([1, 99, "a", "w", 0]), "kind"),
     ("a", msgspec.msgpack.encode(["x", 1, "a", "w", 0]), "type"),
@@ -116,7 +116,7 @@ def test_what_no_operator_can_use_is_a_dead_letter_with_its_reason(key: str, val
     (letter,) = read(log, "dead-letters")
     assert isinstance(letter, DeadLetter)
     assert (letter.reason, letter.topic, letter.key, letter.data) == (reason, "traces", key, value)
-    assert letter.identity == records.identity_of(value)
+    assert letter.identity == codec.identity_of(value)
     assert [score.micropoints for score in read(log, "scores")] == [1]
 
 
@@ -169,7 +169,7 @@ def test_wall_ticks_come_once_for_each_multiple_and_live_key_only() -> None:
     drain(engine)
     start = log.end("traces")
     assert [engine.tick(now) for now in (100.5, 100.9, 101.0, 102.5)] == [2, 0, 1, 2]
-    ticks = [records.decode(message.value) for message in log.read("traces", start, 100)]
+    ticks = [codec.decode(message.value) for message in log.read("traces", start, 100)]
     assert ticks == [
         Tick(job="a", time=100.0), Tick(job="b", time=100.0), Tick(job="a", time=101.0), Tick(job="a", time=102.0),
         Tick(job="b", time=102.0),
@@ -219,7 +219,7 @@ def test_the_first_record_of_a_sharded_job_opens_all_its_shards() -> None:
     worker = next(name for name in "uvwxyz" if records.shard_of(name, 2) == 1)
     log.send([("traces", "c/1", batch("c", worker, 1, 2)), ("traces", "c/1", batch("c", worker, 1, 2, 2))])
     drain(Engine(LOG, log, Tally))
-    opened = [(m.key, records.decode(m.value)) for m in log.read("traces", 2, 100)]
+    opened = [(m.key, codec.decode(m.value)) for m in log.read("traces", 2, 100)]
     assert opened == [(f"c/{shard}", Open(job="c", shard=shard, shards=2, start=0.0)) for shard in (0, 1)]
 
 
@@ -229,7 +229,7 @@ def test_the_configuration_is_appended_when_it_differs_from_the_logs() -> None:
     assert Engine(LOG, log, Tally).begin() == 0
     changed = Config(clock="log", jobs=(JobConfig(name="a", tick=7.0), *JOBS[1:]))
     assert Engine(changed, log, Tally).begin() == 1
-    settings = [records.decode(message.value) for message in log.read("traces", 0, 100)]
+    settings = [codec.decode(message.value) for message in log.read("traces", 0, 100)]
     assert all(isinstance(setting, Setting) for setting in settings)
     assert [(s.job, s.shard, s.revision) for s in settings if isinstance(s, Setting)] == [
         ("a", 0, 1), ("b", 0, 1), ("c", 0, 1), ("c", 1, 1), ("a", 0, 2),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Name, Tick, TraceBatch
 
@@ -35,7 +35,7 @@ windows = [
 ]
 paging = { grace = 10, max_wait = 30, tolerance = 10, hop_delay = 10, group = 20, clear_hold = 20, recover = 20 }
 """
-NAMES = records.encode_names([Name("sample", "rows", ""), Name("train", "loss", ""), Name("train", "rows", "")])
+NAMES = codec.encode_names([Name("sample", "rows", ""), Name("train", "loss", ""), Name("train", "rows", "")])
 
 
 def pane_of(number: int) -> list[tuple[str, str, bytes]]:
@@ -51,7 +51,7 @@ def pane_of(number: int) -> list[tuple[str, str, bytes]]:
             interval=PANE, watermark=(number + 1) * PANE, names=NAMES, index=np.arange(3, dtype="<u2").tobytes(),
             value=value.tobytes(), captured=3 * (number + 1), hard=facts,
         ))  # fmt: skip
-    return [("traces", "ctr", records.encode(record)) for record in (*sent, Tick(job="ctr", time=(number + 1) * PANE))]
+    return [("traces", "ctr", codec.encode(record)) for record in (*sent, Tick(job="ctr", time=(number + 1) * PANE))]
 
 
 def start(config: Path, folder: Path) -> subprocess.Popen[str]:

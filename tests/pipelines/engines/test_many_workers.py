@@ -11,7 +11,7 @@ from streamgauge.pipelines.config.schema import Config, JobConfig, WindowSpec
 from streamgauge.pipelines.engines.combining import combining
 from streamgauge.pipelines.engines.embedded import Engine
 from streamgauge.pipelines.engines.parts import combiner_of, operator_of
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Name, Tick, TraceBatch, key_of, shard_of
 from streamgauge.tracer.transport import MemoryLog
 from tests.engines import answers
@@ -22,7 +22,7 @@ SHARDS: Final = 8
 PANES: Final = 6
 PANE: Final = 10.0
 START: Final = 1_700_000_040.0
-NAMES: Final = records.encode_names([
+NAMES: Final = codec.encode_names([
     Name("train", "loss", ""), Name("train", "rows", ""), Name("train", "gradient_norm", "tensor:a"),
     Name("sample", "rows", ""),
 ])  # fmt: skip
@@ -43,7 +43,7 @@ def log_of(shards: int) -> Iterator[tuple[str, str, bytes]]:
                 continue
             worker = f"worker:{number}"
             shard = shard_of(worker, shards)
-            yield "traces", key_of("big", shard, shards), records.encode(TraceBatch(
+            yield "traces", key_of("big", shard, shards), codec.encode(TraceBatch(
                 job="big", worker=worker, shard=shard, shards=shards, incarnation="a", sequence=pane + 1, pane=start,
                 pane_length=PANE, interval=PANE, watermark=start + PANE, names=NAMES,
                 index=np.arange(4, dtype="<u2").tobytes(), value=values.tobytes(), captured=4 * (pane + 1),
@@ -51,7 +51,7 @@ def log_of(shards: int) -> Iterator[tuple[str, str, bytes]]:
             ))  # fmt: skip
         for shard in range(shards):
             tick = Tick(job="big", shard=shard, time=start + PANE)
-            yield "traces", key_of("big", shard, shards), records.encode(tick)
+            yield "traces", key_of("big", shard, shards), codec.encode(tick)
 
 
 def said(shards: int) -> frozenset[Answer]:

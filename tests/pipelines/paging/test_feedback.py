@@ -16,7 +16,7 @@ from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.paging.feedback import KINDS, KNOWN, FeedbackLoop
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Change
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Setting, Tick
 
 JOB = JobConfig(name="ctr")
@@ -54,7 +54,7 @@ def tick(time: float) -> bytes:
 def sent(state: FeedbackLoop, *messages: bytes) -> tuple[list[Setting], list[str]]:
     """The settings and the texts of the changes."""
     made = state.on_records(messages)
-    log = [records.decode(one.value) for one in made if one.topic == "traces"]
+    log = [codec.decode(one.value) for one in made if one.topic == "traces"]
     settings = [record for record in log if isinstance(record, Setting)]
     changes = [outputs.decode(one.value) for one in made if one.topic == "scores"]
     assert all(isinstance(change, Change) for change in changes)

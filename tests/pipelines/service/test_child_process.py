@@ -13,7 +13,7 @@ import pytest
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.service.child_process import ChildProcess, Command, EngineEnded
 from streamgauge.pipelines.wire import outputs
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Setting, Tick
 from streamgauge.tracer.transport import MemoryLog
 from tests.waiting import until
@@ -93,7 +93,7 @@ def test_the_service_tells_the_jobs_their_configuration_and_reads_the_time_that_
     log = MemoryLog()
     engine = supervised(log)
     assert (engine.begin(), engine.begin(), engine.now()) == (1, 0, 0.0)
-    (setting,) = [records.decode(message.value) for message in log.read("traces", 0, 10)]
+    (setting,) = [codec.decode(message.value) for message in log.read("traces", 0, 10)]
     assert isinstance(setting, Setting)
     assert (setting.job, setting.revision) == ("ctr", 1)
     log.send([("anomalies", "ctr", outputs.encode(Tick(job="ctr", time=time))) for time in (10.0, 20.0)])

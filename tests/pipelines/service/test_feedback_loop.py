@@ -19,7 +19,7 @@ from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
 from streamgauge.pipelines.config.schema import DAY, HOUR, Config, Detection, JobConfig, Paging, WindowSpec
 from streamgauge.pipelines.service import assembly
 from streamgauge.pipelines.service.run import Service
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Name, Setting, Tick, TraceBatch
 
@@ -68,11 +68,11 @@ class Running:
         seen = rows if rows != USUAL else USUAL + float(self.random.normal(0.0, 30.0))
         made = TraceBatch(
             job="ctr", worker="u", incarnation="i", sequence=self.sent, pane=pane, pane_length=JOB.pane,
-            interval=JOB.pane, watermark=pane + JOB.pane, names=records.encode_names([Name("sample", "rows", "")]),
+            interval=JOB.pane, watermark=pane + JOB.pane, names=codec.encode_names([Name("sample", "rows", "")]),
             index=np.zeros(1, "<u2").tobytes(), value=np.array([seen]).tobytes(),
         )  # fmt: skip
         tick = Tick(job="ctr", time=pane + JOB.pane)
-        self.log.send([("traces", "ctr", records.encode(made)), ("traces", "ctr", records.encode(tick))])
+        self.log.send([("traces", "ctr", codec.encode(made)), ("traces", "ctr", codec.encode(tick))])
 
     def settle(self) -> None:
         """Wait until all that was sent has had its effect, back through the job's log too."""
@@ -116,7 +116,7 @@ class Running:
         return self.ask("thresholds")
 
     def settings(self) -> list[Setting]:
-        log = [records.decode(message.value) for message in self.log.read("traces", 0, 10_000)]
+        log = [codec.decode(message.value) for message in self.log.read("traces", 0, 10_000)]
         return [one for one in log if isinstance(one, Setting) and one.name != "config"]
 
     def changes(self, name: str) -> list[str]:

@@ -15,7 +15,7 @@ from streamgauge.pipelines.config.schema import Config, JobConfig, Paging, Windo
 from streamgauge.pipelines.service import assembly
 from streamgauge.pipelines.service.replay import replay
 from streamgauge.pipelines.service.run import Service
-from streamgauge.tracer import records
+from streamgauge.tracer import codec, records
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Tick, TraceBatch
 from streamgauge.tracer.transport import MemoryLog
@@ -33,7 +33,7 @@ def record(worker: str, sequence: int, pane: float, shards: int = 1, **fields: A
         job="ctr", worker=worker, shard=shard, shards=shards, incarnation="i", sequence=sequence, pane=pane,
         pane_length=10.0, interval=10.0, watermark=pane + 10.0, **fields,
     )  # fmt: skip
-    return ("traces", records.key_of("ctr", shard, shards), records.encode(made))
+    return ("traces", records.key_of("ctr", shard, shards), codec.encode(made))
 
 
 class Phone:
@@ -68,7 +68,7 @@ def test_by_wall_time_the_host_ticks_and_a_hard_fact_is_told_within_a_second(tmp
     when, notification = phone.told[0]
     assert when - sent < 1.0
     assert (notification.root.metric, notification.root.worker) == ("nonfinite", "u")
-    ticks = [made for message in log.read("traces", 0, 1000) if isinstance(made := records.decode(message.value), Tick)]
+    ticks = [made for message in log.read("traces", 0, 1000) if isinstance(made := codec.decode(message.value), Tick)]
     assert len(ticks) >= 2
     assert all(tick.time % 0.5 == 0 for tick in ticks)
     log.close()
@@ -86,7 +86,7 @@ def test_a_sharded_job_is_told_and_scored_as_one(tmp_path: Path, shards: int) ->
         sent = [record("u", sequence, start, shards), record(other, sequence, start, shards, hard=facts)]
         for shard in range(shards):
             tick = Tick(job="ctr", shard=shard, time=start + 10.0)
-            sent.append(("traces", records.key_of("ctr", shard, shards), records.encode(tick)))
+            sent.append(("traces", records.key_of("ctr", shard, shards), codec.encode(tick)))
         recorded.send(sent)
     last = [*replay(config, recorded, assembly.parts_of(config))][-1]
     assert last.done == last.total

@@ -22,7 +22,7 @@ from streamgauge.pipelines.service.run import Service
 from streamgauge.pipelines.service.self_monitoring import MOST_JOBS, MOST_REASONS, SelfMonitor
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Counters, PointColumns
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Tick, TraceBatch
 from streamgauge.tracer.transport import MemoryLog
@@ -60,14 +60,14 @@ class Story:
         self.now += passes
         self.process_metrics = process_metrics._replace(time=self.now)
         self.observer.step()
-        tick = records.encode(Tick(job="streamgauge", time=math.floor(self.now)))
+        tick = codec.encode(Tick(job="streamgauge", time=math.floor(self.now)))
         self.log.send([("traces", "streamgauge", tick)])
         for message in self.log.read("traces", self._read, 10_000):
             self._read = message.offset + 1
             self.told += [outputs.decode(out.value) for out in self.operator.on_records([message.value])]
 
     def batches(self) -> list[TraceBatch]:
-        sent = (records.decode(message.value) for message in self.log.read("traces", 0, 10_000))
+        sent = (codec.decode(message.value) for message in self.log.read("traces", 0, 10_000))
         return [one for one in sent if isinstance(one, TraceBatch)]
 
     def points(self) -> dict[tuple[str, str], float | None]:
@@ -143,7 +143,7 @@ def test_a_look_is_one_record_with_bounded_series_however_much_flows() -> None:
         jobs = {name: passed(10**6 * minute, at, late=minute) for name in names}
         dead = {f"reason {i}": 5 * minute for i in range(4 * MOST_REASONS)}
         story.look(CALM._replace(jobs=jobs, dead=dead), passes=60.0)
-    series = {(name.name, name.entity) for batch in story.batches() for name in records.decode_names(batch.names)}
+    series = {(name.name, name.entity) for batch in story.batches() for name in codec.decode_names(batch.names)}
     jobs_told = {entity for _, entity in series if entity.startswith("job:")}
     assert len(jobs_told) == MOST_JOBS + 1
     assert len({entity for _, entity in series if entity.startswith("reason:")}) == MOST_REASONS + 1
@@ -220,7 +220,7 @@ def test_a_running_pipeline_is_scored_as_one_of_its_jobs_and_says_goodbye(tmp_pa
     assert scored == {"system", "overall"}
     assert {"pipeline_waiting", "pipeline_failing", "pipeline_disk", "cpu"} <= series
     log = LocalLog(tmp_path / "log.db")
-    sent = [records.decode(message.value) for message in log.read("traces", 0, 1000)]
+    sent = [codec.decode(message.value) for message in log.read("traces", 0, 1000)]
     log.close()
     batches = [one for one in sent if isinstance(one, TraceBatch)]
     assert {one.job for one in batches} == {"streamgauge"}
@@ -235,7 +235,7 @@ def test_a_pipeline_on_a_drivers_time_writes_no_record_of_its_own(tmp_path: Path
         time.sleep(0.05)
     service.stop()
     log = LocalLog(tmp_path / "log.db")
-    sent = [records.decode(message.value) for message in log.read("traces", 0, 1000)]
+    sent = [codec.decode(message.value) for message in log.read("traces", 0, 1000)]
     log.close()
     assert "own" not in names
     assert not [one for one in sent if isinstance(one, TraceBatch | Tick)]

@@ -22,8 +22,9 @@ from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.service import assembly, stores
 from streamgauge.pipelines.service.replay import replay
 from streamgauge.pipelines.service.run import Service
+from streamgauge.tracer.codec import encode
 from streamgauge.tracer.local.log import LocalLog
-from streamgauge.tracer.records import Tick, encode
+from streamgauge.tracer.records import Tick
 from streamgauge.tracer.transport import MemoryLog
 from tests.pipelines.adapters.sqlite.records import columns
 from tests.pipelines.service.test_run import record

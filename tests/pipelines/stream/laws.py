@@ -13,6 +13,7 @@ from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.windows import Calendar, to_micros
 from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.tracer import codec
 from streamgauge.tracer import records as wire
 from streamgauge.tracer.records import Tick, TraceBatch
 from tests.pipelines.stream.logs import (
@@ -169,13 +170,13 @@ def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, i
     timely: dict[str, float] = {}
     now = 1e11
     for data in log:
-        record = wire.decode(data)
+        record = codec.decode(data)
         if isinstance(record, Tick):
             now = record.time // PANE * PANE
         if not isinstance(record, TraceBatch):
             continue
-        names = wire.decode_names(record.names)
-        points = sum(names[index].clock != "wall" for index in wire.points(record).index)
+        names = codec.decode_names(record.names)
+        points = sum(names[index].clock != "wall" for index in codec.points(record).index)
         before = watermarks.get(record.worker, -1e11)
         for index, spec in enumerate(config.windows):
             first = int(record.pane // spec.slide + 1) * spec.slide
@@ -191,7 +192,7 @@ def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, i
 
 def _time(data: bytes) -> float | None:
     try:
-        record = wire.decode(data)
+        record = codec.decode(data)
     except wire.RecordError:
         return None
     return record.time if isinstance(record, Tick) else None

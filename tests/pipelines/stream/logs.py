@@ -19,20 +19,8 @@ from streamgauge.pipelines.wire.kept import Stored
 from streamgauge.pipelines.wire.outputs import Counters, Output
 from streamgauge.pipelines.wire.rows import InRows
 from streamgauge.tracer import summaries
-from streamgauge.tracer.records import (
-    Event,
-    Feedback,
-    Name,
-    Open,
-    Record,
-    Setting,
-    Tick,
-    TraceBatch,
-    encode,
-    encode_names,
-    key_of,
-    shard_of,
-)
+from streamgauge.tracer.codec import encode, encode_names
+from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, Tick, TraceBatch, key_of, shard_of
 
 PANE = 10.0
 T0 = 1_700_000_040.0  # a multiple of 60 s

@@ -8,7 +8,8 @@ import pytest
 
 from streamgauge.anomaly.types import Anomaly
 from streamgauge.pipelines.wire.outputs import Change
-from streamgauge.tracer.records import Tick, encode
+from streamgauge.tracer.codec import encode
+from streamgauge.tracer.records import Tick
 from tests.pipelines.stream.logs import PANE, T0, records, tick
 from tests.pipelines.stream.test_rules import SHORT, WALL, Story
 

@@ -10,8 +10,9 @@ import pytest
 
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.stream.operators import Operator
+from streamgauge.tracer.codec import encode
 from streamgauge.tracer.local.log import LocalLog
-from streamgauge.tracer.records import Tick, TraceBatch, encode
+from streamgauge.tracer.records import Tick, TraceBatch
 from streamgauge.tracer.transport import LogError, MemoryLog
 from tests.pipelines.stream.logs import Echo
 

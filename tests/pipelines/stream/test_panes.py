@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from streamgauge.pipelines.stream.names import Names, map_names, split
 from streamgauge.pipelines.stream.panes import MAX_PENDING, Table, Track, fold, merge_sketches, partial_of
 from streamgauge.tracer import summaries
-from streamgauge.tracer.records import Name, Points, Sketch
+from streamgauge.tracer.codec import Points
+from streamgauge.tracer.records import Name, Sketch
 
 VALUES = st.floats(allow_nan=True, allow_infinity=True)
 POINTS = st.lists(st.tuples(st.integers(0, 5), VALUES, st.sampled_from([0.5, 1.0, 3.0])), max_size=60)

@@ -9,7 +9,8 @@ from streamgauge.anomaly.types import Anomaly
 from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.metrics import Partial, Presence, Report
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, Output
-from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, Tick, encode
+from streamgauge.tracer.codec import encode
+from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, Tick
 from tests.pipelines.stream.logs import NAMES, PANE, T0, batch, operator, records, reports, tick
 
 SHORT = WindowSpec(name="short", kind="short", length=30, slide=30)

@@ -13,7 +13,8 @@ from streamgauge.pipelines.stream.pieces import Piece
 from streamgauge.pipelines.stream.shards import KINDS, Combiner
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter
-from streamgauge.tracer.records import Event, Feedback, Open, Setting, encode, shard_of
+from streamgauge.tracer.codec import encode
+from streamgauge.tracer.records import Event, Feedback, Open, Setting, shard_of
 from tests.pipelines.stream.logs import (
     PANE,
     T0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamgauge.tracer import arrays, records
+from streamgauge.tracer import arrays, codec, records
 from streamgauge.tracer.selection import BOOT, Select
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import MemoryLog
@@ -26,13 +26,13 @@ class Job:
 
     def batches(self) -> list[records.TraceBatch]:
         self.tracer.flush()
-        decoded = [records.decode(message.value) for message in self.log.read("traces", 0, 10_000)]
+        decoded = [codec.decode(message.value) for message in self.log.read("traces", 0, 10_000)]
         return [batch for batch in decoded if isinstance(batch, records.TraceBatch)]
 
     def values(self, name: str, entity: str = "") -> list[float]:
         found = []
         for batch in self.batches():
-            names, points = records.decode_names(batch.names), records.points(batch)
+            names, points = codec.decode_names(batch.names), codec.points(batch)
             rows = zip(points.index.tolist(), points.value.tolist(), strict=True)
             found += [value for i, value in rows if (names[i].name, names[i].entity) == (name, entity)]
         return found

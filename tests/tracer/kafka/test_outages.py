@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import LogError, Message
@@ -106,7 +106,7 @@ def test_a_first_look_at_a_dead_broker_says_that_waiting_can_help(outage: Outage
 
 def test_a_tracer_that_starts_without_a_broker_loses_nothing(outage: Outage) -> None:
     assert not outage.was_flushed
-    batches = [records.decode(message.value) for message in outage.found if message.key == "born"]
+    batches = [codec.decode(message.value) for message in outage.found if message.key == "born"]
     assert [batch.sequence for batch in batches] == list(range(1, len(batches) + 1))
     assert len(batches) >= 5 and batches[-1].final
     assert [name for name, count in outage.counters.items() if name.startswith("dropped") and count] == []

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 
-from streamgauge.tracer import arrays, control, records
+from streamgauge.tracer import arrays, codec, control
 from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.kafka import follow
 from streamgauge.tracer.kafka.settings import SettingsError
@@ -293,7 +293,7 @@ def test_a_tracer_is_read_and_controlled_through_kafka(
 
     until(step)
     tracer.close()
-    batches = [records.decode(message.value) for message in transport.read("traces", 0, 1000)]
+    batches = [codec.decode(message.value) for message in transport.read("traces", 0, 1000)]
     assert [batch.sequence for batch in batches] == list(range(1, len(batches) + 1))
     assert batches[-1].final
     assert {message.key for message in transport.read("traces", 0, 1000)} == {"ctr"}

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamgauge.tracer.records import RecordError, Sketch
+from streamgauge.tracer.bounds import RecordError
+from streamgauge.tracer.records import Sketch
 from streamgauge.tracer.summaries import (
     KINDS,
     Bins,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamgauge.pipelines.adapters.http.costs import estimate, steps_of
-from streamgauge.tracer import control, records
+from streamgauge.tracer import codec, control
 from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.selection import Budget, Entry, Select
 from streamgauge.tracer.transport import MemoryLog
@@ -28,7 +28,7 @@ def step(log: MemoryLog, worker: str, pane: float, first: int, last: int) -> Non
         job="a", worker=worker, incarnation="i", sequence=1, pane=pane, pane_length=10.0, interval=10.0,
         watermark=pane, step_first=first, step_last=last,
     )  # fmt: skip
-    log.send([("traces", "a", records.encode(batch))])
+    log.send([("traces", "a", codec.encode(batch))])
 
 
 def test_raw_arrays_cost_their_bytes_at_the_workers_speed() -> None:

@@ -26,7 +26,7 @@ from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.paging.pager import Pager
 from streamgauge.pipelines.service.run import Parts, Service
 from streamgauge.pipelines.wire import outputs
-from streamgauge.tracer import control, records
+from streamgauge.tracer import codec, control, records
 from streamgauge.tracer.records import Feedback
 from streamgauge.tracer.transport import MemoryLog
 from tests.pipelines.engines.tally import Tally, batch, tick
@@ -256,7 +256,7 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     kinds = outputs.KINDS | {"silence": Silence, "ack": Ack, "unsuppress": Unsuppress, "tick": records.Tick}
     told = [outputs.decode(message.value, kinds) for message in running.log.read("anomalies", 0, 100)]
     assert [type(record) for record in told][-3:] == [Silence, Ack, Unsuppress]
-    feedback = records.decode(running.log.read("traces", 0, 100)[-1].value)
+    feedback = codec.decode(running.log.read("traces", 0, 100)[-1].value)
     assert isinstance(feedback, Feedback)
     assert (feedback.verdict, feedback.time) == ("expected", 50.0)
     plan = control.decode_plan(running.log.latest("control")["a/on-call"])

@@ -25,7 +25,7 @@ from streamgauge.pipelines.engines.embedded import Engine
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.service import assembly
 from streamgauge.pipelines.wire.offsets import Offsets
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.kafka.transport import KafkaTransport
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.transport import LogError, MemoryLog, Message
@@ -193,7 +193,7 @@ def test_records_of_other_producers_are_dead_letters_and_nothing_else_changes(
     drained(address)
     dead = asked(f"{address}api/health")[1]["dead"]
     stop(process)
-    buried = {records.identity_of(value or b"") for topic, _, value in FOREIGN if topic != "dead-letters"}
+    buried = {codec.identity_of(value or b"") for topic, _, value in FOREIGN if topic != "dead-letters"}
     assert sum(dead.values()) == len(buried), dead  # an unreadable dead letter breeds no other
     one = canonical_dump(folder / "store.db").splitlines()
     assert {json.loads(line)[1] for line in one if line.startswith(b'["dead"')} == buried

@@ -23,8 +23,8 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.offsets import Offsets
 from streamgauge.pipelines.wire.outputs import DeadLetter, Output
 from streamgauge.pipelines.wire.topics import LARGEST
+from streamgauge.tracer.codec import identity_of
 from streamgauge.tracer.local.log import LocalLog
-from streamgauge.tracer.records import identity_of
 from streamgauge.tracer.transport import LogError, Message
 from tests.pipelines.adapters.kafka import world as kafka_world
 from tests.pipelines.adapters.kafka.world import PATIENCE_S, until

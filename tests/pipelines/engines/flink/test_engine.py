@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="needs confluent-kafka: pip install 'streamgauge[kafka]'")
 
 from streamgauge.pipelines.adapters.kafka.bus import KafkaBus
-from streamgauge.tracer import records
+from streamgauge.tracer import codec
 from streamgauge.tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
 from tests.engines import answers
 from tests.engines.answers import Answer
@@ -98,7 +98,7 @@ def test_500_workers_on_eight_keys_say_what_they_say_on_one(world: World) -> Non
 
 def fleet(shards: int) -> kafka_log.Sent:
     """Three windows of 500 workers, 20 points each a pane; one of them has a fault."""
-    names = records.encode_names([Name("train", f"metric-{i}", "") for i in range(20)])
+    names = codec.encode_names([Name("train", f"metric-{i}", "") for i in range(20)])
     sent: kafka_log.Sent = []
     for pane in range(7):
         for number in range(500):
@@ -118,7 +118,7 @@ def fleet(shards: int) -> kafka_log.Sent:
 
 
 def _addressed(record: TraceBatch | Tick | Open, shards: int) -> tuple[str, str, bytes]:
-    return "traces", key_of("big", record.shard, shards), records.encode(record)
+    return "traces", key_of("big", record.shard, shards), codec.encode(record)
 
 
 def combined(bus: KafkaBus) -> frozenset[Answer]:
@@ -132,7 +132,7 @@ def _untimed(found: frozenset[Answer]) -> frozenset[Answer]:
 
 def ticks(bus: KafkaBus) -> list[Tick]:
     """The ticks in the jobs' logs."""
-    read = (records.decode(one.value) for one in log_messages(bus, "traces"))
+    read = (codec.decode(one.value) for one in log_messages(bus, "traces"))
     return [record for record in read if isinstance(record, Tick)]
 
 
