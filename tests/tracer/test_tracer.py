@@ -570,7 +570,7 @@ FORK = """
 import os, sys
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import MemoryLog
-from streamgauge.tracer import arrays, records
+from streamgauge.tracer import arrays, codec
 log = MemoryLog()
 tracer = Tracer("ctr", "w", log, incarnation="a", usage=False)
 tracer.step(0.1, rows=1)
