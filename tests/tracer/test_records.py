@@ -93,7 +93,7 @@ def test_a_record_of_version_1_is_read_and_written_in_its_version(name: str) -> 
 
 @pytest.mark.parametrize("file", sorted((GOLDEN / "older").glob("*.msgpack")), ids=lambda file: file.stem)
 def test_the_golden_bytes_of_older_writers_of_this_version_are_read(file: Path) -> None:
-    assert codec.decode(file.read_bytes()) == RECORDS[file.stem.removesuffix("_without_texts")]
+    assert codec.decode(file.read_bytes()) == RECORDS[file.stem.split("_without_")[0]]
 
 
 @NAMED
