@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
 from streamgauge.pipelines.config.schema import Retention
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.steady import Steady
 
 _OLD: Final = 3600.0  # seconds of wall time between looks at what is old enough to go
 _TELL: Final = 60.0  # seconds between tellings
@@ -25,10 +26,14 @@ class Trim:
         path: of the log.
         retention: how long and how much.
         notifiers: names of those who are told of alerts.
+        now: wall time; None: one that a leap of the host's clock does not carry away, as that would empty the log.
     """
 
-    def __init__(self, path: Path, retention: Retention, notifiers: Collection[str]) -> None:
+    def __init__(
+        self, path: Path, retention: Retention, notifiers: Collection[str], now: Callable[[], float] | None = None
+    ) -> None:
         self._path, self._retention, self._notifiers = path, retention, notifiers
+        self._now = Steady() if now is None else now
         self._limit = retention.log_bytes
         self._old_at = self._told_at = -math.inf
         self._dropped = 0
@@ -39,7 +44,7 @@ class Trim:
         try:
             if time.monotonic() >= self._old_at:
                 log.limit(self._limit)
-                log.trim_older(time.time() - self._retention.log)
+                log.trim_older(self._now() - self._retention.log)
                 self._old_at = time.monotonic() + _OLD
             if log.used() > self._limit:
                 self._dropped += log.trim_to(int(_SLACK * self._limit), self._gone(log))
