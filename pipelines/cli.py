@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgauge.pipelines.config.faults import ConfigError
+from streamgauge.tracer.printable import printable
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -55,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _guarded(lambda: _demo(arguments[1:]))
     args = parser().parse_args(arguments)
     shown = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=args.log_level, format=shown, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Printable(shown))
+    logging.basicConfig(level=args.log_level, handlers=[handler])
     command = importlib.import_module(f"streamgauge.pipelines.commands.{_MODULES[args.command]}")
     return _guarded(lambda: int(getattr(command, args.command)(args)))
 
@@ -287,6 +290,15 @@ def _demo(arguments: list[str]) -> int:
         remedy = "run `make demo` in a clone of the repository, or install streamgauge[demo] there"
         raise UseError(f"the demo needs {error.name}: {remedy}") from None
     return int(demo.main(arguments) or 0)
+
+
+class _Printable(logging.Formatter):
+    """Log lines in which the names of others are escaped: none of them ends a line or moves the cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line; a traceback behind it stays as it is."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 def _guarded(command: Callable[[], int]) -> int:

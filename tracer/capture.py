@@ -26,6 +26,7 @@ from streamgauge.tracer.inputs import (
     predictions_of,
     seconds_of,
 )
+from streamgauge.tracer.inputs.sizes import check_size
 from streamgauge.tracer.rows import agreed, misfits, name_of
 from streamgauge.tracer.selection import Collection, Entry, Selection
 from streamgauge.tracer.settings import Settings
@@ -115,6 +116,7 @@ class Capture:
         if value is None:
             return None
         try:
+            check_size(value)
             return read(value)
         except Exception as error:
             self._refuse(f"argument:{name}", reason_of(error))
@@ -130,6 +132,7 @@ class Capture:
                 if type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in _PLAIN:
                     column: Column = values.copy()
                 else:
+                    check_size(values)
                     column = column_of(values)
             except Exception as error:
                 self._refuse(f"feature:{name}", reason_of(error))

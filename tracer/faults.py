@@ -12,8 +12,11 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
+from streamgauge.tracer.printable import printable
+
 MOST_REFUSED: Final = 1_000
 LONGEST: Final = 300  # characters of a reason
+
 LOG: Final = logging.getLogger("tracer")
 P = ParamSpec("P")
 
@@ -55,7 +58,7 @@ class Faults:
         """One fault; `trips=False` for what is not the tracer's or its caller's doing, such as a dead bus."""
         now = self._monotonic()
         self.counts[where] += 1
-        self.last = f"{where}: {type(error).__name__}: {error}"[:500]
+        self.last = printable(f"{where}: {type(error).__name__}: {error}"[:500])
         if trips:
             self._recent.append(now)
             if len(self._recent) == self._recent.maxlen and now - self._recent[0] <= self._window:
@@ -77,7 +80,7 @@ class Faults:
     def _log(self, now: float, text: str) -> None:
         if now - self._logged >= 60.0:
             self._logged = now
-            LOG.warning("%s", text)
+            LOG.warning("%s", printable(text))
 
 
 class Guarded(Protocol):

@@ -15,6 +15,7 @@ from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.paging import actions
 from streamgauge.pipelines.ports import Bus
 from streamgauge.tracer.control import Plan, PlanError, PlanState, decode_status
+from streamgauge.tracer.printable import printable
 from streamgauge.tracer.selection import Budget, Collection, Select
 
 _POLL: Final = 0.1
@@ -40,7 +41,7 @@ def trace(args: argparse.Namespace) -> int:
         expires=args.ttl, author=author_of(args), reason=args.comment, off=args.off,
     )  # fmt: skip
     out = sys.stderr if args.json else sys.stdout
-    print(f"{plan.job}/{plan.plan} revision {plan.revision} sent", file=out)
+    _say(f"{plan.job}/{plan.plan} revision {plan.revision} sent", file=out)
     done, answers = _await(bus, plan, args.wait, out)
     if args.json:
         told = {worker: None if state is None else _told(state) for worker, state in answers.items()}
@@ -57,16 +58,17 @@ def _list(bus: Bus, job: str, *, is_json: bool) -> int:
         print(json.dumps(found))
         return 0
     for worker in found["status"]:
-        print(f"{worker['worker']}: {worker.get('state') or worker.get('fault') or 'unknown'}")
+        said = worker.get("state") or worker.get("fault") or "unknown"
+        _say(f"{worker['worker']}: {said}")
         for plan in worker.get("plans", ()):
-            print(f"  plan {plan['plan']} revision {plan['revision']}: {plan['state']}")
+            _say(f"  plan {plan['plan']} revision {plan['revision']}: {plan['state']}")
     for worker in found["catalogue"]:
         entries = worker.get("entries", ())
-        print(f"{worker['worker']} can trace {len(entries)} tensors")
+        _say(f"{worker['worker']} can trace {len(entries)} tensors")
         for entry in entries:
-            print(f"  {entry['collection']:<12} {entry['name']}")
+            _say(f"  {entry['collection']:<12} {entry['name']}")
     if not found["status"] and not found["catalogue"]:
-        print(f"no worker of {job} has reported yet", file=sys.stderr)
+        _say(f"no worker of {job} has reported yet", file=sys.stderr)
     return 0
 
 
@@ -80,11 +82,11 @@ def _try(bus: Bus, job: str, select: Select, workers: Sequence[str], *, is_json:
         print(json.dumps(found))
         return int(any(faults))
     if found["fault"]:
-        print(f"no worker would take this plan: {found['fault']}")
-    print(f"{found['matched']} tensors match{': ' if found['names'] else ''}{', '.join(found['names'])}")
+        _say(f"no worker would take this plan: {found['fault']}")
+    _say(f"{found['matched']} tensors match{': ' if found['names'] else ''}{', '.join(found['names'])}")
     for one in found["workers"]:
         costs = f"{one['matched']} tensors, about {one['bytes_s']:.0f} bytes/s"
-        print(f"  {one['worker']}: {one['fault'] or costs}")
+        _say(f"  {one['worker']}: {one['fault'] or costs}")
     return int(any(faults))
 
 
@@ -106,16 +108,16 @@ def _await(bus: Bus, plan: Plan, patience: float, out: TextIO) -> tuple[int, dic
         for worker, state in answers.items():
             if state is not None and shown.get(worker) != state:
                 shown[worker] = state
-                print(f"  {worker}: {_told(state)}", file=out, flush=True)
+                _say(f"  {worker}: {_told(state)}", file=out, flush=True)
         is_done = bool(answers) and all(state is not None and state.state in _DONE for state in answers.values())
         if is_done or time.monotonic() >= deadline:
             break
         bus.wait(_POLL)
     silent = [worker for worker, state in answers.items() if state is None or state.state not in _DONE]
     for worker in silent:
-        print(f"  {worker}: no answer within {patience:g} s", file=out)
+        _say(f"  {worker}: no answer within {patience:g} s", file=out)
     if not answers:
-        print(f"  no worker of {plan.job} has reported yet; the plan waits for the first one", file=out)
+        _say(f"  no worker of {plan.job} has reported yet; the plan waits for the first one", file=out)
     is_good = bool(answers) and all(state is not None and state.state in _GOOD for state in answers.values())
     return 0 if is_good else 1, answers
 
@@ -148,3 +150,8 @@ def _collection(text: str) -> Collection:
     if text not in known:
         raise UseError(f"unknown collection {text!r}{suggestion(text, known)}")
     return text  # type: ignore[return-value]
+
+
+def _say(text: str, file: TextIO | None = None, *, flush: bool = False) -> None:
+    """A line for people: nothing in the workers' and tensors' names ends it or moves the cursor."""
+    print(printable(text), file=file, flush=flush)

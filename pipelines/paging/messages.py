@@ -16,6 +16,7 @@ from typing import Final
 from streamgauge.anomaly.suppression.topology import base_of, worker_of
 from streamgauge.anomaly.suppression.wording import duration, lag, place
 from streamgauge.anomaly.types import Alert, Anomaly, Notification, Suppressed
+from streamgauge.tracer.printable import printable
 
 SHOWN: Final = 5  # folded alerts that are listed; the rest is counted
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -61,14 +62,14 @@ def text(notification: Notification, timezone: str, workers: int = 0) -> str:
     if notification.status == "resolved":
         lines.append(_over(notification, zone))
         lines += _folded(notification.suppressed)
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
     lines += [_onset(notification, zone, timezone), _why(notification)]
     if notification.grouped:
         told = ", ".join(place(alert.node) for alert in notification.grouped[:SHOWN])
         lines.append(f"It explains what was told before: {told}.")
     lines += _folded(notification.suppressed)
     lines.append(f"Look at: {_look(notification.root)}.")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def headline(notification: Notification, timezone: str, workers: int = 0) -> str:
@@ -76,8 +77,9 @@ def headline(notification: Notification, timezone: str, workers: int = 0) -> str
     zone, root = zoneinfo.ZoneInfo(timezone), notification.root
     prefix = {"firing": "", "update": "still: ", "resolved": "over: "}[notification.status]
     if notification.reason.decision == "handed over":
-        return f"[{root.job}] handed over: {notification.reason.text}"
-    return f"[{root.job}] {prefix}{_where(notification, workers)}: {root.text} since {_clock(root.start, zone)}"
+        return printable(f"[{root.job}] handed over: {notification.reason.text}")
+    where = _where(notification, workers)
+    return printable(f"[{root.job}] {prefix}{where}: {root.text} since {_clock(root.start, zone)}")
 
 
 def _where(notification: Notification, workers: int) -> str:

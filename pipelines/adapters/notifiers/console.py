@@ -7,6 +7,7 @@ from typing import TextIO
 
 from streamgauge.anomaly.types import Notification
 from streamgauge.pipelines.ports import NotifyError
+from streamgauge.tracer.printable import printable_lines
 
 
 class Console:
@@ -29,7 +30,8 @@ class Console:
     def notify(self, notification: Notification) -> None:
         """Write it. Raises NotifyError, not to be retried, when the stream is gone."""
         try:
-            self._stream.write(f"---- {notification.status.upper()} {notification.id} ----\n{notification.text}\n")
+            text = printable_lines(notification.text)
+            self._stream.write(f"---- {notification.status.upper()} {notification.id} ----\n{text}\n")
             self._stream.flush()
         except (OSError, ValueError) as error:  # a closed stream is a ValueError
             raise NotifyError(f"console: {error}", retryable=False) from error
