@@ -135,6 +135,7 @@ class Fold:
         if self.join.overflow > self._overflow:
             panes.add("label", "overflow", "", self.join.overflow - self._overflow)
             self._overflow = self.join.overflow
+        self._labels.tell_room()
 
     def _times(self, name: str, values: Floats | None, rows: int) -> Floats | None:
         """Times of rows, within reach of the clock; of another unit they are refused."""

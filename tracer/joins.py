@@ -2,12 +2,12 @@
 
 Deadlines are counted in the pane that holds them, whenever the clock gets there, so nothing depends on how often the
 tracer looks. A sample is remembered until its due time + timeout: labelled ones too, so that a second label is seen as
-one. Bounded: above `capacity` the oldest leave and are counted. About 0.5 us a sample to open it, the same to label it.
+one. About 65 bytes and 1 us a sample. Bounded: above `capacity` it goes on with those ids whose hash is 0 modulo a
+power of two (`modulus`), an unbiased sample, and with more of them again when it is a quarter full.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,15 +19,19 @@ from numpy.typing import NDArray
 
 from streamgauge.tracer.domains import Scale
 from streamgauge.tracer.inputs import NA
+from streamgauge.tracer.kept_features import KeptFeatures
+from streamgauge.tracer.key_index import KeyIndex
 
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-VERSION: Final = 1
-FEATURE_BYTES: Final = 64 * 1024 * 1024  # feature values kept for label counts by bin; beyond it none are kept
-FIELDS: Final = ("seen", "event", "written", "due", "expiry", "prediction", "label")  # `<f8` each, NaN: unknown
+FIELDS: Final = ("seen", "event", "written", "due", "expiry", "prediction", "label")  # NaN: unknown
+# 36 bytes: times as float32 seconds since the sample was seen, within 4 ms a day
+_SINCE: Final = frozenset({"event", "written", "due", "expiry"})
+_DTYPES: Final = {"seen": "f8", "prediction": "f8", "label": "f4"} | dict.fromkeys(_SINCE, "f4")
+_ROOMY: Final = 0.25  # of the capacity: below it twice as many ids have room, and some to spare
 COUNTS: Final = ("due", "overdue", "cohort_rows", "cohort_labelled", "expired")
 
 
@@ -39,7 +43,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     scale: Scale = "binary"  # what labels are; the same for every metric
     positive: float | str | None = None  # which of them is positive, where the scale does not say
     timeout: float = 86400.0  # this long after its due time a sample without label is dropped as expired
-    capacity: int = 200_000  # samples remembered
+    capacity: int = 10_000_000  # samples remembered: 65 bytes each, 650 MB at the default
 
 
 class Known(NamedTuple):
@@ -69,42 +73,55 @@ class Join:
     def __init__(self, labels: Labels, pane: float) -> None:
         self.labels = labels
         self.overflow = 0  # samples that left because there was no room
+        self.modulus = 1  # of the ids that are remembered
+        self.kept = KeptFeatures()
         self._pane = pane
-        self._slot: dict[int, int] = {}  # by key, oldest first
-        self._free: list[int] = []
-        self._table: dict[str, Floats] = {name: np.zeros(0) for name in FIELDS}
-        self._features: dict[str, NDArray[Any]] = {}
+        self._index = KeyIndex()
+        self._free = np.zeros(0, np.int32)  # a stack of slots
+        self._top = 0  # of it
+        self._table: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in FIELDS}
         self._tally: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
         self._expiring: defaultdict[int, list[Keys]] = defaultdict(list)
 
     def __len__(self) -> int:
         """Samples remembered."""
-        return len(self._slot)
+        return len(self._index)
+
+    @property
+    def share(self) -> float:
+        """How full it is, 0..1."""
+        return min(1.0, len(self) / self.labels.capacity)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the samples and of where they are; what waits for its deadline is 8 more each."""
+        return self._index.nbytes + self._free.nbytes + sum(column.nbytes for column in self._table.values())
 
     def open(
         self, now: float, keys: Keys, *, event: Floats | None = None, due: Floats | None = None,
         written: Floats | None = None, predictions: Floats | None = None, features: Mapping[str, NDArray[Any]] = {},
     ) -> int:
-        """Remember new samples; those remembered already are left as they are. Returns how many those were."""
-        fresh = self._fresh(keys)
+        """Remember new samples; those remembered already are left as they are. Returns how many those were.
+
+        Of a sample of the ids, as many as there were among all of them, about.
+        """
+        fresh, repeats = self._fresh(keys)
         new = keys[fresh]
         slots = self._allocate(len(new))
+        columns = {"event": event, "due": due, "written": written, "prediction": predictions}
         nothing = np.full(len(new), NA)
-        columns = {
-            "event": event, "due": due, "written": written, "prediction": predictions,
-        }  # fmt: skip
         rows = {name: nothing if column is None else column[fresh] for name, column in columns.items()}
         rows |= {"seen": np.full(len(new), now), "label": nothing}
         base = np.where(np.isnan(rows["due"]), np.where(np.isnan(rows["event"]), now, rows["event"]), rows["due"])
         rows["expiry"] = np.maximum(base + self.labels.timeout, now)
         rows["due"] = np.maximum(rows["due"] + self.labels.margin, now)
-        for name in FIELDS:
-            self._table[name][slots] = rows[name]
-        self._keep_features(slots, fresh, features)
-        self._slot.update(zip(new.tolist(), slots.tolist(), strict=True))
+        self._write(slots, rows)
+        rows |= {name: self.column(name, slots) for name in _SINCE}  # what is counted is what is remembered
+        self._index.insert(new, slots)
+        self.kept.keep(new, {name: column[fresh] for name, column in features.items()})
         self._schedule(new, rows, now)
-        self._evict(now)
-        return len(keys) - len(new)
+        self._make_room(now)
+        return repeats
 
     def label(self, now: float, keys: Keys, labels: Floats) -> Known:
         """Labels that became known now. An id that comes twice counts once, with its first label, then flips."""
@@ -120,19 +137,31 @@ class Join:
 
     def find(self, keys: Keys) -> Slots:
         """Where the samples are kept, -1 where they are not."""
-        get = self._slot.get
-        return np.fromiter((get(key, -1) for key in keys.tolist()), np.int64, len(keys))
+        return self._index.find(keys)
 
     def column(self, name: str, slots: Slots) -> Floats:
         """One of FIELDS for each slot, NaN for slot -1."""
         found = np.full(len(slots), NA)
         held = slots >= 0
-        found[held] = self._table[name][slots[held]]
+        values = self._table[name][slots[held]]
+        found[held] = values.astype(np.float64) + self._table["seen"][slots[held]] if name in _SINCE else values
         return found
 
-    def features(self, slots: Slots) -> dict[str, NDArray[Any]]:
-        """Kept feature values of slots that exist."""
-        return {name: column[slots] for name, column in self._features.items()}
+    def features(self, keys: Keys) -> tuple[Mask, dict[str, NDArray[Any]]]:
+        """Of which samples feature values are kept, and the values of these."""
+        return self.kept.of(keys)
+
+    def restore(self, keys: Keys, rows: Mapping[str, Floats]) -> None:
+        """Put back samples that an empty join held; `rows` has all FIELDS."""
+        slots = self._allocate(len(keys))
+        self._write(slots, rows)
+        self._index.insert(keys, slots)
+
+    def held(self) -> tuple[Keys, dict[str, Floats]]:
+        """Every sample with all FIELDS, in the order in which they were seen."""
+        keys, slots = self._index.items()
+        order = np.lexsort((keys, self._table["seen"][slots]))
+        return keys[order], {name: self.column(name, slots[order]) for name in FIELDS}
 
     def close(self, end: float) -> list[Deadlines]:
         """Everything that time did up to `end`, the end of a pane: one entry for each pane with something in it."""
@@ -141,45 +170,40 @@ class Join:
             for keys in self._expiring.pop(pane):
                 self._tally[pane][4] += self._expire(keys, pane)
         passed = sorted(pane for pane in self._tally if pane < last)
+        if self.modulus > 1 and len(self) < _ROOMY * self.labels.capacity:
+            self.modulus //= 2
         rows = [(pane * self._pane, self._tally.pop(pane)) for pane in passed]
         return [Deadlines(start, *counts) for start, counts in rows if any(counts)]
 
-    def _fresh(self, keys: Keys) -> Mask:
-        known = self._slot
-        fresh = np.fromiter((key not in known for key in keys.tolist()), bool, len(keys))
+    def _fresh(self, keys: Keys) -> tuple[Mask, int]:
+        """Which samples are new, and how many were known already."""
+        sampled = (keys & np.uint64(self.modulus - 1)) == 0
+        fresh = sampled & (self._index.find(keys) < 0)
         distinct, first = np.unique(keys, return_index=True)
         if len(distinct) < len(keys):
             once = np.zeros(len(keys), bool)
             once[first] = True
             fresh &= once
-        return fresh
+        return fresh, self.modulus * int(np.count_nonzero(sampled & ~fresh))
 
     def _allocate(self, count: int) -> Slots:
-        missing = count - len(self._free)
+        missing = count - self._top
         if missing > 0:
             size = len(self._table["seen"])
-            grown = max(1024, missing, size)
-            room = np.full(grown, np.nan)
-            self._table = {name: np.concatenate((column, room)) for name, column in self._table.items()}
-            self._features = {n: np.concatenate((c, np.zeros(grown, c.dtype))) for n, c in self._features.items()}
-            self._free.extend(range(size + grown - 1, size - 1, -1))
-        taken = self._free[len(self._free) - count :]
-        del self._free[len(self._free) - count :]
-        return np.array(taken[::-1], np.int64)
+            grown = max(1024, missing, size if size < 1_000_000 else size // 8)
+            for name, column in self._table.items():
+                self._table[name] = np.concatenate((column, np.full(grown, np.nan, column.dtype)))
+            free = np.empty(size + grown, np.int32)
+            free[: self._top] = self._free[: self._top]
+            free[self._top : self._top + grown] = np.arange(size + grown - 1, size - 1, -1)
+            self._free, self._top = free, self._top + grown
+        self._top -= count
+        return self._free[self._top : self._top + count][::-1].astype(np.int64)
 
-    def _keep_features(self, slots: Slots, fresh: Mask, features: Mapping[str, NDArray[Any]]) -> None:
-        size = len(self._table["seen"])
-        if 8 * size * len(set(features) | set(self._features)) > FEATURE_BYTES:
-            self._features = {}
-            return
-        features = {name: column for name, column in features.items() if not column.dtype.hasobject}
-        for name, column in features.items():
-            held = self._features.get(name)
-            if held is None or held.dtype != column.dtype:
-                held = self._features[name] = np.full(size, np.nan if column.dtype.kind == "f" else 0, column.dtype)
-            held[slots] = column[fresh]
-        for name in self._features.keys() - features.keys():
-            self._features[name][slots] = np.nan if self._features[name].dtype.kind == "f" else 0
+    def _write(self, slots: Slots, rows: Mapping[str, Floats]) -> None:
+        for name in FIELDS:
+            values = rows[name] - rows["seen"] if name in _SINCE else rows[name]
+            self._table[name][slots] = values
 
     def _schedule(self, keys: Keys, rows: Mapping[str, Floats], now: float) -> None:
         self._count(0, rows["due"])
@@ -222,25 +246,30 @@ class Join:
     def _expire(self, keys: Keys, pane: int) -> int:
         """Forget those of the keys whose time is up in this pane; how many had no label."""
         distinct = np.unique(keys)  # a sample that left for want of room and came back stands here twice
-        gone = np.floor(self.column("expiry", self.find(distinct)) / self._pane) == pane
+        gone = np.floor(self.column("expiry", self.find(distinct)) / self._pane) == pane  # NaN where it left before
         return self._forget(distinct[gone])
 
     def _forget(self, keys: Keys) -> int:
-        slots = [self._slot.pop(key) for key in keys.tolist()]
-        self._free.extend(slots)
-        return int(np.count_nonzero(np.isnan(self._table["label"][slots]))) if slots else 0
+        """How many of the samples had no label."""
+        if not len(keys):
+            return 0
+        slots = self._index.remove(keys)
+        self.kept.forget(keys)
+        self._free[self._top : self._top + len(slots)] = slots
+        self._top += len(slots)
+        return int(np.count_nonzero(np.isnan(self._table["label"][slots])))
 
-    def _evict(self, now: float) -> None:
-        """Make room: the oldest leave. What is still to come for them would be wrong, so it is taken back."""
-        excess = len(self._slot) - self.labels.capacity
-        if excess <= 0:
-            return
-        oldest = np.fromiter(itertools.islice(self._slot, excess), np.uint64, excess)
-        slots = self.find(oldest)
-        waiting = slots[np.isnan(self.column("label", slots))]
-        due = self.column("due", waiting)
-        self._count(0, due[due >= now], -1)
-        self._count(1, due[due >= now], -1)
-        horizon = np.maximum(self.column("event", waiting) + self.labels.horizon, self.column("seen", waiting))
-        self._count(2, horizon[horizon >= now], -1)
-        self.overflow += self._forget(oldest)
+    def _make_room(self, now: float) -> None:
+        """Half of the ids leave, by their hash. What is still to come for them would be wrong: it is taken back."""
+        while len(self) > self.labels.capacity:
+            self.modulus *= 2
+            keys, slots = self._index.items()
+            out = (keys & np.uint64(self.modulus - 1)) != 0
+            keys, slots = keys[out], slots[out]
+            waiting = slots[np.isnan(self._table["label"][slots])]
+            due = self.column("due", waiting)
+            self._count(0, due[due >= now], -1)
+            self._count(1, due[due >= now], -1)
+            horizon = np.maximum(self.column("event", waiting) + self.labels.horizon, self.column("seen", waiting))
+            self._count(2, horizon[horizon >= now], -1)
+            self.overflow += self._forget(keys)

@@ -6,6 +6,8 @@ known yet; an invalid one is counted, and not known either.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,8 @@ from streamgauge.tracer.joins import Deadlines, Join
 from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.summaries import combine
+
+NEARLY_FULL: Final = 0.9  # of the join's capacity, when it is told
 
 
 class LabelFold:
@@ -57,6 +61,21 @@ class LabelFold:
         usable = np.isfinite(labels)
         self._delays(labels[usable], delay[usable])
 
+    def tell_room(self) -> None:
+        """How full the join is; a fact before it is full, and one where it goes on with a sample of the ids."""
+        join, panes = self._join, self._panes
+        panes.latest("label", "join_open", "", float(len(join)))
+        panes.latest("label", "join_share", "", join.share)
+        room = f"{len(join):,} samples wait for labels, Labels.capacity is {join.labels.capacity:,}"
+        if join.modulus > 1:
+            panes.latest("label", "join_modulus", "", float(join.modulus))
+            text = f"one id in {join.modulus} is joined: {room}; what labels say is of this sample"
+            panes.hard("join_sampled", "", float(join.modulus), text)
+        elif join.share > NEARLY_FULL:
+            panes.hard("join_full", "", join.share, f"{room}: beyond it the tracer goes on with a sample of the ids")
+        if join.kept.modulus > 1:
+            panes.latest("label", "kept_modulus", "", float(join.kept.modulus))
+
     def deadlines(self, passed: Deadlines) -> None:
         """What time did to the samples that wait."""
         for name in ("due", "overdue", "cohort_rows", "cohort_labelled", "expired"):
@@ -79,8 +98,8 @@ class LabelFold:
         predicted = self._join.column("prediction", slots) if predicted is None else predicted
         self.pairs(labels, predicted, weights)
         self.gather_pairs(keys, labels, np.ones(len(keys), bool))
-        inside = slots >= 0
-        self.binned(labels[inside], self._join.features(slots[inside]))
+        inside, codes = self._join.features(keys)
+        self.binned(labels[inside], codes)
 
     def pairs(self, labels: Floats, predicted: Floats | None, weights: Floats | None) -> None:
         """Predictions with their labels; an invalid one of either is counted among them."""

@@ -303,3 +303,15 @@ def test_what_looks_wrong_is_said_in_words() -> None:
     status = job.log.latest("status")["ctr/w"].decode()
     for text in ("look like logits", "agee is not among the declared", "void had no value", "scale=", "text in label"):
         assert text in status
+
+
+def test_the_join_says_how_full_it_is_before_it_goes_on_with_a_sample() -> None:
+    job = Sent(labels=Labels(capacity=100))
+    job.tracer.observe({"age": np.arange(95.0)}, ids=np.arange(95))
+    full = {fact: text for batch in job.batches() for (fact, _, _), text in zip(batch.hard, batch.texts, strict=True)}
+    assert "95 samples wait for labels, Labels.capacity is 100" in full["join_full"]
+    job.tracer.observe({"age": np.arange(60.0)}, ids=np.arange(95, 155))
+    said = {fact: text for batch in job.batches() for (fact, _, _), text in zip(batch.hard, batch.texts, strict=True)}
+    assert "one id in 2 is joined" in said["join_sampled"]
+    assert job.total("label", "join_modulus") == 2
+    assert job.total("label", "overflow") > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from streamgauge.tracer import join_state
 from streamgauge.tracer.joins import Deadlines, Join, Labels
+from streamgauge.tracer.kept_features import KeptFeatures
+from streamgauge.tracer.key_index import KeyIndex
 
 LABELS = Labels(margin=20.0, horizon=35.0, timeout=50.0)
 
@@ -148,17 +151,86 @@ def test_the_delay_is_from_the_sample_s_own_time() -> None:
     assert join.label(12.0, _keys(1, 2, 3), np.ones(3)).delay[:2].tolist() == [8.0, 2.0]
 
 
-def test_without_room_the_oldest_leave_are_counted_and_are_never_overdue() -> None:
+def test_without_room_ids_leave_by_their_hash_are_counted_and_are_never_overdue() -> None:
     join = _opened(Labels(margin=20.0, horizon=35.0, timeout=50.0, capacity=3), keys=(1, 2, 3, 4, 5))
-    assert (len(join), join.overflow) == (3, 2)
-    assert sum(row.overdue for row in join.close(100.0)) == 3
+    assert (len(join), join.overflow, join.modulus) == (2, 3, 2)
+    assert sum(row.overdue for row in join.close(100.0)) == 2
 
 
-def test_an_evicted_sample_that_comes_back_is_counted_once_at_its_timeout() -> None:
+def test_with_room_again_the_sample_grows_and_what_left_is_counted_once() -> None:
     join = _opened(Labels(margin=20.0, horizon=35.0, timeout=50.0, capacity=1), keys=(1, 2))
     join.open(0.0, _keys(1), due=np.array([10.0]))
     assert sum(row.expired for row in join.close(100.0)) == 1
-    assert join.overflow == 2
+    assert (join.overflow, join.modulus) == (1, 1)
+    join.open(100.0, _keys(1), due=np.array([110.0]))
+    assert sum(row.expired for row in join.close(200.0)) == 1
+
+
+def test_the_sample_of_ids_is_unbiased_and_the_same_in_every_order() -> None:
+    rng = np.random.default_rng(5)
+    keys = rng.integers(0, 2**63, 40_000).astype(np.uint64)
+    is_labelled = rng.random(len(keys)) < 0.3
+    kept = []
+    for order in (np.arange(len(keys)), rng.permutation(len(keys))):
+        join = Join(Labels(margin=20.0, horizon=35.0, timeout=50.0, capacity=4_000), 10.0)
+        for part in np.array_split(order, 40):
+            join.open(0.0, keys[part], event=np.zeros(len(part)))
+        join.label(5.0, keys[order][is_labelled[order]], np.ones(int(is_labelled.sum())))
+        kept.append(set(join.held()[0].tolist()))
+        passed = join.close(40.0)
+        rows = sum(row.cohort_rows for row in passed)
+        assert rows == len(kept[-1])
+        share = sum(row.cohort_labelled for row in passed) / rows
+        assert abs(share - 0.3) < 4 * math.sqrt(0.3 * 0.7 / rows)
+    assert kept[0] == kept[1]
+    assert {key % 16 for key in kept[0]} == {0}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=120), st.integers(0, 63))
+def test_the_index_answers_as_a_dict_does(steps: list[tuple[bool, int]], shift: int) -> None:
+    index, known = KeyIndex(), dict[int, int]()
+    for slot, (is_in, number) in enumerate(steps):
+        key = (number << shift) % 2**64  # many share a cell, or none do
+        if is_in and key not in known:
+            index.insert(_keys(key), np.array([slot]))
+            known[key] = slot
+        elif not is_in and key in known:
+            assert index.remove(_keys(key)).tolist() == [known.pop(key)]
+        asked = np.array([(n << shift) % 2**64 for n in range(41)], np.uint64)
+        assert index.find(asked).tolist() == [known.get(key, -1) for key in asked.tolist()]
+    assert dict(zip(*(part.tolist() for part in index.items()), strict=True)) == known
+
+
+def test_the_index_grows_and_forgets_in_batches() -> None:
+    rng = np.random.default_rng(1)
+    keys = np.unique(rng.integers(0, 2**63, 60_000).astype(np.uint64))
+    index = KeyIndex()
+    for part in np.array_split(np.arange(len(keys)), 30):
+        index.insert(keys[part], part)
+    for part in np.array_split(np.arange(0, len(keys), 2), 7):
+        assert index.remove(keys[part]).tolist() == part.tolist()
+        index.insert(keys[part], part)
+        index.remove(keys[part])
+    found = index.find(keys)
+    assert (found[::2] == -1).all()
+    assert (found[1::2] == np.arange(1, len(keys), 2)).all()
+
+
+def test_features_are_kept_of_a_sample_of_the_ids_within_their_bound() -> None:
+    kept = KeptFeatures(limit=64 * 1024)
+    keys = np.random.default_rng(2).integers(0, 2**63, 20_000).astype(np.uint64)
+    rows = np.empty(len(keys), object)
+    rows[:] = [np.array([key, key]) for key in keys]
+    for part in np.array_split(np.arange(len(keys)), 50):
+        kept.keep(keys[part], {"age": keys[part].astype(np.float64), "tags": rows[part]})
+    assert kept.nbytes <= 64 * 1024
+    assert kept.modulus > 1
+    inside, columns = kept.of(keys)
+    assert (keys[inside] % np.uint64(kept.modulus) == 0).all()
+    assert columns["age"].tolist() == keys[inside].astype(np.float64).tolist()
+    assert [row[0] for row in columns["tags"]] == keys[inside].tolist()
+    kept.forget(keys)
+    assert len(kept) == 0
 
 
 def test_predictions_and_features_wait_with_the_sample() -> None:
@@ -166,7 +238,8 @@ def test_predictions_and_features_wait_with_the_sample() -> None:
     join.open(0.0, _keys(7, 8), predictions=np.array([0.1, 0.2]), features={"age": np.array([3.0, 4.0])})
     slots = join.find(_keys(8, 9))
     assert np.array_equal(join.column("prediction", slots), [0.2, math.nan], equal_nan=True)
-    assert join.features(slots[:1])["age"].tolist() == [4.0]
+    inside, features = join.features(_keys(8, 9))
+    assert (inside.tolist(), features["age"].tolist()) == ([True, False], [4.0])
 
 
 def test_memory_is_reused_over_a_long_run() -> None:
@@ -181,3 +254,14 @@ def test_memory_is_reused_over_a_long_run() -> None:
 def test_a_foreign_snapshot_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="join snapshot"):
         join_state.load(Join(LABELS, 10.0), data)
+
+
+def test_a_snapshot_of_version_1_is_read() -> None:
+    join = _opened(keys=(1, 2))
+    join.kept.keep(_keys(1, 2), {"age": np.array([3.0, 4.0])})
+    fields = msgspec.msgpack.decode(join_state.save(join))
+    old = msgspec.msgpack.encode([1, *fields[1:7]])  # features of every sample, in the order of the keys
+    again = Join(LABELS, 10.0)
+    join_state.load(again, old)
+    assert again.features(_keys(1, 2))[1]["age"].tolist() == [3.0, 4.0]
+    assert join_state.save(again) == join_state.save(join)
