@@ -1,7 +1,8 @@
 """Where each 64-bit key is kept: open addressing in two NumPy arrays, whole batches of keys at a time.
 
-12 bytes a cell: 20 bytes a key at 10 million of them, where a dict of Python's takes 100. A batch is looked up in as many
-rounds as its unluckiest key needs, so cells are tried by double hashing (Knuth 6.4), and a small table is kept half empty.
+12 bytes a cell: 20 bytes a key at 10 million of them, where a dict of Python's takes 100. A batch is looked up in as
+many rounds as its unluckiest key needs: so cells are tried by double hashing (Knuth 6.4), and small tables are half
+empty.
 """
 
 from __future__ import annotations
