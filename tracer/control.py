@@ -23,7 +23,7 @@ TTL: Final = 1800.0
 MAX_TTL: Final = 86_400.0
 MAX_BYTES: Final = 262_144
 
-State = Literal["applying", "applied", "rejected", "expired", "superseded", "not-targeted", "tripped"]
+State = Literal["applying", "applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect"]
 
 
 class PlanError(ValueError):
@@ -66,6 +66,8 @@ class PlanState(msgspec.Struct, frozen=True, kw_only=True):
     matched: int = 0
     bytes_s: float = 0.0  # estimated cost
     until: float = 0.0  # by the worker's clock
+    digest: str = ""  # of what the plan asks for
+    settled: bool = False  # it has held for long enough that a death is none of its doing
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +79,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     incarnation: str
     time: float
     step: int = 0
-    state: Literal["running", "off", "tripped"] = "running"
+    state: Literal["running", "off", "tripped", "stopped"] = "running"
     plans: tuple[PlanState, ...] = ()
     counters: dict[str, int] = {}
     fault: str = ""  # the last one
@@ -151,6 +153,11 @@ def decode_catalogue(data: bytes) -> Catalogue:
         return _catalogue.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no catalogue: {error}") from None
+
+
+def digest_of(made: Plan) -> str:
+    """The same for plans that ask for the same, whoever wrote them and when."""
+    return hashlib.blake2b(msgspec.json.encode((made.select, made.target, made.off)), digest_size=8).hexdigest()
 
 
 def key_of(job: str, name: str) -> str:

@@ -50,7 +50,9 @@ class Incarnation:
         self._transport = transport
         self._clock = clock
         self._names = names
-        self.remote = Remote(settings.job, settings.worker, settings.select, settings.roles, settings.tags)
+        self.remote = Remote(
+            settings.job, settings.worker, settings.select, settings.roles, settings.tags, settings.allow_raw
+        )
         self._folding = threading.Lock()
         self._exchanging = threading.Lock()
         self._aside, self._trouble = Aside("tracer-exchange"), ""
@@ -132,6 +134,7 @@ class Incarnation:
             return True
         deadline = time.monotonic() + timeout
         self.turn(final=True)
+        self._say_goodbye()
         if not self.is_threaded:
             return self.exchange(max(0.0, deadline - time.monotonic()), in_turn=True)
         sent = self._wait(deadline)
@@ -153,6 +156,24 @@ class Incarnation:
             if self.fold:
                 join_state.load(self.fold.join, state)
 
+    def _about(self, now: float) -> control.Status:
+        """What this worker says of itself, but for its plans."""
+        return control.Status(
+            job=self.settings.job, worker=self.settings.worker, incarnation=self.name, time=now,
+            step=self.fold.steps if self.fold else 0, counters=self.counters(),
+            fault=self._trouble or self.faults.last, refused=self.faults.told(),
+            hints=self.fold.hints.texts if self.fold else (),
+        )  # fmt: skip
+
+    def _say_goodbye(self) -> None:
+        key = control.key_of(self.settings.job, self.settings.worker)
+        try:
+            said = self.remote.goodbye(self._about(self._clock()))
+            if said:
+                self.sender.put("status", key, said, Priority.HARD)
+        except Exception as error:
+            self.faults.count("status", error, trips=False)
+
     def poll(self) -> None:
         """Read the control topic and say what has changed; a bus that fails keeps what holds."""
         fold = self.fold
@@ -160,21 +181,15 @@ class Incarnation:
         steps_s = max(1.0, steps / max(1.0, fold.panes.now - fold.born)) if fold else 1.0
         remote, now, key = self.remote, self._clock(), control.key_of(self.settings.job, self.settings.worker)
         try:
-            remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded)
+            remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded, steps=steps)
         except FAILURES as error:
             self.faults.count("control", error, trips=False)
         if self.sender.trouble != self._trouble:
             self._trouble = self.sender.trouble
             remote.tell_again()
         try:
-            fault = self._trouble or self.faults.last
             tripped = self.faults.last if self.faults.is_tripped else ""
-            hints = self.fold.hints.texts if self.fold else ()
-            about = control.Status(
-                job=self.settings.job, worker=self.settings.worker, incarnation=self.name, time=now, step=steps,
-                counters=self.counters(), fault=fault, refused=self.faults.told(), hints=hints,
-            )  # fmt: skip
-            for topic, value in remote.news(about, tripped):
+            for topic, value in remote.news(self._about(now), tripped):
                 self.sender.put(topic, key, value, Priority.HARD)
         except Exception as error:
             self.faults.count("status", error, trips=False)
@@ -300,6 +315,8 @@ class Incarnation:
                 self.poll()
                 polled = now
             sent = self._pumped()
+            if sent:
+                self.remote.release()
             pause = DRAIN if sent else min(BACKOFF, 2 * pause)
 
     def _pumped(self) -> bool:

@@ -3,11 +3,15 @@
 A revision not above the last one seen is ignored. A plan is checked as a whole before it counts; a rejected one leaves
 the last good revision in force. Every plan expires, by the worker's own clock from its receipt (remembered over a
 restart); then, or when its key is removed, the boot plan holds again. `off` stops all tracing and beats other plans.
+
+No crash loop: a worker that died while it applied a plan, or soon after (SETTLED_S, SETTLED_STEPS) and without goodbye,
+finds that revision `suspect` when it starts again, and does not take it. A new revision is a new chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -18,10 +22,15 @@ from streamgauge.tracer.control import (
     State,
     Status,
     decode_plan,
+    digest_of,
     fault_of_plan,
     is_targeted,
 )
-from streamgauge.tracer.selection import Entry, Select, Selection, cost_of, resolved, unsupported
+from streamgauge.tracer.selection import Collection, Entry, Select, Selection, cost_of, resolved, unsupported
+
+SETTLED_S: Final = 60.0
+SETTLED_STEPS: Final = 200
+RAW: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "activations")
 
 
 class _Live(msgspec.Struct, frozen=True):
@@ -39,7 +48,7 @@ class Plans:
 
     def __init__(
         self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None, allow_raw: Sequence[Collection] = RAW,
     ) -> None:
         self._job = job
         self._worker = worker
@@ -51,6 +60,9 @@ class Plans:
         self._last: dict[str, int] = {}  # highest revision seen of each plan
         self._until: dict[tuple[str, int], float] = {}  # from before a restart
         self._bad: dict[str, bytes] = {}
+        self._allow_raw = frozenset(allow_raw)
+        self._suspect: dict[tuple[str, int], str] = {}  # why, by plan and revision
+        self._since: dict[tuple[str, int], tuple[float, int]] = {}  # time and step from which a plan holds
         self.selection = Selection(self._boot)
 
     @property
@@ -63,6 +75,9 @@ class Plans:
         for state in status.plans:
             if state.state in ("applying", "applied", "expired"):
                 self._until[state.plan, state.revision] = state.until
+            reason = _suspicion(state) if status.state != "stopped" else ""
+            if reason:
+                self._suspect[state.plan, state.revision] = f"{reason} ({status.incarnation}): a new revision is taken"
 
     def consider(
         self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float
@@ -77,6 +92,17 @@ class Plans:
             self._end(name, "withdrawn")
         self.expire(now)
         return before != (self.states, tuple(sorted(self._live)))
+
+    def settle(self, now: float, steps: int) -> bool:
+        """A plan that holds for long enough is trusted from here on."""
+        changed = False
+        for key, state in self._states.items():
+            if state.state == "applied" and not state.settled:
+                since, first = self._since.setdefault(key, (now, steps))
+                if now - since >= SETTLED_S and steps - first >= SETTLED_STEPS:
+                    self._states[key] = msgspec.structs.replace(state, settled=True)
+                    changed = True
+        return changed
 
     def expire(self, now: float) -> bool:
         """Drop the plans whose time is up; works without a bus."""
@@ -122,7 +148,7 @@ class Plans:
         self._decide(made, now, catalogue, steps_s)
 
     def _decide(self, made: Plan, now: float, catalogue: Sequence[Entry], steps_s: float) -> None:
-        fault = fault_of_plan(made)
+        fault = fault_of_plan(made) or self._fault_of_privacy(made)
         if not fault and not is_targeted(made.target, made.plan, self._worker, self._roles, self._labels):
             self._tell(made, "not-targeted", "")
             self._live.pop(made.plan, None)
@@ -139,8 +165,18 @@ class Plans:
         if until <= now:
             self._tell(made, "expired", "it ran out before this worker started", cost.matched, cost.bytes_s, until)
             return
+        if (made.plan, made.revision) in self._suspect:
+            self._tell(made, "suspect", self._suspect[made.plan, made.revision], cost.matched, cost.bytes_s, until)
+            return
         self._tell(made, "applying", "", cost.matched, cost.bytes_s, until)
         self._live[made.plan] = _Live(made, until)
+
+    def _fault_of_privacy(self, made: Plan) -> str:
+        """What this worker's own configuration keeps, no record on the bus can take."""
+        asked = {select.collection for select in made.select if select.emit == "raw"} - self._allow_raw
+        if not asked:
+            return ""
+        return f"raw {', '.join(sorted(asked))} are not allowed by this worker's configuration (Tracer(allow_raw=...))"
 
     def _fault_of_cost(self, made: Plan, matched: int, bytes_s: float) -> str:
         if made.select and not matched:
@@ -160,16 +196,25 @@ class Plans:
         for key in [key for key in self._states if key[0] == made.plan]:
             if live is None or key[1] != live.plan.revision:
                 del self._states[key]
-            elif state != "rejected":
+            elif state not in ("rejected", "suspect"):
                 self._states[key] = msgspec.structs.replace(
                     self._states[key], state="superseded", reason=f"by revision {made.revision}"
                 )
         self._states[made.plan, made.revision] = PlanState(
             plan=made.plan, revision=made.revision, state=state, reason=reason, matched=matched, bytes_s=bytes_s,
-            until=until,
+            until=until, digest=digest_of(made),
         )  # fmt: skip
 
     def _end(self, name: str, reason: str) -> None:
         live = self._live.pop(name)
         key = (name, live.plan.revision)
         self._states[key] = msgspec.structs.replace(self._states[key], state="expired", reason=reason)
+
+
+def _suspicion(state: PlanState) -> str:
+    """Why a plan may have killed a worker that said this last and no goodbye, or ""."""
+    if state.state == "applying":
+        return "the worker died while it applied this"
+    if state.state == "applied" and not state.settled:
+        return f"the worker died within {SETTLED_S:.0f} s or {SETTLED_STEPS} steps of this"
+    return ""

@@ -12,8 +12,8 @@ from typing import Literal
 import msgspec
 
 from streamgauge.tracer import control
-from streamgauge.tracer.plans import Plans
-from streamgauge.tracer.selection import Entry, Select, Selection
+from streamgauge.tracer.plans import RAW, Plans
+from streamgauge.tracer.selection import Collection, Entry, Select, Selection
 from streamgauge.tracer.transport import Transport
 
 
@@ -21,17 +21,20 @@ class Remote:
     """What is traced now, what is to be, and what was told of it."""
 
     def __init__(
-        self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str], labels: Mapping[str, str]
+        self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str], labels: Mapping[str, str],
+        allow_raw: Sequence[Collection] = RAW,
     ) -> None:
         self.catalogue: dict[tuple[str, str], Entry] = {}
-        self._plans = Plans(job, worker, boot, roles, labels)
+        self._plans = Plans(job, worker, boot, roles, labels, allow_raw)
         self.selection: Selection = self._plans.selection
         self.pending: Selection = self.selection
+        self._announced: Selection | None = None  # becomes pending when the bus knows that it is about to
         self._job = job
         self._worker = worker
         self._remembers = False
         self._told: tuple[object, ...] = ()
         self._listed = 0
+        self._is_over = False
 
     def take_over(self) -> Selection:
         """A step boundary: what was pending holds now."""
@@ -39,11 +42,19 @@ class Remote:
             self.selection = self.pending
         return self.selection
 
-    def obey(self, transport: Transport, now: float, steps_s: float, *, between_steps: bool) -> None:
+    def release(self) -> None:
+        """What was told is on the bus: what it announced may begin, at the next step boundary."""
+        if self._announced is not None:
+            self.pending, self._announced = self._announced, None
+
+    def obey(
+        self, transport: Transport, now: float, steps_s: float, *, between_steps: bool, steps: int = 0
+    ) -> None:
         """Read the control topic; without a catalogue nothing can be checked, so nothing is decided yet."""
         plans = self._plans
         if self.selection is self.pending and plans.selection is not self.pending:
             plans.confirm(self.pending)
+        plans.settle(now, steps)
         changed = plans.expire(now)
         try:
             asked = transport.latest("control")
@@ -55,6 +66,13 @@ class Remote:
         finally:  # an expiry holds even where the bus is dead
             if changed:
                 self._hold(plans.wanted(), between_steps=between_steps)
+
+    def goodbye(self, about: control.Status) -> bytes:
+        """The last status of this life, after which nothing is a plan's doing; empty if none was told before."""
+        self._is_over = True
+        if not self._told:
+            return b""
+        return control.encode(msgspec.structs.replace(about, state="stopped", plans=self._plans.states))
 
     def news(self, about: control.Status, tripped: str) -> Iterator[tuple[str, bytes]]:
         """(topic, value) of what has changed since it was told last; `tripped` is why the breaker did, or ""."""
@@ -68,7 +86,7 @@ class Remote:
                 for s in states
             )
         told = (state, about.incarnation, states, tuple(sorted(about.refused)), about.hints)
-        if told != self._told:
+        if told != self._told and not self._is_over:
             self._told = told
             yield "status", control.encode(msgspec.structs.replace(about, state=state, plans=states))
         if len(self.catalogue) > self._listed:
@@ -90,7 +108,10 @@ class Remote:
 
     def _hold(self, selection: Selection, *, between_steps: bool) -> None:
         is_off = self.selection.off
-        self.pending = selection
+        if not (between_steps or is_off) and any(state.state == "applying" for state in self._plans.states):
+            self._announced = selection  # a worker that dies of it has said so before
+            return
+        self.pending, self._announced = selection, None
         if between_steps or is_off:  # nobody is in a step, or no step looks
             self.selection = selection
             self._plans.confirm(selection)

@@ -14,7 +14,7 @@ from streamgauge.tracer.inputs import TimeUnit
 from streamgauge.tracer.joins import Labels
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of
-from streamgauge.tracer.selection import Select
+from streamgauge.tracer.selection import Collection, Select
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class Settings:
     select: tuple[Select, ...]
     roles: tuple[str, ...]
     tags: dict[str, str]
+    allow_raw: tuple[Collection, ...]
     limit: int
     usage: bool
     predictions: PredictionScale
@@ -45,7 +46,8 @@ def settings_of(
     job: str, worker: str | None, *, pane: float, interval: float | None,
     features: Sequence[Declared] | Mapping[str, FeatureKind], labels: Labels | None, max_age: float | None,
     modulus: int, shards: int, salt: bytes | str, mode: Mode,
-    select: Sequence[Select], roles: Sequence[str] | None, tags: Mapping[str, str] | None, limit: int, usage: bool,
+    select: Sequence[Select], roles: Sequence[str] | None, tags: Mapping[str, str] | None,
+    allow_raw: Sequence[Collection], limit: int, usage: bool,
     predictions: PredictionScale, time_unit: TimeUnit,
 ) -> Settings:  # fmt: skip
     """The settings of one worker. Raises ValueError for one that cannot be."""
@@ -61,7 +63,7 @@ def settings_of(
         salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
         modulus=modulus, select=tuple(select),
         roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
-        usage=usage, predictions=predictions, time_unit=time_unit,
+        allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit,
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ from streamgauge.tracer.inputs import (
     array_of,
 )
 from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.plans import RAW
 from streamgauge.tracer.process_lifecycle import Names
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of, size_of
@@ -70,6 +71,8 @@ class Tracer:
         salt: of the hashes that replace ids and categories before they leave the process.
         select: what is traced at the start, and again when a plan from the control topic runs out.
         roles, tags: what plans can target beside the worker's name.
+        allow_raw: collections whose raw arrays a plan may ask for; no record on the bus can widen it. Raw inputs are
+            not among them unless they are named here.
         incarnation: name of this life; None takes a random one. With a clock of its own it gets a random end, so that
             two processes that were given one name stay apart.
         limit: bytes that may wait, before and after folding each.
@@ -82,12 +85,14 @@ class Tracer:
         features: Sequence[Declared] | Mapping[str, FeatureKind] = (), labels: Labels | None = None,
         max_age: float | None = None, modulus: int = 1, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
         select: Sequence[Select] = BOOT, roles: Sequence[str] | None = None, tags: Mapping[str, str] | None = None,
+        allow_raw: Sequence[Collection] = RAW,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
         predictions: PredictionScale = "probability", time_unit: TimeUnit = "s",
     ) -> None:  # fmt: skip
         self._settings = settings_of(
             job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
-            modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags, limit=limit,
+            modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags,
+            allow_raw=allow_raw, limit=limit,
             usage=usage, predictions=predictions, time_unit=time_unit,
         )  # fmt: skip
         self._transport = transport

@@ -19,7 +19,7 @@ from streamgauge.tracer.printable import printable
 from streamgauge.tracer.selection import Budget, Collection, Select
 
 _POLL: Final = 0.1
-_DONE: Final = ("applied", "rejected", "expired", "superseded", "not-targeted", "tripped")
+_DONE: Final = ("applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect")
 _GOOD: Final = ("applied", "not-targeted")
 
 

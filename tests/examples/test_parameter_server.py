@@ -90,6 +90,11 @@ class Cluster:
         revisions = [state.revision for state in status.plans if state.state == "applied"] if status else []
         return (status.incarnation if status else "", max(revisions, default=0))
 
+    def is_settled(self, worker: str) -> bool:
+        """Whether the plan in force has held for long enough that a death is none of its doing."""
+        status = self.status(worker)
+        return status is not None and any(s.settled for s in status.plans if s.state == "applied")
+
     def names(self, worker: str, incarnation: str) -> set[str]:
         """Raw tensors that came from a worker since `forget`."""
         for message in self.bus.read("tensors", self._read, 10_000):
@@ -149,6 +154,7 @@ def test_one_worker_s_traced_set_changes_live_and_outlives_the_bus_and_the_worke
     until(lambda: cluster.names("worker:1", lives["worker:1"]) == SECOND, "worker:1 sends nothing after the outage")
     until(lambda: cluster.names("worker:0", lives["worker:0"]) == FIRST, "worker:0 sends nothing after the outage")
 
+    until(lambda: cluster.is_settled("worker:1"), "the plan of worker:1 does not settle", patience=200.0)
     cluster.kill("worker:1")
     cluster.start("worker:1")
     until(lambda: cluster.applied("worker:1")[0] not in ("", lives["worker:1"]), "worker:1 is not back", patience=300.0)

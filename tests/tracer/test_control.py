@@ -16,6 +16,7 @@ from streamgauge.tracer.plans import Plans
 from streamgauge.tracer.selection import BOOT
 from streamgauge.tracer.tracer import Tensor, Tracer
 from streamgauge.tracer.transport import MemoryLog
+from tests.waiting import until as wait
 
 CATALOGUE = [Entry(name=f"dense_{i}/kernel", collection="weights", bytes=4000) for i in range(3)]
 WEIGHTS = [Select(collection="weights", include="dense_1", every=1)]
@@ -181,7 +182,7 @@ def test_a_larger_fraction_keeps_the_workers_of_a_smaller_one(a: float, b: float
 def test_a_restart_does_not_give_a_plan_a_second_life() -> None:
     first = _plans()
     first.consider(_topic(_debug(expires=60.0)), 1000.0, CATALOGUE, 1.0)
-    said = control.Status(job="ctr", worker="LGA", incarnation="a", time=1000.0, plans=first.states)
+    said = control.Status(job="ctr", worker="LGA", incarnation="a", time=1000.0, plans=first.states, state="stopped")
     for now, state, until in ((1030.0, "applying", 1060.0), (1070.0, "expired", 1060.0)):
         again = _plans()
         again.remember(control.decode_status(control.encode(said)))
@@ -269,3 +270,88 @@ def test_off_says_goodbye_and_the_way_back_is_a_new_incarnation() -> None:
     job.run(5)
     assert (job.status("LGA").state, job.status("LGA").incarnation) == ("running", "a+1")
     assert job.log.end("traces") > sent
+
+
+def _after_a_death(said: Sequence[PlanState], **status: object) -> Plans:
+    """A worker that starts where its last life said this."""
+    last = control.Status(job="ctr", worker="LGA", incarnation="a", time=0.0, plans=tuple(said), **status)  # type: ignore[arg-type]
+    again = _plans()
+    again.remember(control.decode_status(control.encode(last)))
+    again.consider(_topic(_debug()), 0.0, CATALOGUE, 1.0)
+    return again
+
+
+@pytest.mark.parametrize(
+    ("state", "settled", "goodbye", "found"),
+    [
+        ("applying", False, False, "suspect"), ("applied", False, False, "suspect"),
+        ("applied", True, False, "applying"), ("applied", False, True, "applying"),
+        ("applying", False, True, "applying"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_a_worker_may_have_died_of_is_not_taken_again(
+    state: str, settled: bool, goodbye: bool, found: str
+) -> None:
+    said = PlanState(plan="debug", revision=1, state=state, until=900.0, settled=settled)  # type: ignore[arg-type]
+    again = _after_a_death([said], state="stopped" if goodbye else "running")
+    assert _only(again).state == found
+    assert again.wanted().plans == ((("debug", 1),) if found == "applying" else ())
+    again.consider(_topic(_debug(2)), 1.0, CATALOGUE, 1.0)
+    assert again.wanted().plans == (("debug", 2),)
+
+
+def test_a_plan_settles_after_both_its_steps_and_its_seconds() -> None:
+    plans = _plans()
+    plans.consider(_topic(_debug()), 0.0, CATALOGUE, 1.0)
+    plans.confirm(plans.wanted())
+    for now, steps, settled in ((0.0, 100, False), (61.0, 299, False), (59.0, 400, False), (61.0, 300, True)):
+        plans.settle(now, steps)
+        assert _only(plans).settled == settled
+
+
+def test_raw_inputs_are_refused_unless_the_worker_s_own_configuration_allows_them() -> None:
+    catalogue = [*CATALOGUE, Entry(name="age", collection="inputs")]
+    raw = [Select(collection="inputs", emit="raw")]
+    for allowed, state in ((("weights",), "rejected"), (("weights", "inputs"), "applying")):
+        plans = _plans(allow_raw=allowed)
+        plans.consider(_topic(_debug(select=raw)), 0.0, catalogue, 1.0)
+        assert _only(plans).state == state
+        assert ("allow_raw" in _only(plans).reason) == (state == "rejected")
+
+
+def test_the_same_request_has_the_same_digest_and_another_another() -> None:
+    one, same, other = (control.decode_plan(p) for p in (_debug(1), _debug(2, author="me"), _debug(1, off=True)))
+    assert control.digest_of(one) == control.digest_of(same) != control.digest_of(other)
+
+
+class _Gated(MemoryLog):
+    """Takes nothing while it is shut."""
+
+    is_open = True
+
+    def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        if not self.is_open:
+            raise ConnectionError("not now")
+        super().send(messages)
+
+
+def test_a_plan_begins_only_when_the_bus_knows_that_it_is_about_to() -> None:
+    log = _Gated()
+    tracer = Tracer("ctr", "LGA", log, usage=False, incarnation="a")
+    kernel = np.ones((2, 3))
+
+    def step() -> bool:
+        tracer.step(0.5, rows=8, tensors={"dense/kernel": Tensor(kernel, kernel, kernel)})
+        return tracer.selection.plans == (("debug", 1),)
+
+    wait(lambda: not step() and "ctr/LGA" in log.latest("catalogue"))
+    made = control.plan("ctr", "debug", 1, issued=0.0, select=[Select(collection="gradients", every=3)])
+    log.send([("control", "ctr/debug", made)])
+    log.is_open = False
+    wait(lambda: not step() and tracer._life.remote._announced is not None)
+    assert not step()
+    log.is_open = True
+    wait(step)
+    tracer.close()
+    said = [control.decode_status(message.value) for message in log.read("status", 0, 1000)]
+    assert said[-1].state == "stopped"

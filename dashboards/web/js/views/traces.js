@@ -9,7 +9,7 @@ import { tensorPicture } from '../tensor_pictures.js';
 
 export const title = 'Traces';
 const AGAIN = 5000; // milliseconds between two looks for tensors, which no event tells of
-const RUNS = { running: ['healthy', 'running'], off: ['unknown', 'off'], tripped: ['broken', 'tripped'] };
+const RUNS = { running: ['healthy', 'running'], off: ['unknown', 'off'], tripped: ['broken', 'tripped'], stopped: ['unknown', 'stopped'] };
 
 /** Mount the view; returns what follows the state. */
 export function mount(root, ctx) {
