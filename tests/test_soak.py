@@ -36,6 +36,16 @@ def test_run_or_a_broker_of_three_killed_under_load_lose_nothing_and_the_store_i
     assert {"point", "score", "profile", "counters"} <= set(result.stored)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_changes_of_mind_connections_and_a_flipped_bit_under_load_lose_nothing_either(tmp_path: Path) -> None:
+    struck = ("change configuration", "slow headers", "flip bit", "exhaust descriptors", "drip webhook")
+    result = soak(Asked(seconds=23.0, speed=2.0, brokers=0, every=4.5, held=1.0, only=struck), tmp_path, log)
+    assert result.problems == []
+    assert [fault["fault"] for fault in result.faults] == list(struck)
+    assert result.starts == 1
+
+
 def test_records_that_are_missing_or_counted_wrongly_are_told(tmp_path: Path) -> None:
     notes = tmp_path / "u.sent"
     notes.write_text("i 2\ni 3\nj 2\nj")  # the last line was cut by a kill

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -47,7 +48,7 @@ windows = [
   {{ name = "long", kind = "long", length = "1h", slide = "10m" }},
   {{ name = "wall", kind = "wall", length = "5m", slide = "5m" }},
 ]
-detection = {{ warm_up = "6h", history = "24h" }}
+detection = {{ warm_up = "6h", history = "24h", threshold = {threshold}, threshold_twice = {threshold} }}
 labels = {{ horizon = "1h", margin = "1h", timeout = "1h" }}
 paging = {{ grace = 60, max_wait = "10m", group = "10m", clear_hold = "10m", recover = "10m" }}
 """
@@ -69,15 +70,15 @@ class Plan(NamedTuple):
         """The pipeline's folder."""
         return self.folder / "data"
 
-    def configured(self) -> Path:
-        """The pipeline's configuration, written."""
-        tables = ""
+    def configured(self, extra: str = "", threshold: int = 8) -> Path:
+        """The pipeline's configuration, written; `extra` are tables of it."""
+        tables = extra
         if self.kafka is not None:
             tables += f'[kafka]\nbootstrap = "{self.kafka.bootstrap}"\nprefix = "{self.kafka.prefix}"\n'
         if self.connector is not None:
             tables += f'[flink]\nconnector_jar = "{self.connector}"\ncheckpoint_every = 2\n'
         path = self.folder / "streamgauge.toml"
-        path.write_text(_CONFIG.format(engine=self.engine, data=self.data, tables=tables))
+        path.write_text(_CONFIG.format(engine=self.engine, data=self.data, tables=tables, threshold=threshold))
         return path
 
     def transport(self) -> Transport:
@@ -93,20 +94,32 @@ class Pipeline:
     """`streamgauge run`, which may be killed and started again."""
 
     def __init__(self, plan: Plan) -> None:
-        self.starts = 0
-        self._config, self._folder = plan.configured(), plan.folder
+        self.starts = self.reloads = 0
+        self._config, self._folder, self._plan = plan.configured(), plan.folder, plan
         self.start()
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
         self.starts += 1
-        said = self._folder / f"run-{self.starts}.out"
+        self._said = said = self._folder / f"run-{self.starts}.out"
         command = [sys.executable, "-m", "pipelines", "run", "--config", str(self._config)]
         with said.open("wb") as out, (self._folder / "run.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=out, stderr=log, start_new_session=True)
         until(lambda: said.read_text().endswith("\n") or self.process.poll() is not None, "the pipeline does not start")
         assert self.process.poll() is None, (self._folder / "run.log").read_text()[-3000:]
-        self.address = said.read_text().split()[1]
+        self._addressed()
+
+    def reload(self, extra: str = "") -> None:
+        """Another configuration, each time with another threshold, and SIGHUP; wait until it listens again."""
+        self.reloads += 1
+        before = len(self._said.read_text().splitlines())
+        self._plan.configured(extra, threshold=8 + self.reloads % 2)
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: len(self._said.read_text().splitlines()) > before, "the configuration is not read again")
+        self._addressed()
+
+    def _addressed(self) -> None:
+        self.address = self._said.read_text().splitlines()[-1].split()[1]
 
     def ask(self, path: str, timeout: float = 30.0) -> Any:
         """The JSON that it answers. Raises OSError."""
