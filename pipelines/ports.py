@@ -6,6 +6,7 @@ NotifyError   a notification was not delivered; `retryable` says whether trying 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -171,15 +172,15 @@ class Query(Protocol):
 
 
 class NotifyError(Exception):
-    """A notification was not delivered."""
+    """A notification was not delivered; `patience` says for how many seconds a retryable one is tried again."""
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    def __init__(self, message: str, *, retryable: bool, patience: float = math.inf) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        self.retryable, self.patience = retryable, patience
 
 
 class Notifier(Protocol):
-    """Tells a person: console, webhook."""
+    """Tells a person, or what tells persons: console, webhook, chat, mail, Alertmanager, PagerDuty."""
 
     name: str
 

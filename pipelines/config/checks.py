@@ -11,6 +11,7 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from streamgauge.pipelines.config import receivers
 from streamgauge.pipelines.config.faults import Fault, suggestion
 from streamgauge.pipelines.config.schema import (
     DAY,
@@ -64,6 +65,7 @@ def _host_faults(config: Config) -> Iterator[Fault]:
         parts = urllib.parse.urlsplit(webhook.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             yield Fault(f"webhooks[{i}].url", f"must be an http or https address, got {webhook.url!r}")
+    yield from receivers.faults_of(config)
     if 0 < config.retention.max_bytes < _LEAST_STORE:
         yield Fault("retention.max_bytes", f"must be at least {_LEAST_STORE}, got {config.retention.max_bytes}")
     yield from _positive("self.most_waiting", config.own.most_waiting)

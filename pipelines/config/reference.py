@@ -33,6 +33,7 @@ EXAMPLES: Final[dict[str, str]] = {
     "Influx": '[influx]\nurl = "http://127.0.0.1:8086"\norg = "ml"',
     "Flink": "[flink]\nparallelism = 2",
     "Own": "[self]\nenabled = false",
+    "Receiver": '[[notifiers]]\nname = "on-call"\nkind = "slack"\nurl = "https://hooks.example/services/T0"',
     "Webhook": '[[webhooks]]\nurl = "https://hooks.example/streamgauge"',
     "Bridge": (
         '[kafka]\nbootstrap = "broker:9092"\n\n[[bridges]]\njob = "ctr"\ntopic = "impressions"\nid = "request_id"\n\n'

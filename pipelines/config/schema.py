@@ -137,6 +137,21 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     url: str  # http or https
     secret_file: str = ""  # signs what is posted
+    severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("ticket", "page", "page-now")  # what is posted
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who else is told, in the format that they speak, and of what; tickets go only to who asks for them."""
+
+    name: str  # of your own choice, in logs and metrics
+    kind: Literal["slack", "teams", "feishu", "dingtalk", "pagerduty", "alertmanager", "email"]  # its format
+    url: str = ""  # incoming webhook; Alertmanager's address; smtp://[USER@]HOST[:PORT] or smtps://
+    secret_file: str = ""  # signing secret (feishu, dingtalk), routing key (pagerduty), password (email)
+    sender: str = ""  # email: From
+    to: tuple[str, ...] = ()  # email: to whom
+    severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("page", "page-now")  # of which it is told
+    jobs: tuple[str, ...] = ()  # of which it is told; none: of all
+    domains: tuple[Literal["sample", "train", "system"], ...] = ()  # of which it is told; none: of all
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -234,6 +249,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token_file: str = ""  # holds the token of the page and the API
     console: bool = True  # whether notifications are printed
     webhooks: tuple[Webhook, ...] = ()  # where they are posted too
+    notifiers: tuple[Receiver, ...] = ()  # who else is told, in their own formats
+    public_url: str = ""  # where people reach the page; messages link to their incident with it
     retention: Retention = Retention()  # how long the store keeps what
     kafka: Kafka | None = None  # None: the embedded log in `data`
     store: Literal["auto", "sqlite", "influx", "both"] = "auto"  # auto: influx where there is [influx], else sqlite

@@ -2,7 +2,8 @@
 
 The committed offset is the mark "sent". A crash between sending and marking sends the same notification, under the
 same id, again; what the pager repeats after a crash of its own is recognised by its bytes and not sent. A notifier that
-is down delays only itself: a retryable failure is tried again with growing pauses, another one is a dead letter.
+is down delays only itself: a retryable failure is tried again with growing pauses, for as long as it has patience;
+another one is a dead letter.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Outbox:
         self._pause = pause or threading.Event().wait
         self.name = name or f"notifier/{notifier.name}"
         self.sent = self.failed = self.attempts = 0
+        self.waited = 0.0  # seconds of pauses before the next attempt at what waits
+        self.error = ""  # of the last attempt, "" after one that went well
         offsets, state = bus.committed(self.name)
         sent = states.read("outbox", state, _Sent).identities if state else []
         self._identities = deque(sent, maxlen=_REMEMBERED)
@@ -72,6 +75,8 @@ class Outbox:
             read += len(messages)
         if read:
             self._bus.commit(self.name, self._reading.offsets)
+        else:
+            self._idle()
         return read
 
     def lag(self, bus: Bus) -> int:
@@ -85,19 +90,33 @@ class Outbox:
         if notification is None or identity in self._identities:
             return True
         while not self._deliver(message, notification):
-            if self._pause(_PAUSES[min(self.attempts, len(_PAUSES)) - 1]):
+            pause = _PAUSES[min(self.attempts, len(_PAUSES)) - 1]
+            self.waited += pause
+            if self._pause(pause):
                 return False
-        self.attempts = 0
+        self.attempts, self.waited = 0, 0.0
         self._identities.append(identity)
         self._reading.advance({log: [message]})
         self._mark()
         return True
 
+    def _idle(self) -> None:
+        """Some receivers want to hear again and again of what fires."""
+        idle = getattr(self._notifier, "idle", None)
+        if idle is None:
+            return
+        try:
+            idle()
+        except NotifyError as error:
+            self.error = str(error)
+            _log.warning("%s: what fires was not said again: %s", self.name, error)
+
     def _deliver(self, message: Message, notification: Notification) -> bool:
         try:
             self._notifier.notify(notification)
         except NotifyError as error:
-            if error.retryable:
+            self.error = str(error)
+            if error.retryable and self.waited < error.patience:
                 self.attempts += 1
                 _log.warning("%s: %s was not delivered and is tried again: %s", self.name, notification.id, error)
                 return False
@@ -106,6 +125,7 @@ class Outbox:
             self._bus.send([dead_letter(message, "not delivered", f"{self._notifier.name}: {error}")])
             return True
         self.sent += 1
+        self.error = ""
         return True
 
     def _mark(self) -> None:

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streamgauge.pipelines.adapters.http.security import Guard
+from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
+from streamgauge.pipelines.adapters.notifiers.chat import Chat
 from streamgauge.pipelines.adapters.notifiers.console import Console
+from streamgauge.pipelines.adapters.notifiers.mail import Mail
+from streamgauge.pipelines.adapters.notifiers.pagerduty import PagerDuty
+from streamgauge.pipelines.adapters.notifiers.routed import Routed
 from streamgauge.pipelines.adapters.notifiers.webhook import Webhook
 from streamgauge.pipelines.config.faults import ConfigError, Fault
-from streamgauge.pipelines.config.schema import Config, Kafka
+from streamgauge.pipelines.config.schema import Config, Kafka, Receiver
 from streamgauge.pipelines.engines.keyed import Keyed
 from streamgauge.pipelines.engines.parts import combiner_of, operator_of
 from streamgauge.pipelines.paging import lineage
@@ -76,8 +81,26 @@ def notifiers_of(config: Config) -> tuple[Notifier, ...]:
     for i, hook in enumerate(config.webhooks):
         if hook.secret_file:
             read_file(f"webhooks[{i}].secret_file", hook.secret_file)
+    for i, one in enumerate(config.notifiers):
+        if one.secret_file:
+            read_file(f"notifiers[{i}].secret_file", one.secret_file)
     console: tuple[Notifier, ...] = (Console(),) if config.console else ()
-    return (*console, *(Webhook(hook) for hook in config.webhooks))
+    hooks = (Routed(Webhook(one, public_url=config.public_url), severities=one.severities) for one in config.webhooks)
+    return (*console, *hooks, *(_receiver(one, config) for one in config.notifiers))
+
+
+def _receiver(one: Receiver, config: Config) -> Notifier:
+    url = config.public_url
+    made: Notifier
+    if one.kind == "alertmanager":
+        made = Alertmanager(one, Path(config.data), public_url=url)
+    elif one.kind == "pagerduty":
+        made = PagerDuty(one, public_url=url)
+    elif one.kind == "email":
+        made = Mail(one, public_url=url)
+    else:
+        made = Chat(one, public_url=url)
+    return Routed(made, severities=one.severities, jobs=one.jobs, domains=one.domains)
 
 
 def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Guard:

@@ -16,6 +16,7 @@ from streamgauge.pipelines.service.consumers import Consumer
 from streamgauge.tracer.transport import LogError
 
 MOST_AHEAD: Final = 30.0  # seconds
+MOST_UNTOLD: Final = 30.0  # seconds that a notifier may be tried in vain
 _PATIENCE: Final = 2.0  # seconds: brokers that are away are waited for 10, and a probe does not wait so long
 
 
@@ -64,7 +65,9 @@ class Health:
                 for one in self.consumers
             },
             "notifiers": {
-                outbox.name: {"sent": outbox.sent, "failed": outbox.failed, "attempts": outbox.attempts}
+                outbox.name: {
+                    "sent": outbox.sent, "failed": outbox.failed, "attempts": outbox.attempts, "error": outbox.error,
+                }
                 for outbox in self.outboxes
             },
             "disk": disk_bytes(self._folder),
@@ -97,7 +100,7 @@ class Health:
             lags = self._ask()
         except LogError:
             return None, (*self._stopped(), "the log cannot be read")
-        return lags, (*self._stopped(), *self._behind(lags), *self._ahead())
+        return lags, (*self._stopped(), *self._behind(lags), *self._untold(), *self._ahead())
 
     def _ask(self) -> dict[str, int]:
         """What waits for each consumer. Raises LogError, also where the log takes longer than a probe waits."""
@@ -129,6 +132,12 @@ class Health:
             f"{lag} messages wait for {masked(name)}, at most {most} may" for name, lag in lags.items() if lag > most
         )
 
+    def _untold(self) -> tuple[str, ...]:
+        """Whom nothing reaches: tried in vain for a while, or the last thing they were to be told is a dead letter."""
+        return tuple(
+            f"{masked(one.name)} is not reached: {one.attempts or one.failed} failed attempts; see /api/health"
+            for one in self.outboxes if one.waited > MOST_UNTOLD or (one.error and not one.attempts)
+        )
 
     def _ahead(self) -> tuple[str, ...]:
         """While a clock was wrong its ticks went ahead: no window closes until the true time has caught up."""

@@ -12,7 +12,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 import urllib.error
@@ -25,7 +24,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import ClientSession, web
 
 from tests.servers.by_hand import serve
-from tests.servers.jars import ServerMissing, cache, held
+from tests.servers.debian import unpacked
 from tests.servers.ports import free_port
 
 READY_S: Final = 60.0
@@ -58,26 +57,7 @@ def influxd() -> Path:
     installed = shutil.which("influxd")
     if installed:
         return Path(installed)
-    folder = cache() / "influxdb"
-    program = folder / "usr/bin/influxd"
-    with held():
-        if not program.is_file():
-            _unpack(folder)
-    return program
-
-
-def _unpack(folder: Path) -> None:
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise ServerMissing("influxd is not installed (Debian: apt-get install influxdb)")
-    with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-        for command in (["apt-get", "download", "-qq", "influxdb"], ["dpkg", "-x", "influxdb.deb", "root"]):
-            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise ServerMissing(f"{' '.join(command)} failed: {done.stderr[-300:]}")
-            for package in Path(scratch).glob("influxdb_*.deb"):
-                package.rename(Path(scratch) / "influxdb.deb")
-        shutil.rmtree(folder, ignore_errors=True)
-        (Path(scratch) / "root").rename(folder)
+    return unpacked("influxdb") / "usr/bin/influxd"
 
 
 class Fault(NamedTuple):

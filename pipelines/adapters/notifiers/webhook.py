@@ -11,55 +11,41 @@ from __future__ import annotations
 import datetime
 import hashlib
 import hmac
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from streamgauge.anomaly.types import Alert, Notification
+from streamgauge.pipelines.adapters.notifiers.links import link
+from streamgauge.pipelines.adapters.notifiers.posting import DEADLINE, post
 from streamgauge.pipelines.config.schema import Webhook as WebhookConfig
 from streamgauge.pipelines.ports import NotifyError
 
-TIMEOUT: Final = 10.0
 _OPEN_END: Final = "0001-01-01T00:00:00Z"  # what Alertmanager writes while an alert fires
 
 
 class Webhook:
     """Posts notifications to one address.
 
-    Retryable are time-outs, refused or broken connections, 429 and 5xx; every other answer but 2xx is final, redirects
-    included: a signed body goes nowhere else.
+    What is tried again is in `posting`; a signed body follows no redirect.
     """
 
-    def __init__(self, config: WebhookConfig, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, config: WebhookConfig, *, timeout: float = DEADLINE, public_url: str = "") -> None:
         parts = urllib.parse.urlsplit(config.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"a webhook's url must be an http or https address, got {config.url!r}")
         self.name = f"webhook {parts.hostname}" + (f":{parts.port}" if parts.port else "") + parts.path
-        self._config, self._timeout = config, timeout
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._config, self._timeout, self._public_url = config, timeout, public_url
 
     def notify(self, notification: Notification) -> None:
         """Post it. Raises NotifyError."""
-        body = msgspec.json.encode(payload(notification))
-        headers = {"Content-Type": "application/json", "User-Agent": "streamgauge", "Idempotency-Key": notification.id}
+        body = msgspec.json.encode(payload(notification, self._public_url))
+        headers = {"Content-Type": "application/json", "Idempotency-Key": notification.id}
         if self._config.secret_file:
             headers["X-Streamgauge-Signature"] = signature(self._secret(), body)
-        request = urllib.request.Request(self._config.url, data=body, headers=headers, method="POST")
-        try:
-            with self._opener.open(request, timeout=self._timeout) as answer:
-                answer.read(1)
-        except urllib.error.HTTPError as error:
-            error.close()
-            is_retryable = error.code == 429 or error.code >= 500
-            raise NotifyError(f"{self.name} answered {error.code}", retryable=is_retryable) from error
-        except OSError as error:  # URLError and time-outs are OSErrors
-            raise NotifyError(f"{self.name}: {error}", retryable=True) from error
-        except Exception as error:  # http.client: what answered does not speak HTTP
-            raise NotifyError(f"{self.name}: {type(error).__name__}: {error}", retryable=False) from error
+        post(self.name, self._config.url, body, headers, deadline=self._timeout)
 
     def _secret(self) -> bytes:
         """The secret, read each time so that it can be changed under a running process."""
@@ -78,21 +64,22 @@ def signature(secret: bytes, body: bytes) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def payload(notification: Notification) -> dict[str, Any]:
+def payload(notification: Notification, public_url: str = "") -> dict[str, Any]:
     """What is posted."""
     root = notification.root
     is_over = notification.status == "resolved"
     status = "resolved" if is_over else "firing"
-    labels = _labels(root)
+    named = labels(root)
     annotations = {"summary": notification.text.partition("\n")[0], "description": notification.text}
     alert = {
-        "status": status, "labels": labels, "annotations": annotations, "startsAt": _rfc3339(root.start),
-        "endsAt": _rfc3339(root.end if root.end is not None else notification.time) if is_over else _OPEN_END,
-        "generatorURL": "", "fingerprint": root.fingerprint,
+        "status": status, "labels": named, "annotations": annotations, "startsAt": rfc3339(root.start),
+        "endsAt": rfc3339(root.end if root.end is not None else notification.time) if is_over else _OPEN_END,
+        "generatorURL": link(public_url, notification), "fingerprint": root.fingerprint,
     }  # fmt: skip
     return {
         "version": "4", "groupKey": root.episode, "truncatedAlerts": 0, "status": status, "receiver": "streamgauge",
-        "groupLabels": {"job": root.job}, "commonLabels": labels, "commonAnnotations": annotations, "externalURL": "",
+        "groupLabels": {"job": root.job}, "commonLabels": named, "commonAnnotations": annotations,
+        "externalURL": public_url,
         "notification_reason": notification.reason.decision, "alerts": [alert],
         "streamgauge": msgspec.to_builtins(_Wire.of(notification)),
     }  # fmt: skip
@@ -123,19 +110,16 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Follow nothing: the redirect is the answer."""
-
-
-def _labels(alert: Alert) -> dict[str, str]:
-    labels = {
+def labels(alert: Alert) -> dict[str, str]:
+    """An alert's labels; to Alertmanager a missing one is an empty one."""
+    found = {
         "alertname": alert.metric, "job": alert.job, "worker": alert.worker, "domain": alert.domain,
         "entity": alert.entity, "metric": alert.metric, "node": alert.node, "severity": alert.severity,
     }  # fmt: skip
-    return {name: value for name, value in labels.items() if value}  # to Alertmanager a missing label is an empty one
+    return {name: value for name, value in found.items() if value}
 
 
-def _rfc3339(time: float) -> str:
+def rfc3339(time: float) -> str:
+    """A time as Alertmanager and PagerDuty write it."""
     text = datetime.datetime.fromtimestamp(time, datetime.UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

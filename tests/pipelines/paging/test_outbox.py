@@ -121,3 +121,16 @@ def test_a_notifier_that_is_new_to_an_old_log_is_not_told_the_past() -> None:
     log.send([("alerts", "a", notification(2))])
     exhaust(outbox)
     assert phone.told == ["n2"]
+
+
+def test_what_somebody_may_mend_is_tried_for_its_patience_and_then_a_dead_letter() -> None:
+    class Moved(Phone):
+        def notify(self, notification: Notification) -> None:
+            raise NotifyError("answered 404", retryable=True, patience=100.0)
+
+    log, pauses = MemoryLog(), list[float]()
+    outbox = Outbox(log, Moved(), pause=lambda seconds: bool(pauses.append(seconds)))
+    log.send([("alerts", "a", notification(1))])
+    exhaust(outbox)
+    assert sum(pauses) == 108.0
+    assert (outbox.failed, outbox.error, outbox.waited) == (1, "answered 404", 0.0)

@@ -125,9 +125,11 @@ async def test_the_body_is_signed_with_the_secret_as_it_is_now(server: tuple[Ser
 
 @pytest.mark.parametrize(
     ("status", "retryable"),
-    [(429, True), (500, True), (503, True), (302, False), (400, False), (401, False), (404, False), (413, False)],
+    [(429, True), (500, True), (503, True), (302, True), (400, False), (401, True), (404, True), (413, False)],
 )
-async def test_only_429_and_5xx_are_retryable(server: tuple[Server, str], status: int, retryable: bool) -> None:
+async def test_what_may_be_mended_is_retryable_and_what_is_refused_is_not(
+    server: tuple[Server, str], status: int, retryable: bool
+) -> None:
     kept, url = server
     kept.status = status
     error = await post(Webhook(WebhookConfig(url=url)), notification())
