@@ -20,11 +20,11 @@ def faults_of(config: Config) -> Iterator[Fault]:
     """Every fault of who is told."""
     if config.public_url and not _is_address(config.public_url, _WEB):
         yield Fault("public_url", f"must be an http or https address, got {config.public_url!r}")
-    names = Counter(one.name for one in config.notifiers)
+    for name, count in Counter(one.name for one in config.notifiers).items():
+        if count > 1:
+            yield Fault("notifiers", f"{name!r} is there {count} times; names must be unique")
     for i, one in enumerate(config.notifiers):
         yield from _receiver_faults(one, f"notifiers[{i}]", {job.name for job in config.jobs})
-        if names[one.name] > 1:
-            yield Fault(f"notifiers[{i}].name", f"{one.name!r} is there {names[one.name]} times; names must be unique")
 
 
 def _receiver_faults(one: Receiver, at: str, jobs: set[str]) -> Iterator[Fault]:

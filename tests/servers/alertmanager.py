@@ -35,6 +35,9 @@ class AlertmanagerServer:
         source = unpacked("prometheus-alertmanager")
         for part in ("usr/bin", "usr/share/prometheus"):
             shutil.copytree(source / part, folder / part, symlinks=True)
+        for library in _libraries(folder / _BINARY):
+            (folder / library.parent.relative_to("/")).mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, folder / library.relative_to("/"))
         (folder / "data").mkdir()
         (folder / "am.yml").write_text(_CONFIG.format(hook=hook))
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,3 +72,9 @@ class AlertmanagerServer:
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:
             found: list[dict[str, Any]] = msgspec.json.decode(answer.read())
             return found
+
+
+def _libraries(binary: Path) -> list[Path]:
+    """What a program is linked with."""
+    done = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False)
+    return [Path(word) for line in done.stdout.splitlines() for word in line.split() if word.startswith("/")]
