@@ -6,7 +6,6 @@ everything older sent. Sequences are given here, before any queue that may drop.
 
 from __future__ import annotations
 
-import functools
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from streamgauge.tracer.profiles import Build, Gathering, sketch_units
 from streamgauge.tracer.records import Clock, Mode, Name, Sketch, TraceBatch, shard_of
 from streamgauge.tracer.summaries import Units
 
+KEPT_NAMES: Final = 20_000  # in the blobs that are kept: at most 10 MB
 CUT_POINTS: Final = 4_096
 CUT_BYTES: Final = 256_000  # of sketches; with 4,096 points (74 kB) and their names a record stays below 512 kB
 
@@ -208,6 +208,16 @@ def _size(sketch: Sketch) -> int:
     return sum(map(len, sketch.columns)) + len(sketch.name) + len(sketch.entity) + 32
 
 
-@functools.lru_cache(maxsize=256)
 def _names(names: tuple[Name, ...]) -> bytes:
-    return encode_names(list(names))
+    """The blob of some names, kept for the next record; names that never come again may not pile up."""
+    blob = _blobs.get(names)
+    if blob is None:
+        blob = encode_names(list(names))
+        if len(names) <= KEPT_NAMES // 4:
+            if sum(map(len, _blobs)) + len(names) > KEPT_NAMES:
+                _blobs.clear()
+            _blobs[names] = blob
+    return blob
+
+
+_blobs: dict[tuple[Name, ...], bytes] = {}  # of this process, a cache

@@ -194,7 +194,7 @@ class Selection:
         if found is None:
             fitting = (s for s in self.selects if s.collection == collection and s.emit == emit)
             found = tuple(sorted({select.every for select in fitting if matches(select, name)}))
-            if len(self._cache) < 65_536:
+            if len(self._cache) < 16_384:
                 self._cache[key] = found
         return found
 

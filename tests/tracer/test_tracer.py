@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamgauge.tracer import arrays, codec
+from streamgauge.tracer import arrays, codec, panes
 from streamgauge.tracer.profiles import Feature
 from streamgauge.tracer.records import Name, TraceBatch
 from streamgauge.tracer.selection import Select
@@ -644,3 +644,13 @@ def test_a_clock_that_gives_numpy_numbers_is_a_clock() -> None:
     assert one.tracer.flush()
     assert one.total("train", "rows") == 4.0
     assert "w" in "".join(one.log.latest("status")), "the status could be told"
+
+
+def test_names_that_never_come_again_do_not_pile_up() -> None:
+    """A job that makes its names of steps: what is kept of them is bounded, whatever their number."""
+    tracer = Tracer("job", "w", MemoryLog(), clock=lambda: 0.0, features={})
+    panes._blobs.clear()
+    for i in range(60_000):
+        tracer.scalar(f"loss:{i}", 1.0)
+    tracer.flush()
+    assert 0 < sum(len(names) for names in panes._blobs) <= panes.KEPT_NAMES
