@@ -6,7 +6,7 @@ The rest (who is a member, how far the windows are) is small, and compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -82,19 +82,32 @@ def take_job(rows: Mapping[str, bytes], config: JobConfig) -> Job:
         setattr(job, name, value)
     _take_side(job.stream, stream)
     _take_side(job.wall, wall)
-    taken: dict[str, list[tuple[list[str], bytes]]] = {}
-    for name, value in rows.items():
-        kind, *parts = parts_of(name)
-        taken.setdefault(kind, []).append((parts, value))
-    job.recent = [identity for _, value in taken.get("recent", ()) for identity in decoded("recent", value)[0]]
-    for _, value in taken.get("own", ()):
+    taken = _Taken(rows)
+    job.recent = [identity for _, value in taken.of("recent") for identity in decoded("recent", value)[0]]
+    for _, value in taken.of("own"):
         found, job.doubted = decoded("own", value)
         job.facts = msgspec.convert(found, Facts)
-    job.gone = {member.worker: member for member in _taken_many("gone", taken.get("gone", ()), Member)}
+    job.gone = {member.worker: member for member in _taken_many("gone", taken.of("gone"), Member)}
     frozen = _take_workers(job, taken)
     job.has_second_lives = any(worker.member.base for worker in job.workers.values())
     _take_rings(job, taken, frozen)
     return job
+
+
+class _Taken:
+    """Rows by kind, each looked up as it is needed: a large state is never there twice."""
+
+    def __init__(self, rows: Mapping[str, bytes]) -> None:
+        self._rows = rows
+        self._kinds: dict[str, list[tuple[list[str], str]]] = {}
+        for name in rows:
+            kind, *parts = parts_of(name)
+            self._kinds.setdefault(kind, []).append((parts, name))
+
+    def of(self, kind: str) -> Iterator[tuple[list[str], bytes]]:
+        """The parts of each name, sorted, and the row."""
+        for parts, name in sorted(self._kinds.get(kind, ())):
+            yield parts, self._rows[name]
 
 
 def typed(partial: Partial) -> Partial:
@@ -163,21 +176,21 @@ def _taken_many(kind: str, parts: Iterable[tuple[list[str], bytes]], form: type[
     return [msgspec.convert(item, form) for _, value in ordered for item in decoded(kind, value)[0]]
 
 
-def _take_workers(job: Job, taken: Mapping[str, list[tuple[list[str], bytes]]]) -> set[tuple[str, int, int]]:
+def _take_workers(job: Job, taken: _Taken) -> set[tuple[str, int, int]]:
     """The workers, by name; where the shares belong that they froze."""
     frozen: set[tuple[str, int, int]] = set()
-    for (name,), value in sorted(taken.get("worker", ())):
+    for (name,), value in taken.of("worker"):
         member, facts, shares = decoded("worker", value)
         worker = job.workers[name] = Worker(msgspec.convert(member, Member), msgspec.convert(facts, Facts))
         passed = worker.member.passed
         worker.next_bound = FAR_PAST if job.stream is None or passed == FAR_PAST else job.stream.grid.after(passed)
         frozen |= {(name, spec, end) for spec, end in shares}
     tracks = {(clock, name): _track(w, clock) for name, w in job.workers.items() for clock in ("stream", "wall")}
-    seen = {tuple(parts): np.frombuffer(decoded("seen", value)[0], "<i8") for parts, value in taken.get("seen", ())}
-    for (clock, name), value in taken.get("names", ()):
+    seen = {tuple(parts): np.frombuffer(decoded("seen", value)[0], "<i8") for parts, value in taken.of("seen")}
+    for (clock, name), value in taken.of("names"):
         for one, time in zip(decoded("names", value)[0], seen[clock, name].tolist(), strict=True):
             tracks[clock, name].names.add(Name(*one), time)
-    for (clock, kind, at, name), value in sorted(taken.get("table", ()), key=lambda part: int(part[0][2])):
+    for (clock, kind, at, name), value in taken.of("table"):
         track = tracks[clock, name]
         (track.panes if kind == "pane" else track.slices)[int(at)] = _taken_table(value)
     return frozen
@@ -196,21 +209,19 @@ def _taken_table(value: bytes) -> Table:
     return table
 
 
-def _take_rings(
-    job: Job, taken: Mapping[str, list[tuple[list[str], bytes]]], frozen: set[tuple[str, int, int]]
-) -> None:
+def _take_rings(job: Job, taken: _Taken, frozen: set[tuple[str, int, int]]) -> None:
     presences: dict[tuple[str, str], list[tuple[list[str], bytes]]] = {}
-    for (spec, end, part), value in taken.get("presences", ()):
+    for (spec, end, part), value in taken.of("presences"):
         presences.setdefault((spec, end), []).append(([part], value))
     closed: dict[tuple[int, int], Closed] = {}
-    for (spec, end), value in sorted(taken.get("ring", ()), key=lambda part: int(part[0][1])):
+    for (spec, end), value in taken.of("ring"):
         window, revision, clock, dirty = decoded("ring", value)
         there = _taken_many("presences", presences.get((spec, end), ()), Presence)
         by_worker = {presence.worker: presence for presence in there}
         closed[int(spec), int(end)] = Closed(Window(*window), revision, clock, {}, by_worker, dirty)
     for (index, _), one in sorted(closed.items()):
         job.rings.setdefault(index, []).append(one)
-    for (spec, end, name), value in sorted(taken.get("partial", ())):
+    for (spec, end, name), value in taken.of("partial"):
         partial, where = taken_partial(value), (int(spec), int(end))
         if (name, *where) in frozen:
             job.workers[name].frozen[where] = partial

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
-from streamgauge.pipelines.wire.frames import StateDamagedError, check_of, framed, unframed
+from streamgauge.pipelines.wire.frames import StateDamagedError, check_of, fault_of, framed, unframed
 from streamgauge.pipelines.wire.rows import InRows, Rows, Stamp, Whole, joined
 
 Marks = Mapping[str, tuple[int, int]]  # size and checksum of each row as it is stored
@@ -23,19 +23,42 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
     kind: str = ""  # the form of all rows as one value; empty: the one row is the state
 
 
+class Values(Mapping[str, bytes]):
+    """What sound rows hold, each unpacked when it is asked for, so that a large state is never there twice."""
+
+    def __init__(self, frames: Mapping[str, bytes]) -> None:
+        self._frames = frames
+
+    def __getitem__(self, name: str) -> bytes:
+        """The value of one row."""
+        return unframed(self._frames[name], name)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._frames)
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._frames)
+
+
 class Stored(NamedTuple):
     """The rows of one key as they are stored, by name."""
 
     frames: Mapping[str, bytes]
     manifest: Manifest
 
-    def values(self, key: str) -> dict[str, bytes]:
+    def values(self, key: str) -> Values:
         """What the rows hold. Raises StateDamagedError for a row that is damaged, and for rows of another manifest."""
-        values = {name: unframed(frame, f"{key}: {name}") for name, frame in self.frames.items()}
+        for name, frame in self.frames.items():
+            fault = fault_of(frame)
+            if fault:
+                raise StateDamagedError(f"the row {key}: {name} of the state is damaged: {fault}; {_REMEDY}")
         if not self.is_whole():
-            text = f"the state of {key!r} has {len(values)} rows that are not the {self.manifest.rows} of its manifest"
-            raise StateDamagedError(f"{text}; run streamgauge verify")
-        return values
+            count = len(self.frames)
+            text = f"the state of {key!r} has {count} rows that are not the {self.manifest.rows} of its manifest"
+            raise StateDamagedError(f"{text}; {_REMEDY}")
+        return Values(self.frames)
 
     def is_whole(self) -> bool:
         """Whether these are the rows of the manifest, all of them."""
@@ -62,6 +85,7 @@ class Change(NamedTuple):
     kept: Kept
 
 
+_REMEDY: Final = "run streamgauge verify"
 NOTHING: Final = Kept({}, {}, Manifest())
 
 

@@ -117,7 +117,7 @@ def parts_of(name: str) -> list[str]:
 def below(rows: Mapping[str, bytes], *parts: str) -> dict[str, bytes]:
     """The rows that were put under these paths, by the rest of their names."""
     path = f"{'/'.join(parts)}/"
-    return {name[len(path) :]: value for name, value in rows.items() if name.startswith(path)}
+    return {name[len(path) :]: rows[name] for name in rows if name.startswith(path)}
 
 
 def put_state(rows: Rows, name: str, state: InRows | Whole) -> None:
@@ -139,7 +139,7 @@ def take_state(rows: Mapping[str, bytes], name: str, state: InRows | Whole) -> N
 def part_of(rows: Mapping[str, bytes], name: str, kind: str) -> bytes | None:
     """What `put_state` put, as one value; None if nothing was."""
     part = below(rows, name)
-    return rows.get(name, joined(kind, part) if part else None)
+    return rows[name] if name in rows else joined(kind, part) if part else None
 
 
 def packed(state: InRows) -> bytes:
