@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import json
 import pathlib
 import subprocess
@@ -163,3 +164,22 @@ def test_a_label_that_is_not_0_or_1_is_refused(name: str, frame: Any) -> None:
 def test_importing_the_module_does_not_import_pandas() -> None:
     code = "import sys, streamgauge.pipelines.profile_file; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_column_says_the_same_in_every_file_format(form: str, tmp_path: pathlib.Path) -> None:
+    ids = [2**60 + number for number in range(1000)]
+    frame = pandas.DataFrame(
+        {
+            "id": pandas.Series([*ids, None], dtype="Int64"),
+            "click": pandas.Series([True, False] * 500 + [None], dtype="boolean"),
+            "price": [decimal.Decimal(number) / 4 for number in range(1000)] + [None],
+        }
+    )
+    path = tmp_path / f"rows.{form}"
+    frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+    found = {column["name"]: column for column in profile(path)["columns"]}
+    assert found["id"]["distinct"] == pytest.approx(1000, rel=0.05)  # 5 of them after a way through float64
+    assert {name: column["kind"] for name, column in found.items()} == dict.fromkeys(found, "numeric")
+    assert [column["missing_rate"] for column in found.values()] == [pytest.approx(1 / 1001)] * 3
+    assert (found["click"]["mean"], found["price"]["mean"]) == (0.5, pytest.approx(124.875))
