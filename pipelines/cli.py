@@ -33,6 +33,7 @@ _EXAMPLES: Final = {
     "check": "streamgauge check streamgauge.toml",
     "detect": "streamgauge detect latency.csv --threshold 6",
     "profile": "streamgauge profile samples.parquet --label clicked",
+    "tensors": "streamgauge tensors diff --job flights --tensor dense/kernel --worker LGA",
     "trace": "streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
     "silence": "streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
     "feedback": "streamgauge feedback --job flights 3f2a91bc false_alarm --comment 'holiday'",
@@ -79,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
 _MODULES: Final = {
     "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
     "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
-    "init": "init", "jobs": "jobs", "verify": "verify", "trace": "tracing", "silence": "acting", "feedback": "acting",
+    "init": "init", "jobs": "jobs", "verify": "verify", "trace": "tracing", "tensors": "tensors",
+    "silence": "acting", "feedback": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
 }  # fmt: skip
 
@@ -242,6 +244,13 @@ def _add_actions(commands: _Commands) -> None:
     trace.add_argument("--dry-run", action="store_true", help="only show what would match and what it would send")
     trace.add_argument("--off", action="store_true", help="stop all tracing instead")
     trace.add_argument("--wait", type=_seconds, default=30.0, help="how long to wait for answers, such as 10s (30s)")
+    tensors = _add(commands, "tensors", "the raw tensors that workers sent: list, print, compare, export them")
+    tensors.add_argument("do", choices=["list", "print", "diff", "export"], help="diff: the last step less the first")
+    tensors.add_argument("--tensor", default="", help="its name, or that of a partitioned one's whole")
+    tensors.add_argument("--collection", default="", help="weights, gradients, updates, activations, inputs")
+    tensors.add_argument("--worker", default="", help="only this one's")
+    tensors.add_argument("--step", type=int, nargs="+", help="only these steps")
+    tensors.add_argument("--to", type=Path, default=Path("tensors"), help="folder of the exported .npy files (tensors)")
     silence = _add(commands, "silence", "hold back notifications that match")
     silence.add_argument("matchers", nargs="+", metavar="LABEL=VALUE", help="or LABEL=~REGEX; all must match")
     silence.add_argument("--for", dest="length", type=_seconds, default=7200.0, help="how long, such as 2h (2h)")
@@ -249,7 +258,7 @@ def _add_actions(commands: _Commands) -> None:
     feedback.add_argument("notification", help="its id")
     verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none"]
     feedback.add_argument("verdict", choices=verdicts, help="what it was worth")
-    for command in (trace, silence, feedback):
+    for command in (trace, tensors, silence, feedback):
         command.add_argument("--job", required=True, help="its name")
         command.add_argument("--author", default="", help="who does it")
         command.add_argument("--comment", default="", help="why")
