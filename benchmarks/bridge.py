@@ -47,7 +47,7 @@ def _bridge(samples: list[Sample]) -> None:
     read = rows.decoder_of(bridge.format, fields_of(bridge, job))
     blocks = Blocks(bridge, job, "samples/0", read, fault=_fail)
     for at in range(0, len(samples), 10_000):
-        blocks.take(samples[at : at + 10_000])
+        blocks.add(samples[at : at + 10_000])
 
 
 def _fail(where: str, error: Exception) -> None:

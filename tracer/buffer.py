@@ -34,7 +34,7 @@ class Buffer(Generic[T]):
     [True, False]
     >>> buffer.put("fact", 40, Priority.HARD)
     True
-    >>> buffer.take(), buffer.dropped[Priority.RAW]
+    >>> buffer.drain(), buffer.dropped[Priority.RAW]
     (['raw', 'fact'], 1)
     """
 
@@ -64,7 +64,7 @@ class Buffer(Generic[T]):
         self._items.append((item, size))
         return True
 
-    def take(self, limit_bytes: int | None = None) -> list[T]:
+    def drain(self, limit_bytes: int | None = None) -> list[T]:
         """Remove and return what waits, oldest first; up to `limit_bytes` (at least one item) if given."""
         taken: list[T] = []
         size = 0

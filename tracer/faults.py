@@ -73,7 +73,7 @@ class Faults:
         self.reasons[what] = reason[:LONGEST]
         self._log(self._monotonic(), f"{what.replace(':', ' ')} is refused: {reason[:LONGEST]}")
 
-    def told(self) -> dict[str, str]:
+    def refusals(self) -> dict[str, str]:
         """The last reason of each of the first 100 names that were refused."""
         return {what: self.reasons[what] for what in list(self.refused)[:100]}
 

@@ -85,7 +85,7 @@ class Incarnation:
             self._mute_or_begin()
             self._is_over = self._is_over or final
             fold = self.fold
-            events = self.intake.take()
+            events = self.intake.drain()
             if fold is None:
                 return
             now = self._clock()
@@ -161,7 +161,7 @@ class Incarnation:
         return control.Status(
             job=self.settings.job, worker=self.settings.worker, incarnation=self.name, time=now,
             step=self.fold.steps if self.fold else 0, counters=self.counters(),
-            fault=self._trouble or self.faults.last, refused=self.faults.told(),
+            fault=self._trouble or self.faults.last, refused=self.faults.refusals(),
             hints=self.fold.hints.texts if self.fold else (),
         )  # fmt: skip
 

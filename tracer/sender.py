@@ -37,7 +37,7 @@ class Sender:
         """Send until nothing waits; False when the bus fails, everything unsent is kept."""
         while not self.is_empty:
             if not self._unsent:
-                self._unsent = self.outbox.take(BATCH_BYTES)
+                self._unsent = self.outbox.drain(BATCH_BYTES)
             if not self._send():
                 return False
         return True

@@ -174,7 +174,7 @@ class Ledger:
             heapq.heappop(self._timers)
         return NEVER
 
-    def take_due(self, now: float) -> list[Episode]:
+    def pop_due(self, now: float) -> list[Episode]:
         """Everything that is due, once, in order of arrival."""
         due: dict[str, Episode] = {}
         while self.next_timer() <= now:

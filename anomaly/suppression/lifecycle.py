@@ -46,7 +46,7 @@ def advance(ledger: Ledger, arrivals: Sequence[Arrival], until: float) -> None:
 
 def _step(ledger: Ledger, fresh: list[Episode], now: float, until: float) -> None:
     told: Told = []
-    due = ledger.take_due(now)
+    due = ledger.pop_due(now)
     heirs, left = _over(ledger, due, now, told)
     open_ = {item.id: item for item in due if item.id in ledger.episodes and item.due <= now}
     undecided = {item.id: item for item in (*fresh, *heirs, *open_.values()) if item.state in ("pending", "silenced")}

@@ -112,7 +112,7 @@ class Blocks:
         """Whether messages wait for the end of their block."""
         return bool(self._waiting)
 
-    def take(self, samples: Sequence[Sample]) -> list[Block]:
+    def add(self, samples: Sequence[Sample]) -> list[Block]:
         """The blocks that messages complete, in the topic's order; the rest waits."""
         done = list[Block]()
         for sample in samples:

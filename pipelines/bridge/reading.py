@@ -80,7 +80,7 @@ class Reading:
         found = self._samples.poll(self._limit, _POLL)
         for partition, samples in found.items():
             self.rows += len(samples)
-            self._keep(partition, self._blocks[partition].take(samples))
+            self._keep(partition, self._blocks[partition].add(samples))
         for partition, blocks in list(self._blocks.items()):
             if blocks.silence is not None:
                 self._keep(partition, [blocks.pass_silence(blocks.silence)])

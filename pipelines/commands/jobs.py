@@ -30,7 +30,7 @@ def jobs(args: argparse.Namespace) -> int:
 
 def _list(config: Config, path: Path) -> None:
     log = LocalLog(path)
-    lines = kept.told(kept.left(kept.keepers(config, log)))
+    lines = kept.lines(kept.left(kept.keepers(config, log)))
     log.close()
     for job in config.jobs:
         print(f"job {job.name}: configured")

@@ -23,7 +23,7 @@ from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.own_job import with_own_job
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.service import assembly, stores
-from streamgauge.pipelines.service.kept import told
+from streamgauge.pipelines.service.kept import lines
 from streamgauge.pipelines.service.replay import Progress
 from streamgauge.pipelines.service.replay import replay as replayed
 from streamgauge.pipelines.service.run import Service
@@ -76,7 +76,7 @@ def _begun(config: Config, args: argparse.Namespace) -> Service:
         service.stop()
         why = f"{error.strerror or error}; stop what listens there, or give another --port"
         raise UseError(f"cannot listen on {config.host}:{config.port}: {why}") from None
-    for line in told(service.parked()):
+    for line in lines(service.parked()):
         print(f"streamgauge: {line}; see streamgauge jobs", flush=True)
     print(f"streamgauge: {address}", flush=True)
     return service

@@ -1,7 +1,7 @@
 """Detection over one kind of window: which series are judged how, when an episode begins and when it is over.
 
-The order is fixed: `judge` (score), `fire` (episodes), then `learn`; nothing is judged by what it has taught. Anomalous
-windows teach nothing, until a change has lasted a quarter of the history: then it is the new normal, because a monitor
+The order is fixed: `judge` (score), `anomalies_of` (episodes), then `learn`; nothing is judged by what it has taught.
+Anomalous windows teach nothing, until a change has lasted a quarter of the history: then it is the new normal, because a monitor
 that never accepts a lasting change judges everything after it by a world that is gone.
 """
 
@@ -120,7 +120,7 @@ class Watch:
         first = np.append(self._arrays["first"], np.nan)[rows]  # -1 is a series that is not known
         return self._judge(closed, own, at, self.reference.expect(at, classed).at(rows), first)
 
-    def fire(self, closed: Closed, judged: Judged, time: float, standing: Bools | None = None) -> list[Anomaly]:
+    def anomalies_of(self, closed: Closed, judged: Judged, time: float, standing: Bools | None = None) -> list[Anomaly]:
         """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it.
 
         Of a series that a fact stands for (`standing`) no episode begins: it was told already.

@@ -40,7 +40,7 @@ class Partition:
         """The offset of the next record to take; it goes back when an operator failed."""
         return self.keyed.done
 
-    def take(self, message: Message | None = None) -> None:
+    def accept(self, message: Message | None = None) -> None:
         """Feed one record, or none: it may be time to commit."""
         self._given = message
         self.keyed.step()

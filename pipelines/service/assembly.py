@@ -176,7 +176,7 @@ def _log_of(config: Config) -> _Log:
         return _Log(lambda: LocalLog(path, heeds=False), trim, lambda: None)
     folder = Path(config.data)
     buses = _kafka(config.kafka, lambda: LocalLog(state_path(config)))
-    buses.take(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
+    buses.claim(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
     return _Log(buses.open, lambda: None, buses.close)  # what is old there goes by the topics' retention
 
 

@@ -1,4 +1,4 @@
-"""How the process is: told to people (`told`), to its own job and `/metrics` (`vitals`), and to probes (`unready`)."""
+"""How the process is: for people (`report`), for its own job and `/metrics` (`process_metrics`), for probes (`unready`)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Health:
         """Why the process is not ready; nothing if it is."""
         return self._looked()[1]
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """The state of each consumer and what waits for it, JSON-ready; `lags` is None while the log is silent."""
         lags, unready = self._looked()
         return {

@@ -80,7 +80,7 @@ def adopt(consumers: Iterable[KeyedConsumer], old: str, new: str) -> int:
     return sum(_each(one, old, adopted) for one in consumers)
 
 
-def told(parked: Iterable[Left], now: float | None = None) -> list[str]:
+def lines(parked: Iterable[Left], now: float | None = None) -> list[str]:
     """A line for each parked job: since when, how much, why."""
     by_job: dict[str, list[Left]] = {}
     for one in parked:

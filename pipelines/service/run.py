@@ -127,7 +127,7 @@ class Service:
 
     def health(self) -> dict[str, Any]:
         """Lags in messages and the state of each consumer, upstream first."""
-        return self._health.told()
+        return self._health.report()
 
     def _now(self) -> float:
         """The time by which people act: the wall's, or in a replay the jobs' own."""

@@ -31,7 +31,7 @@ class Rejected(ValueError):
         self.reason = reason
 
 
-def take(job: Job, batch: TraceBatch) -> None:
+def admit(job: Job, batch: TraceBatch) -> None:
     """One worker's record. Raises RecordError or Rejected, with nothing changed, for one that cannot be used."""
     _check(job, batch)
     name, verdict = _life(job, batch)

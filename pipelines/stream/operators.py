@@ -74,9 +74,9 @@ class Operator:
         with np.errstate(all="ignore"):  # sums of huge values overflow to inf, and are shown as that
             for data in messages:
                 try:
-                    take(self._job, codec.decode(data))
+                    apply(self._job, codec.decode(data))
                 except (RecordError, Rejected) as error:
-                    _bury(self._job, data, error.reason, str(error))
+                    _reject(self._job, data, error.reason, str(error))
                 if self._job.out:
                     sent += self._drain()
         return sent
@@ -120,10 +120,10 @@ class Operator:
         return sent
 
 
-def take(job: Job, record: Record) -> None:
+def apply(job: Job, record: Record) -> None:
     """One record of the log. Raises RecordError or Rejected for one that cannot be used."""
     if isinstance(record, TraceBatch):
-        intake.take(job, record)
+        intake.admit(job, record)
         return
     if record.job != job.config.name:
         raise Rejected("job", f"job {record.job[:100]!r} under the key of {job.config.name!r}")
@@ -208,7 +208,7 @@ def _shape(config: JobConfig) -> tuple[object, ...]:
     return config.timezone, config.pane, config.windows, config.tick, config.allowed_lateness
 
 
-def _bury(job: Job, data: bytes, reason: str, text: str) -> None:
+def _reject(job: Job, data: bytes, reason: str, text: str) -> None:
     identity = codec.identity_of(data)
     if job.remember(identity):
         job.counts[DEAD] += 1

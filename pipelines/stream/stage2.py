@@ -77,7 +77,7 @@ class Stage2:
             return [*outputs, *self._scorer.score(closed, judged, excused)]
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
-        outputs += watch.fire(closed, judged, report.clock, standing)
+        outputs += watch.anomalies_of(closed, judged, report.clock, standing)
         scores = self._scorer.score(closed, judged, excused)
         outputs += scores
         outputs += self._watch_scores(scores, report)
@@ -249,7 +249,7 @@ class Stage2:
             return []
         closed = _as_series(scores, report)
         judged = self._score_watch.judge(closed)
-        found = self._score_watch.fire(closed, judged, report.clock)
+        found = self._score_watch.anomalies_of(closed, judged, report.clock)
         self._score_watch.learn(closed, judged, np.zeros(len(scores), dtype=bool))
         return found
 

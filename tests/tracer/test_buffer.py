@@ -16,7 +16,7 @@ PUTS = st.lists(st.tuples(st.integers(1, 400), st.sampled_from(Priority)), max_s
 def test_every_item_is_either_taken_in_order_or_counted_as_dropped(puts: list[tuple[int, Priority]]) -> None:
     buffer: Buffer[int] = Buffer(1000)
     accepted = [i for i, (size, priority) in enumerate(puts) if buffer.put(i, size, priority, points=3)]
-    assert buffer.take() == accepted
+    assert buffer.drain() == accepted
     assert sum(buffer.dropped) == 3 * (len(puts) - len(accepted))
     assert sum(buffer.refused) == len(puts) - len(accepted)
 
@@ -45,7 +45,7 @@ def test_take_up_to_a_size_gives_at_least_one_item_and_loses_none(limit: int, si
         buffer.put(i, size, Priority.HARD)
     taken: list[int] = []
     while len(buffer):
-        piece = buffer.take(limit)
+        piece = buffer.drain(limit)
         assert len(piece) == 1 or sum(sizes[i] for i in piece) <= limit
         taken += piece
     assert taken == list(range(len(sizes)))
@@ -61,5 +61,5 @@ def test_the_byte_count_is_right_after_threads_put_at_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(buffer.take()) == 8000
+    assert len(buffer.drain()) == 8000
     assert buffer.used == 0

@@ -108,7 +108,7 @@ class Cluster:
         return sorted(known.partitions)
 
     @contextmanager
-    def told(self, topic: str) -> Iterator[None]:
+    def faults_of(self, topic: str) -> Iterator[None]:
         """Faults of the client leave as LogError."""
         try:
             yield

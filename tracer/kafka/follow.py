@@ -36,7 +36,7 @@ class Followed:
     def catch_up(self) -> None:
         """Take what has come; waits only until everything was read once."""
         deadline = time.monotonic() + self._cluster.patience
-        with self._cluster.told(self._topic):
+        with self._cluster.faults_of(self._topic):
             try:
                 if not self._next or not self._is_the_same():
                     self._begin()
@@ -113,7 +113,7 @@ def read(cluster: Cluster, log: str, offset: int, limit: int) -> list[Message]:
     topic, _, number = log.partition("/")
     consumer = cluster.consumer()
     try:
-        with cluster.told(topic):
+        with cluster.faults_of(topic):
             numbers = cluster.partitions(consumer, topic)
             if not number and len(numbers) > 1:
                 text = f"topic {topic!r} has {len(numbers)} partitions; read one of {topic}/0 to {topic}/{numbers[-1]}"

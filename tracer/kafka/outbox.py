@@ -46,7 +46,7 @@ class Outbox:
             return
         self._check_sizes(messages)
         if self.producer is None:
-            with self._cluster.told(messages[0][0]):
+            with self._cluster.faults_of(messages[0][0]):
                 self.producer = self._cluster.producer()
         letters = self._post(self.producer, messages)
         deadline = time.monotonic() + self._cluster.patience

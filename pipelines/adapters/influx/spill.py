@@ -76,7 +76,7 @@ class Spill:
             self._ends[self._tail] += len(data)
             self._lines += len(lines)
 
-    def take(self, limit: int, max_bytes: int) -> Taken:
+    def peek(self, limit: int, max_bytes: int) -> Taken:
         """Up to `limit` lines from the head, of about `max_bytes`, that stay there until `done`."""
         with self._lock:
             segments = [(number, end) for number, end in sorted(self._ends.items()) if end > self._begin(number)]

@@ -114,7 +114,7 @@ class InfluxStore:
 
     def _step(self) -> int:
         """Send one batch from the head of the queue; how many lines that were."""
-        taken = self._spill.take(self._batch, _BATCH_BYTES)
+        taken = self._spill.peek(self._batch, _BATCH_BYTES)
         if taken.lines:
             self._deliver(taken.lines)
             self._spill.done(taken)

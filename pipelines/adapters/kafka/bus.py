@@ -78,13 +78,13 @@ class KafkaBuses:
                 raise missing(absent, self._cluster)
             time.sleep(0.05)
 
-    def take(self, name: str) -> None:
+    def claim(self, name: str) -> None:
         """Wait for the brokers and become their one host; `name` tells others who it is. Raises LogError."""
         self._await_brokers()
         self._known.making = self._logs.making(KEYED)
         self._write()
         self._host = KafkaHost(self._cluster, self._logs, self._known.identity, name)
-        self._host.take()
+        self._host.claim()
 
     def open(self) -> KafkaBus:
         """A bus for one thread."""

@@ -36,7 +36,7 @@ class GroupOffsets:
         """The next offset by partition; none where nothing was committed. Raises LogError."""
         with self._lock:
             if time.monotonic() - self._asked > _FRESH:
-                with self._cluster.told("traces"):
+                with self._cluster.faults_of("traces"):
                     self._offsets = self._ask()
                 self._asked = time.monotonic()
             return self._offsets

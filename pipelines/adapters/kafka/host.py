@@ -49,7 +49,7 @@ class KafkaHost(threading.Thread):
         assigned = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._revoked}
         self._consumer.subscribe([cluster.topic(_TOPIC)], **assigned)
 
-    def take(self) -> None:
+    def claim(self) -> None:
         """Become the host. Raises LogError if another process is, or nobody answers."""
         self.start()
         with self._changed:

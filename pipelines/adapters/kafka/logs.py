@@ -96,7 +96,7 @@ class KafkaLogs:
         with self._lock:
             self._due = time.monotonic() + _REFRESH
             asked = {self._cluster.topic(topic): topic for topic in TOPICS}
-            with self._cluster.told(KEYED):
+            with self._cluster.faults_of(KEYED):
                 answers = self.admin.describe_topics(
                     TopicCollection(list(asked)), request_timeout=self._cluster.patience
                 )
@@ -131,7 +131,7 @@ class KafkaLogs:
     def _offsets(self, topic: str, places: Mapping[TopicPartition, str], spec: OffsetSpec) -> dict[str, int]:
         asked = dict.fromkeys(places, spec)
         deadline = time.monotonic() + self._cluster.patience
-        with self._cluster.told(topic):
+        with self._cluster.faults_of(topic):
             while True:
                 answers = self.admin.list_offsets(asked, request_timeout=self._cluster.patience)
                 try:
@@ -152,7 +152,7 @@ class KafkaLogs:
 
     def _learn(self, topic: str, answer: Future[Any]) -> None:
         try:
-            with self._cluster.told(topic):
+            with self._cluster.faults_of(topic):
                 found = answer.result()
         except LogError as error:
             cause = error.__cause__

@@ -139,7 +139,7 @@ class KafkaReader:
 
     def _stand(self, view: _View) -> _View:
         name = self._cluster.topic(view.place.topic)
-        with self._cluster.told(view.place.topic):
+        with self._cluster.faults_of(view.place.topic):
             if self._consumer is None:
                 settings = {**QUIET, **client_settings(self._cluster.given), **CONSUMER, **SETTINGS}
                 group = {"group.id": self._group} if self._group else {}

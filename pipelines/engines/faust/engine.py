@@ -122,7 +122,7 @@ class _Host:
 
     async def _feed(self, mine: Partition, message: Message | None) -> None:
         """One record, or none; what is due is sent, and then stored."""
-        mine.take(message)
+        mine.accept(message)
         unsent, mine.unsent = mine.unsent, []
         await self._log.send(fitting(output, LARGEST) for output in unsent)
         await self._store(mine)

@@ -63,10 +63,10 @@ def batches(done: list[Block]) -> list[TraceBatch]:
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 90), max_size=12), st.data())
 def test_the_records_do_not_depend_on_polls_and_restarts(seed: int, polls: list[int], data: st.DataObject) -> None:
     whole = samples(seed, 300)
-    once = blocks().take(whole)
+    once = blocks().add(whole)
     reader, done, at = blocks(), list[Block](), 0
     for size in [*polls, 300]:
-        done += reader.take(whole[at : at + size])
+        done += reader.add(whole[at : at + size])
         at = min(300, at + size)
         if data.draw(st.booleans()):  # killed: what was committed last is all that is left
             place = place_of(done[-1].place.text()) if done else None
@@ -80,18 +80,18 @@ def test_the_records_do_not_depend_on_polls_and_restarts(seed: int, polls: list[
 def test_a_silence_is_passed_at_the_same_place_after_a_restart(seed: int, quiet: int, dies: bool) -> None:
     whole = samples(seed, 300)
     first = blocks()
-    done = first.take(whole[:quiet])
+    done = first.add(whole[:quiet])
     reserved = first.reserved(whole[quiet - 1].stamp + 60.0)
     assert reserved is not None
     if dies:
         start, place = first.offset, place_of(reserved.text())
         again = blocks(place, start)
-        rest = again.take(whole[start:])
+        rest = again.add(whole[start:])
     else:
-        rest = [first.pass_silence(whole[quiet - 1].stamp + 60.0), *first.take(whole[quiet:])]
+        rest = [first.pass_silence(whole[quiet - 1].stamp + 60.0), *first.add(whole[quiet:])]
     expected = blocks()
-    wanted = [*expected.take(whole[:quiet]), expected.pass_silence(whole[quiet - 1].stamp + 60.0)]
-    wanted += expected.take(whole[quiet:])
+    wanted = [*expected.add(whole[:quiet]), expected.pass_silence(whole[quiet - 1].stamp + 60.0)]
+    wanted += expected.add(whole[quiet:])
     assert sent([*done, *rest]) == sent(wanted)
     sequences = [one.sequence for one in batches([*done, *rest])]
     assert sequences == list(range(1, len(sequences) + 1))
@@ -100,7 +100,7 @@ def test_a_silence_is_passed_at_the_same_place_after_a_restart(seed: int, quiet:
 def test_time_passes_in_a_silence_and_life_is_proved() -> None:
     reader = blocks()
     assert reader.reserved(T0) is None  # nothing has come yet: there is nobody to be alive
-    reader.take(samples(1, 5))
+    reader.add(samples(1, 5))
     (one,) = batches([reader.pass_silence(T0 + 100.0)])[-1:]
     assert one.watermark == T0 + 100.0
     (two,) = batches([reader.pass_silence(T0 + 110.0)])
@@ -110,7 +110,7 @@ def test_time_passes_in_a_silence_and_life_is_proved() -> None:
 def test_rows_are_counted_once_and_what_is_none_is_a_dead_letter() -> None:
     whole = samples(3, 300)
     reader = blocks()
-    done = [*reader.take(whole), reader.pass_silence(whole[-1].stamp)]
+    done = [*reader.add(whole), reader.pass_silence(whole[-1].stamp)]
     letters = [outputs.decode(value) for topic, _, value in sent(done) if topic == "dead-letters"]
     bad = [one for one in whole if one.value == b"no row"]
     assert [letter.data for letter in letters] == [b"no row"] * len(bad)
@@ -135,7 +135,7 @@ def test_rows_are_counted_once_and_what_is_none_is_a_dead_letter() -> None:
 
 def test_a_topic_made_anew_is_another_incarnation() -> None:
     one, two = samples(1, 80), samples(2, 80)
-    names = [batches(blocks().take(each))[0].incarnation for each in (one, two, one)]
+    names = [batches(blocks().add(each))[0].incarnation for each in (one, two, one)]
     assert names[0] == names[2] != names[1]
 
 

@@ -25,7 +25,7 @@ def play(values: Iterable[dict[SeriesKey, float]], watch: Watch | None = None, f
     for index, window in enumerate(values, first):
         now = closed(window, METRICS, index)
         judged = watch.judge(now)
-        told += watch.fire(now, judged, now.end)
+        told += watch.anomalies_of(now, judged, now.end)
         watch.learn(now, judged, np.zeros(len(now.keys), bool))
     return told
 

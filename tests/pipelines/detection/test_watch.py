@@ -23,7 +23,7 @@ CALM = 10 * DAY
 
 def step(watch: Watch, window: Columns, frozen: bool = False) -> list[Anomaly]:
     judged = watch.judge(window)
-    found = watch.fire(window, judged, window.end)
+    found = watch.anomalies_of(window, judged, window.end)
     watch.learn(window, judged, np.full(len(window.keys), frozen))
     return found
 

@@ -17,7 +17,7 @@ BOUND = 1_000_000
 
 def drained(spill: Spill, limit: int = 3) -> list[str]:
     lines: list[str] = []
-    while (taken := spill.take(limit, 10**6)).lines:
+    while (taken := spill.peek(limit, 10**6)).lines:
         lines += taken.lines
         spill.done(taken)
     return lines
@@ -38,7 +38,7 @@ def test_lines_come_out_in_order_through_restarts_and_only_unfinished_ones_come_
             spill.append(lines)
             waiting += lines
         elif action in ("take", "lose"):
-            taken = spill.take(data.draw(st.integers(1, 5)), 10**6)
+            taken = spill.peek(data.draw(st.integers(1, 5)), 10**6)
             assert taken.lines == waiting[: len(taken.lines)]
             assert bool(taken.lines) == bool(waiting)
             if action == "take":
@@ -69,7 +69,7 @@ def test_a_line_that_a_crash_cut_is_dropped_for_it_was_never_promised(tmp_path: 
 def test_a_lost_position_repeats_and_loses_nothing(tmp_path: Path, damage: str) -> None:
     spill = Spill(tmp_path, BOUND)
     spill.append(["one", "two"])
-    spill.done(spill.take(1, 10**6))
+    spill.done(spill.peek(1, 10**6))
     (tmp_path / "position").write_text(damage)
     assert drained(Spill(tmp_path, BOUND)) == ["one", "two"]
 
@@ -102,5 +102,5 @@ def test_a_full_disk_keeps_the_queue_as_it_was(tmp_path: Path) -> None:
 def test_a_batch_is_bounded_in_lines_and_bytes(tmp_path: Path) -> None:
     spill = Spill(tmp_path, BOUND)
     spill.append(["x" * 99] * 20)
-    assert len(spill.take(5, 10**6).lines) == 5
-    assert len(spill.take(100, 250).lines) == 3
+    assert len(spill.peek(5, 10**6).lines) == 5
+    assert len(spill.peek(100, 250).lines) == 3

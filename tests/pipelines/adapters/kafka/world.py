@@ -52,7 +52,7 @@ def buses(kafka: Kafka, folder: Path, *, takes: bool = False) -> Iterator[KafkaB
     """The buses of one process, as its host or as a command that only looks on."""
     made = KafkaBuses(kafka, lambda: LocalLog(folder / "kafka.db"))
     if takes:
-        made.take(f"test in {folder}")
+        made.claim(f"test in {folder}")
     else:
         made.check()
     try:
