@@ -1,8 +1,8 @@
 """Detection over one kind of window: which series are judged how, when an episode begins and when it is over.
 
 The order is fixed: `judge` (score), `anomalies_of` (episodes), then `learn`; nothing is judged by what it has taught.
-Anomalous windows teach nothing, until a change has lasted a quarter of the history: then it is the new normal, because a monitor
-that never accepts a lasting change judges everything after it by a world that is gone.
+Anomalous windows teach nothing, until a change has lasted a quarter of the history: then it is the new normal,
+because a monitor that never accepts a lasting change judges everything after it by a world that is gone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the process is: for people (`report`), for its own job and `/metrics` (`process_metrics`), for probes (`unready`)."""
+"""How the process is: for people (`report`), its own job and `/metrics` (`process_metrics`), and probes (`unready`)."""
 
 from __future__ import annotations
 
