@@ -114,7 +114,10 @@ def _told(process_metrics: ProcessMetrics) -> Iterator[Metric]:
         told.add_metric((name, "sent"), one.sent)
         told.add_metric((name, "failed"), one.failed)
     yield told
-    if process_metrics.store:
+    if "replaced" in process_metrics.store:
+        text = "Stores that were deleted or replaced while they were written to, or between two runs"
+        yield CounterMetricFamily("streamgauge_stores_replaced", text, value=process_metrics.store["replaced"])
+    if process_metrics.store.keys() - {"replaced"}:
         lines = ((result, process_metrics.store.get(result, 0)) for result in ("sent", "rejected"))
         yield _counters("store_lines", "Lines that the store took or refused", "result", lines)
         waiting = "On disk for a store that does not take them yet"
