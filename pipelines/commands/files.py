@@ -7,19 +7,24 @@ import importlib.metadata
 import json
 import math
 import sys
+from contextlib import suppress
 
 from streamgauge.anomaly.young import least
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.config.loading import load
-from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.service import assembly
+from streamgauge.tracer import control
+from streamgauge.tracer.local.log import LocalLog
 
 
 def check(args: argparse.Namespace) -> int:
     """Say that a configuration is sound, or name all its faults."""
     config = load(args.file)
     jobs = {job.name: delays_of(job) for job in config.jobs}
+    told_by_workers = said_by_workers(config)
     if args.json:
-        print(json.dumps({"file": str(args.file), "jobs": jobs}))
+        print(json.dumps({"file": str(args.file), "jobs": jobs, "workers": told_by_workers}))
         return 0 if jobs else 1
     if not jobs:
         print(f"{args.file} has no fault and no job: nothing would be watched; add [[jobs]], or see `streamgauge init`")
@@ -28,7 +33,28 @@ def check(args: argparse.Namespace) -> int:
     for name, delays in jobs.items():
         told = "; ".join(f"{what} after {_duration(seconds)}" for what, seconds in delays.items())
         print(f"  {name}: {told}")
+    for line in told_by_workers:
+        print(f"  {line}")
     return 0
+
+
+def said_by_workers(config: Config) -> list[str]:
+    """What looks wrong to the workers that write into the embedded log: what they refuse, and their hints."""
+    path = assembly.log_path(config)
+    if config.kafka is not None or not path.exists():
+        return []
+    log = LocalLog(path, heeds=False)
+    try:
+        found = sorted(log.latest("status").items())
+    finally:
+        log.close()
+    lines = list[str]()
+    for key, value in found:
+        with suppress(control.PlanError):
+            status = control.decode_status(value)
+            refused = (f"{what.replace(':', ' ', 1)} is refused: {why}" for what, why in sorted(status.refused.items()))
+            lines += [f"{key}: {text}" for text in (*refused, *status.hints)]
+    return lines
 
 
 def delays_of(job: JobConfig) -> dict[str, float]:
