@@ -95,6 +95,8 @@ class Incarnation:
             if isinstance(self._clock, Steady):
                 fold = self._follow(self._clock, fold, now)
             panes = fold.panes
+            if self.faults.is_tripped:
+                panes.hard("tripped", "", 1.0, f"the tracer is off for a while, by its own faults: {self.faults.last}")
             if everything or final:
                 panes.cut(points_only=False)
             elif panes.is_hard:

@@ -450,6 +450,8 @@ def test_repeated_faults_trip_the_breaker_and_the_status_says_so() -> None:
     job.tracer.flush()
     assert job.total("train", "rows") == 1
     assert b'"state":"tripped"' in job.log.latest("status")["ctr/w"]
+    told = [(fact[0], text) for batch in job.batches() for fact, text in zip(batch.hard, batch.texts, strict=True)]
+    assert ("tripped", True) in [(fact, "no such layer" in text) for fact, text in told]
 
 
 @pytest.mark.parametrize(
