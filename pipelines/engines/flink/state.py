@@ -92,8 +92,9 @@ class Kept:
                 self.live.restore(state)
             except Unfit as unfit:  # Flink has no place aside: the savepoint that it came from is the copy
                 _log.warning("a state of %d bytes does not fit and begins anew: %s", len(state), unfit)
-                self.live, state = self._make(), None
-                self._journal.clear()
+                self.live = self._make()
+                self._save()  # at once, or the next start would find the same again and drop what came since
+                return
         self._saved, self._waiting = len(state or b""), 0
         for record in self._journal.get() or ():
             self.live.on_records([record])

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from streamgauge.pipelines.config.schema import JobConfig
+import pytest
+
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.engines.flink.state import Kept
 from streamgauge.pipelines.engines.keyed import KeyedConsumer, Route
-from streamgauge.tracer.transport import MemoryLog
+from streamgauge.pipelines.engines.partition import Partition
+from streamgauge.pipelines.engines.routing import Routing
+from streamgauge.pipelines.wire.outputs import Output
+from streamgauge.pipelines.wire.states import Unfit
+from streamgauge.tracer.transport import MemoryLog, Message
 from tests.pipelines.engines.tally import Tally, batch
 
 
@@ -19,3 +26,68 @@ def test_each_record_that_makes_an_operator_fail_is_one_dead_letter_however_many
         while consumer.lag(log):
             consumer.step()
     assert log.end("dead-letters") == 30
+
+
+def test_a_partitions_state_that_nobody_wants_is_stored_on_and_comes_back() -> None:
+    """As the Faust host keeps it: all states of a partition in one record."""
+    both = {"ctr": JobConfig(name="ctr"), "ads": JobConfig(name="ads")}
+    state: bytes | None = None
+    for jobs in (both, {"ads": both["ads"]}, both):
+        routing = Routing(Config(jobs=tuple(jobs.values())))
+        partition = Partition(0, 0, state, routing.route, lambda key, r=routing: Tally(*r.job_of(key)), every=0.0)  # type: ignore[misc]
+        for key in both:
+            partition.take(Message("traces", key, batch(key), partition.wanted))
+        partition.keyed.commit()
+        state = partition.unstored or state
+    counted = {key: tally.count for key, tally in partition.keyed.states.items() if isinstance(tally, Tally)}
+    assert counted == {"ctr": 2, "ads": 3}
+    assert not partition.keyed.parking.kept
+
+
+def test_under_flink_a_state_that_does_not_fit_begins_anew_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    class Once:
+        """Refuses a state of two shards."""
+
+        def restore(self, state: bytes) -> None:
+            raise Unfit("it is of 2 shards, job ctr has 3 now")
+
+        def on_records(self, records: list[bytes]) -> list[Output]:
+            return [Output("scores", "ctr", b"anew")]
+
+        def snapshot(self) -> bytes:
+            return b"new"
+
+    cell, journal = Cell(b"of two shards"), Journal([b"a record"])
+    kept = Kept(Once, cell, journal)
+    assert kept.feed(Message("traces", "ctr/0", b"x", 0)) == [Output("scores", "ctr", b"anew")]
+    assert (cell.held, journal.records) == (b"new", [b"x"])
+    assert "does not fit and begins anew: it is of 2 shards" in caplog.text
+
+
+class Cell:
+    """A value state of Flink's."""
+
+    def __init__(self, value: bytes | None) -> None:
+        self.held = value
+
+    def value(self) -> bytes | None:
+        return self.held
+
+    def update(self, value: bytes) -> None:
+        self.held = value
+
+
+class Journal:
+    """A list state of Flink's."""
+
+    def __init__(self, records: list[bytes]) -> None:
+        self.records = records
+
+    def get(self) -> list[bytes]:
+        return list(self.records)
+
+    def add(self, value: bytes) -> None:
+        self.records.append(value)
+
+    def clear(self) -> None:
+        self.records.clear()

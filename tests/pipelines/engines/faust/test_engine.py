@@ -240,3 +240,27 @@ def _engine_of(parent: int) -> int:
     threads = Path(f"/proc/{parent}/task").iterdir()
     (child,) = [int(number) for thread in threads for number in (thread / "children").read_text().split()]
     return child
+
+
+@pytest.mark.timeout(300)
+def test_a_key_of_each_class_changes_between_two_hosts_and_state_that_nobody_wants_comes_back(world: World) -> None:
+    """A threshold, a window, the number of shards; a job removed, and configured again."""
+    sound = world.path.read_text()
+    changed = sound.replace("[jobs.mail]", "[jobs.post]").replace("shards = 2", "shards = 3")
+    changed = changed.replace("[jobs.ctr]\n", '[jobs.ctr]\ndetection = { threshold = 9, warm_up = "1h", clear = 3 }\n')
+    with kafka_world.bus(world.kafka, world._folder) as bus:
+        progress = Progress(world.path, bus)
+        for text, panes in ((sound, range(12)), (changed, range(12, 24)), (sound, range(24, 36))):
+            world.path.write_text(text)
+            before = progress.scores()
+            world.send(panes)
+            world.hosts.start()
+            until(lambda: progress.lag() == 0, "the host does not get on")
+            until(lambda before=before: progress.scores() > before, "the host says nothing")
+            assert world.hosts.processes[-1].poll() is None
+            world.hosts.stop()
+        ends = [(log, end) for log, (_, end) in bus.bounds("dead-letters").items()]
+        dead = [outputs.decode(one.value) for log, end in ends for one in kafka_log.everything(bus, log, end)]
+    reasons = {one.reason for one in dead if isinstance(one, outputs.DeadLetter)}
+    assert "operator failed" not in reasons
+    assert "unknown job" in reasons
