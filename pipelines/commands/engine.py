@@ -25,7 +25,7 @@ def engine(args: argparse.Namespace) -> int:
     if config.kafka is None:
         raise UseError(f'engine {args.engine} needs Kafka; add [kafka] with bootstrap = "HOST:PORT" to {args.config}')
     try:
-        host = importlib.import_module(f"streamgauge.pipelines.engines.{args.engine}").host
+        host = importlib.import_module(f"streamgauge.pipelines.engines.{args.engine}.engine").host
     except ModuleNotFoundError as error:
         extra = f"pip install 'streamgauge[{args.engine}]'"
         raise UseError(f"engine {args.engine} needs {error.name}: {extra}") from None
