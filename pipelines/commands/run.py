@@ -154,7 +154,7 @@ def _engine_command(config: Config, args: argparse.Namespace) -> tuple[str, ...]
     if args.elsewhere:
         return ()
     places = ("--config", str(args.config), "--data", config.data)
-    return (sys.executable, "-m", "pipelines", "engine", config.engine, *places, "--supervised")
+    return (sys.executable, "-m", "streamgauge.pipelines", "engine", config.engine, *places, "--supervised")
 
 
 def _page() -> Path | None:
