@@ -36,7 +36,7 @@ class PipelineProcess:
     def __init__(self, config: pathlib.Path, folder: pathlib.Path, port: int, said: Callable[[str], None]) -> None:
         """Start it and wait until it listens."""
         self.log = folder / LOG
-        command = [sys.executable, "-m", "pipelines", "run", "--config", str(config), "--data", str(folder)]
+        command = [sys.executable, "-m", "streamgauge.pipelines", "run", "--config", str(config), "--data", str(folder)]
         self._process = subprocess.Popen(  # a group of its own: Ctrl-C is the driver's, who ends what it started
             [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
         )

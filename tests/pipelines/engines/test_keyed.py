@@ -36,7 +36,7 @@ def test_a_partitions_state_that_nobody_wants_is_stored_on_and_comes_back() -> N
         routing = Routing(Config(jobs=tuple(jobs.values())))
         partition = Partition(0, 0, state, routing.route, lambda key, r=routing: Tally(*r.job_of(key)), every=0.0)  # type: ignore[misc]
         for key in both:
-            partition.take(Message("traces", key, batch(key), partition.wanted))
+            partition.accept(Message("traces", key, batch(key), partition.wanted))
         partition.keyed.commit()
         state = partition.unstored or state
     counted = {key: tally.count for key, tally in partition.keyed.states.items() if isinstance(tally, Tally)}
