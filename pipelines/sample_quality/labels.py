@@ -28,7 +28,7 @@ def label_rate(view: View) -> Values:
     if invalid > MOST_INVALID * (invalid + labels):
         return single(math.nan, positives)
     usual = cast("Rates | None", view.memory("label_rate", ""))
-    evidence = max(positives, labels * usual.rate if usual is not None else 0.0)
+    evidence = max(positives, usual.evidence(labels) if usual is not None else 0.0)
     found = proportion(positives, labels, rows=evidence)
     return found._replace(error=found.value / math.sqrt(max(evidence, 1.0))) if positives else found
 

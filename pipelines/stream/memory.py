@@ -213,8 +213,17 @@ class Rates:
     @property
     def rate(self) -> float:
         """Positives / labels, 0.0 while there are none."""
-        labels = math.fsum(labels for _, labels in self._days.values())
-        return math.fsum(positives for positives, _ in self._days.values()) / labels if labels else 0.0
+        positives, labels = self._sums()
+        return positives / labels if labels else 0.0
+
+    def evidence(self, labels: float) -> float:
+        """The positives to expect of so many labels, fewer where the rate itself stands on few: 1 / (1/E + 1/P)."""
+        expected, positives = labels * self.rate, self._sums()[0]
+        return expected * positives / (expected + positives) if expected else 0.0
+
+    def _sums(self) -> tuple[float, float]:
+        positives, labels = zip(*self._days.values(), strict=True) if self._days else ((), ())
+        return math.fsum(positives), math.fsum(labels)
 
     def learn(self, day: int, end: float, positives: float, labels: float) -> None:
         """A window that ended at `end` was normal."""

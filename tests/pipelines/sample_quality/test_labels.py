@@ -6,6 +6,7 @@ from streamgauge.pipelines.stream.evaluate import Evaluator
 from tests.pipelines.reports import config, evaluate, learn, partial, presence, report, totals, values_of
 
 SLOT = 3 * HOUR
+EXPECTED = 30.0 * 3_000 / 3_030  # of 3,000 labels where 1 % are positive, as 3,000 positives have told
 
 
 def labels(worker="a", **counts):
@@ -27,38 +28,39 @@ def test_label_rate_of_few_positives_is_unknown_whatever_the_labels():
 def test_no_positive_among_labels_that_led_to_expect_some_is_known_and_bad():
     evaluator = Evaluator(config())
     for day in range(3):
-        learn(evaluator, evaluator.evaluate(report(labels(labels=3000, positives=30), start=day * DAY)))
+        learn(evaluator, evaluator.evaluate(report(labels(labels=100_000, positives=1_000), start=day * DAY)))
     gone = evaluator.evaluate(report(labels(labels=3000, positives=0), start=3 * DAY))
     for worker in ("a", ""):
         assert values_of(gone)[worker, "", "label_rate"] == 0.0
-        assert values_of(gone, "rows")[worker, "", "label_rate"] == 30.0
+        assert values_of(gone, "rows")[worker, "", "label_rate"] == pytest.approx(EXPECTED)
     few = evaluator.evaluate(report(labels(labels=3000, positives=2), start=3 * DAY))
     assert values_of(few)["", "", "label_rate"] == 2 / 3000
-    assert values_of(few, "error")["", "", "label_rate"] == pytest.approx(2 / 3000 / 30**0.5)
+    assert values_of(few, "error")["", "", "label_rate"] == pytest.approx(2 / 3000 / EXPECTED**0.5)
 
 
 def test_few_labels_that_lead_to_expect_few_positives_stay_unknown():
     evaluator = Evaluator(config())
-    learn(evaluator, evaluator.evaluate(report(labels(labels=3000, positives=30))))
+    learn(evaluator, evaluator.evaluate(report(labels(labels=300_000, positives=3_000))))
     few = evaluator.evaluate(report(labels(labels=1000, positives=0), start=DAY))
     assert np.isnan(values_of(few)["", "", "label_rate"])
 
 
 def test_what_was_not_normal_does_not_change_how_many_positives_are_expected():
     evaluator = Evaluator(config())
-    learn(evaluator, evaluator.evaluate(report(labels(labels=3000, positives=30))))
+    learn(evaluator, evaluator.evaluate(report(labels(labels=300_000, positives=3_000))))
     for day in range(1, 9):
         gone = evaluator.evaluate(report(labels(labels=3000, positives=0), start=day * DAY))
-        assert values_of(gone, "rows")["", "", "label_rate"] == 30.0
+        assert values_of(gone, "rows")["", "", "label_rate"] == pytest.approx(EXPECTED)
         learn(evaluator, gone, "label_rate")
 
 
 def test_the_expected_positives_survive_a_restart():
     evaluator, again = Evaluator(config()), Evaluator(config())
-    learn(evaluator, evaluator.evaluate(report(labels(labels=3000, positives=30))))
+    learn(evaluator, evaluator.evaluate(report(labels(labels=300_000, positives=3_000))))
     again.restore(evaluator.snapshot())
     assert again.snapshot() == evaluator.snapshot()
-    assert values_of(again.evaluate(report(labels(labels=3000), start=DAY)), "rows")["", "", "label_rate"] == 30.0
+    rows = values_of(again.evaluate(report(labels(labels=3000), start=DAY)), "rows")
+    assert rows["", "", "label_rate"] == pytest.approx(EXPECTED)
 
 
 def test_label_arrivals_stop_at_zero():
