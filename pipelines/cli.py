@@ -40,6 +40,9 @@ _EXAMPLES: Final = {
     "status": "streamgauge status",
     "incidents": "streamgauge incidents --job flights --open",
     "silences": "streamgauge silences --end 5fa9c1d20e77",
+    "gate": "streamgauge gate --job ctr --since 1767225600",
+    "rootcause": "streamgauge rootcause --topology graph.csv --metrics metrics.csv --target api --at 1767225600",
+    "impact": "streamgauge impact --job ctr nick_cate_pv",
     "bridge": "streamgauge bridge --config streamgauge.toml",
     "verify": "streamgauge verify --config streamgauge.toml",
     "version": "streamgauge version",
@@ -71,7 +74,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "demo", "replay a year of flights through a real job and watch it")
-    for add in (_add_run, _add_topics, _add_flink, _add_grafana, _add_files, _add_watching, _add_actions):
+    for add in (
+        _add_run, _add_topics, _add_flink, _add_grafana, _add_files, _add_watching, _add_deciding, _add_actions,
+    ):  # fmt: skip
         add(commands)
     _json(_add(commands, "version", "print the version"))
     return top
@@ -83,6 +88,7 @@ _MODULES: Final = {
     "init": "init", "jobs": "jobs", "verify": "verify", "trace": "tracing", "tensors": "tensors",
     "silence": "acting", "feedback": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
+    "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
 }  # fmt: skip
 
 
@@ -222,6 +228,25 @@ def _add_watching(commands: _Commands) -> None:
     for command in (incidents, silences):
         command.add_argument("--job", default="", help="only of this job")
     for command in (status, incidents, silences):
+        _json(command)
+        _config(command)
+
+
+def _add_deciding(commands: _Commands) -> None:
+    gate = _add(commands, "gate", "whether a model may be pushed: pass (exit code 0), hold (1), unknown (2), and why")
+    gate.add_argument("--job", required=True, help="the job")
+    gate.add_argument("--since", type=_finite, help="time of the last push: what was told since holds too")
+    gate.add_argument("--override", default="", metavar="REASON", help="let a push through for an hour, recorded")
+    gate.add_argument("--author", default="", help="who overrides")
+    rootcause = _add(commands, "rootcause", "rank where an incident began, from files, as JSON lines")
+    rootcause.add_argument("--topology", type=Path, required=True, help="CSV with the columns cause, effect")
+    rootcause.add_argument("--metrics", type=Path, required=True, help="CSV with the columns time, node, metric, value")
+    rootcause.add_argument("--target", required=True, help="the node that was paged")
+    rootcause.add_argument("--at", type=_finite, required=True, help="when the incident began")
+    impact = _add(commands, "impact", "what trouble at a place of a job, or a change of it, touches")
+    impact.add_argument("--job", required=True, help="the job")
+    impact.add_argument("node", help="a feature, or a place of the topology such as source:weather")
+    for command in (gate, impact):
         _json(command)
         _config(command)
 

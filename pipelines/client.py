@@ -20,10 +20,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
+
 from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
+from streamgauge.pipelines.paging.gate import Gate
 
 Time = float | str | datetime | None
 _FOREVER: Final = 4e9
+_PROMPT: Final = 10.0  # seconds that a training job waits for the gate
 _MOST: Final = 5_000  # rows of one answer over HTTP
 _TIMES: Final = ("time", "start", "end", "last", "arrival", "first", "last_data")
 _LABELS: Final = ("worker", "domain", "entity", "metric")
@@ -46,6 +50,21 @@ def connect(place: str | Path, *, token: str = "", frames: Literal["pandas", "po
     if not store.is_file():
         raise ConnectError(f"{text} is neither the address of a pipeline nor a data folder with a store.db")
     return Gauge(_Folder(SqliteQuery(store)), _library(frames))
+
+
+def gate(address: str, job: str, since: Time = None, *, token: str = "") -> Gate:
+    """Whether a model of a job may be pushed, asked of a running pipeline; never raises into a training job.
+
+        if streamgauge.gate("http://gauge:8470", "ctr", since=last_push).is_open: push(model)
+
+    Who is not reached or does not know the job says `unknown`, with the reason.
+    """
+    asked = {} if since is None else {"since": _seconds(since, 0.0)}
+    try:
+        found = _Http(address.rstrip("/"), token, timeout=_PROMPT).ask(f"/api/gate/{_quoted(job)}", asked)
+        return msgspec.convert(found, Gate)
+    except (ConnectError, msgspec.ValidationError, ValueError) as error:
+        return Gate(job=job, answer="unknown", reasons=(str(error),), at=0.0)
 
 
 class Gauge:
@@ -140,8 +159,8 @@ class Gauge:
 class _Http:
     """A running pipeline."""
 
-    def __init__(self, address: str, token: str) -> None:
-        self._address, self._token = address, token
+    def __init__(self, address: str, token: str, *, timeout: float = 60.0) -> None:
+        self._address, self._token, self._timeout = address, token, timeout
         self.ask("/api/about", {})
 
     def ask(self, route: str, asked: Mapping[str, Any]) -> Any:
@@ -151,7 +170,7 @@ class _Http:
         if self._token:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=self._timeout) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             raise ConnectError(f"{self._address}{route}: {_told(error)}") from None

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamgauge.pipelines.client import connect
+    from streamgauge.pipelines.client import connect, gate
     from streamgauge.tracer.frameworks.keras import KerasTracer
     from streamgauge.tracer.frameworks.plain import Traced
     from streamgauge.tracer.frameworks.tensorflow_v1 import TracerHook
@@ -35,6 +35,7 @@ __all__ = [
     "Tracer",
     "TracerHook",
     "connect",
+    "gate",
 ]
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "Tracer": "tracer.tracer",
     "TracerHook": "tracer.frameworks.tensorflow_v1",
     "connect": "pipelines.client",
+    "gate": "pipelines.client",
 }
 
 

@@ -44,8 +44,8 @@ def as_object(value: Any) -> Any:
     """A record as JSON-ready objects, the names of its fields as keys (on the wire records are arrays).
 
     >>> from streamgauge.anomaly.types import Edge
-    >>> as_object([Edge("a", "b")])
-    [{'cause': 'a', 'effect': 'b', 'delay': 0.0, 'weight': 1.0}]
+    >>> as_object([Edge("a", "b")])[0]["effect"]
+    'b'
     """
     if isinstance(value, msgspec.Struct):
         return {name: as_object(getattr(value, name)) for name in value.__struct_fields__ if name != "version"}

@@ -43,6 +43,7 @@ QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the ha
     "changed": (*_SPAN, _whole("limit", 50, 500)),
     "anomalies": (*_SPAN, _whole("limit", 1000, MOST)),
     "incidents": (*_SPAN, _whole("limit", 200, MOST)),
+    "gate": (_time("since", "the last push: what was told since then holds too"),),
     "silenced": (_whole("limit", 200, MOST),),
     "changes": (*_SPAN, _text("names", "names of changes, with commas between them; all, where it is left out")),
     "profiles": (_text("worker"), *_SPAN),

@@ -12,6 +12,7 @@ from streamgauge.pipelines.adapters.http.json import MAX_TEXT, Refusal, answer, 
 from streamgauge.pipelines.adapters.http.traces import traced_by
 from streamgauge.pipelines.config.schema import Limit
 from streamgauge.pipelines.detection.phases import with_phase
+from streamgauge.pipelines.paging import gate as gates
 from streamgauge.pipelines.paging import lineage
 from streamgauge.pipelines.ports import Query, StoreBusy
 
@@ -29,6 +30,7 @@ def add(app: web.Application) -> None:
     app.router.add_get("/api/incidents/{id}", incident)
     app.router.add_get("/api/health", health)
     app.router.add_get("/api/dead-letters", dead_letters)
+    app.router.add_get("/api/gate/{job}", gate)
     for name, handler in {
         "scores": scores, "breakdown": breakdown, "series": series, "points": points, "changed": changed,
         "anomalies": anomalies, "incidents": incidents, "silenced": silenced, "changes": changes, "profiles": profiles,
@@ -143,6 +145,20 @@ async def incident(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise Refusal(404, f"unknown incident {name[:100]!r}", "see /api/incidents")
     return answer(found)
+
+
+async def gate(request: web.Request) -> web.StreamResponse:
+    """Whether a model of the job may be pushed: pass, hold or unknown, and why."""
+    job, now = job_of(request), request.app[keys.SOURCES].now()
+    since = number(request, "since", 0.0) if "since" in request.query else None
+
+    def asked(query: Query) -> gates.Gate:
+        begin = now - gates.OVERRIDE
+        incidents = query.incidents(job, begin if since is None else since, now + 1.0)
+        found = query.changes(job, begin, now + 1.0)
+        return gates.judge(job, query.breakdown(job), incidents, now, since=since, changes=found)
+
+    return answer(as_object(await _ask(request, asked)))
 
 
 async def silenced(request: web.Request) -> web.StreamResponse:
