@@ -1,4 +1,4 @@
-"""The commands of a decision: the gate with its exit code and override, root causes from files, what a change touches."""
+"""The commands of a decision: the gate and its override, root causes from files, what a change touches."""
 
 from __future__ import annotations
 
