@@ -209,7 +209,7 @@ class Fold:
         if event.updated:
             self.steps += 1
             panes.add("train", "steps", "", 1)
-        if event.skipped:
+        if event.skipped and event.updated:  # of the steps: a batch that only adds its gradient is none
             panes.add("train", "skipped_updates", "", 1)
         if event.rows:
             panes.add("train", "rows", "", event.rows)

@@ -64,8 +64,11 @@ def label_coverage(view: View) -> Values:
 
 
 def label_flip_rate(view: View) -> Values:
-    """Labels that changed / labels."""
-    return _share(view, "flips", "labels")
+    """Labels that changed / labels that came: new ones, and those that changed, which may be older than the window."""
+    if not view.stat("label", "labels").entities and not view.stat("label", "flips").entities:
+        return NOTHING
+    flips = view.total("label", "flips")
+    return proportion(flips, flips + view.total("label", "labels"))
 
 
 def label_silence(view: View) -> Values:

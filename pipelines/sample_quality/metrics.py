@@ -146,7 +146,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _label(
         name="label_flip_rate", compute=labels.label_flip_rate, minimum=50, direction="up", consecutive=2,
-        doc="Labels that changed / labels.",
+        doc="Labels that changed / labels that came, new or changed.",
     ),
     _delay(
         name="produce_delay_p50", clock="sample", compute=flow.delay("sample", "produce_delay", 0.5), pages=False,

@@ -77,7 +77,7 @@ def test_label_arrivals_stop_at_zero():
         ("label_overdue", {"due": 80, "overdue": 20}, 0.25),
         ("label_expired", {"settled": 200, "expired": 10}, 0.05),
         ("label_coverage@H", {"cohort_rows": 100, "cohort_labelled": 97}, 0.97),
-        ("label_flip_rate", {"labels": 100, "positives": 30, "flips": 4}, 0.04),
+        ("label_flip_rate", {"labels": 100, "positives": 30, "flips": 25}, 0.2),
     ],
 )
 def test_shares_of_the_join_are_divided_once_for_the_job(metric, counts, share):
