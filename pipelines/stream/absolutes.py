@@ -70,11 +70,6 @@ class Known(NamedTuple):
             return math.nan, 0.0, math.nan
         return float(self.closed.value[row]), float(self.closed.rows[row]), float(self.reference[row])
 
-    @property
-    def at(self) -> str:
-        """Where this is, in words."""
-        return f" at {self.worker}" if self.worker else ""
-
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
     """What is remembered of the labels and the training of one worker, or of the job (`""`)."""
@@ -166,7 +161,7 @@ def _missing(known: Known, config: JobConfig) -> Iterator[Condition]:
         if feature.optional or key not in known.rows:
             continue
         value, rows, _ = known.of(key)
-        text = f"{key.entity}{known.at} is null or absent in all of {rows:,.0f} rows"
+        text = f"null or absent in all of {rows:,.0f} rows"
         yield Condition(key, _all_of(value), value, text)
 
 
@@ -183,7 +178,7 @@ def _silent(known: Known, view: View) -> Iterator[Condition]:
     if rows == 0.0:
         holds = True if live and expected >= LEAST_EXPECTED else None
     who = f"{known.worker or len(live)} live{'s' if known.worker else ''}" if len(live) != 1 else f"{live[0]} lives"
-    text = f"no rows{known.at} in {view.length:g} s while {who}; about {expected:,.0f} are usual"
+    text = f"no rows in {view.length:g} s while {who}; about {expected:,.0f} are usual"
     yield Condition(key, holds, rows / view.length, text, bound=usual)
 
 
@@ -191,7 +186,7 @@ def _overdue(known: Known) -> Iterator[Condition]:
     key = known.key("sample", "label_overdue")
     if key in known.rows:
         value, rows, _ = known.of(key)
-        text = f"all {rows:,.0f} labels{known.at} that were due are overdue"
+        text = f"all {rows:,.0f} labels that were due are overdue"
         yield Condition(key, _all_of(value), value, text)
 
 
@@ -202,10 +197,10 @@ def _predicted(known: Known, view: View, tally: Tally) -> Iterator[Condition]:
         return
     key, outside = known.key("train", "prediction_mean"), moments.count - buckets.rows
     if tally.has_probabilities and outside > OUTSIDE * moments.count:
-        text = f"{outside:,} of {moments.count:,} predictions{known.at} lie outside 0..1"
+        text = f"{outside:,} of {moments.count:,} predictions lie outside 0..1"
         yield Condition(key, True, moments.mean(), text)
         return
-    text = f"all {moments.count:,} predictions{known.at} are {moments.low:g}"
+    text = f"all {moments.count:,} predictions are {moments.low:g}"
     yield Condition(key, tally.has_trained and moments.low == moments.high, moments.mean(), text)
 
 
@@ -219,7 +214,7 @@ def _one_class(known: Known, tally: Tally) -> Iterator[Condition]:
     ):
         missed = run * other / max(tally.labels - run, 1.0)  # as many as its share of the labels before
         if missed >= LEAST_MISSED if other else run >= LEAST_UNSEEN:
-            text = f"the last {run:,.0f} labels{known.at} are all {word}"
+            text = f"the last {run:,.0f} labels are all {word}"
             yield Condition(key, True, float(word == "positive"), text)
             return
     yield Condition(key, False, tally.positives / tally.labels, "")

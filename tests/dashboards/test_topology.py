@@ -48,7 +48,7 @@ def test_two_hundred_places_with_the_root_ringed_and_named(tabs: Tabs, plant: Pl
     until(lambda: page.locator(".edge.is-impact").count() == 2)
     assert page.locator(".node.is-root .name").evaluate_all(SVG_TEXTS) == [ROOT]
     assert "root cause" in page.locator(".node.is-root").evaluate_all(SVG_TEXTS)[0]
-    assert page.locator(".node.is-suppressed .where").evaluate_all(SVG_TEXTS) == [f"suppressed by {ROOT}"] * 2
+    assert page.locator(".node.is-suppressed .where").evaluate_all(SVG_TEXTS) == [f"folded under {ROOT}"] * 2
     left = page.locator(".node.is-root, .node.is-suppressed").evaluate_all(BOXES)
     assert left[ROOT] < left["stage-3-7"] < left["stage-4-7"]
 

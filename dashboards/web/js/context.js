@@ -36,7 +36,7 @@ export class Context {
   get edge() { return this.page.edge(); }
 
   /** {start, end, isRelative} of the whole page. */
-  get range() { return rangeOf(this.state, this.edge); }
+  get range() { return rangeOf(this.state, this.edge, this.page.usual()); }
 
   /** Change the state, and with it the address; `replace` leaves no entry in the history. */
   set(patch, { replace = false } = {}) { this.page.go(changed(this.state, patch), replace); }

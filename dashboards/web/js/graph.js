@@ -20,7 +20,7 @@ export function build(topology, incidents, anomalies) {
   for (const one of incidents) {
     for (const { alert, reason } of one.suppressed) {
       const isHeld = reason.decision === 'silenced';
-      mark(node(alert.node), 'suppressed', isHeld ? 'silenced' : `suppressed by ${place(one.root.node)}`, alert.text, isHeld ? '' : one.root.node, one.id);
+      mark(node(alert.node), 'suppressed', isHeld ? 'silenced' : `folded under ${place(one.root.node)}`, alert.text, isHeld ? '' : one.root.node, one.id);
       const path = reason.path.length > 1 ? reason.path : [one.root.node, alert.node];
       path.slice(1).forEach((effect, i) => impact.add(key(path[i], effect)));
       path.forEach(node);

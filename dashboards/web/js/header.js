@@ -79,7 +79,7 @@ export class Header {
     const zone = page.state.tz === 'utc' ? 'utc' : 'local';
     const custom = range.isRelative ? null : el('span', { class: 'custom' },
       `${format.time(range.start, zone)} \u2013 ${format.time(range.end, zone)}`,
-      el('a', { href: page.link({ range: '7d' }), 'aria-label': 'Back to the last 7 days', title: 'Back to the last 7 days' }, '\u00d7'));
+      el('a', { href: page.link({ range: null }), 'aria-label': 'Back to the usual range', title: 'Back to the usual range' }, '\u00d7'));
     put(this.ranges, custom, buttons);
   }
 

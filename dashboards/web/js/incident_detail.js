@@ -11,7 +11,7 @@ import { place } from './places.js';
 const AGAIN = [700, 2500]; // milliseconds after an action at which the store is asked once more
 const WORDS = {
   root: 'root cause', 'outlived cause': 'outlived its cause', 'unknown node': 'place not in the topology', severity: 'too severe to wait', unsuppressed: 'un-suppressed',
-  inhibited: 'suppressed', silenced: 'silenced', grouped: 'grouped', waiting: 'waiting', repeat: 'repeated', resolved: 'over', flapping: 'flapping',
+  inhibited: 'folded', silenced: 'silenced', grouped: 'grouped', waiting: 'waiting', repeat: 'repeated', resolved: 'over', flapping: 'flapping',
 };
 
 const SAID = { firing: 'told', update: 'told again', resolved: 'told: over' };

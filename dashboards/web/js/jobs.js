@@ -11,7 +11,7 @@ export const WORDS = { warming: 'warming up', unknown: 'partly known' };
  *  Where nothing came for `cut` seconds, every job keeps its place and is stale, with the word of what it was. */
 export function judged(jobs, about, now, cut = 0) {
   const settings = new Map(about.jobs.map((row) => [row.name, row]));
-  const rows = jobs.map((job) => ({ ...job, ...stateOf(job, settings.get(job.job), now) }));
+  const rows = jobs.map((job) => ({ ...job, isOwn: settings.get(job.job)?.is_own ?? false, ...stateOf(job, settings.get(job.job), now) }));
   rows.sort((a, b) => ORDER[a.state] - ORDER[b.state] || (a.score ?? 101) - (b.score ?? 101) || (a.job < b.job ? -1 : 1));
   return cut ? rows.map((row) => (row.age === null ? row : { ...row, ...outdated(row) })) : rows;
 }

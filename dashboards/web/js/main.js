@@ -8,7 +8,7 @@ import { Header } from './header.js';
 import { hearKeys } from './keys.js';
 import { Latest, judged } from './jobs.js';
 import { Outage } from './outage.js';
-import { changed, parse, rangeOf, write } from './state.js';
+import { changed, parse, rangeOf, usualRange, write } from './state.js';
 import { Stream } from './stream.js';
 import * as changes from './views/changed.js';
 import * as health from './views/health.js';
@@ -159,7 +159,8 @@ class Page {
     this.view = module.mount(this.main, this.context);
   }
 
-  jobName() { return this.state.job ?? this.jobs[0]?.job ?? ''; }
+  /** The job that is looked at: the worst one of the user's, not the pipeline's own. */
+  jobName() { return this.state.job ?? (this.jobs.find((row) => !row.isOwn) ?? this.jobs[0])?.job ?? ''; }
 
   jobRow() { return this.jobs.find((row) => row.job === this.jobName()); }
 
@@ -167,7 +168,10 @@ class Page {
 
   edge() { return this.jobRow()?.last_data ?? this.about.now; }
 
-  range() { return rangeOf(this.state, this.edge()); }
+  range() { return rangeOf(this.state, this.edge(), this.usual()); }
+
+  /** The range that is shown while none is chosen. */
+  usual() { return usualRange(this.settingsOf(this.jobName()).short, this.edge() - (this.jobRow()?.first ?? -Infinity)); }
 
   get zone() { return this.state.tz === 'utc' ? 'utc' : 'local'; }
 

@@ -1,6 +1,6 @@
 // The whole state of the page as the fragment of its address: #/view?job=...&range=7d&...; pure but for the address.
 
-export const RANGES = { __proto__: null, '3h': 10800, '24h': 86400, '7d': 604800, '28d': 2419200, '90d': 7776000, '1y': 31536000 };
+export const RANGES = { __proto__: null, '15m': 900, '1h': 3600, '3h': 10800, '24h': 86400, '7d': 604800, '28d': 2419200, '90d': 7776000, '1y': 31536000 };
 const STICKY = ['job', 'range', 'from', 'to', 'tz', 'theme', 'worker', 'entity']; // kept when the view changes
 const MOST = 4096; // characters of one value that are read
 
@@ -40,9 +40,15 @@ export function changed(state, patch) {
   return next;
 }
 
-/** [start, end) that a state means, where relative ranges end at `edge`; both in seconds. */
-export function rangeOf(state, edge) {
+/** The range that a job is first shown by: 60 of its short windows or what is there of it, rounded up, a week at most. */
+export function usualRange(short, age) {
+  const wanted = Math.min(60 * (short || 60), Math.max(age || 0, RANGES['15m']), RANGES['7d']);
+  return Object.keys(RANGES).find((name) => RANGES[name] >= wanted) ?? '7d';
+}
+
+/** [start, end) that a state means, where relative ranges end at `edge`, `usual` without one; both in seconds. */
+export function rangeOf(state, edge, usual = '7d') {
   if (state.from && state.to) return { start: Number(state.from), end: Number(state.to), isRelative: false };
-  const name = state.range || '7d';
+  const name = state.range || usual;
   return { start: edge - RANGES[name], end: edge + 1, isRelative: true, name };
 }

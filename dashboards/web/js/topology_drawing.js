@@ -72,7 +72,7 @@ function whole(id) {
 
 /** The second line of a node: what it is, and its state in words. */
 function second(node) {
-  if (node.state === 'suppressed') return node.by ? `suppressed by ${whole(node.by)}` : node.word;
+  if (node.state === 'suppressed') return node.by ? `folded under ${whole(node.by)}` : node.word;
   const kind = kindOf(node.id) === shortOf(node.id) ? (workerOf(node.id) ? '' : 'whole job') : kindOf(node.id);
   return [kind, node.word].filter(Boolean).join(' \u00b7 ');
 }

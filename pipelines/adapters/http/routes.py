@@ -54,6 +54,8 @@ async def about(request: web.Request) -> web.StreamResponse:
     sources = request.app[keys.SOURCES]
     shown = [
         {"name": job.name, "timezone": job.timezone, "slide": max(window.slide for window in job.windows),
+         "short": min((window.length for window in job.windows if window.kind == "short"), default=60.0),
+         "is_own": sources.config.own.enabled and job.name == sources.config.own.name,
          "warm_up": job.detection.warm_up, "features": [feature.name for feature in job.features],
          "limits": [limit_shown(limit) for limit in job.limits]}
         for job in sources.config.jobs

@@ -91,7 +91,7 @@ def test_what_is_wrong_by_itself_is_told_once_and_over_when_it_is(broken: Said, 
 def test_it_is_told_in_the_very_first_window() -> None:
     (found,) = told(Stage2(SETTINGS), minute(0, a=Said(missing=ROWS), b=Said(missing=ROWS)))
     assert found.severity == "page"
-    assert found.text == "feature:x is null or absent in all of 1,200 rows"
+    assert found.text == "null or absent in all of 1,200 rows"
 
 
 def test_what_one_worker_has_is_told_of_that_worker() -> None:
@@ -139,7 +139,7 @@ def test_few_labels_of_one_class_are_chance() -> None:
     assert told(stage, *(minute(i, a=Said(labels=500.0, positives=0.0)) for i in range(5, 9))) == []
     found = told(stage, *(minute(i, a=Said(labels=500.0, positives=0.0)) for i in range(9, 20)))
     assert words(found) == [("a", "", "label_rate", True)]
-    assert found[0].text == "the last 5,000 labels at a are all negative"
+    assert found[0].text == "the last 5,000 labels are all negative"
 
 
 def test_a_limit_is_told_after_its_time_and_over_when_the_value_is_back_inside() -> None:

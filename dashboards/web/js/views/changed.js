@@ -35,7 +35,7 @@ export function mount(root, ctx) {
     update: draw,
     back() {
       if (!ctx.state.from) return false;
-      ctx.set({ range: '7d' });
+      ctx.set({ range: null });
       return true;
     },
   };

@@ -73,7 +73,7 @@ export function mount(root, ctx) {
     back() {
       const open = ['domain', 'by', 'from'].find((key) => ctx.state[key]);
       if (!open) return false;
-      ctx.set(open === 'from' ? { range: '7d' } : { [open]: null });
+      ctx.set(open === 'from' ? { range: null } : { [open]: null });
       return true;
     },
   };

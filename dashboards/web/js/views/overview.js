@@ -62,7 +62,7 @@ function shown(ctx) {
 function headline(ctx) {
   const sum = (key) => ctx.jobs.reduce((total, row) => total + (row[key] ?? 0), 0);
   const of = (state) => ctx.jobs.filter((row) => row.state === state).length;
-  const parts = [[sum('open_incidents'), 'root cause', 'root causes', 'broken'], [sum('suppressed'), 'suppressed alert', 'suppressed alerts', ''],
+  const parts = [[sum('open_incidents'), 'root cause', 'root causes', 'broken'], [sum('suppressed'), 'folded alert', 'folded alerts', ''],
     [sum('missing_workers'), 'missing worker', 'missing workers', 'broken'],
     [sum('silent_workers'), 'silent worker', 'silent workers', 'stale', ctx.jobs.flatMap((row) => row.silent ?? []).join(', ')],
     [of('stale'), 'stale job', 'stale jobs', 'stale'], [of('warming') + of('learning'), 'learning', 'learning', 'warming'], [ctx.jobs.length, 'job', 'jobs', '']];

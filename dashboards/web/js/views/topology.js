@@ -128,7 +128,7 @@ function linkOf(node, chosen, ctx) {
 
 function legend() {
   return el('p', { class: 'legend topology-legend' },
-    [['root', 'root cause, ringed'], ['suppressed', 'suppressed by it'], ['firing', 'not paged'], ['quiet', 'quiet']].map(([state, word]) => el('span', {}, chip(STATES[state], word))),
+    [['root', 'root cause, ringed'], ['suppressed', 'folded under it'], ['firing', 'not paged'], ['quiet', 'quiet']].map(([state, word]) => el('span', {}, chip(STATES[state], word))),
     el('span', {}, el('i', { class: 'key impact' }), 'impact'), el('span', {}, el('i', { class: 'key' }), 'may explain'));
 }
 
@@ -139,7 +139,7 @@ function alerting(model, incidents, ctx) {
   if (!found.length) return empty('All quiet.', 'No incident is open; choose an earlier one above, or click a place.');
   const reasons = new Map(incidents.flatMap((one) => one.suppressed.map((item) => [item.alert.node, item.reason])));
   return el('ul', { class: 'rows' }, found.map((node) => el('li', {}, el('a', { class: 'row place-row', data: { row: '' }, href: ctx.link({ node: node.id, ...filterOf(node.id) }) },
-    chip(STATES[node.state], node.state === 'suppressed' ? 'suppressed' : node.word),
+    chip(STATES[node.state], node.state === 'suppressed' ? 'folded' : node.word),
     el('span', { class: 'clip' }, el('b', {}, place(node.id)), ' ', el('span', { class: 'muted' }, format.name(node.text, 160))),
     el('span', { class: 'muted small' }, reasons.has(node.id) && node.state === 'suppressed' ? byWhom(node, reasons.get(node.id)) : '')))));
 }
