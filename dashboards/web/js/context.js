@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import { el, empty, put, redrawn } from './dom.js';
 import * as format from './format.js';
-import { changed, rangeOf, write } from './state.js';
+import { changed, compared, rangeOf, write } from './state.js';
 
 const GATHER = 400; // milliseconds over which events are gathered
 
@@ -37,6 +37,9 @@ export class Context {
 
   /** {start, end, isRelative} of the whole page. */
   get range() { return rangeOf(this.state, this.edge, this.page.usual()); }
+
+  /** [start, end) that is compared with as much before it. */
+  get compared() { return compared(this.range, this.page.jobRow()?.first); }
 
   /** Change the state, and with it the address; `replace` leaves no entry in the history. */
   set(patch, { replace = false } = {}) { this.page.go(changed(this.state, patch), replace); }

@@ -46,6 +46,12 @@ export function usualRange(short, age) {
   return Object.keys(RANGES).find((name) => RANGES[name] >= wanted) ?? '7d';
 }
 
+/** What of a range is compared with what was before it: all of it, or of a job that is younger than twice that the newer half. */
+export function compared({ start, end, isRelative }, first) {
+  const isYoung = isRelative && first !== undefined && first !== null && first < end && first > start - (end - start);
+  return isYoung ? { start: (Math.max(first, start - (end - start)) + end) / 2, end } : { start, end };
+}
+
 /** [start, end) that a state means, where relative ranges end at `edge`, `usual` without one; both in seconds. */
 export function rangeOf(state, edge, usual = '7d') {
   if (state.from && state.to) return { start: Number(state.from), end: Number(state.to), isRelative: false };

@@ -19,8 +19,8 @@ export function mount(root, ctx) {
   let rows = [];
   let drawnAt = 0;
   const draw = () => {
-    const { start, end } = ctx.range;
-    put(against, `${ctx.time(start)} \u2013 ${ctx.time(end)} against the ${format.duration(Math.round(end - start))} before`);
+    const { start, end } = ctx.compared;
+    put(against, `${ctx.time(start)} \u2013 ${ctx.time(end)} against the ${format.duration(end - start > 120 ? Math.round((end - start) / 60) * 60 : Math.round(end - start))} before`);
     line.update();
     drawnAt = performance.now();
     ctx.load(ranked.body, (signal) => ctx.get('changed', { start, end, limit: 200 }, signal), (found) => {

@@ -51,7 +51,7 @@ export function mount(root, ctx) {
     ctx.load(told.body, (signal) => ctx.get('incidents', { start, end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
     if (!isForced && performance.now() - movedAt < RANKED) return;
     movedAt = performance.now();
-    ctx.load(moved.body, (signal) => ctx.get('changed', { start, end, limit: 8 }, signal), (found) => changedList(moved.body, found, ctx, true));
+    ctx.load(moved.body, (signal) => ctx.get('changed', { ...ctx.compared, limit: 8 }, signal), (found) => changedList(moved.body, found, ctx, true));
   };
   const all = (isForced = true) => {
     if (!isScored()) return drawTop();
