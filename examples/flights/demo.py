@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     _require()
     truth = _truth(args.truth)
     _clear(args.data)
+    print("To watch a job of your own: streamgauge init ROWS --job NAME, then streamgauge run; see docs/first-hour.md")
     print("Preparing the flights, starting the pipeline and three workers ...", flush=True)
     try:
         with _told_to_end():
