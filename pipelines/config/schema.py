@@ -140,11 +140,14 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("ticket", "page", "page-now")  # what is posted
 
 
+ReceiverKind = Literal["slack", "teams", "feishu", "dingtalk", "pagerduty", "alertmanager", "email", "heartbeat"]
+
+
 class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who else is told, in the format that they speak, and of what; tickets go only to who asks for them."""
 
     name: str  # of your own choice, in logs and metrics
-    kind: Literal["slack", "teams", "feishu", "dingtalk", "pagerduty", "alertmanager", "email"]  # its format
+    kind: ReceiverKind  # its format
     url: str = ""  # incoming webhook; Alertmanager's address; smtp://[USER@]HOST[:PORT] or smtps://
     secret_file: str = ""  # signing secret (feishu, dingtalk), routing key (pagerduty), password (email)
     sender: str = ""  # email: From

@@ -106,7 +106,8 @@ class Outbox:
         if idle is None:
             return
         try:
-            idle()
+            if idle():
+                self.error = ""
         except NotifyError as error:
             self.error = str(error)
             _log.warning("%s: what fires was not said again: %s", self.name, error)

@@ -13,6 +13,7 @@ from streamgauge.pipelines.adapters.http.security import Guard
 from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
 from streamgauge.pipelines.adapters.notifiers.chat import Chat
 from streamgauge.pipelines.adapters.notifiers.console import Console
+from streamgauge.pipelines.adapters.notifiers.heartbeat import Heartbeat
 from streamgauge.pipelines.adapters.notifiers.mail import Mail
 from streamgauge.pipelines.adapters.notifiers.pagerduty import PagerDuty
 from streamgauge.pipelines.adapters.notifiers.routed import Routed
@@ -96,6 +97,8 @@ def _receiver(one: Receiver, config: Config) -> Notifier:
         made = Alertmanager(one, Path(config.data), public_url=url)
     elif one.kind == "pagerduty":
         made = PagerDuty(one, public_url=url)
+    elif one.kind == "heartbeat":
+        made = Heartbeat(one)
     elif one.kind == "email":
         made = Mail(one, public_url=url)
     else:

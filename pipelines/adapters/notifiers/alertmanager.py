@@ -59,11 +59,13 @@ class Alertmanager:
         self._kept[root.episode] = _Kept(alert, now if notification.status == "resolved" else 0.0)
         self._send(now)
 
-    def idle(self) -> None:
-        """Say again what fires and what was over lately, when it is time. Raises NotifyError."""
+    def idle(self) -> bool:
+        """Say again what fires and what was over lately, when it is time; whether it was. Raises NotifyError."""
         now = self._now()
-        if self._kept and now - self._last >= EVERY:
-            self._send(now)
+        if not self._kept or now - self._last < EVERY:
+            return False
+        self._send(now)
+        return True
 
     def _send(self, now: float) -> None:
         self._kept = {name: one for name, one in self._kept.items() if not one.over or now - one.over < AFTER}

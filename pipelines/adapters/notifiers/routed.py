@@ -29,8 +29,7 @@ class Routed:
         if all(not wanted or value in wanted for value, wanted in asked):
             self._notifier.notify(notification)
 
-    def idle(self) -> None:
-        """What the notifier does while nothing is to be told. Raises NotifyError."""
+    def idle(self) -> bool:
+        """What the notifier says while nothing is to be told; whether it said something. Raises NotifyError."""
         idle = getattr(self._notifier, "idle", None)
-        if idle is not None:
-            idle()
+        return idle is not None and bool(idle())
