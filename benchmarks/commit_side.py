@@ -32,6 +32,11 @@ def part(name: str) -> Any:
     return importlib.import_module(_package + name)
 
 
+def codec() -> Any:
+    """What encodes and decodes records."""
+    return part("tracer.codec" if _package else "tracer.records")
+
+
 def records_of(kind: int, panes: int, cell: Mapping[str, Any]) -> list[Any]:
     """All records of one worker, one a pane, made by the release's own tracer."""
     random, now = np.random.default_rng((1, kind)), START
@@ -41,7 +46,7 @@ def records_of(kind: int, panes: int, cell: Mapping[str, Any]) -> list[Any]:
         "job", f"worker:{kind}", sent, clock=lambda: now, pane=PANE, features=dict.fromkeys(features, "numeric"),
         incarnation="a", usage=False,
     )  # fmt: skip
-    rows, decode, found = cell["rows"], part("tracer.records").decode, []
+    rows, decode, found = cell["rows"], codec().decode, []
     for pane in range(panes):
         now = START + pane * PANE + 5
         ids = np.arange(rows) + pane * rows
@@ -69,7 +74,7 @@ class Feed:
         )  # fmt: skip
         self.bus = _bus(folder)
         self.consumer = self.fresh()
-        self._encode = part("tracer.records").encode
+        self._encode = codec().encode
         self._records, self.pane = [records_of(k, cell["panes"] + 20, cell) for k in range(REAL)], 0
 
     def fresh(self) -> Any:
