@@ -32,6 +32,7 @@ def board() -> Board:
                 values("missing_rate"), judged("missing_rate"), values("invalid_rate"), judged("invalid_rate"),
                 values("default_rate"), values("zero_rate"), values("psi"), values("change_rate"),
                 values("distinct"), judged("distinct"), values("top_share"), values("iv"),
+                values("seq_length"), values("empty_seq_rate"),
             ],
             "Labels": [
                 values("label_rate", by=_OF_JOB, normal=True), judged("label_rate", by=_OF_JOB),
@@ -40,6 +41,7 @@ def board() -> Board:
                 values("label_delay_p50", by=_OF_JOB, normal=True), judged("label_delay_p50", by=_OF_JOB),
                 values("label_silence", by=_OF_JOB), judged("label_silence", by=_OF_JOB),
                 values("label_overdue", by=_OF_JOB), values("label_flip_rate", by=_OF_JOB),
+                values("invalid_labels", by=_OF_JOB),
             ],
             "Any metric": [any_of("sample")],
             "What happened": [shared.anomalies("Anomalies of the samples", "The newest episodes.", *_SAMPLE)],

@@ -30,6 +30,7 @@ def board() -> Board:
                 values("auc", by=_OF_JOB, normal=True), judged("auc", by=_OF_JOB),
                 values("pcoc", by=_OF_JOB), judged("ece", by=_OF_JOB),
                 values("prediction_mean", by=_OF_JOB, normal=True), values("prediction_psi", by=_OF_JOB),
+                values("invalid_predictions", by=_OF_JOB),
             ],
             "Tensors": [
                 values("gradient_norm"), judged("gradient_norm"), values("weight_norm"), judged("update_ratio"),
