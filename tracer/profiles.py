@@ -34,6 +34,7 @@ Build = Callable[..., Iterable[Summary]]
 
 PIECE: Final = 16_384  # rows that are summarised at once
 PARTS: Final = 64  # pieces that are merged at once, at most
+FAR: Final = 1_000.0  # standard deviations: beyond it a variance loses more than 6 of its 16 digits
 SLICE: Final = 12_000  # entries of a summary without bound that travel in one sketch: 192 kB
 
 
@@ -138,11 +139,15 @@ class Profiles:
         default = feature.default if isinstance(feature.default, (int, float)) else None
         shift = self._shift.get(feature.name, 0.0)
         profile = profile_numeric(column, default=default, low=feature.low, high=feature.high, shift=shift)
-        if feature.name not in self._shift and profile.moments.count:
-            with np.errstate(over="ignore"):
-                near = float(np.float32(profile.moments.mean()))  # near the values: keeps the variance
-            self._shift[feature.name] = near if np.isfinite(near) else 0.0
-        return profile
+        moments, is_far = profile.moments, _is_far(profile.moments)
+        if not moments.count or (feature.name in self._shift and not is_far):
+            return profile
+        with np.errstate(over="ignore"):
+            near = float(np.float32(moments.mean()))  # near the values: keeps the variance
+        self._shift[feature.name] = near = near if np.isfinite(near) else 0.0
+        if not is_far or near == shift:
+            return profile
+        return profile_numeric(column, default=default, low=feature.low, high=feature.high, shift=near)
 
     def _categorical(self, feature: Feature, column: Array) -> Iterable[Summary]:
         yield from profile_categorical(
@@ -150,6 +155,12 @@ class Profiles:
         )  # fmt: skip
         if feature.kind == "id":
             yield profile_ids(column, salt=self._salt, modulus=self._modulus)
+
+
+def _is_far(moments: Moments) -> bool:
+    """Whether values lie so far from their shift that their spread is lost beside it, as after a pane of zeros."""
+    spread = moments.std()
+    return abs(moments.mean() - moments.shift) > FAR * (spread if spread == spread else 0.0)
 
 
 def predictions(values: Array) -> Iterable[Summary]:
