@@ -1,17 +1,24 @@
 """What the tracer costs a training step: processor time of the whole process against the same model without it.
 
-A DIN-like click model, reduced; arms take turns in one process in an order that is drawn anew each round (traced ones
-ten steps at a time, of which one is traced; off step by step) and are compared within the round. `value` is the
-relative difference of CPU time in percent, with the 95 % interval of its trimmed mean (bootstrap over rounds).
+A DIN-like click model with tables of a million rows, in Keras, in a TensorFlow 1 session and in PyTorch (which has an
+environment of its own: `make newest` makes it). Arms take turns in one process in an order that is drawn anew each
+round (traced ones ten steps at a time, of which one is traced; off step by step) and are compared within the round.
+`value` is the processor time in percent of the step without, with the 95 % interval of its trimmed mean (bootstrap).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
+import json
 import os
+import pathlib
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from benchmarks.rows import Row, cheaper, reading
 
@@ -21,61 +28,48 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.tracer import Tracer
-from streamgauge.tracer.transport import MemoryLog, Message
+from benchmarks.frameworks.arms import Step
 
-ROWS: Final = 1024
 BLOCK: Final = 10  # steps: one of them is traced
 ROUNDS: Final = 60
 PAIRS: Final = 800  # single steps, off against plain
-ITEMS: Final = 200_000
-Step = Callable[[], object]
-
-
-class DeadBus:
-    """Refuses everything at once, as a broker does that is gone."""
-
-    def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
-        """Always fails."""
-        raise ConnectionError("no broker")
-
-    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
-        """Always fails."""
-        raise ConnectionError("no broker")
-
-    def latest(self, topic: str) -> Mapping[str, bytes]:
-        """Always fails."""
-        raise ConnectionError("no broker")
-
-    def close(self) -> None:
-        """Nothing to close."""
+FRAMEWORKS: Final = ("keras", "tensorflow_v1", "torch")
+NEWEST: Final = pathlib.Path(__file__).parents[1] / ".venv-newest/bin/python"
 
 
 def run(args: argparse.Namespace) -> Iterable[Row]:
-    """Per-tensor summaries every 10 steps; off; on a dead bus."""
-    import tensorflow as tf
+    """Each framework in a process of its own, so that none pays for another's threads and memory."""
+    for framework in FRAMEWORKS:
+        has_it = framework != "torch" or importlib.util.find_spec("torch") is not None
+        python = sys.executable if has_it else str(NEWEST)
+        if not pathlib.Path(python).exists():
+            print(f"{framework}: no environment, `make newest` makes it", file=sys.stderr)
+            continue
+        command = [python, "-m", "benchmarks.tracer", framework, *(["--quick"] if args.quick else [])]
+        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        yield from (json.loads(line) for line in out.splitlines() if line.startswith("{"))
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    arms, tracers = _arms()
-    share = 5 if args.quick else 1
-    off = {name: arms[name] for name in ("plain", "off")}
-    traced = {name: arms[name] for name in ("plain", "traced", "dead bus")}
+
+def measured(framework: str, *, is_quick: bool) -> Iterator[Row]:
+    """The rows of one framework."""
+    arms, tracers = importlib.import_module(f"benchmarks.frameworks.{framework}").arms()
+    share = 10 if is_quick else 1
+    off = {"off": arms.pop("off"), "plain": arms["plain"]}
     steps = _interleave(off, PAIRS // share, 1)
-    blocks = _interleave(traced, ROUNDS // share, BLOCK)
+    blocks = _interleave(arms, ROUNDS // share, BLOCK)
     for tracer in tracers:
         tracer.close(0.5)
-    yield reading("tracer step without", float(np.median(steps["plain"]) * 1e3), "ms CPU")
-    for arm in ("traced", "dead bus"):
-        yield from _compare(arm, blocks[arm], blocks["plain"])
-    yield from _compare("off", steps["off"], steps["plain"])
+    yield reading(f"{framework}.plain", float(np.median(steps["plain"]) * 1e3), "ms CPU")
+    yield from _compare(f"{framework}.off", steps["off"], steps["plain"])
+    for arm in sorted(arms.keys() - {"plain"}):
+        yield from _compare(f"{framework}.{arm}", blocks[arm], blocks["plain"])
 
 
 def _compare(arm: str, spent: NDArray[np.float64], plain: NDArray[np.float64]) -> Iterator[Row]:
     extra = (spent - plain) / np.median(plain)
     low, mean, high = _interval(extra)
     for name, value in (("", mean), (" 95 % low", low), (" 95 % high", high)):
-        yield cheaper(f"tracer {arm}{name}", 100.0 * (1.0 + value), "% of its CPU", 100.0, "the same step without")
+        yield cheaper(f"{arm}{name}", 100.0 * (1.0 + value), "% of its CPU", 100.0, "the same step without")
 
 
 def _interval(extra: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -103,57 +97,6 @@ def _interleave(arms: Mapping[str, Step], rounds: int, block: int) -> dict[str, 
     return {name: np.array(values) for name, values in spent.items()}
 
 
-def _arms() -> tuple[dict[str, Step], list[Tracer]]:
-    from streamgauge.tracer.frameworks.keras import KerasTracer
-
-    model, (x, y) = _model(), _rows()
-    model.train_on_batch(x, y)
-    own = model.train_function
-    os.environ["TRACER"] = "off"
-    off = Tracer("bench", "off", MemoryLog())
-    del os.environ["TRACER"]
-    tracers = {"traced": Tracer("bench", "w", MemoryLog()), "dead bus": Tracer("bench", "d", DeadBus()), "off": off}
-
-    def plain() -> object:
-        model.train_function = own
-        return model.train_on_batch(x, y)
-
-    def arm(tracer: Tracer) -> Step:
-        model.train_function = own
-        traced = KerasTracer(tracer).attach(model)
-        dispatch = model.train_function
-
-        def step() -> object:
-            model.train_function = dispatch
-            return traced.train_on_batch(x, y)
-
-        return step
-
-    return {"plain": plain} | {name: arm(tracer) for name, tracer in tracers.items()}, list(tracers.values())
-
-
-def _model() -> Any:
-    """Item and history embeddings, attention over the history, 13 numbers, a small network."""
-    import keras
-
-    item, history = keras.Input((1,), dtype="int32"), keras.Input((20,), dtype="int32")
-    numbers = keras.Input((13,))
-    table = keras.layers.Embedding(ITEMS, 16)
-    query, past = table(item), table(history)
-    pooled = keras.layers.Attention()([query, past])
-    x = keras.layers.Concatenate()([keras.layers.Flatten()(query), keras.layers.Flatten()(pooled), numbers])
-    for width in (512, 256, 128, 64):
-        x = keras.layers.Dense(width, activation="relu")(x)
-    model = keras.Model([item, history, numbers], keras.layers.Dense(1, activation="sigmoid")(x))
-    model.compile(keras.optimizers.SGD(0.05), "binary_crossentropy")
-    return model
-
-
-def _rows() -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
-    generator = np.random.default_rng(2)
-    x = [
-        generator.integers(0, ITEMS, (ROWS, 1)).astype(np.int32),
-        generator.integers(0, ITEMS, (ROWS, 20)).astype(np.int32),
-        generator.normal(size=(ROWS, 13)).astype(np.float32),
-    ]
-    return x, generator.integers(0, 2, (ROWS, 1)).astype(np.float32)
+if __name__ == "__main__":
+    for line in measured(sys.argv[1], is_quick="--quick" in sys.argv):
+        print(json.dumps(line), flush=True)

@@ -50,6 +50,7 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
             self._told["features"] = dict(features)
         self._rows = rows
         self._chief = chief
+        self._graph: Any = None
         self._probes: Probes | None = None
         self._known: dict[tuple[str, ...], tuple[Group, ...]] = {}  # by fetches: what they update
         self._selection: Selection | None = None
@@ -63,7 +64,8 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         if self.tracer.is_closed:
             return
         try:
-            self._probes = Probes(tf.compat.v1.get_default_graph())
+            self._graph = tf.compat.v1.get_default_graph()  # at a run it may be another one
+            self._probes = Probes(self._graph)
             self.tracer.list_tensors(self._probes.entries)
         except Exception as error:
             self._probes = None
@@ -100,8 +102,8 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         flat = [fetch for fetch in tf.nest.flatten(fetches) if fetch is not None]
         key = tuple(fetch if isinstance(fetch, str) else str(getattr(fetch, "name", id(fetch))) for fetch in flat)
         if key not in self._known:
-            graph = tf.compat.v1.get_default_graph()
-            operations = [getattr(element, "op", element) for element in map(graph.as_graph_element, flat)]
+            elements = map(self._graph.as_graph_element, flat)
+            operations = [getattr(element, "op", element) for element in elements]
             wanted = set().union(*(group.updates for group in self._probes.groups))
             run = reaches(operations, wanted)
             self._known[key] = tuple(group for group in self._probes.groups if group.updates <= run)

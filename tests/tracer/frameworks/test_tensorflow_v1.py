@@ -227,3 +227,16 @@ def test_a_loss_that_is_not_finite_names_the_tensors() -> None:
                 session.run(net.train, net.feed(i))
     facts = {(fact, entity) for batch in job.batches() for fact, entity, _ in batch.hard}
     assert {("nonfinite", "loss"), ("nonfinite", f"tensor:{KERNELS[2]}")} <= facts
+
+
+def test_a_session_that_runs_outside_of_its_graph_s_context_is_traced_too() -> None:
+    job, net = Job(*EVERY), Net()
+    with net.graph.as_default():
+        hook = TracerHook(job.tracer, loss=net.loss, rows=ROWS)
+        session = v1.train.MonitoredTrainingSession(hooks=[hook])
+    with session:
+        for i in range(3):
+            session.run([net.train, net.loss], net.feed(i))
+    assert job.values("steps") == [3.0]
+    assert len(job.values("gradient_norm", f"tensor:{KERNELS[0]}")) == 3
+    assert not [name for name in job.tracer.counters if name.startswith("fault")]

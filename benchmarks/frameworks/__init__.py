@@ -1,0 +1,1 @@
+"""The same click model in each framework, alone and traced: `arms()` gives steps by arm, and tracers."""

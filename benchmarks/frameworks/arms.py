@@ -1,0 +1,75 @@
+"""What the arms share: the rows, the tracers of each arm, a bus that takes everything and one that is dead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamgauge.tracer.selection import BOOT, Collection, Select
+from streamgauge.tracer.tracer import Tracer
+from streamgauge.tracer.transport import MemoryLog, Message
+
+ROWS: Final = 1024
+ITEMS: Final = 1_000_000
+WIDTHS: Final = (512, 256, 128, 64)
+Step = Callable[[], object]
+
+
+class Sink:
+    """Takes everything at once and keeps nothing."""
+
+    def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Sent."""
+
+    def read(self, topic: str, offset: int, limit: int) -> list[Message]:
+        """Nothing."""
+        return []
+
+    def latest(self, topic: str) -> Mapping[str, bytes]:
+        """No plans."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class DeadBus(Sink):
+    """Refuses everything at once, as a broker does that is gone."""
+
+    def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Always fails."""
+        raise ConnectionError("no broker")
+
+    def latest(self, topic: str) -> Mapping[str, bytes]:
+        """Always fails."""
+        raise ConnectionError("no broker")
+
+
+def tracers_for(matrix: str) -> dict[str, Tracer]:
+    """By arm; `matrix` is the 128x64 weight, by its name in the framework."""
+    os.environ["TRACER"] = "off"
+    off = Tracer("bench", "off", MemoryLog())
+    del os.environ["TRACER"]
+    kinds: tuple[Collection, ...] = ("weights", "gradients")
+    raw = [Select(collection=kind, names=(matrix,), emit="raw", every=1) for kind in kinds]
+    return {
+        "off": off,
+        "statistics_every_10": Tracer("bench", "s", Sink()),
+        "statistics_every_10, bus dead": Tracer("bench", "d", DeadBus()),
+        "raw_every_1": Tracer("bench", "r", Sink(), select=[*raw, *(s for s in BOOT if s.collection == "metrics")]),
+    }
+
+
+def batch() -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
+    """One batch: an item, a history of 20 and 13 numbers a row; labels."""
+    generator = np.random.default_rng(2)
+    x = [
+        generator.integers(0, ITEMS, (ROWS, 1)).astype(np.int32),
+        generator.integers(0, ITEMS, (ROWS, 20)).astype(np.int32),
+        generator.normal(size=(ROWS, 13)).astype(np.float32),
+    ]
+    return x, generator.integers(0, 2, (ROWS, 1)).astype(np.float32)
