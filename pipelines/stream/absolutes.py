@@ -117,9 +117,11 @@ def count(view: View, tallies: Mapping[str, Tally]) -> dict[str, Tally]:
     """The tallies after a window: to be called before `conditions`, so that a window of one class counts itself."""
     kept = dict(tallies)
     for name, scope in (("", view), *view.workers.items()):
+        if _is_reborn(view, name) and name in kept:  # its model may be cold again
+            kept[name] = msgspec.structs.replace(kept[name], has_trained=False)
         labels, positives = scope.total("label", "labels"), scope.total("label", "positives")
         if labels > 0.0:
-            kept[name] = _counted(tallies.get(name, Tally()), labels, positives)
+            kept[name] = _counted(kept.get(name, Tally()), labels, positives)
     return kept
 
 
@@ -129,10 +131,16 @@ def learn(view: View, tallies: Mapping[str, Tally]) -> dict[str, Tally]:
     for name, scope in (("", view), *view.workers.items()):
         old = tallies.get(name, Tally())
         kept[name] = msgspec.structs.replace(
-            old, has_trained=old.has_trained or scope.total("train", "steps") > 0.0,
+            old, has_trained=old.has_trained or (scope.total("train", "steps") > 0.0 and not _is_reborn(view, name)),
             has_probabilities=old.has_probabilities or _has_probabilities(scope),
         )  # fmt: skip
     return kept
+
+
+def _is_reborn(view: View, worker: str) -> bool:
+    """Whether a worker began anew within the window."""
+    presence = view.presences.get(worker)
+    return presence is not None and presence.restarts > 0
 
 
 def _has_probabilities(view: View) -> bool:

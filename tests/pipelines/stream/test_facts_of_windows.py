@@ -39,6 +39,7 @@ class Said(msgspec.Struct, kw_only=True):
     predicted: tuple[float, ...] = (0.05, 0.1, 0.2)
     steps: float = 10.0
     state: str = "live"
+    restarts: int = 0
 
 
 def minute(index: int, **workers: Said) -> Report:
@@ -57,7 +58,7 @@ def minute(index: int, **workers: Said) -> Report:
             (Moments.of(predictions), "sample", "prediction", ""),
         ]
         partials.append(partial(name, points, summaries if said.rows else []))
-        presences.append(presence(name, state=said.state, interval=10.0))
+        presences.append(presence(name, state=said.state, interval=10.0, restarts=said.restarts))
     return report(*partials, window=0, start=start, end=start + MINUTE, presences=presences)
 
 
@@ -131,6 +132,13 @@ def test_no_rows_are_no_news_where_few_are_usual_or_nobody_lives() -> None:
 def test_a_model_that_has_not_trained_yet_may_predict_one_value() -> None:
     cold = Said(predicted=(0.5,), steps=0.0)
     assert told(Stage2(SETTINGS), *(minute(i, a=cold, b=cold) for i in range(5))) == []
+
+
+def test_a_model_that_is_cold_after_a_restart_may_too() -> None:
+    stage, cold = Stage2(SETTINGS), Said(predicted=(0.5,), steps=0.0)
+    reborn = Said(predicted=(0.5,), steps=0.0, restarts=1)
+    assert told(stage, *(minute(i, a=Said(), b=Said()) for i in range(4))) == []
+    assert told(stage, minute(4, a=Said(), b=reborn), *(minute(i, a=Said(), b=cold) for i in range(5, 8))) == []
 
 
 def test_few_labels_of_one_class_are_chance() -> None:
