@@ -37,12 +37,15 @@ class Choice(NamedTuple):
     parameters: dict[str, float]
 
 
-def describe(levels: Floats, moments: Sequence[Moment], limit: float | None = None) -> Features:
-    """Features of one series' history, `levels` of shape [windows]."""
+def describe(levels: Floats, moments: Sequence[Moment], limit: float | None = None, slots: int = 1) -> Features:
+    """Features of one series' history, `levels` of shape [windows].
+
+    `slots` are the parts of a day that may come; a history that misses some does not say that there are fewer.
+    """
     known = np.isfinite(levels)
     values = levels[known]
     at = [moment for moment, is_known in zip(moments, known.tolist(), strict=True) if is_known]
-    slots = max((moment.slot for moment in moments), default=0) + 1
+    slots = max(slots, max((moment.slot for moment in moments), default=0) + 1)
     if len(values) < LEAST:
         return Features(limit, slots=slots)
     slot = np.array([moment.slot for moment in at])
@@ -73,9 +76,9 @@ def select(features: Features, trials: Mapping[str, float] | None = None) -> Cho
     return Choice(name, _parameters(name, features))
 
 
-def choose(levels: Floats, moments: Sequence[Moment], limit: float | None = None) -> Choice:
+def choose(levels: Floats, moments: Sequence[Moment], limit: float | None = None, slots: int = 1) -> Choice:
     """Rule and trial together, from one series' history."""
-    features = describe(levels, moments, limit)
+    features = describe(levels, moments, limit, slots)
     if np.count_nonzero(np.isfinite(levels)) < LEAST:
         return select(features)
     trials = {}

@@ -15,7 +15,7 @@ from benchmarks.rows import FIELDS, Row
 
 NAMES: Final = (
     "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "storm", "engines", "scale",
-    "commit",
+    "commit", "nab", "events",
 )  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--list", action="store_true", help="what each measures, and against whom")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
     parser.add_argument("--data", type=pathlib.Path, help="folder with labelled series, where a benchmark can use one")
+    parser.add_argument("--results", type=pathlib.Path, help="folder for what is found in `--data`, a file each")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     return parser
 

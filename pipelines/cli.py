@@ -197,6 +197,8 @@ def _add_files(commands: _Commands) -> None:
     detect = _add(commands, "detect", "run the detector on the series in a CSV or Parquet file")
     detect.add_argument("file", type=Path, help="the file")
     detect.add_argument("--threshold", type=_sigmas, default=8.0, help="sigmas (8)")
+    detect.add_argument("--out", type=Path, help="write every row to this CSV file, scored by all channels together")
+    detect.add_argument("--feedback", type=Path, help="of --out: CSV file with timestamp and label of alerts")
     detect.add_argument("--limit", type=_finite, help="a value above this is an anomaly without any history")
     detect.add_argument("--all", action="store_true", help="print every row with its score, not what fired")
     detect.add_argument("--time", default="", metavar="COLUMN", help="the column with the time (timestamp, time, date)")

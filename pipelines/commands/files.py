@@ -76,7 +76,7 @@ def _duration(seconds: float) -> str:
 
 def detect(args: argparse.Namespace) -> int:
     """Print the episodes in a file, or every row with its score; a page with charts where one is named."""
-    from streamgauge.pipelines.detection import detect_file, detect_plot
+    from streamgauge.pipelines.detection import detect_file, detect_plot, surprise_file
     from streamgauge.pipelines.detection.series_file import Dialect, FileFault, read
 
     if args.plot and args.plot.suffix.lower() not in (".html", ".htm"):
@@ -86,6 +86,10 @@ def detect(args: argparse.Namespace) -> int:
     )
     try:
         series, notes = read(args.file, dialect)
+        said = surprise_file.read_feedback(args.feedback) if args.feedback else None
+        if args.out:
+            with args.out.open("w", newline="", encoding="utf-8") as file:
+                surprise_file.write((row for one in series for row in surprise_file.judge(one, said)), file)
     except FileFault as error:
         raise UseError(str(error)) from None
     except (OSError, UnicodeDecodeError) as error:

@@ -24,6 +24,7 @@ __all__ = ["Dialect", "Episode", "FileFault", "Row", "detect", "detect_series", 
 
 PROBATION: Final = 0.15  # share of the file, at most 750 rows, that only teaches (as the benchmark has it)
 MOST_PROBATION: Final = 750
+HOURS: Final = 24  # slots of the day, whichever of them the first rows have
 QUIET: Final = 50  # rows after an alert that raise no other
 
 
@@ -65,7 +66,7 @@ def detect_series(
     """The detector chosen from the first rows, and every row with its score."""
     values, moments = series.values, [_moment(time) for time in series.times]
     start = min(int(PROBATION * len(values)), MOST_PROBATION)
-    choice = choose(values[:start], moments[:start], limit)
+    choice = choose(values[:start], moments[:start], limit, HOURS)
     z, low, high = _judged(choice, values, moments, threshold)
     z[:start], low[:start], high[:start] = 0.0, math.nan, math.nan
     score = np.abs(z) / (np.abs(z) + threshold)

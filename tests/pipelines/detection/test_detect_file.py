@@ -83,3 +83,15 @@ def test_a_bad_file_is_told_by_what_is_wrong(tmp_path: Path, text: str, message:
     path.write_text(text)
     with pytest.raises(FileFault, match=message):
         detect(path)
+
+
+def test_hours_that_the_first_rows_do_not_have_are_judged_too(tmp_path: Path) -> None:
+    start, lines = datetime(2014, 2, 14), ["timestamp,value"]
+    for hour in range(2000):
+        stamp = start + timedelta(hours=hour)
+        if hour >= 800 or stamp.hour < 12:
+            lines.append(f"{stamp},{100.0 * stamp.hour + np.sin(hour)}")
+    (tmp_path / "half.csv").write_text("\n".join(lines) + "\n")
+    choice, rows = detect(tmp_path / "half.csv")
+    assert choice.name == "seasonal_robust"
+    assert len(rows) == len(lines) - 1
