@@ -28,6 +28,7 @@ RAISED: Final = 1.05  # a threshold's factor for a false alarm
 LOWERED: Final = 0.98  # and for a true one
 LEAST_FACTOR: Final = 0.6
 MOST_FACTOR: Final = 4.0
+WIDEST: Final = 1e100  # values beyond are taken for this, so that no square overflows
 NEVER: Final = -(1 << 30)
 
 
@@ -94,7 +95,7 @@ class Surprise:
     def read(self, value: Floats, second: Rows) -> Reading:
         """Judge one value a series (NaN: none) at `second` since the epoch, then learn it."""
         known = np.isfinite(value)
-        value, clock = np.where(known, value, np.nan), second % 86400
+        value, clock = np.where(known, np.clip(value, -WIDEST, WIDEST), np.nan), second % 86400
         raw = {name: channel.score(value, clock) for name, channel in self._channels.items()}
         rare = {pair: one.surprise(np.where(known, raw[pair[0]], 0.0)) for pair, one in self._calibrations.items()}
         surprise, steps = (_total(parts, rare, len(value)) for parts in (SEEN, STEPS))
