@@ -26,7 +26,7 @@ def save(path: Path) -> Path:
 def test_the_table_says_score_alert_detector_threshold_and_expected(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     assert main(["detect", str(save(tmp_path / "a.csv")), "--out", str(out)]) == 0
-    table = list(csv.DictReader(out.open()))
+    table = list(csv.DictReader(out.read_text().splitlines()))
     assert list(table[0]) == [
         "timestamp", "value", "anomaly_score", "is_alert", "detector", "threshold", "expected"
     ]  # fmt: skip
