@@ -160,6 +160,8 @@ class TorchTracer:
         for name, parameter in parameters_of(self._model):
             if id(parameter) not in held or unsupported(name, parameter) or parameter.grad is None:
                 continue
+            if not any(self._wants(collection, name) for collection in ("weights", "gradients", "updates")):
+                continue
             if name not in self._gradients and self._wants("gradients", name):  # only another rank used it
                 is_scaled = getattr(optimizer, "grad_scale", None) is not None
                 self._gradients[name] = self._seen(parameter.grad, name, is_scaled=is_scaled)
