@@ -147,7 +147,8 @@ def test_probes_jobs_scores_and_breakdown_tell_what_was_stored(running: Running)
     assert running.ask("/api/jobs/a/breakdown")[0] == 404
     for path in ("series", "changed", "incidents", "changes", "profiles", "health", "traces"):
         assert running.ask(f"/api/jobs/a/{path}")[0] == 200, path
-    assert running.ask("/api/jobs/a/topology")[1] == {"job": "a", "revision": 1, "edges": [], "nodes": ["samples"]}
+    topology = {"job": "a", "revision": 1, "edges": [], "nodes": ["samples"], "watched": []}
+    assert running.ask("/api/jobs/a/topology")[1] == topology
     assert "GET  /api/jobs" in running.ask("/api")[1]
 
 
