@@ -15,6 +15,7 @@ from streamgauge.pipelines.stream.windows import Calendar, to_micros
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.tracer import codec
 from streamgauge.tracer import records as wire
+from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.records import Tick, TraceBatch
 from tests.pipelines.stream.logs import (
     PANE,
@@ -193,7 +194,7 @@ def _points_in_time(config: JobConfig, log: list[bytes]) -> Counter[tuple[str, i
 def _time(data: bytes) -> float | None:
     try:
         record = codec.decode(data)
-    except wire.RecordError:
+    except RecordError:
         return None
     return record.time if isinstance(record, Tick) else None
 
