@@ -14,7 +14,6 @@ from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.windows import Calendar, to_micros
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.tracer import codec
-from streamgauge.tracer import records as wire
 from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.records import Tick, TraceBatch
 from tests.pipelines.stream.logs import (

@@ -85,7 +85,7 @@ def test_what_is_written_while_the_server_is_down_comes_later_in_order(
     assert ends(influx, bucket) == list(range(30))
     times = [int(line.split(" ")[-1]) for line in sent(influx) if line.startswith("quality_score")]
     assert times == sorted(times)
-    said = [record.message for record in caplog.records if record.name.startswith("pipelines")]
+    said = [record.message for record in caplog.records if record.name.startswith("streamgauge.pipelines")]
     assert "does not answer: " in said[0] and "wait on disk" in said[0] and "0x" not in said[0]
     assert said[-1].startswith("InfluxDB takes lines again after")
 
