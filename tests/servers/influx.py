@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import shutil
 import subprocess
@@ -226,7 +227,8 @@ class _Shim:
         db, _, policy = request.query["bucket"].partition("/")
         asked = {"db": db, "precision": PRECISIONS[request.query.get("precision", "ns")]}
         parameters = asked | ({"rp": policy} if policy else {})
-        async with self._session.post(f"{self._server.native}/write", params=parameters, data=body) as answer:
+        body_file = io.BytesIO(body)  # aiohttp warns of large bodies given whole
+        async with self._session.post(f"{self._server.native}/write", params=parameters, data=body_file) as answer:
             text = await answer.text()
             if answer.status == 204:
                 self._server.accepted.append(body.decode())

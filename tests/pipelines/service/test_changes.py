@@ -48,7 +48,8 @@ slide = 60
 """
 BASE: Final = f'[[jobs]]\nname = "ctr"\n{FEATURES}{WINDOWS}'
 ELSEWHERE: Final = {  # these need brokers or a database, or are where the folder lies; each has tests of its own
-    "data", "engine", "host", "hosts", "port", "token_file", "console", "webhooks", "notifiers", "public_url", "kafka", "store", "influx", "flink",
+    "data", "engine", "host", "hosts", "port", "token_file", "console", "webhooks", "notifiers", "public_url",
+    "kafka", "store", "influx", "flink",
     "bridges",
 }  # fmt: skip
 TOP: Final[dict[str, str]] = {
@@ -94,6 +95,7 @@ TABLES: Final = {
     }.items()},
     **{f"topology.{key}": '[[jobs.topology]]\ncause = "source:geo"\neffect = "feature:city"\n' + text for key, text in {
         "cause": "", "effect": "", "delay": "delay = 5", "weight": "weight = 0.5",
+        "cause_metrics": 'cause_metrics = ["missing_rate"]', "effect_metrics": 'effect_metrics = ["auc"]',
     }.items()},
 }  # fmt: skip
 
