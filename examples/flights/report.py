@@ -38,11 +38,13 @@ class Paged(NamedTuple):
 
 
 def paged(incidents: Sequence[dict[str, Any]]) -> list[Paged]:
-    """The root notifications among the store's incidents, in order of time."""
+    """The root notifications among the store's incidents that page, in order of time: tickets wake nobody."""
     roots = []
     for incident in incidents:
         entity, _, worker = incident["root"]["node"].partition("@")
         root = incident["root"]
+        if root["severity"] not in ("page", "page-now"):
+            continue
         roots.append(
             Paged(
                 incident["id"], incident["time"], root["start"], root["domain"], entity, worker, incident["text"],

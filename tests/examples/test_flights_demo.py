@@ -167,6 +167,7 @@ def test_a_second_demo_on_the_same_folder_is_refused_and_ctrl_c_ends_all_of_the_
     shutil.copytree(cache, tmp_path / "cache")
     first = started(tmp_path, "--until", "2013-01-05", "--speed", "1")
     assert first.stdout is not None
+    assert "a job of your own" in first.stdout.readline()
     assert "Preparing" in first.stdout.readline()
     assert "Live page" in first.stdout.readline()
     second = subprocess.run([*COMMAND, "--data", str(tmp_path)], capture_output=True, text=True, timeout=300)
