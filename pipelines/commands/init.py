@@ -51,10 +51,8 @@ def init(args: argparse.Namespace) -> int:
 def written(job: str, guesses: Iterable[Guess]) -> str:
     """The file, commented.
 
-    >>> print(written("ctr", [Guess("age", "numeric", "numbers")])[-52:])
-    [[jobs.features]]
-    name = "age"
-    kind = "numeric"  # numbers
+    >>> written("ctr", [Guess("age", "numeric", "numbers")]).splitlines()[-3:]
+    ['[[jobs.features]]', 'name = "age"', 'kind = "numeric"  # numbers']
     """
     lines = [_HEAD.format(job=json.dumps(job))]
     for one in guesses:

@@ -31,8 +31,9 @@ def plain(value: Any) -> Any:
     """A record as JSON-ready objects, keyed by the names of its fields; bytes as base64, non-finite numbers as None.
 
     >>> from streamgauge.anomaly.types import Edge
-    >>> plain([Edge("a", "b", float("inf"))])
-    [{'cause': 'a', 'effect': 'b', 'delay': None, 'weight': 1.0}]
+    >>> shown = plain([Edge("a", "b", float("inf"))])[0]
+    >>> shown["cause"], shown["delay"], shown["weight"]
+    ('a', None, 1.0)
     """
     if isinstance(value, msgspec.Struct):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "version"}
