@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from streamgauge.examples.clicks import __main__ as clicks
-from streamgauge.pipelines.cli import parser
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.grammar import parser
 from streamgauge.pipelines.service.assembly import MIN_TOKEN
 from tests.places import ROOT
 from tests.servers.tools import run_tool

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from streamgauge.pipelines import cli
+from streamgauge.pipelines.grammar import parser
 from tests.places import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -31,8 +31,8 @@ def test_every_relative_link_leads_somewhere(name: str) -> None:
 
 
 def test_every_command_of_the_table_exists() -> None:
-    parser = cli.parser()
-    action = next(item for item in parser._actions if isinstance(item, argparse._SubParsersAction))
+    grammar = parser()
+    action = next(item for item in grammar._actions if isinstance(item, argparse._SubParsersAction))
     named = set(re.findall(r"`streamgauge (\w+)", README)) | {"silence", "feedback"}
     assert named <= set(action.choices)
 

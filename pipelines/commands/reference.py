@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Final
 
-from streamgauge.pipelines.cli import parser
+from streamgauge.pipelines.grammar import parser
 
 Command = tuple[str, argparse.ArgumentParser]
 _HEAD: Final = """\

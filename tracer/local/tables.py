@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
 from typing import Final
 
 from streamgauge.tracer.local.sqlite_file import Shape
-from streamgauge.tracer.transport import COMPACTED
 
-LIMIT: Final = "limit"  # the consumer whose state is the number of bytes that the file may hold
-UNREAD: Final = ("tensors",)  # topics that no consumer reads through
 SPAN: Final = 1 << 40  # a message's id is topic x span + offset, so a topic is one range of one B-tree
 SHAPE: Final = Shape(
     application=0x53474C31,  # "SGL1"
@@ -65,30 +61,40 @@ def used(connection: sqlite3.Connection) -> int:
     return (pages - free) * size
 
 
-def limit(connection: sqlite3.Connection) -> int | None:
-    """Bytes that the file may hold before those who heed it send no more; None for no limit."""
-    row = connection.execute("SELECT state FROM consumers WHERE name = ?", (LIMIT,)).fetchone()
-    return int(row[0]) if row else None
+def total(connection: sqlite3.Connection) -> int:
+    """Messages that were ever appended."""
+    return int(connection.execute("SELECT coalesce(sum(next), 0) FROM topics").fetchone()[0])
 
 
-def oldest_read(connection: sqlite3.Connection, gone: Collection[str] = ()) -> tuple[int, int] | None:
-    """(topic, first offset not read by all) of the topic whose oldest message is the oldest that all have read.
+def latest(connection: sqlite3.Connection, topic: str) -> dict[str, bytes]:
+    """The last value by key of a compacted topic, keys in order."""
+    rows = connection.execute(
+        "SELECT l.key, m.value FROM latest l JOIN messages m ON m.id = l.id JOIN topics t ON t.id = l.topic"
+        " WHERE t.name = ? AND length(m.value) > 0 ORDER BY l.key",
+        (topic,),
+    ).fetchall()
+    return dict(rows)
 
-    Who reads a topic is known by its commits, but for those who are `gone`; a topic without any is kept, unless it is
-    one of `UNREAD`.
-    """
-    found: list[tuple[float, int, int]] = []
-    floors: dict[str, int] = {}
-    for consumer, topic_, offset in connection.execute("SELECT consumer, topic, next FROM offsets").fetchall():
-        if consumer not in gone:
-            floors[topic_] = min(offset, floors.get(topic_, offset))
-    for number_, name, end in connection.execute("SELECT id, name, next FROM topics").fetchall():
-        floor = end if name in UNREAD else floors.get(name, 0)
-        if name in COMPACTED or not floor:
-            continue
-        base = number_ * SPAN
-        first = "SELECT time FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT 1"
-        oldest = connection.execute(first, (base, base + floor)).fetchone()
-        if oldest is not None:
-            found.append((oldest[0], number_, floor))
-    return min(found)[1:] if found else None
+
+def value_of(connection: sqlite3.Connection, topic: str, key: str) -> bytes | None:
+    """The last value of one key of a compacted topic."""
+    row = connection.execute(
+        "SELECT m.value FROM topics t JOIN latest l ON l.topic = t.id JOIN messages m ON m.id = l.id"
+        " WHERE t.name = ? AND l.key = ?",
+        (topic, key),
+    ).fetchone()
+    return bytes(row[0]) if row and row[0] else None
+
+
+def delete_oldest(
+    connection: sqlite3.Connection, topic: int, before: int, than: float, most: int
+) -> tuple[int, bool]:  # fmt: skip
+    """Delete up to `most` messages while offset < before and time < than; how many went, whether there are no more."""
+    base = topic * SPAN
+    rows = connection.execute(
+        "SELECT id, time FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (base, base + before, most)
+    ).fetchall()
+    kept = next((row for row, time in rows if time >= than), None)
+    end = kept if kept is not None else rows[-1][0] + 1 if rows else base
+    deleted = connection.execute("DELETE FROM messages WHERE id >= ? AND id < ?", (base, end)).rowcount
+    return deleted, kept is not None or len(rows) < most

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from streamgauge.pipelines import cli
 from streamgauge.pipelines.commands.reference import reference
+from streamgauge.pipelines.grammar import parser
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
@@ -17,7 +17,7 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_every_command_and_every_option_is_in_it_with_a_text() -> None:
     text = reference()
-    commands = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction))
+    commands = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     for name, command in commands.choices.items():
         assert f"## `streamgauge {name}`" in text
         for action in command._actions:

@@ -351,8 +351,8 @@ def test_an_unknown_sync_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("sync", "level"), [("normal", 1), ("full", 2)])
 def test_the_fsync_policy_is_the_one_asked_for(tmp_path: Path, sync: str, level: int) -> None:
     log = LocalLog(tmp_path / "log.db", sync=sync)  # type: ignore[arg-type]
-    assert log._connection is not None
-    assert log._connection.execute("PRAGMA synchronous").fetchone() == (level,)
+    assert log._file._connection is not None
+    assert log._file._connection.execute("PRAGMA synchronous").fetchone() == (level,)
     log.close()
 
 

@@ -1,0 +1,28 @@
+"""The grammar of the command line: every command with its options, by what it works on; imports no pipeline."""
+
+from __future__ import annotations
+
+import argparse
+
+from streamgauge.pipelines.grammar.arguments import add, json
+from streamgauge.pipelines.grammar.files import add_files
+from streamgauge.pipelines.grammar.hosting import add_flink, add_grafana, add_run, add_topics
+from streamgauge.pipelines.grammar.on_call import add_actions, add_deciding, add_watching
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    text = "Watches online-learning jobs: quality scores, detection, one page per root cause."
+    top = argparse.ArgumentParser(prog="streamgauge", description=text)
+    top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add(
+        commands, "demo", "replay a year of flights through a real job and watch it",
+        example="streamgauge demo --speed max --until 2013-02-01",
+    )  # fmt: skip
+    for part in (
+        add_run, add_topics, add_flink, add_grafana, add_files, add_watching, add_deciding, add_actions,
+    ):  # fmt: skip
+        part(commands)
+    json(add(commands, "version", "print the version", example="streamgauge version"))
+    return top

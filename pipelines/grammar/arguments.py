@@ -1,0 +1,56 @@
+"""What several commands are given alike: how a command is added, its common options, and the types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add(commands: Commands, name: str, text: str, *, example: str) -> argparse.ArgumentParser:
+    """A command with its help; the example is shown below it, and tests parse it."""
+    return commands.add_parser(name, help=text, description=text, epilog=f"example: {example}")
+
+
+def config(command: argparse.ArgumentParser) -> None:
+    """The configuration, and the data folder in its place."""
+    command.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="(streamgauge.toml)")
+    command.add_argument("--data", help="folder of the log and the store, instead of the configured one")
+
+
+def json(command: argparse.ArgumentParser) -> None:
+    """The answer for a program."""
+    command.add_argument("--json", action="store_true", help="as JSON")
+
+
+def seconds(text: str) -> float:
+    """A duration such as `30m`, in seconds."""
+    from streamgauge.pipelines.config.loading import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def finite(text: str) -> float:
+    """A number that is neither infinite nor NaN."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a finite number, got {text!r}")
+    return value
+
+
+def sigmas(text: str) -> float:
+    """A finite number above zero."""
+    value = finite(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return value
