@@ -17,7 +17,7 @@ from streamgauge.tracer.printable import printable
 MOST_REFUSED: Final = 1_000
 LONGEST: Final = 300  # characters of a reason
 
-LOG: Final = logging.getLogger("tracer")
+LOG: Final = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 

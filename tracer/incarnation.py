@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
 
 from streamgauge.tracer import arrays, codec, control, join_state, records
 from streamgauge.tracer.aside import PATIENCE, Aside
@@ -26,12 +25,9 @@ from streamgauge.tracer.remote import Remote
 from streamgauge.tracer.sender import FAILURES, Sender
 from streamgauge.tracer.settings import Settings
 from streamgauge.tracer.steady import Steady
+from streamgauge.tracer.threads import Threads
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.usage import Usage
-
-DRAIN: Final = 0.05  # seconds between drains: waking a thread at each put costs the step milliseconds
-POLL: Final = 1.0
-BACKOFF: Final = 5.0
 
 
 class Incarnation:
@@ -56,28 +52,18 @@ class Incarnation:
         self._folding = threading.Lock()
         self._exchanging = threading.Lock()
         self._aside, self._trouble = Aside("tracer-exchange"), ""
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads = Threads(self.turn, self.poll, self._pump, faults)
         self._usage = Usage() if settings.usage else None
         self.fold: Fold | None = None
         self._captured, self._is_over = 0, False  # of the membership that has ended; whether goodbye is said for good
         self._begin()
-
-    @property
-    def now(self) -> float:
-        """The tracer's clock."""
-        return self._clock()
 
     def start(self) -> None:
         """Start the threads, once."""
         if self.is_started:
             return
         self.is_started = True
-        for name, loop in (("fold", self._fold_loop), ("send", self._send_loop)):
-            thread = threading.Thread(target=loop, name=f"tracer-{name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._threads.start()
 
     def turn(self, *, everything: bool = False, final: bool = False) -> None:
         """Fold what was captured, cut what is due, queue the records. No I/O."""
@@ -140,10 +126,7 @@ class Incarnation:
         if not self.is_threaded:
             return self.exchange(max(0.0, deadline - time.monotonic()), in_turn=True)
         sent = self._wait(deadline)
-        self._stop.set()
-        self._wake.set()
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._threads.stop(deadline)
         return sent
 
     def save(self) -> bytes:
@@ -300,42 +283,15 @@ class Incarnation:
         captured = self.fold.panes.captured if self.fold else self._captured
         return {"captured": captured, "sent": self.sender.sent, **dropped, **faults, **refused}
 
-    def _fold_loop(self) -> None:
-        while not self._stop.wait(DRAIN):
-            try:
-                self.turn()
-            except Exception as error:
-                self.faults.count("turn", error)
-
-    def _send_loop(self) -> None:
-        pause, polled = DRAIN, 0.0
-        while not self._stop.is_set():
-            if self._wake.wait(pause):
-                self._wake.clear()
-            now = time.monotonic()
-            if now - polled >= POLL:
-                self.poll()
-                polled = now
-            sent = self._pumped()
-            if sent:
-                self.remote.release()
-            pause = DRAIN if sent else min(BACKOFF, 2 * pause)
-
-    def _pumped(self) -> bool:
-        """Send; this thread outlives whatever a transport raises."""
-        try:
-            return self.sender.pump()
-        except BaseException as error:
-            self.faults.count("send", error, trips=False)
-            return False
+    def _pump(self) -> bool:
+        """Send; what was held back until then goes on."""
+        sent = self.sender.pump()
+        if sent:
+            self.remote.release()
+        return sent
 
     def _wait(self, deadline: float) -> bool:
         """Let the sending thread work until nothing waits or the deadline passes."""
         self.start()
-        woken = 0.0
-        while not self.sender.is_empty and time.monotonic() < deadline:
-            if time.monotonic() - woken >= DRAIN:
-                woken = time.monotonic()
-                self._wake.set()
-            time.sleep(0.002)
+        self._threads.work(lambda: self.sender.is_empty, deadline)
         return self.sender.is_empty

@@ -13,43 +13,30 @@ A call on the step copies what it is given and appends it to a bounded buffer: n
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time as clocks
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from streamgauge.tracer import arguments, from_config, process_lifecycle
 from streamgauge.tracer.buffer import Priority
-from streamgauge.tracer.capture import Capture
 from streamgauge.tracer.domains import PredictionScale
-from streamgauge.tracer.events import (
-    Event,
-    Idled,
-    Raw,
-    Refused,
-    Tensor,
-)
+from streamgauge.tracer.events import Idled, Raw, Tensor
 from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
-from streamgauge.tracer.incarnation import Incarnation
-from streamgauge.tracer.inputs import (
-    TimeUnit,
-    array_of,
-)
+from streamgauge.tracer.inputs import TimeUnit
 from streamgauge.tracer.joins import Labels
 from streamgauge.tracer.plans import RAW
-from streamgauge.tracer.process_lifecycle import Names
 from streamgauge.tracer.records import Mode
-from streamgauge.tracer.rows import name_of, size_of
+from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
 from streamgauge.tracer.settings import settings_of
 from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import Transport
+from streamgauge.tracer.worker import Worker
 
 __all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
 
@@ -89,24 +76,21 @@ class Tracer:
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
         predictions: PredictionScale = "probability", time_unit: TimeUnit = "s",
     ) -> None:  # fmt: skip
-        self._settings = settings_of(
+        settings = settings_of(
             job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
             modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags,
             allow_raw=allow_raw, limit=limit,
             usage=usage, predictions=predictions, time_unit=time_unit,
         )  # fmt: skip
-        self._transport = transport
+        self.faults = Faults(clocks.monotonic)
+        self._is_threaded = clock is None
         # a replay's clock may give numpy numbers
         self._clock: Callable[[], float] = Steady() if clock is None else lambda: float(clock())
-        self._is_threaded = clock is None
-        self._names = Names(incarnation, is_apart=self._is_threaded)
-        self.faults = Faults(clocks.monotonic)
+        self._worker = Worker(settings, transport, self._clock, self.faults, incarnation, threaded=self._is_threaded)
         self._is_closed = os.environ.get("TRACER", "").lower() == "off"
-        self._step = 0
-        self._step_at: float | None = None
-        self._life = self._new_life()
+
         if not self._is_closed:
-            self._life.start()
+            self._worker.life.start()
             process_lifecycle.watch(self)
 
     @classmethod
@@ -144,14 +128,14 @@ class Tracer:
     @property
     def is_due(self) -> bool:
         """Whether tensors of the step that runs now are wanted: the test before computing any."""
-        return not self.is_off and self._life.remote.selection.is_due(self._step + 1)
+        return not self.is_off and self.selection.is_due(self._worker.step + 1)
 
     def due_steps(self, ahead: int) -> list[bool]:
         """Of the next `ahead` steps, those of which tensors are wanted."""
         if self.is_off:
             return [False] * ahead
-        selection = self._life.remote.selection
-        return [selection.is_due(self._step + i) for i in range(1, ahead + 1)]
+        selection = self.selection
+        return [selection.is_due(self._worker.step + i) for i in range(1, ahead + 1)]
 
     @property
     def keeps_time(self) -> bool:
@@ -161,30 +145,30 @@ class Tracer:
     @property
     def is_on(self) -> bool:
         """Whether anything is captured: not off, and no plan says `off`."""
-        return not self.is_off and not self._life.remote.selection.off
+        return not self.is_off and not self.selection.off
 
     @property
     def selection(self) -> Selection:
         """What is traced now; another object as soon as that changes."""
-        return self._life.remote.selection
+        return self._worker.life.remote.selection
 
     @property
     def counters(self) -> dict[str, int]:
         """What was captured, dropped and sent, and the tracer's own faults, so far."""
-        return self._life.counters()
+        return self._worker.life.counters()
 
     @property
     def incarnation(self) -> str:
         """The name of this life in its records."""
-        return self._life.name
+        return self._worker.life.name
 
     def takes(self, collection: Collection, name: str) -> bool:
         """Whether a tensor's statistics are wanted in the step that runs now."""
-        return not self.is_off and self._life.remote.selection.takes(collection, name, self._step + 1)
+        return not self.is_off and self.selection.takes(collection, name, self._worker.step + 1)
 
     def takes_raw(self, collection: Collection, name: str) -> bool:
         """Whether a tensor itself is wanted in the step that runs now."""
-        return not self.is_off and self._life.remote.selection.takes(collection, name, self._step + 1, "raw")
+        return not self.is_off and self.selection.takes(collection, name, self._worker.step + 1, "raw")
 
     @harmless
     def observe(
@@ -198,22 +182,22 @@ class Tracer:
         rows or one each: times of any library, ISO 8601, or numbers (`time_unit`). With `ids` they wait for their
         labels. What cannot be used is refused by its name, and everything else counts.
         """
-        if self._life.remote.selection.off:
+        if self.selection.off:
             return
-        event = self._capture.observed(
-            self._clock(), self.selection, self._step, features, ids=ids, predictions=predictions,
+        event = self._worker.capture.observed(
+            self._clock(), self.selection, self._worker.step, features, ids=ids, predictions=predictions,
             times={"time": time, "due": due, "written": written},
         )  # fmt: skip
-        self._put(event, Priority.STATS, points=1)
+        self._worker.put(event, Priority.STATS, points=1)
 
     @harmless
     def label(self, ids: ArrayLike, y: ArrayLike) -> None:
         """Labels that are known now; one that is missing (None, NaN) is not."""
-        if self._life.remote.selection.off:
+        if self.selection.off:
             return
-        event = self._capture.labelled(self._clock(), ids, y)
+        event = self._worker.capture.labelled(self._clock(), ids, y)
         if event is not None:
-            self._put(event, Priority.SCALAR, points=2)
+            self._worker.put(event, Priority.SCALAR, points=2)
 
     @harmless
     def step(
@@ -235,54 +219,55 @@ class Tracer:
         A loop without a join gives `features` (an empty mapping will do) and the samples' own `time`: then the rows
         count as seen, labelled and trained on here.
         """
-        self._step += updated
-        if self._life.remote.take_over().off:
+        self._worker.step += updated
+        if self._worker.life.remote.take_over().off:
             return
         given = {"ids": ids, "labels": labels, "predictions": predictions, "weights": weights}
-        event = self._capture.stepped(
-            self._clock(), self.selection, self._step, given, loss=loss, rows=rows, time=time, features=features,
-            tensors=tensors, seconds=self._seconds(seconds) if updated else None, skipped=skipped, updated=updated,
+        event = self._worker.capture.stepped(
+            self._clock(), self.selection, self._worker.step, given, loss=loss, rows=rows, time=time, features=features,
+            tensors=tensors, skipped=skipped, updated=updated,
+            seconds=self._worker.seconds(seconds) if updated else None,
         )  # fmt: skip
-        self._put(event, Priority.SCALAR, points=2 + 3 * len(event.tensors))
+        self._worker.put(event, Priority.SCALAR, points=2 + 3 * len(event.tensors))
 
     @harmless
     def scalar(self, name: str, value: float, entity: str = "", clock: str = "train", weight: float = 1.0) -> None:
         """A number of the job's own."""
-        selection, name = self._life.remote.selection, name_of(name)
-        self._capture.list("metrics", name)
-        if selection.off or not selection.takes("metrics", name, self._step):
+        selection, name = self.selection, name_of(name)
+        self._worker.capture.list("metrics", name)
+        if selection.off or not selection.takes("metrics", name, self._worker.step):
             return
-        event = self._capture.scalar(self._clock(), name, value, name_of(entity), clock, weight)
+        event = self._worker.capture.scalar(self._clock(), name, value, name_of(entity), clock, weight)
         if event is not None:
-            self._put(event, Priority.SCALAR)
+            self._worker.put(event, Priority.SCALAR)
 
     @harmless
     def idle(self) -> None:
         """Input is awaited and nothing is pending: time may pass without a step."""
-        self._step_at = None
-        if not self._life.remote.take_over().off:
-            self._put(Idled(self._clock()), Priority.SCALAR, points=0)
+        self._worker.forget_step()
+        if not self._worker.life.remote.take_over().off:
+            self._worker.put(Idled(self._clock()), Priority.SCALAR, points=0)
 
     @harmless
     def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
         """A whole array that a plan asked for (`takes_raw`), for the `tensors` topic."""
-        copied = self._capture.argument(name_of(name), arguments.copied, array)
+        copied = self._worker.capture.argument(name_of(name), arguments.copied, array)
         if copied is not None:
-            event = Raw(self._clock(), self._step + 1, name_of(collection), name_of(name), copied)
-            self._put(event, Priority.RAW)
+            event = Raw(self._clock(), self._worker.step + 1, name_of(collection), name_of(name), copied)
+            self._worker.put(event, Priority.RAW)
 
     @harmless
     def list_tensors(self, entries: Sequence[Entry]) -> None:
         """What can be traced, for the catalogue; plans are checked against it."""
         for entry in entries:
-            self._life.remote.catalogue.setdefault((entry.collection, entry.name), entry)
+            self._worker.life.remote.catalogue.setdefault((entry.collection, entry.name), entry)
 
     @harmless
     def beat(self) -> None:
         """Time passed on a clock that was given: fold, prove life, send, read the control topic."""
         if not self._is_threaded:
-            self._life.turn()
-            self._life.exchange()
+            self._worker.life.turn()
+            self._worker.life.exchange()
 
     def fault(self, where: str, error: Exception) -> None:
         """Count a fault of an adapter, as those of the tracer itself are counted."""
@@ -293,7 +278,7 @@ class Tracer:
         if self._is_closed:
             return True
         try:
-            return self._life.flush(timeout)
+            return self._worker.life.flush(timeout)
         except Exception as error:
             self.faults.count("flush", error)
             return False
@@ -305,63 +290,20 @@ class Tracer:
         self._is_closed = True
         process_lifecycle.forget(self)
         try:
-            return self._life.close(timeout)
+            return self._worker.life.close(timeout)
         except Exception as error:
             self.faults.count("close", error)
             return False
 
     def state(self) -> bytes:
         """The samples that wait for labels, for a worker that restarts."""
-        return self._life.save()
+        return self._worker.life.save()
 
     def restore(self, state: bytes) -> None:
         """Go on waiting where `state` was taken; before the first `observe`. Raises ValueError for a foreign state."""
         if state:
-            self._life.load(state)
-
-    def _refuse(self, what: str, reason: str) -> None:
-        """What cannot be used of a call: counted by its name, and told with the pane's records."""
-        self.faults.refuse(what, reason)
-        self._put(Refused(self._clock(), what, reason), Priority.SCALAR, points=0)
-
-    def _put(self, event: Event, priority: Priority, points: int = 1) -> None:
-        if not self._life.is_started:  # after a fork
-            self._begin_child()
-        life = self._life
-        life.intake.put(event, size_of(event), priority, points)
-        if not self._is_threaded and life.intake.used > self._settings.limit // 2:
-            life.turn()
-
-    def _emit(self, collection: Collection, name: str, value: Any) -> None:
-        self._put(Raw(self._clock(), self._step, collection, name, np.array(array_of(value))), Priority.RAW)
-
-    def _seconds(self, seconds: float | None) -> float | None:
-        if seconds is not None:
-            return self._capture.argument("seconds", float, seconds)
-        if not self._is_threaded:
-            return None
-        now, before = clocks.perf_counter(), self._step_at
-        self._step_at = now
-        return None if before is None else now - before
-
-    def _new_life(self) -> Incarnation:
-        life = Incarnation(
-            self._settings, self._transport, self._clock, self._names, threaded=self._is_threaded, faults=self.faults
-        )
-        self._capture = Capture(life.remote.catalogue, self._emit, self._refuse, self._settings)
-        return life
+            self._worker.life.load(state)
 
     def begin_anew(self) -> None:
         """In a forked child: a worker of its own that starts with its first call; until then nothing is sent."""
-        self._names.forget()
-        self._step_at = None
-        self._life = self._new_life()
-        self._life.is_started = False
-
-    def _begin_child(self) -> None:
-        """The first call of a forked child: now it knows what it is."""
-        worker = f"{self._settings.worker}/{process_lifecycle.child_name()}"
-        self._settings = dataclasses.replace(self._settings, worker=name_of(worker))
-        self._life = self._new_life()
-        self._life.start()
-        process_lifecycle.end_with_process()
+        self._worker.begin_anew()

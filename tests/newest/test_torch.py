@@ -294,7 +294,7 @@ def test_parameters_that_are_replaced_are_traced_on() -> None:
 def test_an_attention_lists_none_of_the_parts_that_it_calls_directly() -> None:
     job, model = Job(*EVERY), nn.Sequential(nn.Identity(), nn.MultiheadAttention(4, 2))
     TorchTracer(job.tracer, model, torch.optim.SGD(model.parameters(), 0.1))
-    listed = {name for collection, name in job.tracer._life.remote.catalogue if collection == "activations"}
+    listed = {name for collection, name in job.tracer._worker.life.remote.catalogue if collection == "activations"}
     assert listed == {"0"}
 
 
@@ -404,5 +404,5 @@ def test_a_flat_parameter_of_fsdp1_is_listed_as_unsupported_and_left_alone() -> 
     optimizer.step()
     assert job.values("steps") == [1.0]
     assert job.values("gradient_norm", "tensor:_flat_param") == []
-    (entry,) = {entry.unsupported for entry in job.tracer._life.remote.catalogue.values()}
+    (entry,) = {entry.unsupported for entry in job.tracer._worker.life.remote.catalogue.values()}
     assert "FSDP1" in entry

@@ -348,7 +348,7 @@ def test_a_plan_begins_only_when_the_bus_knows_that_it_is_about_to() -> None:
     made = control.plan("ctr", "debug", 1, issued=0.0, select=[Select(collection="gradients", every=3)])
     log.send([("control", "ctr/debug", made)])
     log.is_open = False
-    wait(lambda: not step() and tracer._life.remote._announced is not None)
+    wait(lambda: not step() and tracer._worker.life.remote._announced is not None)
     assert not step()
     log.is_open = True
     wait(step)

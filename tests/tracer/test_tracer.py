@@ -363,7 +363,7 @@ def test_norms_are_exact_also_where_their_squares_overflow() -> None:
 def test_tensors_are_traced_every_ten_steps_by_default() -> None:
     job = Stream()
     for _ in range(25):
-        assert job.tracer.is_due == ((job.tracer._step + 1) % 10 == 0)
+        assert job.tracer.is_due == ((job.tracer._worker.step + 1) % 10 == 0)
         job.at(1.0).step(0.1, rows=1, tensors={"k": Tensor(weight=1.0, gradient=2.0, update=0.5)})
     job.tracer.flush()
     assert job.total("train", "gradient_norm", "tensor:k") == 4.0
@@ -432,7 +432,7 @@ def test_the_good_parts_of_a_bad_step_count() -> None:
 
 def test_faults_are_logged_at_most_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     job = Stream()
-    with caplog.at_level(logging.WARNING, "tracer"):
+    with caplog.at_level(logging.WARNING, "streamgauge.tracer"):
         for _ in range(10):
             job.tracer.label([1], [1, 2])
     assert len(caplog.records) == 1

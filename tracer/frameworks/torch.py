@@ -39,7 +39,7 @@ from streamgauge.tracer.tracer import Tensor, Tracer
 
 __all__ = ["TorchTracer"]
 
-LOG: Final = logging.getLogger("tracer")
+LOG: Final = logging.getLogger(__name__)
 
 
 class _Gradient(NamedTuple):

@@ -36,7 +36,7 @@ from streamgauge.tracer.tracer import Tensor, Tracer
 
 __all__ = ["KerasTracer", "Summaries"]
 
-LOG: Final = logging.getLogger("tracer")
+LOG: Final = logging.getLogger(__name__)
 T = TypeVar("T")
 
 

@@ -1,0 +1,90 @@
+"""The worker that a process is: its incarnation and what hands events to it; a forked child is another one."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from streamgauge.tracer import process_lifecycle
+from streamgauge.tracer.buffer import Priority
+from streamgauge.tracer.capture import Capture
+from streamgauge.tracer.events import Event, Raw, Refused
+from streamgauge.tracer.faults import Faults
+from streamgauge.tracer.incarnation import Incarnation
+from streamgauge.tracer.inputs import array_of
+from streamgauge.tracer.process_lifecycle import Names
+from streamgauge.tracer.rows import name_of, size_of
+from streamgauge.tracer.selection import Collection
+from streamgauge.tracer.settings import Settings
+from streamgauge.tracer.transport import Transport
+
+
+class Worker:
+    """`life` takes the events, `capture` makes them of what a call is given; both are others behind a fork."""
+
+    def __init__(
+        self, settings: Settings, transport: Transport, clock: Callable[[], float], faults: Faults,
+        incarnation: str | None, *, threaded: bool,
+    ) -> None:  # fmt: skip
+        self._settings, self._transport, self._clock, self._faults = settings, transport, clock, faults
+        self._is_threaded = threaded
+        self._names = Names(incarnation, is_apart=threaded)
+        self.step = 0  # the last one that is done
+        self._step_at: float | None = None
+        self._begin()
+
+    def put(self, event: Event, priority: Priority, points: int = 1) -> None:
+        """Hand an event to the incarnation; with a clock that is given, fold when much waits."""
+        if not self.life.is_started:  # after a fork
+            self._begin_child()
+        life = self.life
+        life.intake.put(event, size_of(event), priority, points)
+        if not self._is_threaded and life.intake.used > self._settings.limit // 2:
+            life.turn()
+
+    def seconds(self, given: float | None) -> float | None:
+        """How long a step took: what was given, else the wall time since the last one, which is then this one."""
+        if given is not None:
+            return self.capture.argument("seconds", float, given)
+        if not self._is_threaded:
+            return None
+        now, before = time.perf_counter(), self._step_at
+        self._step_at = now
+        return None if before is None else now - before
+
+    def forget_step(self) -> None:
+        """The wall time until the next step is none of it."""
+        self._step_at = None
+
+    def begin_anew(self) -> None:
+        """In a forked child: a worker of its own that starts with its first event; until then nothing is sent."""
+        self._names.forget()
+        self._step_at = None
+        self._begin()
+        self.life.is_started = False
+
+    def _begin(self) -> None:
+        self.life = Incarnation(
+            self._settings, self._transport, self._clock, self._names, threaded=self._is_threaded, faults=self._faults
+        )
+        self.capture = Capture(self.life.remote.catalogue, self._emit, self._refuse, self._settings)
+
+    def _begin_child(self) -> None:
+        """The first event of a forked child: now it knows what it is."""
+        name = name_of(f"{self._settings.worker}/{process_lifecycle.child_name()}")
+        self._settings = dataclasses.replace(self._settings, worker=name)
+        self._begin()
+        self.life.start()
+        process_lifecycle.end_with_process()
+
+    def _refuse(self, what: str, reason: str) -> None:
+        """What cannot be used of a call: counted by its name, and told with the pane's records."""
+        self._faults.refuse(what, reason)
+        self.put(Refused(self._clock(), what, reason), Priority.SCALAR, points=0)
+
+    def _emit(self, collection: Collection, name: str, value: Any) -> None:
+        self.put(Raw(self._clock(), self.step, collection, name, np.array(array_of(value))), Priority.RAW)
