@@ -91,6 +91,7 @@ FORMS: Final[dict[str, Form]] = {
     "own": Form(1),
     "pager": Form(3, {1: _with_latest, 2: _with_heirs}),
     "partial": Form(1),
+    "partition": Form(1),
     "piece": Form(1),
     "presences": Form(1),
     "recent": Form(1),

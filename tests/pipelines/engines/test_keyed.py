@@ -7,7 +7,7 @@ import pytest
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.engines.flink.state import Kept
 from streamgauge.pipelines.engines.keyed import KeyedConsumer, Route
-from streamgauge.pipelines.engines.partition import Partition
+from streamgauge.pipelines.engines.partition import Commit, Partition
 from streamgauge.pipelines.engines.routing import Routing
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.pipelines.wire.states import Unfit
@@ -29,16 +29,17 @@ def test_each_record_that_makes_an_operator_fail_is_one_dead_letter_however_many
 
 
 def test_a_partitions_state_that_nobody_wants_is_stored_on_and_comes_back() -> None:
-    """As the Faust host keeps it: all states of a partition in one record."""
+    """As the Faust host keeps it: the rows of all states of a partition, and what a commit changes of them."""
     both = {"ctr": JobConfig(name="ctr"), "ads": JobConfig(name="ads")}
-    state: bytes | None = None
+    stored = Commit(0, b"", {})
     for jobs in (both, {"ads": both["ads"]}, both):
         routing = Routing(Config(jobs=tuple(jobs.values())))
-        partition = Partition(0, 0, state, routing.route, lambda key, r=routing: Tally(*r.job_of(key)), every=0.0)  # type: ignore[misc]
+        partition = Partition(0, stored, routing.route, lambda key, r=routing: Tally(*r.job_of(key)), every=0.0)  # type: ignore[misc]
         for key in both:
             partition.accept(Message("traces", key, batch(key), partition.wanted))
         partition.keyed.commit()
-        state = partition.unstored or state
+        assert partition.unstored is not None
+        stored = partition.unstored._replace(rows={**stored.rows, **partition.unstored.rows})
     counted = {key: tally.count for key, tally in partition.keyed.states.items() if isinstance(tally, Tally)}
     assert counted == {"ctr": 2, "ads": 3}
     assert not partition.keyed.parking.kept
