@@ -46,8 +46,8 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its 
         "loss_scale", "table", "unseen_rate",
     ),
     "train": (
-        "loss", "normalized_entropy", "auc", "gauc", "base_auc", "pcoc", "ece", "skipped_updates", "throughput",
-        "keep_up", "train_delay",
+        "loss", "log_loss", "normalized_entropy", "brier", "auc", "gauc", "base_auc", "pr_auc", "max_f1", "pcoc", "ece",
+        "ndcg", "hit_rate", "recall", "mrr", "slice", "skipped_updates", "throughput", "keep_up", "train_delay",
     ),
     "serving": ("model_age", "serving_model_age", "push_delay", "version_skew"),
 }  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from streamgauge.pipelines.metrics import Metric
-from streamgauge.pipelines.train_quality import predictions, progress, tensors
+from streamgauge.pipelines.train_quality import evaluation, predictions, progress, tensors
 
 _step = partial(Metric, domain="train", clock="train", window="short")
 _tensor = partial(_step, transform="log", minimum=5)
 _model = partial(Metric, domain="train", clock="train", window="long")
+_shown = partial(_model, pages=False, scope="job")  # at each worker it would double the series
 
 METRICS: tuple[Metric, ...] = (
     _step(
@@ -50,6 +51,22 @@ METRICS: tuple[Metric, ...] = (
     _model(
         name="ece", compute=predictions.ece, unit="ratio", minimum=200, transform="log", direction="up", pages=False,
         doc="Expected calibration error over 20 equal-mass buckets / base rate; the floor is a perfect model's.",
+    ),
+    _shown(
+        name="log_loss", compute=evaluation.log_loss, unit="nats", minimum=50, transform="log", direction="up",
+        doc="Weighted mean log loss of labelled rows, predictions clipped to 1e-7 from 0 and 1.",
+    ),
+    _shown(
+        name="brier", compute=evaluation.brier, unit="ratio", minimum=50, transform="log", direction="up",
+        doc="Weighted mean of (prediction - label)^2; the floor bounds what the 4,096 buckets can hide.",
+    ),
+    _shown(
+        name="pr_auc", compute=evaluation.pr_auc, unit="ratio", minimum=50, direction="down",
+        doc="Average precision over thresholds, 4,096 logit buckets; the exact one lies within the floor.",
+    ),
+    _shown(
+        name="max_f1", compute=evaluation.max_f1, unit="ratio", minimum=50, direction="down",
+        doc="Largest F1 over thresholds between buckets; the floor is how much more one within a bucket could give.",
     ),
     _model(
         name="auc_volatility", compute=predictions.auc_volatility, unit="ratio", minimum=24, pages=False,

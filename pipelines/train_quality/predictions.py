@@ -34,7 +34,7 @@ def auc(view: View) -> Values:
     labels = _labels(view)
     if labels is None:
         return NOTHING
-    if not _is_trusted(labels):
+    if not is_trusted(labels):
         return UNKNOWN
     found = auc_of(labels)
     return single(found.value, _minority(labels), _finite(found.error), _finite(found.bound))
@@ -49,7 +49,7 @@ def pcoc(view: View) -> Values:
     labels = _labels(view)
     if labels is None:
         return NOTHING
-    if not _is_trusted(labels):
+    if not is_trusted(labels):
         return UNKNOWN
     found, positives, predicted = pcoc_of(labels), _positives(labels), math.fsum(labels.sum_p.tolist())
     right = 0.0 if _labels_are_late(view) else 1.0
@@ -84,7 +84,7 @@ def prediction_mean(view: View) -> Values:
     buckets = view.sketches(Buckets, "sample", "prediction").get("")
     if buckets is None:
         return NOTHING
-    if not _is_trusted(buckets):
+    if not is_trusted(buckets):
         return UNKNOWN
     rows = float(buckets.rows)
     moments = view.sketches(Moments, "sample", "prediction").get("")
@@ -98,7 +98,7 @@ def prediction_psi(view: View) -> Values:
     past = view.reference(Buckets, "sample", "prediction", "")
     if buckets is None or past is None or past.rows < LEAST_REFERENCE or not buckets.rows:
         return NOTHING
-    if not _is_trusted(buckets):
+    if not is_trusted(buckets):
         return UNKNOWN
     found = drift_of(*prediction_counts(buckets, past))
     return single(found.value, float(buckets.rows), 0.0, found.floor)
@@ -113,7 +113,7 @@ def _labels(view: View) -> LabelBuckets | None:
     return view.sketches(LabelBuckets, "train", "labels").get("")
 
 
-def _is_trusted(found: Buckets | LabelBuckets) -> bool:
+def is_trusted(found: Buckets | LabelBuckets) -> bool:
     """Whether few are invalid: where many are, what is left of them is no fair sample."""
     return found.invalid <= MOST_INVALID * (found.rows + found.invalid)
 
@@ -124,7 +124,7 @@ def _of_labels(
     labels = _labels(view)
     if labels is None:
         return NOTHING
-    if not _is_trusted(labels):
+    if not is_trusted(labels):
         return UNKNOWN
     found = estimate(labels)
     return single(found.value, evidence(labels), _finite(found.error), _finite(found.floor))

@@ -29,6 +29,8 @@ def board() -> Board:
                 values("normalized_entropy", by=_OF_JOB, normal=True), judged("normalized_entropy", by=_OF_JOB),
                 values("auc", by=_OF_JOB, normal=True), judged("auc", by=_OF_JOB),
                 values("pcoc", by=_OF_JOB), judged("ece", by=_OF_JOB),
+                values("log_loss", by=_OF_JOB), values("brier", by=_OF_JOB),
+                values("pr_auc", by=_OF_JOB), values("max_f1", by=_OF_JOB),
                 values("prediction_mean", by=_OF_JOB, normal=True), values("prediction_psi", by=_OF_JOB),
                 values("invalid_predictions", by=_OF_JOB),
             ],
