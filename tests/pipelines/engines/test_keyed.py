@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from streamgauge.pipelines.config.schema import Config, JobConfig
-from streamgauge.pipelines.engines.flink.state import Kept
 from streamgauge.pipelines.engines.keyed import KeyedConsumer, Route
 from streamgauge.pipelines.engines.partition import Commit, Partition
 from streamgauge.pipelines.engines.routing import Routing
+from streamgauge.pipelines.wire.frames import unframed
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.pipelines.wire.states import Unfit
 from streamgauge.tracer.transport import MemoryLog, Message
+from tests.pipelines.engines.flink.test_parts import Cells, kept_in
 from tests.pipelines.engines.tally import Tally, batch
 
 
@@ -58,37 +59,9 @@ def test_under_flink_a_state_that_does_not_fit_begins_anew_and_says_so(caplog: p
         def snapshot(self) -> bytes:
             return b"new"
 
-    cell, journal = Cell(b"of two shards"), Journal([b"a record"])
-    kept = Kept(Once, cell, journal)
+    cells = Cells(b"\x91\x04")
+    cells.add(b"a record")
+    kept = kept_in(cells, Once)
     assert kept.feed(Message("traces", "ctr/0", b"x", 0)) == [Output("scores", "ctr", b"anew")]
-    assert (cell.held, journal.records) == (b"new", [b"x"])
+    assert (unframed(cells.rows["state"], "state"), cells.entries) == (b"new", [b"x"])
     assert "does not fit and begins anew: it is of 2 shards" in caplog.text
-
-
-class Cell:
-    """A value state of Flink's."""
-
-    def __init__(self, value: bytes | None) -> None:
-        self.held = value
-
-    def value(self) -> bytes | None:
-        return self.held
-
-    def update(self, value: bytes) -> None:
-        self.held = value
-
-
-class Journal:
-    """A list state of Flink's."""
-
-    def __init__(self, records: list[bytes]) -> None:
-        self.records = records
-
-    def get(self) -> list[bytes]:
-        return list(self.records)
-
-    def add(self, value: bytes) -> None:
-        self.records.append(value)
-
-    def clear(self) -> None:
-        self.records.clear()
