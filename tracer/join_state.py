@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from streamgauge.tracer.joins import COUNTS, FIELDS, Join
 
-VERSION: Final = 2  # 1: features of every sample, in the order of `keys`; still read
+# 1: features of every sample, in the order of `keys`. 1, 2: cohorts were counted label by label. Both are still read
+VERSION: Final = 3
 
 
 class Column(msgspec.Struct, array_like=True, frozen=True):
@@ -33,6 +35,7 @@ class JoinState(msgspec.Struct, array_like=True, frozen=True):
     modulus: int = 1
     kept: bytes = b""  # keys of the samples whose features are kept
     kept_modulus: int = 1
+    closed: int = 0  # panes before it are over
 
 
 def save(join: Join) -> bytes:
@@ -52,6 +55,7 @@ def save(join: Join) -> bytes:
             join.modulus,
             kept.tobytes(),
             join.kept.modulus,
+            join._cohorts.closed,
         )
     )
 
@@ -69,14 +73,27 @@ def load(join: Join, data: bytes) -> None:
     if not 1 <= state.version <= VERSION:
         raise ValueError(f"join snapshot version {state.version}, this tracer knows 1 to {VERSION}: start without it")
     keys = np.frombuffer(state.keys, np.uint64)
-    join.restore(keys, {name: np.frombuffer(state.table[name], np.float64) for name in FIELDS})
+    rows = {name: np.frombuffer(state.table[name], np.float64) for name in FIELDS}
+    join.restore(keys, rows, state.closed if state.version > 2 else _closed(join, rows["seen"]))
     kept = keys if state.version == 1 else np.frombuffer(state.kept, np.uint64)
     join.kept.modulus = state.kept_modulus
     join.kept.keep(kept, {name: _column(column) for name, column in state.features.items()})
-    join._tally.update({pane: [*counts, *[0] * (len(COUNTS) - len(counts))] for pane, counts in state.tally.items()})
+    join._tally.update({pane: _counts(state.version, counts) for pane, counts in state.tally.items()})
     join._expiring.update({pane: [np.frombuffer(data, np.uint64)] for pane, data in state.expiring.items()})
     join.overflow, join.modulus = state.overflow, state.modulus
 
 
 def _column(column: Column) -> NDArray[Any]:
     return np.frombuffer(column.data, np.dtype(column.dtype))
+
+
+def _closed(join: Join, seen: NDArray[np.float64]) -> int:
+    """The pane that was open when the last sample came."""
+    return math.floor(seen.max() / join._pane) if len(seen) else 0
+
+
+def _counts(version: int, counts: list[int]) -> list[int]:
+    padded = [*counts, *[0] * (len(COUNTS) - len(counts))]
+    if version < 3:  # the samples are there, and are counted when they are old
+        padded[2] = padded[3] = 0
+    return padded

@@ -15,9 +15,10 @@ from streamgauge.tracer import multivalued, profiles
 from streamgauge.tracer.domains import POSITIVE, labels_of
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.inputs import Array, Floats, is_na
-from streamgauge.tracer.joins import Deadlines, Join
+from streamgauge.tracer.joins import COUNTS, Deadlines, Join
 from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
+from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import combine
 
 NEARLY_FULL: Final = 0.9  # of the join's capacity, when it is told
@@ -78,12 +79,15 @@ class LabelFold:
 
     def deadlines(self, passed: Deadlines) -> None:
         """What time did to the samples that wait."""
-        for name in ("due", "overdue", "cohort_rows", "cohort_labelled", "expired"):
+        for name in COUNTS:
             count = getattr(passed, name)
             if count:
                 self._panes.add("label", name, "", count)
         if passed.expired:
             self._panes.add("label", "settled", "", passed.expired)
+        cohort = self._join.cohort(passed.pane)
+        if cohort is not None:
+            self._paired("label", "cohort", cohort.labels, cohort.predictions, None)
 
     def trained(self, keys: Array, labels: Floats | None, predicted: Floats | None, weights: Floats | None) -> None:
         """Rows that were trained on; what the call does not give comes from the join."""
@@ -95,7 +99,10 @@ class LabelFold:
                 self.know(keys[waiting], labels[waiting])
         self._train_delays(slots)
         labels = held if labels is None else labels
-        predicted = self._join.column("prediction", slots) if predicted is None else predicted
+        if predicted is None:
+            predicted = self._join.column("prediction", slots)
+        else:
+            self._join.predict(slots, predicted)
         self.pairs(labels, predicted, weights)
         self.gather_pairs(keys, labels, np.ones(len(keys), bool))
         inside, codes = self._join.features(keys)
@@ -103,13 +110,15 @@ class LabelFold:
 
     def pairs(self, labels: Floats, predicted: Floats | None, weights: Floats | None) -> None:
         """Predictions with their labels; an invalid one of either is counted among them."""
-        known = ~np.isnan(labels)
-        if predicted is None or not known.any():
-            return
-        usable = known & ~is_na(predicted)
-        weights = np.ones(len(labels)) if weights is None else weights
-        columns = (predicted[usable], labels[usable], weights[usable])
-        self._panes.gather("train", "labels", "", profiles.labelled, *columns)
+        if predicted is not None:
+            self._paired("train", "labels", labels, predicted, weights)
+
+    def _paired(self, clock: Clock, name: str, labels: Floats, predicted: Floats, weights: Floats | None) -> None:
+        usable = ~np.isnan(labels) & ~is_na(predicted)
+        if usable.any():
+            weights = np.ones(len(labels)) if weights is None else weights
+            columns = (predicted[usable], labels[usable], weights[usable])
+            self._panes.gather(clock, name, "", profiles.labelled, *columns)
 
     def gather_pairs(self, keys: Array, labels: Floats, rows: NDArray[np.bool_]) -> None:
         """Ids with their labels, for duplicates."""

@@ -69,7 +69,8 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         yield from positive(f"{at}.{name}", value)
     natural = {
         "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
-        "labels.silence": job.labels.silence, "detection.warm_up": job.detection.warm_up,
+        "labels.silence": job.labels.silence, "labels.wait": job.labels.wait,
+        "detection.warm_up": job.detection.warm_up,
         **{f"minimum.{name}": least for name, least in job.minimum.items()},
     } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__}
     for name, value in natural.items():
@@ -81,6 +82,9 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     if job.labels.timeout < job.labels.horizon:
         text = f"must not be below horizon {job.labels.horizon:g} s, got {job.labels.timeout:g} s: samples would be"
         yield Fault(f"{at}.labels.timeout", f"{text} dropped before they are old enough to count")
+    if job.labels.wait >= job.labels.horizon:
+        text = f"must be below horizon {job.labels.horizon:g} s, got {job.labels.wait:g} s: the cohorts would have no"
+        yield Fault(f"{at}.labels.wait", f"{text} negatives yet; set horizon to wait and how late they may come")
     if job.detection.burn_in is not None and job.detection.burn_in < 0:
         yield Fault(f"{at}.detection.burn_in", f"must be >= 0, got {job.detection.burn_in:g}")
     if job.detection.clear > job.detection.threshold:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowClass, WindowSpec
 from streamgauge.pipelines.metrics import Floats, Metric, Report, Values
-from streamgauge.pipelines.registry import METRICS, metrics_of
+from streamgauge.pipelines.registry import METRICS, metrics_of, pipelines_of
 from streamgauge.pipelines.stream.layout import Layouts
 from streamgauge.pipelines.stream.learning import Knowledge, Slot, normality
 from streamgauge.pipelines.stream.pictures import profiles_of
@@ -78,6 +78,7 @@ class Evaluator:
         self._known: dict[int, Known] = {}
         self._layouts = Layouts()
         self._series: dict[Any, Series] = {}
+        self._metrics = {metric.name: metric for pipeline in pipelines_of(config) for metric in pipeline.metrics}
 
     def evaluate(self, report: Report) -> Evaluated:
         """The values of a closed window, or of a revision of one."""
@@ -169,7 +170,7 @@ class Evaluator:
         return self._series_of([pairs[i][0] for i in order], np.array(order, np.int64))
 
     def _series_of(self, keys: Sequence[SeriesKey], order: NDArray[np.int64]) -> Series:
-        metrics = tuple(METRICS[key.metric] for key in keys)
+        metrics = tuple(self._metrics[key.metric] for key in keys)
         minimum = np.array([self._config.minimum.get(metric.name, metric.minimum) for metric in metrics], np.float64)
         return Series(tuple(keys), metrics, order, minimum)
 

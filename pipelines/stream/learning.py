@@ -34,6 +34,12 @@ FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is droppe
 AUC_WINDOWS: Final = 24
 TENSOR_WINDOWS: Final = 24
 DAYS: Final = 28
+_RATES: Final = (  # memory, part, whole: shares of labels, of which their usual value is remembered
+    ("label_rate", "positives", "labels"),
+    ("label_rate@H", "cohort_positives", "cohort_labelled"),
+    ("label_coverage@H", "cohort_labelled", "cohort_rows"),
+)
+_OF_RATES: Final = frozenset(name for name, _, _ in _RATES)
 _OF_IDS: Final = ("sample_id", "profile")  # memories that are horizons of ids
 
 
@@ -76,7 +82,7 @@ class Knowledge:
             for scoped in views:
                 self._learn_ids(scoped)
                 self._learn_silence(scoped, day, hour, is_normal(scoped.worker, ""))
-                self._learn_rate(scoped, day, is_normal(scoped.worker, ""))
+                self._learn_rates(scoped, day, is_normal(scoped.worker, ""))
             self._learn_norms(view, is_normal)
         if spec.kind == "long":
             for scoped in views:
@@ -101,14 +107,15 @@ class Knowledge:
         if is_normal:
             silence.learn(day, hour, max(view.end - silence.last, 0.0))
 
-    def _learn_rate(self, view: WindowView, day: int, is_normal: bool) -> None:
-        labels = view.total("label", "labels")
-        if not labels or not is_normal:
-            return
-        rates = self._kept(view, "label_rate", "")
-        assert isinstance(rates, Rates)
-        if view.start >= rates.end:
-            rates.learn(day, view.end, view.total("label", "positives"), labels)
+    def _learn_rates(self, view: WindowView, day: int, is_normal: bool) -> None:
+        for name, part, whole in _RATES:
+            count = view.total("label", whole)
+            if not count or not is_normal:
+                continue
+            rates = self._kept(view, name, "")
+            assert isinstance(rates, Rates)
+            if view.start >= rates.end:
+                rates.learn(day, view.end, view.total("label", part), count)
 
     def _learn_norms(self, view: WindowView, is_normal: Normality) -> None:
         stat = view.stat("train", "gradient_norm")
@@ -165,7 +172,7 @@ class Knowledge:
         """A memory by its name, fresh or as it was."""
         if name == "label":
             return Silence() if state is None else Silence.from_state(state)
-        if name == "label_rate":
+        if name in _OF_RATES:
             return Rates() if state is None else Rates.from_state(state)
         if name in _OF_IDS:
             days = self._config.duplicate_horizon

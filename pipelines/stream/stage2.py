@@ -15,7 +15,7 @@ from streamgauge.pipelines.detection.closed import Closed, Columns
 from streamgauge.pipelines.detection.sources import Sources, extend, find
 from streamgauge.pipelines.detection.watch import Judged, Watch
 from streamgauge.pipelines.metrics import Metric, Report, Values, View
-from streamgauge.pipelines.registry import PIPELINES
+from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
 from streamgauge.pipelines.statistics.measures import NOTHING
@@ -56,7 +56,7 @@ class Stage2:
         self._watches = [Watch(config, spec) for spec in config.windows]
         short = next((spec for spec in config.windows if spec.kind == "short"), config.windows[0])
         self._score_watch = Watch(config, short, shown=True)
-        self._scorer = Scorer(config, PIPELINES)
+        self._scorer = Scorer(config, pipelines_of(config))
         self._facts = [Facts(config.name) for _ in config.windows]
         self._short = config.windows.index(short)
         self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int]]] = {}  # a cache
@@ -188,7 +188,8 @@ class Stage2:
         facts = self._facts[self._short]
         if not facts.is_burnt_in and not closed.revision:
             facts.is_burnt_in = burn_in.is_over(closed, self.config, facts.first)
-        return frozenset() if facts.is_burnt_in else burn_in.EXCUSED
+        cold = frozenset() if facts.is_burnt_in else burn_in.EXCUSED
+        return cold if burn_in.is_over_in_cohorts(closed, self.config, facts.first) else cold | burn_in.COHORTS
 
     def _state_facts(self, report: Report, evaluated: Evaluated, closed: Closed, judged: Judged) -> list[Anomaly]:
         """What the window says that needs no history: declared limits, and what is wrong by itself."""

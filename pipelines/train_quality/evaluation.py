@@ -8,8 +8,7 @@ from collections.abc import Callable
 from streamgauge.pipelines import statistics
 from streamgauge.pipelines.metrics import Values, View
 from streamgauge.pipelines.statistics import Estimate
-from streamgauge.pipelines.statistics.measures import NOTHING, single
-from streamgauge.pipelines.train_quality.predictions import UNKNOWN, is_trusted
+from streamgauge.pipelines.statistics.measures import NOTHING, UNKNOWN, is_trusted, single
 from streamgauge.tracer.summaries import LabelBuckets
 
 

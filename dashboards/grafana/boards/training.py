@@ -34,6 +34,10 @@ def board() -> Board:
                 values("prediction_mean", by=_OF_JOB, normal=True), values("prediction_psi", by=_OF_JOB),
                 values("invalid_predictions", by=_OF_JOB),
             ],
+            "Quality by cohort": [
+                values("normalized_entropy@H", by=_OF_JOB, normal=True), values("auc@H", by=_OF_JOB, normal=True),
+                values("pcoc@H", by=_OF_JOB), judged("ece@H", by=_OF_JOB),
+            ],
             "Tensors": [
                 values("gradient_norm"), judged("gradient_norm"), values("weight_norm"), judged("update_ratio"),
                 values("vanishing"), values("exploding"), values("dead_units"), judged("dead_units"),

@@ -1,5 +1,8 @@
 """Laws of evaluation: what may not change an answer, what is unknown, what a series without news gets."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from streamgauge.pipelines.config.schema import DAY, HOUR, WindowSpec
 from streamgauge.pipelines.metrics import Partial, Report
 from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.stream.layout import TRACED
 from streamgauge.pipelines.stream.view import fsum_columns
 from streamgauge.tracer.summaries import (
     Bins,
@@ -264,3 +268,16 @@ def test_ten_thousand_series_keep_their_place_among_each_other():
     found = values_of(evaluated)
     assert all(found[f"w{w:02}", f"tensor:{t:02}", "gradient_norm"] == t for w in range(100) for t in range(100))
     assert found["", "tensor:07", "gradient_norm"] == 7.0
+
+
+def test_every_traced_quantity_that_a_metric_reads_is_none_of_the_job_s_own_scalars():
+    rows = [
+        line.split("|")[1:-1] for line in Path("docs/traces.md").read_text().partition("## Sketches")[0].splitlines()
+    ]
+    told = [(cells[0], cells[1], cells[4].strip()) for cells in rows if len(cells) == 5 and "`" in cells[1]]
+    read = [(clocks, names) for clocks, names, metrics in told if metrics not in ("shown", "shown as it is")]
+    assert len(read) > 20
+    for clocks, names in read:
+        for clock in (part.strip() for part in clocks.split(",")):
+            for name in re.findall(r"`(\w+)`", names):
+                assert name in TRACED[clock].split() or name.startswith("_"), (clock, name)
