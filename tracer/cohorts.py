@@ -51,4 +51,5 @@ class Cohorts:
 
     def panes(self, times: Floats) -> Slots:
         """The panes that hold these times; a time that is NaN lies in none that ever closes."""
-        return np.floor(np.where(np.isnan(times), 2.0**52, times) / self._pane).astype(np.int64)
+        panes: Slots = np.floor(np.where(np.isnan(times), 2.0**52, times) / self._pane).astype(np.int64)
+        return panes
