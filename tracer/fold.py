@@ -12,6 +12,7 @@ from streamgauge.tracer import measures, profiles
 from streamgauge.tracer.domains import PredictionScale, probabilities_of
 from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
 from streamgauge.tracer.hints import Hints
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, is_na, within_reach
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.label_fold import LabelFold
@@ -26,7 +27,7 @@ class Rules(NamedTuple):
     """What the fold must know of the job."""
 
     salt: bytes
-    modulus: int  # of the sample ids kept for duplicates, a power of two
+    sampling: IdSampling  # of the ids kept for duplicates
     max_age: float | None
     predictions: PredictionScale = "probability"
 
@@ -47,7 +48,8 @@ class Fold:
         self.steps = 0
         self.born = panes.now
         self.hints = Hints(features.declared)
-        self._labels = LabelFold(panes, join, features, rules.modulus, self.hints)
+        self._labels = LabelFold(panes, join, features, rules.sampling, self.hints)
+        rules.sampling.enter(panes.start)
         self._profiles = features
         self._rules = rules
         self._fault = fault
@@ -83,6 +85,7 @@ class Fold:
                     panes.end(passed.pane)
                 self._labels.deadlines(passed)
             panes.end(start)
+            self._rules.sampling.enter(start)
         if moves:
             panes.watermark = max(panes.watermark, start)
 

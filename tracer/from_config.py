@@ -83,7 +83,7 @@ def _arguments(job: Mapping[str, Any]) -> dict[str, Any]:
     features = [{name: one[name] for name in _FEATURE if name in one} for one in job.get("features", ())]
     return {
         "job": job["name"], "pane": seconds(job.get("pane", 10.0)), "shards": job.get("shards", 1),
-        "modulus": job.get("duplicate_modulus", 1), "labels": msgspec.convert(labels, Labels),
+        "modulus": job.get("duplicate_modulus", 0), "labels": msgspec.convert(labels, Labels),
         "features": msgspec.convert(features, tuple[Feature, ...]),
     }  # fmt: skip
 

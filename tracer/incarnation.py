@@ -17,6 +17,7 @@ from streamgauge.tracer.buffer import Buffer, Priority
 from streamgauge.tracer.events import Event, Raw
 from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.fold import Fold, Rules
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
@@ -53,6 +54,7 @@ class Incarnation:
         self._exchanging = threading.Lock()
         self._aside, self._trouble = Aside("tracer-exchange"), ""
         self._threads = Threads(self.turn, self.poll, self._pump, faults)
+        self._sampling = IdSampling(settings.modulus)
         self._usage = Usage() if settings.usage else None
         self.fold: Fold | None = None
         self._captured, self._is_over = 0, False  # of the membership that has ended; whether goodbye is said for good
@@ -167,6 +169,7 @@ class Incarnation:
         remote, now, key = self.remote, self._clock(), control.key_of(self.settings.job, self.settings.worker)
         try:
             remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded, steps=steps)
+            self._sampling.choose(remote.of_job)
         except FAILURES as error:
             self.faults.count("control", error, trips=False)
         if self.sender.trouble != self._trouble:
@@ -186,8 +189,8 @@ class Incarnation:
         identity = Identity(
             settings.job, settings.worker, self.name, settings.shards, settings.pane, settings.interval, settings.mode
         )
-        features = Profiles(settings.features, settings.salt, settings.modulus)
-        rules = Rules(settings.salt, settings.modulus, settings.max_age, settings.predictions)
+        features = Profiles(settings.features, settings.salt, self._sampling)
+        rules = Rules(settings.salt, self._sampling, settings.max_age, settings.predictions)
         join = Join(settings.labels, settings.pane) if join is None else join
         panes = Panes(identity, now)
         self.fold = Fold(panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse)

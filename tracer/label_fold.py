@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamgauge.tracer import multivalued, profiles
 from streamgauge.tracer.domains import POSITIVE, labels_of
 from streamgauge.tracer.hints import Hints
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Floats, is_na
 from streamgauge.tracer.joins import COUNTS, Deadlines, Join
 from streamgauge.tracer.panes import Panes
@@ -27,8 +28,10 @@ NEARLY_FULL: Final = 0.9  # of the join's capacity, when it is told
 class LabelFold:
     """Labels of one incarnation, into its panes."""
 
-    def __init__(self, panes: Panes, join: Join, features: Profiles, modulus: int, hints: Hints) -> None:
-        self._panes, self._join, self._profiles, self._modulus, self._hints = panes, join, features, modulus, hints
+    def __init__(
+        self, panes: Panes, join: Join, features: Profiles, sampling: IdSampling, hints: Hints
+    ) -> None:
+        self._panes, self._join, self._profiles, self._sampling, self._hints = panes, join, features, sampling, hints
 
     def mapped(self, labels: Array) -> Floats:
         """Labels as 0..1 by the job's declaration."""
@@ -127,7 +130,10 @@ class LabelFold:
 
     def gather_ids(self, hashes: Array) -> None:
         """Hashes for the sample of ids."""
-        self._panes.gather("train", "sample_id", "", profiles.ids(self._modulus), hashes)
+        modulus = self._sampling.modulus
+        if modulus > 1:
+            self._panes.latest("label", "id_modulus", "", float(modulus))
+        self._panes.gather("train", "sample_id", "", profiles.ids(modulus), hashes)
 
     def binned(self, labels: Floats, codes: dict[str, Array]) -> None:
         """Label counts by value bin."""

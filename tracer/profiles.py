@@ -9,6 +9,7 @@ import numpy as np
 
 from streamgauge.tracer import multivalued
 from streamgauge.tracer.features import Declared, Feature, FeatureKind, feature_of
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Column, Ragged, concatenated
 from streamgauge.tracer.records import Clock, Name, Sketch
 from streamgauge.tracer.summaries import (
@@ -79,14 +80,16 @@ class Profiles:
     ('numeric', 'categorical')
     """
 
-    def __init__(self, declared: Sequence[Declared] | Mapping[str, FeatureKind], salt: bytes, modulus: int = 1) -> None:
+    def __init__(
+        self, declared: Sequence[Declared] | Mapping[str, FeatureKind], salt: bytes, sampling: IdSampling | None = None
+    ) -> None:
         if isinstance(declared, Mapping):
             declared = [Feature(name=name, kind=kind) for name, kind in declared.items()]
         self._features = {feature.name: feature_of(feature) for feature in declared}
         self._declared = frozenset(self._features)
         self._shift: dict[str, float] = {}
         self._salt = salt
-        self._modulus = modulus
+        self._sampling = IdSampling() if sampling is None else sampling
 
     def feature(self, name: str, column: Column) -> Feature | None:
         """The declaration of a feature; None as long as nothing says what it is: no value has come yet."""
@@ -154,7 +157,7 @@ class Profiles:
             column, salt=self._salt, default=feature.default, vocabulary=feature.vocabulary
         )  # fmt: skip
         if feature.kind == "id":
-            yield profile_ids(column, salt=self._salt, modulus=self._modulus)
+            yield profile_ids(column, salt=self._salt, modulus=self._sampling.modulus)
 
 
 def _is_far(moments: Moments) -> bool:

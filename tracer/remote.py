@@ -35,6 +35,7 @@ class Remote:
         self._told: tuple[object, ...] = ()
         self._listed = 0
         self._is_over = False
+        self.of_job = b""  # what the pipeline said to all workers of the job
 
     def take_over(self) -> Selection:
         """A step boundary: what was pending holds now."""
@@ -58,6 +59,7 @@ class Remote:
         changed = plans.expire(now)
         try:
             asked = transport.latest("control")
+            self.of_job = asked.get(self._job, b"")
             if not self._remembers and any(key.startswith(f"{self._job}/") for key in asked):
                 self._remember(transport)
             entries = tuple(self.catalogue.values())

@@ -75,8 +75,8 @@ def _check(*, pane: float, interval: float | None, shards: int, modulus: int) ->
         raise ValueError(f"interval must be > 0 s, got {interval} (tracer.Tracer)")
     if shards < 1:
         raise ValueError(f"shards must be >= 1, got {shards} (tracer.Tracer)")
-    if modulus < 1 or modulus & (modulus - 1):
-        raise ValueError(f"modulus must be a power of two, got {modulus} (tracer.Tracer)")
+    if modulus < 0 or modulus & (modulus - 1):
+        raise ValueError(f"modulus must be a power of two, or 0, got {modulus} (tracer.Tracer)")
 
 
 def _check_names(**names: str) -> None:

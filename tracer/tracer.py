@@ -54,7 +54,7 @@ class Tracer:
         predictions: whether predictions are probabilities or logits.
         time_unit: of times that are numbers.
         max_age: samples older than this when first seen are late.
-        modulus: of the sample ids kept to find duplicates; a power of two.
+        modulus: of the sample ids kept to find duplicates, a power of two; 0: the pipeline chooses it by their rate.
         salt: of the hashes that replace ids and categories before they leave the process.
         select: what is traced at the start, and again when a plan from the control topic runs out.
         roles, tags: what plans can target beside the worker's name.
@@ -70,7 +70,7 @@ class Tracer:
         self, job: str, worker: str | None, transport: Transport, *, clock: Callable[[], float] | None = None,
         pane: float = 10.0, interval: float | None = None,
         features: Sequence[Declared] | Mapping[str, FeatureKind] = (), labels: Labels | None = None,
-        max_age: float | None = None, modulus: int = 1, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
+        max_age: float | None = None, modulus: int = 0, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
         select: Sequence[Select] = BOOT, roles: Sequence[str] | None = None, tags: Mapping[str, str] | None = None,
         allow_raw: Sequence[Collection] = RAW,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,

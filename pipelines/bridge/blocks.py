@@ -25,6 +25,7 @@ from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.tracer import codec, profiles, records
 from streamgauge.tracer.events import Idled, Stepped
 from streamgauge.tracer.fold import Fold, Rules
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array
 from streamgauge.tracer.joins import Join, Labels
 from streamgauge.tracer.panes import Identity, Panes
@@ -200,8 +201,9 @@ class Blocks:
     def _new_fold(self, panes: Panes) -> Fold:
         """Anew for each block, so that nothing is carried along but its place."""
         job, salt = self._job, self._salt
-        features = Profiles(job.features, salt, job.duplicate_modulus)
-        rules = Rules(salt, job.duplicate_modulus, self._bridge.max_age, self._bridge.prediction_scale)
+        sampling = IdSampling(max(1, job.duplicate_modulus))  # a block that is read again must be the same
+        features = Profiles(job.features, salt, sampling)
+        rules = Rules(salt, sampling, self._bridge.max_age, self._bridge.prediction_scale)
         labels = Labels(scale=job.labels.scale, positive=job.labels.positive)
         return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 

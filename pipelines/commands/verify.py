@@ -21,9 +21,14 @@ def verify(args: argparse.Namespace) -> int:
         return _forget(config, args.forget)
     logs = [path for path in dict.fromkeys((log_path(config), state_path(config))) if path.exists()]
     stores = [path for path in (store_path(config),) if path.exists()]
-    if not logs and not stores:
+    walks_topic = config.kafka is not None and config.engine == "faust"
+    if not logs and not stores and not walks_topic:
         raise UseError(f"there is nothing in {config.data}; name the folder of a pipeline with --data")
     walked = [*map(walk_log, logs), *map(walk_store, stores)]
+    if config.kafka is not None and walks_topic:
+        from streamgauge.pipelines.adapters.kafka.verify import walk_state
+
+        walked.append(walk_state(config.kafka))
     for one in walked:
         print("\n".join(told(one)))
     damaged = sum(len(one.findings) for one in walked)

@@ -49,6 +49,8 @@ def _host_faults(config: Config) -> Iterator[Fault]:
     yield from receivers.faults_of(config)
     if 0 < config.retention.max_bytes < _LEAST_STORE:
         yield Fault("retention.max_bytes", f"must be at least {_LEAST_STORE}, got {config.retention.max_bytes}")
+    if config.retention.traces_bytes < 0:
+        yield Fault("retention.traces_bytes", f"must be >= 0, got {config.retention.traces_bytes}; 0 is no cap")
     yield from positive("self.most_waiting", config.own.most_waiting)
     yield from job_name_faults("self.name", config.own.name)
     for name in ("raw", "r10", "r60", "r3600", "records", "profiles", "log", "max_bytes"):

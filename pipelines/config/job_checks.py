@@ -76,8 +76,8 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     for name, value in natural.items():
         if value < 0:
             yield Fault(f"{at}.{name}", f"must be >= 0, got {value}")
-    if job.duplicate_modulus < 1 or job.duplicate_modulus & (job.duplicate_modulus - 1):
-        below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 1
+    if job.duplicate_modulus < 0 or job.duplicate_modulus & (job.duplicate_modulus - 1):
+        below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 0
         yield Fault(f"{at}.duplicate_modulus", f"must be a power of two, got {job.duplicate_modulus}; {below} is one")
     if job.labels.timeout < job.labels.horizon:
         text = f"must not be below horizon {job.labels.horizon:g} s, got {job.labels.timeout:g} s: samples would be"

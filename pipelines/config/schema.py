@@ -117,7 +117,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_hold: float | None = None  # None: three of the shortest windows
     max_ahead: float = 300.0  # a worker's time may lead the clock by no more
     missing_after: float = 600.0  # a worker silent for so long, and three of its intervals, is a fact
-    max_series: int = 20_000  # series of one job; others are counted as overflow
+    max_series: int = 20_000  # series of one job, names of 200 bytes each on average; others are counted as overflow
     shards: int = 1  # keys that a big job is spread over; fixed for a run of the job
     workers: int = 0  # expected number, 0: the maximum of the last hour
     features: tuple[Feature, ...] = ()  # the declared features
@@ -125,7 +125,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     minimum: dict[str, float] = {}  # least evidence by metric, over the catalogue's
     rules: dict[str, dict[str, float]] = {}  # good, bad, weight, criticality by metric
     unpaged: tuple[str, ...] = ()  # metrics that are scored and shown, never paged
-    duplicate_modulus: int = 1  # ids with hash mod this = 0 are kept; a power of two
+    duplicate_modulus: int = 0  # ids with hash mod this = 0 are kept; a power of two; 0: chosen by their rate
     duplicate_horizon: float = 48 * HOUR  # ids seen within it are duplicates
     slo: dict[str, float] = {}  # seconds by metric: queue_delay, produce_delay, feature_age, ...
     detection: Detection = Detection()  # when a change is an anomaly
@@ -172,6 +172,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     log: float = 7 * DAY  # the embedded log
     max_bytes: int = 2_000_000_000  # of the whole store; raw points are shortened first
     log_bytes: int = 4_000_000_000  # of the embedded log; beyond, the oldest that all have read goes
+    traces_bytes: int = 0  # of `traces` on Kafka, about; beyond, the oldest that is in a stored state goes; 0: no cap
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -90,6 +90,11 @@ class KeyedConsumer:
         return self._keeping.size
 
     @property
+    def unsent_bytes(self) -> int:
+        """Bytes that wait to be sent. Any thread may ask."""
+        return sum(len(output.value) for output in self._unsent)
+
+    @property
     def done(self) -> int:
         """Messages of all logs up to which everything that they caused is sent."""
         return sum(self._reading.offsets.values())

@@ -178,9 +178,31 @@ def _log_of(config: Config) -> _Log:
         trim = trimming.Trim(path, config.retention, {one.name for one in notifiers_of(config)})
         return _Log(lambda: LocalLog(path, heeds=False), trim, lambda: None)
     folder = Path(config.data)
-    buses = _kafka(config.kafka, lambda: LocalLog(state_path(config)))
+    buses = _kafka(config.kafka, lambda: LocalLog(state_path(config), heeds=False))
     buses.claim(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
-    return _Log(buses.open, lambda: None, buses.close)  # what is old there goes by the topics' retention
+    trims = trim_of(config, config.kafka, buses) if config.retention.traces_bytes else lambda: None
+    return _Log(buses.open, trims, buses.close)  # what is old there goes by the topics' retention
+
+
+def trim_of(config: Config, kafka: Kafka, buses: KafkaBuses) -> Callable[[], None]:
+    """What holds `traces` on the brokers to its bytes."""
+    from streamgauge.pipelines.adapters.kafka.group import GroupOffsets
+    from streamgauge.pipelines.adapters.kafka.topics import KafkaTopics
+
+    topics = KafkaTopics(kafka)
+    group = None if config.engine == "embedded" else GroupOffsets(kafka, GROUPS[config.engine])
+
+    def stored(bus: Bus) -> Mapping[str, int]:
+        if group is None:
+            return bus.committed("engine")[0]
+        logs, offsets = bus.logs("traces"), group()
+        return {log: offsets.get(number, 0) for number, log in enumerate(logs)}
+
+    def drop(bus: Bus, before: Mapping[str, int]) -> None:
+        numbers = {log: number for number, log in enumerate(bus.logs("traces"))}
+        topics.delete_before("traces", {numbers[log]: offset for log, offset in before.items() if log in numbers})
+
+    return trimming.TrimTopic(buses.open, config.retention.traces_bytes, stored, drop)
 
 
 def _kafka(kafka: Kafka, open_state: Callable[[], Bus]) -> KafkaBuses:

@@ -22,10 +22,11 @@ from streamgauge.pipelines.stream.layout import Layouts
 from streamgauge.pipelines.stream.learning import Knowledge, Slot, normality
 from streamgauge.pipelines.stream.pictures import profiles_of
 from streamgauge.pipelines.stream.view import JobView, WindowView, job_view
-from streamgauge.pipelines.wire.outputs import Profiles
+from streamgauge.pipelines.wire.outputs import Change, Profiles
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, unpacked
 
 KEPT_KEYS: Final = 200_000  # in the sets of series whose order is kept; a cache whose size changes no answer
+_KEY_BYTES: Final = 200  # of a key and what goes along with it, about
 Block = tuple[str, Metric, Values]  # worker, metric, values
 _EVERY: Final = np.ones(0, bool)
 
@@ -49,6 +50,7 @@ class Evaluated(NamedTuple):
     is_present: NDArray[np.bool_] = _EVERY  # the others are known series that got nothing
     spec: int = -1  # place of the WindowSpec in the config
     view: JobView | None = None  # what `Evaluator.learn` reads
+    unkept: int = 0  # series that `max_series` has no room for, where there was room before
 
 
 class Series(NamedTuple):
@@ -80,15 +82,22 @@ class Evaluator:
         self._series: dict[Any, Series] = {}
         self._metrics = {metric.name: metric for pipeline in pipelines_of(config) for metric in pipeline.metrics}
 
+    @property
+    def cached_bytes(self) -> int:
+        """Orders of series and layouts, about. Any thread may ask."""
+        return self._layouts.bytes + _KEY_BYTES * sum(len(kept.keys) for kept in list(self._series.values()))
+
     def evaluate(self, report: Report) -> Evaluated:
         """The values of a closed window, or of a revision of one."""
         spec = self._config.windows[report.window]
         view = job_view(report, self._config, self._knowledge, self._layouts)
         series, columns, is_present = self._complete(report, *self._columns(spec, view))
+        series, columns, is_present, unkept = self._within(report.window, series, columns, is_present)
         value, rows, error, floor = columns
         return Evaluated(
             spec.name, spec.kind, report.start, report.end, report.revision, view.length, series.keys, series.metrics,
             value, rows, error, floor, profiles_of(report, spec, view), is_present, report.window, view,
+            unkept,
         )
 
     def learn(self, evaluated: Evaluated, keep: NDArray[np.bool_]) -> None:
@@ -188,6 +197,22 @@ class Evaluator:
         ordered = self._series_of([keys[i] for i in order.tolist()], order)
         return ordered, np.concatenate([table, blank], axis=1)[:, order], is_present
 
+    def _within(
+        self, window: int, series: Series, table: Floats, is_present: NDArray[np.bool_]
+    ) -> tuple[Series, Floats, NDArray[np.bool_], int]:
+        """The series that `max_series` has room for: the known ones first, then those of the job, then by worker."""
+        known = self._known.get(window)
+        others = sum(len(one.keys) for place, one in self._known.items() if place != window)
+        room = max(0, self._config.max_series - others)
+        if len(series.keys) <= room:
+            return series, table, is_present, 0
+        before = frozenset(() if known is None else known.keys)
+        ranked = sorted(range(len(series.keys)), key=lambda i: series.keys[i] not in before)
+        chosen = np.array(sorted(ranked[:room]), np.int64)
+        was_full = len(before) >= room
+        kept = self._series_of([series.keys[i] for i in chosen.tolist()], chosen)
+        return kept, table[:, chosen], is_present[chosen], 0 if was_full else len(series.keys) - room
+
     def _missing(self, report: Report, keys: tuple[SeriesKey, ...]) -> list[SeriesKey]:
         known = self._known.get(report.window)
         if known is None or known.keys is keys:
@@ -200,6 +225,14 @@ class Evaluator:
             for key, is_alive in zip(known.keys, alive, strict=True)
             if is_alive and key not in present and key.worker not in left
         ]
+
+
+def unkept(evaluated: Evaluated, config: JobConfig) -> list[Change]:
+    """Said once, when the job's series have come to their bound."""
+    if not evaluated.unkept:
+        return []
+    text = f"{evaluated.unkept} series are not kept: max_series of {config.name} is {config.max_series}; raise it"
+    return [Change(job=config.name, name="max_series", time=evaluated.end, text=text)]
 
 
 def _keys_row(keys: tuple[SeriesKey, ...]) -> bytes:

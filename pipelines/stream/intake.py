@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamgauge.pipelines.stream import clocks, closing, facts, lives, watermark
-from streamgauge.pipelines.stream.names import Index, Mapping, Part, map_names, split
+from streamgauge.pipelines.stream import names as series_names
+from streamgauge.pipelines.stream.names import Index, Mapping, Part, Room, map_names, split
 from streamgauge.pipelines.stream.panes import Table, Track
 from streamgauge.pipelines.stream.state import Job, Side, Worker
 from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST, Member, Verdict
@@ -21,6 +22,7 @@ from streamgauge.tracer.records import Name, Sketch, TraceBatch
 
 RECORDS, POINTS, LATE, DUPLICATE, SUPERSEDED, CLAMPED, OVERFLOW, DEAD, LOST = range(len(COUNTS))
 MAX_MAPPINGS = 64  # names blobs remembered for each worker
+MAPPED = 1_000_000  # bytes of theirs
 
 
 class Rejected(ValueError):
@@ -146,11 +148,13 @@ def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) 
 
 def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name], time: int) -> Mapping:
     stream, wall = worker.stream.names, worker.wall.names
-    before = stream.size + wall.size
-    room = job.config.max_series - job.series
+    before, bytes_before = stream.size + wall.size, stream.bytes + wall.bytes
+    most = job.config.max_series
+    room = Room(most - job.series, most * series_names.BYTES - job.name_bytes)
     mapping = map_names(names, stream, wall, room, time)
     job.series += stream.size + wall.size - before
-    if len(worker.mappings) >= MAX_MAPPINGS:
+    job.name_bytes += stream.bytes + wall.bytes - bytes_before
+    if len(worker.mappings) >= MAX_MAPPINGS or sum(map(len, worker.mappings)) + len(blob) > MAPPED:
         worker.mappings.clear()
     worker.mappings[blob] = mapping
     return mapping
@@ -194,7 +198,9 @@ def _place(
     if part is not None:
         table.apply(*part)
     if sketches:
-        table.keep(sketches)
+        kept = track.admitted(sketches, job.config.max_series)
+        worker.member.counts[OVERFLOW] += len(sketches) - len(kept)
+        table.keep(kept)
 
 
 def _late_table(job: Job, side: Side, worker: Worker, track: Track, pane: int, size: int) -> Table | None:

@@ -21,6 +21,7 @@ TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a sca
     " pipeline_notified pipeline_untold pipeline_clients",
 }
 _TRACED: Final = {clock: frozenset(names.split()) for clock, names in TRACED.items()}
+_NAME_BYTES: Final = 200  # of a name and its places, about
 LAYOUTS: Final = 200_000  # names whose layouts are kept; a cache whose size changes no answer
 
 
@@ -37,6 +38,11 @@ class Layouts:
     def __init__(self) -> None:
         self._kept: dict[Names, Layout] = {}
         self._size = 0
+
+    @property
+    def bytes(self) -> int:
+        """About."""
+        return self._size * _NAME_BYTES
 
     def of(self, names: Names) -> Layout:
         """The layout of these names."""

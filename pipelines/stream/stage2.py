@@ -19,9 +19,10 @@ from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
 from streamgauge.pipelines.statistics.measures import NOTHING
-from streamgauge.pipelines.stream import absolutes, limits
+from streamgauge.pipelines.stream import absolutes, id_sampling, limits
 from streamgauge.pipelines.stream.columns import PointRecords
-from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator
+from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, unkept
+from streamgauge.pipelines.stream.id_sampling import Sampling
 from streamgauge.pipelines.stream.limits import Bound
 from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.standing import Facts, Window
@@ -37,6 +38,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
     waiting: tuple[Setting, ...]
     detection: Detection
     config: bytes  # the log's; empty: of a release that did not keep it
+    ids: Sampling = Sampling()
 
 
 class Stage2:
@@ -46,7 +48,7 @@ class Stage2:
 
     def __init__(self, config: JobConfig) -> None:
         self._waiting: tuple[Setting, ...] = ()
-        self._points = PointRecords(config.name)
+        self._points, self._ids = PointRecords(config.name), Sampling()
         self._reports = 0  # taken by this process; not part of the state
         self._build(config)
 
@@ -62,6 +64,11 @@ class Stage2:
         self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int]]] = {}  # a cache
         self._sources: dict[str, tuple[tuple[SeriesKey, ...], Sources]] = {}  # by window, a cache
 
+    @property
+    def cached_bytes(self) -> int:
+        """What is kept only to be quicker, about."""
+        return self._evaluator.cached_bytes
+
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """Everything that one closed window, or a revision of one, says. A revision raises and teaches nothing."""
         self._reports += 1
@@ -75,6 +82,7 @@ class Stage2:
         excused = self._excused(closed)
         if report.revision:
             return [*outputs, *self._scorer.score(closed, judged, excused)]
+        outputs += [*unkept(evaluated, self.config), *self._sample_ids(report, evaluated)]
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
         outputs += watch.anomalies_of(closed, judged, report.clock, standing)
@@ -144,7 +152,7 @@ class Stage2:
     def put_rows(self, rows: Rows) -> None:
         """All state, exactly."""
         given = msgspec.json.encode(self._given)
-        rows.put_value("head", encoded("second stage head", self._waiting, self.config.detection, given))
+        rows.put_value("head", encoded("second stage head", self._waiting, self.config.detection, given, self._ids))
         put_state(rows, "evaluator", self._evaluator)
         for name, watch in self._watched():
             put_state(rows, name, watch)
@@ -168,7 +176,7 @@ class Stage2:
         for i, facts in enumerate(self._facts):
             if f"facts/{i}" in rows:  # a state of before there were any has none
                 facts.restore(rows[f"facts/{i}"])
-        self._waiting = head.waiting
+        self._waiting, self._ids = head.waiting, head.ids
         self._detect_with(head.detection)
 
     def snapshot(self) -> bytes:
@@ -205,6 +213,13 @@ class Stage2:
             facts.tallies = absolutes.learn(view, facts.tallies)
         left = frozenset(one.worker for one in report.presences if one.state == "left")
         return facts.settle(found, Window(report.start, report.end, report.clock, left))
+
+    def _sample_ids(self, report: Report, evaluated: Evaluated) -> list[Change]:
+        """A share of the ids that follows their rate."""
+        if report.window != self._short or evaluated.view is None:
+            return []
+        before, self._ids = self._ids, id_sampling.follow(self._ids, report, evaluated.view, self.config)
+        return [] if self._ids is before else [id_sampling.said(self.config.name, self._ids)]
 
     def _settle(self, end: float) -> None:
         """Apply what is effective for a window that ends at `end`, in the order of the log."""

@@ -77,6 +77,7 @@ class Job:
     gone: dict[str, Member] = field(default_factory=dict)  # workers that left long ago: old records are known as such
     rings: dict[int, list[Closed]] = field(default_factory=dict)
     series: int = 0
+    name_bytes: int = 0  # of all series: follows from the workers
     counts: list[int] = field(default_factory=lambda: [0] * len(COUNTS))  # of no worker, or of workers long gone
     reports: int = 0  # number of the last report
     number: int = 0  # number of the last output

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "failed"]
+Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "failed", "replaced"]
 Sync = Literal["normal", "full"]
 
 PAGE_BYTES: Final = 4096
@@ -36,6 +36,7 @@ _REMEDIES: Final[dict[Fault, str]] = {
     "unwritable": "its folder must exist and be writable for this user",
     "failing": "look at the disk and its quotas; it is tried again",
     "failed": "see the cause",
+    "replaced": "start the pipeline again, it begins with what is there now",
 }
 
 

@@ -98,6 +98,12 @@ class Listening:
         await self._runner.cleanup()
 
 
+def connections(app: web.Application) -> dict[str, int]:
+    """How many are open, were refused, were cut for a new one. Any thread may ask."""
+    door = app[STATE].door
+    return {} if door is None else {"open": door.open, "refused": door.refused, "evicted": door.evicted}
+
+
 async def serve(app: web.Application, host: str, port: int) -> Listening:
     """Listen. Raises OSError if the port is taken."""
     log = logging.getLogger(__name__)

@@ -130,11 +130,11 @@ class InfluxQuery:
         """The merged summaries of windows that end in the range; the columns of a sketch are base64 of raw arrays."""
         where = f"{tags({'job': job, 'worker': worker})} AND {since(start)} AND {before(end)}"
         found = [of_body(row, _profiles) for row in self._rows(f'SELECT * FROM "profile" WHERE {where}')]
-        return [
+        return answers.whole(
             {"job": job, "worker": worker, "window": one.window, "start": one.start, "end": one.end,
              "revision": one.revision, "sketches": answers.plain(msgspec.convert(one.sketches, tuple[Sketch, ...]))}
-            for one in sorted(found, key=lambda one: (one.end, one.window))
-        ]  # fmt: skip
+            for one in sorted(found, key=lambda one: (one.end, one.window, one.part))
+        )  # fmt: skip
 
     def counters(self, job: str) -> dict[str, Any]:
         """What became of a job's records so far, by name, and the `time` of the count; {} for an unknown job."""

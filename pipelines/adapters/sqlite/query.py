@@ -119,11 +119,11 @@ class SqliteQuery:
                 " AND ts < ? ORDER BY ts, window",
                 (job, worker, start, end),
             ).fetchall()
-        return [
+        return answers.whole(
             {"job": job, "worker": worker, "window": window, "start": first, "end": ts, "revision": revision,
              "sketches": answers.plain(_sketches.decode(sketches))}
             for window, ts, first, revision, sketches in rows
-        ]  # fmt: skip
+        )  # fmt: skip
 
     def counters(self, job: str) -> dict[str, Any]:
         """What became of a job's records so far, by name, and the `time` of the count; {} for an unknown job."""

@@ -14,6 +14,7 @@ from streamgauge.pipelines.wire.outputs import DeadLetter
 
 # the lowest score of each band
 BANDS: Final = ((90_000_000, "healthy"), (75_000_000, "watch"), (60_000_000, "degraded"))
+_PART: Final = "\x1f"  # between a window and the number of a part
 SPARKLINE: Final = 60  # scores shown beside a job
 DEAD_BYTES: Final = 64  # bytes of a dead letter that are shown
 
@@ -103,3 +104,25 @@ def dead_letter(found: DeadLetter, length: int) -> dict[str, Any]:
     names = ("identity", "reason", "text", "topic", "key")
     begin = found.data[:DEAD_BYTES].hex()
     return {name: getattr(found, name) for name in names} | {"bytes": length, "begin": begin}
+
+
+def part_place(window: str, part: int) -> str:
+    r"""Under which name of a window a part of its pictures is kept.
+
+    >>> part_place("short", 0), part_place("short", 12)
+    ('short', 'short\x1f0012')
+    """
+    return window if not part else f"{window}{_PART}{part:04}"
+
+
+def whole(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pictures whose parts are one again, each as of its newest revision; rows come by end, place and part."""
+    found: dict[tuple[float, str], dict[str, Any]] = {}
+    for row in rows:
+        window = row["window"].partition(_PART)[0]
+        known = found.get((row["end"], window))
+        if known is None or row["revision"] > known["revision"]:
+            found[row["end"], window] = {**row, "window": window}
+        elif row["revision"] == known["revision"]:
+            known["sketches"] = [*known["sketches"], *row["sketches"]]
+    return list(found.values())

@@ -29,6 +29,7 @@ from streamgauge.pipelines.engines.partition import Commit, Partition
 from streamgauge.pipelines.engines.parts import operator_of
 from streamgauge.pipelines.engines.routing import Routing
 from streamgauge.pipelines.engines.ticking import Hosted, Ticks
+from streamgauge.pipelines.wire.frames import StateDamagedError
 from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import LogError, Message
 
@@ -116,7 +117,7 @@ class _Host:
                 stored = await self._states.take_over(number, end)
                 if stored is None:
                     stored = Commit(await self._log.beginning(number), b"", {})
-                self._partitions[number] = Partition(number, stored, self._routing.route, self._make, every=EVERY)
+                self._partitions[number] = self._partition(number, stored)
             await self._feeding.tell(self._partitions.values())
 
     async def _give_back(self, numbers: Iterable[int]) -> None:
@@ -128,6 +129,12 @@ class _Host:
                     await self._feeding.leave(mine)
                     for key in mine.keyed.states:
                         del self._hosted[key]
+
+    def _partition(self, number: int, stored: Commit) -> Partition:
+        try:
+            return Partition(number, stored, self._routing.route, self._make, every=EVERY)
+        except StateDamagedError as error:
+            raise LogError(f"{self._log.name('state')}/{number}: {error}", retryable=False) from None
 
     async def _beat(self) -> None:
         """What is due by the clock: states, ticks, and a look at whether Faust still lives."""

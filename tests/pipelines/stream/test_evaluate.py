@@ -281,3 +281,27 @@ def test_every_traced_quantity_that_a_metric_reads_is_none_of_the_job_s_own_scal
         for clock in (part.strip() for part in clocks.split(",")):
             for name in re.findall(r"`(\w+)`", names):
                 assert name in TRACED[clock].split() or name.startswith("_"), (clock, name)
+
+
+def test_stored_series_are_bounded_the_known_and_the_jobs_own_first_and_told_once():
+    """20,000 names of one worker were 40,006 series in the store: each again as one of the job."""
+    wide = config(max_series=30)
+
+    def window(number, first, count):
+        points = {("train", f"scalar-{i:03}", ""): [(1.0, 1.0)] for i in range(first, first + count)}
+        start = number * SLOT
+        return report(partial("a", points), window=SHORT, start=start, presences=[presence("a")])
+
+    evaluator = Evaluator(wide)
+    small = evaluator.evaluate(window(0, 90, 3))
+    learn(evaluator, small)
+    assert not small.unkept
+    full = evaluator.evaluate(window(1, 0, 60))
+    learn(evaluator, full)
+    assert len(full.keys) == 30 == len(full.value)
+    assert full.unkept > 60
+    assert set(small.keys) <= set(full.keys)
+    new = [key.worker for key in full.keys if key not in set(small.keys)]
+    assert set(new) == {""}
+    again = evaluator.evaluate(window(2, 0, 60))
+    assert (again.keys, again.unkept) == (full.keys, 0)

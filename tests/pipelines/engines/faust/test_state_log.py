@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +15,16 @@ if any(importlib.util.find_spec(name) is None for name in ("aiokafka", "cramjam"
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from streamgauge.pipelines.adapters.kafka.topics import KafkaTopics
-from streamgauge.pipelines.config.schema import Kafka
+from streamgauge.pipelines.cli import main
+from streamgauge.pipelines.config.schema import JobConfig, Kafka
 from streamgauge.pipelines.engines.faust.reading import records
 from streamgauge.pipelines.engines.faust.state_log import StateLog, SupersededError
-from streamgauge.pipelines.engines.partition import Commit
-from streamgauge.tracer.transport import LogError
+from streamgauge.pipelines.engines.keyed import Route
+from streamgauge.pipelines.engines.partition import Commit, Partition
+from streamgauge.tracer.transport import LogError, Message
 from tests.pipelines.adapters.kafka import world as kafka_world
+from tests.pipelines.engines import kafka_log
+from tests.pipelines.engines.tally import Tally, batch
 from tests.pipelines.engines.test_chunks import cut
 from tests.servers.kafka import KafkaServers
 
@@ -133,3 +138,34 @@ def test_a_snapshot_of_a_release_before_rows_goes_on_in_rows(kafka: KafkaServers
         await log.stop()
 
     asyncio.run(scene())
+
+
+def test_verify_names_a_damaged_row_of_the_topic_with_what_to_do(
+    kafka: KafkaServers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = kafka_world.topics(kafka)
+    config = kafka_log.configured(tmp_path, world)
+    config.write_text(f'engine = "faust"\n{config.read_text()}')
+    nothing = Commit(0, b"", {})
+    partition = Partition(1, nothing, lambda one: Route("ctr"), lambda key: Tally(JobConfig(name=key)), every=9)
+    partition.accept(Message("traces", "ctr", batch("ctr"), 0, 1))
+    partition.keyed.commit()
+    commit = partition.unstored
+    assert commit is not None
+
+    async def store(flipped: int) -> None:
+        log = await _log(world)
+        await log.take_over(1, END)
+        (place,) = commit.rows
+        frame = bytearray(commit.rows[place] or b"")
+        frame[-1] ^= flipped
+        await log.store(1, commit._replace(rows={place: bytes(frame)}))
+        await log.stop()
+
+    asyncio.run(store(0))
+    assert main(["verify", "--config", str(config)]) == 0
+    assert "state: 1 rows of state" in capsys.readouterr().out
+    asyncio.run(store(1))
+    assert main(["verify", "--config", str(config)]) == 1
+    said = capsys.readouterr().out
+    assert "partition 1, job ctr, row state: its checksum does not match; stop all hosts, delete the topic" in said
