@@ -91,14 +91,16 @@ class Table:
 class Track:
     """One worker's panes and slices for one kind of windows (stream or wall); times in microseconds."""
 
-    __slots__ = ("_blocks", "_held", "names", "panes", "slices")
+    __slots__ = ("_blocks", "_held", "_is_stale", "names", "panes", "slices")
 
     def __init__(self) -> None:
         self.names = Names()
         self.panes: dict[int, Table] = {}
         self.slices: dict[int, Table] = {}
         self._blocks = Blocks()  # a cache
-        self._held: set[_Identity] | None = None  # those of all sketches that are held; None: to be gathered
+        # Of all sketches that are held, and perhaps of some that were: gathered anew only where the bound is near.
+        self._held: set[_Identity] | None = None
+        self._is_stale = False
 
     def pane(self, start: int) -> Table:
         """The table of a pane that is still open."""
@@ -114,9 +116,10 @@ class Track:
 
     def admitted(self, sketches: Sequence[Sketch], most: int) -> Sequence[Sketch]:
         """Sketches of series of which some are held already, and of new ones while there are fewer than `most`."""
-        if self._held is None:
+        if self._held is None or (self._is_stale and len(self._held) + len(sketches) > most):
             tables = (*self.panes.values(), *self.slices.values())
             self._held = {_identity(sketch) for table in tables for sketch in table.pending}
+            self._is_stale = False
         found = []
         for sketch in sketches:
             identity = _identity(sketch)
@@ -158,7 +161,7 @@ class Track:
         for end in gone:
             del self.slices[end]
         if gone:
-            self._held = None
+            self._is_stale = True
             self._blocks.forget(reach)
 
     def oldest(self) -> int | None:
