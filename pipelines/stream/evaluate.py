@@ -227,7 +227,6 @@ class Evaluator:
         ]
 
 
-
 def unkept(evaluated: Evaluated, config: JobConfig) -> list[Change]:
     """Said once, when the job's series have come to their bound."""
     if not evaluated.unkept:
