@@ -46,9 +46,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How labels reach the job; seconds."""
 
     horizon: float = DAY  # H: label metrics by cohort (`@H`) are of samples that became this old
-    wait: float = (
-        0.0  # without a click for so long a sample is a negative: judged by cohort; 0: labels are as they come
-    )
+    wait: float = 0.0  # without a click for so long a sample is a negative: judged by cohort; 0: labels as they come
     margin: float = 3 * HOUR  # a label is overdue this long after it was due
     timeout: float = DAY  # after its due time a sample without label is dropped and counted as expired
     silence: float = 0.0  # longest normal gap between labels; 0: learnt
