@@ -72,7 +72,7 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         "labels.silence": job.labels.silence, "labels.wait": job.labels.wait,
         "detection.warm_up": job.detection.warm_up,
         **{f"minimum.{name}": least for name, least in job.minimum.items()},
-    } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__}
+    } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__ if name != "remind"}
     for name, value in natural.items():
         if value < 0:
             yield Fault(f"{at}.{name}", f"must be >= 0, got {value}")

@@ -76,8 +76,11 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clear_hold: float = 90.0  # a re-fire within this continues the episode
     recover: float = 50.0  # after its cause is over, a suppressed alert gets this long to end too
     group: float = 20.0  # alerts of one entity or worker that begin within this of each other are one incident
-    repeat: float = 4 * HOUR  # a firing notification is repeated after this, 0: never
+    repeat: float = 4 * HOUR  # a firing notification is repeated after this, 0: never, and `remind` is off too
     digest: float = 4 * HOUR  # whatever is suppressed is shown again at least this often
+    remind: tuple[float, ...] = (300.0, 900.0, 1800.0)  # a page nobody acknowledged is repeated so long after it
+    involve: float = 900.0  # and after so long it pages the owners of what is folded beneath it
+    calm: float = 600.0  # after a roll-out only what pages at once is told; the rest must outlast this
 
 
 class Holiday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,7 +125,10 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     labels: Labels = Labels()  # how labels reach the job
     minimum: dict[str, float] = {}  # least evidence by metric, over the catalogue's
     rules: dict[str, dict[str, float]] = {}  # good, bad, weight, criticality by metric
-    unpaged: tuple[str, ...] = ()  # metrics that are scored and shown, never paged
+    unpaged: tuple[str, ...] = ()  # metrics that are scored and shown, never told
+    paged: tuple[str, ...] = ()  # changes that page, others are tickets: "auc", "feature:age/missing_rate", "*"
+    team: str = ""  # whose page budget its pages are taken from; jobs without one share it
+    owners: dict[str, str] = {}  # who is told of which place, the first that fits: "feature:*" = "features"
     duplicate_modulus: int = 0  # ids with hash mod this = 0 are kept; a power of two; 0: chosen by their rate
     duplicate_horizon: float = 48 * HOUR  # ids seen within it are duplicates
     slo: dict[str, float] = {}  # seconds by metric: queue_delay, produce_delay, feature_age, ...
@@ -138,7 +144,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     url: str  # http or https
     secret_file: str = ""  # signs what is posted
-    severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("ticket", "page", "page-now")  # what is posted
+    severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("page", "page-now")  # what is posted
 
 
 ReceiverKind = Literal["slack", "teams", "feishu", "dingtalk", "pagerduty", "alertmanager", "email", "heartbeat"]
@@ -156,6 +162,10 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("page", "page-now")  # of which it is told
     jobs: tuple[str, ...] = ()  # of which it is told; none: of all
     domains: tuple[Literal["sample", "train", "system"], ...] = ()  # of which it is told; none: of all
+    owners: tuple[str, ...] = ()  # of `owners` of the jobs: it is told of their places; none: of all
+    hours: tuple[str, ...] = ()  # when it is told: "mon-fri 08:00-20:00"; none: always
+    timezone: str = "UTC"  # of `hours`
+    backup: str = ""  # name of another that is told when this one takes nothing for two minutes
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -256,6 +266,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webhooks: tuple[Webhook, ...] = ()  # where they are posted too
     notifiers: tuple[Receiver, ...] = ()  # who else is told, in their own formats
     public_url: str = ""  # where people reach the page; messages link to their incident with it
+    page_budget: int = 2  # pages per team and 12-hour shift, hard facts aside; the rest become tickets
     retention: Retention = Retention()  # how long the store keeps what
     kafka: Kafka | None = None  # None: the embedded log in `data`
     store: Literal["auto", "sqlite", "influx", "both"] = "auto"  # auto: influx where there is [influx], else sqlite

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streamgauge.pipelines.adapters.http.security import Guard
 from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
+from streamgauge.pipelines.adapters.notifiers.backed import Backed
 from streamgauge.pipelines.adapters.notifiers.chat import Chat
 from streamgauge.pipelines.adapters.notifiers.console import Console
 from streamgauge.pipelines.adapters.notifiers.heartbeat import Heartbeat
 from streamgauge.pipelines.adapters.notifiers.mail import Mail
 from streamgauge.pipelines.adapters.notifiers.pagerduty import PagerDuty
-from streamgauge.pipelines.adapters.notifiers.routed import Routed
+from streamgauge.pipelines.adapters.notifiers.routed import Route, Routed
 from streamgauge.pipelines.adapters.notifiers.webhook import Webhook
 from streamgauge.pipelines.config.faults import ConfigError, Fault
 from streamgauge.pipelines.config.schema import Config, Kafka, Receiver
@@ -86,8 +87,21 @@ def notifiers_of(config: Config) -> tuple[Notifier, ...]:
         if one.secret_file:
             read_file(f"notifiers[{i}].secret_file", one.secret_file)
     console: tuple[Notifier, ...] = (Console(),) if config.console else ()
-    hooks = (Routed(Webhook(one, public_url=config.public_url), severities=one.severities) for one in config.webhooks)
-    return (*console, *hooks, *(_receiver(one, config) for one in config.notifiers))
+    hooks = (
+        Routed(Webhook(one, public_url=config.public_url), Route(severities=one.severities)) for one in config.webhooks
+    )
+    return (*console, *hooks, *(_routed(one, config) for one in config.notifiers))
+
+
+def _routed(one: Receiver, config: Config) -> Notifier:
+    """A receiver behind its route, with its backup behind it."""
+    made = _receiver(one, config)
+    backup = next((other for other in config.notifiers if other.name == one.backup), None)
+    route = Route(
+        severities=one.severities, jobs=one.jobs, domains=one.domains, owners=one.owners, hours=one.hours,
+        timezone=one.timezone, takes_information=one.kind != "pagerduty",
+    )  # fmt: skip
+    return Routed(made if backup is None else Backed(made, _receiver(backup, config)), route)
 
 
 def _receiver(one: Receiver, config: Config) -> Notifier:
@@ -103,7 +117,7 @@ def _receiver(one: Receiver, config: Config) -> Notifier:
         made = Mail(one, public_url=url)
     else:
         made = Chat(one, public_url=url)
-    return Routed(made, severities=one.severities, jobs=one.jobs, domains=one.domains)
+    return made
 
 
 def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Guard:

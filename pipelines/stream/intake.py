@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamgauge.pipelines.stream import clocks, closing, facts, lives, watermark
+from streamgauge.anomaly.types import Severity
+from streamgauge.pipelines.stream import clocks, closing, facts, lives, rollouts, watermark
 from streamgauge.pipelines.stream import names as series_names
 from streamgauge.pipelines.stream.names import Index, Mapping, Part, Room, map_names, split
 from streamgauge.pipelines.stream.panes import Table, Track
@@ -116,8 +117,10 @@ def _welcome(job: Job, worker: Worker, batch: TraceBatch, pane: int, mark: int, 
     """A worker joins or comes back."""
     if is_new:
         job.out += facts.close_incarnation(worker.facts, pane, pane + job.pane)
+        last = worker.member.restarts[-1] if worker.member.restarts else None
         watermark.supersede(worker.member, batch, pane, mark)
         lives.begin(job, worker, batch, pane)
+        rollouts.begin(job, worker, batch, pane, last)
     else:
         job.out += facts.close(worker.facts, facts.MISSING, pane, pane + job.pane)
     is_behind = facts.find(worker.facts, facts.BEHIND) is not None  # it still has to catch up
@@ -275,11 +278,19 @@ def _changes_hold(job: Job, worker: Worker, pane: int) -> bool:
     return False
 
 
+def severity_of_absence(job: Job) -> Severity:
+    """How loud it is that one more worker is missing or stuck, with those that are already."""
+    members = [worker.member for worker in job.workers.values() if worker.member.state != "left"]
+    absent = sum(member.state == "behind" or member.is_reported for member in members)
+    return facts.severity_of_absence(absent, max(len(members), job.config.workers))
+
+
 def fall_behind(job: Job, worker: Worker, at: int) -> None:
     """A member stops holding windows until it has caught up, and this is a fact."""
     member = worker.member
     member.state = "behind"
-    fact = facts.behind(job.config.name, member.worker, member.incarnation, member.watermark, at)
+    severity = severity_of_absence(job)
+    fact = facts.behind(job.config.name, member.worker, member.incarnation, member.watermark, at, severity)
     shown = facts.show(worker.facts, fact, member.watermark // job.pane * job.pane)
     if shown is not None:
         job.out.append(shown)

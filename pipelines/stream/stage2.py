@@ -61,7 +61,7 @@ class Stage2:
         self._scorer = Scorer(config, pipelines_of(config))
         self._facts = [Facts(config.name) for _ in config.windows]
         self._short = config.windows.index(short)
-        self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int]]] = {}  # a cache
+        self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int], bool]] = {}  # a cache
         self._sources: dict[str, tuple[tuple[SeriesKey, ...], Sources]] = {}  # by window, a cache
 
     @property
@@ -203,9 +203,11 @@ class Stage2:
         """What the window says that needs no history: declared limits, and what is wrong by itself."""
         facts, view = self._facts[report.window], evaluated.view
         kept = self._bound.get(report.window)
-        if kept is None or kept[0] is not closed.keys:
-            bounds = limits.bind(self.config.limits, closed.keys, closed.metrics)
-            kept = self._bound[report.window] = (closed.keys, bounds, absolutes.rows_of(closed.keys))
+        is_cold = not self._facts[self._short].is_burnt_in
+        if kept is None or kept[0] is not closed.keys or kept[3] != is_cold:
+            declared = (*self.config.limits, *limits.standing(self.config, is_cold=is_cold))
+            bounds = limits.bind(declared, closed.keys, closed.metrics)
+            kept = self._bound[report.window] = (closed.keys, bounds, absolutes.rows_of(closed.keys), is_cold)
         found = [*limits.conditions(closed, kept[1])]
         if report.window == self._short and view is not None:
             facts.tallies = absolutes.count(view, facts.tallies)

@@ -210,7 +210,8 @@ def _report_missing(job: Job, worker: Worker, at: int) -> None:
     if is_enough or lives.is_survived(job, member):
         return
     since = member.heard if member.heard is not None else at
-    fact = facts.missing(job.config.name, member.worker, member.incarnation, since, at)
+    severity = intake.severity_of_absence(job)
+    fact = facts.missing(job.config.name, member.worker, member.incarnation, since, at, severity)
     shown = facts.show(worker.facts, fact, since // job.pane * job.pane)
     if shown is not None:
         job.out.append(shown)

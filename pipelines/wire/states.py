@@ -72,6 +72,11 @@ def _with_heirs(old: list[Any]) -> list[Any]:
     return [3, *old[1:]]
 
 
+def _with_budget(old: list[Any]) -> list[Any]:
+    """The pager gets the pages spent in each team's shift, none; its episodes when they were told first: not known."""
+    return [4, *old[1:], {}]
+
+
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
     "combiner": Form(4, {1: _with_pieces, 2: _with_newer_parts, 3: whole.combiner}),
@@ -89,7 +94,7 @@ FORMS: Final[dict[str, Form]] = {
     "operator": Form(4, {1: _with_timely, 2: _with_newer_parts, 3: whole.operator}),
     "outbox": Form(1),
     "own": Form(1),
-    "pager": Form(3, {1: _with_latest, 2: _with_heirs}),
+    "pager": Form(4, {1: _with_latest, 2: _with_heirs, 3: _with_budget}),
     "partial": Form(1),
     "partition": Form(1),
     "piece": Form(1),

@@ -91,7 +91,7 @@ def test_the_notification_names_domain_entity_and_worker(winter: Replayed, item:
     node, _, worker = place.partition(" at ")
     assert (domain, worker) == (item.domain, item.worker)
     assert any(node == known or node.startswith(f"{known}:") for known in item.nodes)
-    assert page["text"].startswith("[flights] ") and "Look at: " in page["text"]
+    assert page["text"].startswith("PAGE") and "Look at: " in page["text"]
 
 
 def test_the_blizzard_is_told_once(winter: Replayed) -> None:

@@ -54,7 +54,7 @@ ELSEWHERE: Final = {  # these need brokers or a database, or are where the folde
 }  # fmt: skip
 TOP: Final[dict[str, str]] = {
     "clock": 'clock = "log"', "self.enabled": "[self]\nenabled = false", "self.name": '[self]\nname = "me"',
-    "self.most_waiting": "[self]\nmost_waiting = 500",
+    "self.most_waiting": "[self]\nmost_waiting = 500", "page_budget": "page_budget = 5",
     **{f"retention.{key}": f'[retention]\n{key} = "2d"' for key in (
         "raw", "r10", "r60", "r3600", "records", "profiles", "log"
     )},
@@ -71,8 +71,10 @@ JOB: Final[dict[str, str]] = {
         "threshold": "9", "threshold_twice": "9", "warm_up": '"1d"', "history": '"7d"', "clear": "3",
     }.items()},
     **{f"paging.{key}": "1" for key in (
-        "grace", "max_wait", "tolerance", "hop_delay", "max_hops", "clear_hold", "recover", "group", "repeat", "digest"
+        "grace", "max_wait", "tolerance", "hop_delay", "max_hops", "clear_hold", "recover", "group", "repeat", "digest",
+        "involve", "calm",
     )},
+    "paging.remind": "[60]", "paged": '["auc"]', "team": '"ads"', "owners": '{"feature:*" = "data"}',
 }  # fmt: skip
 TABLES: Final = {
     "windows.name": WINDOWS.replace('"short"\nkind', '"brief"\nkind'),
