@@ -57,6 +57,8 @@ def _list(bus: Bus, job: str, *, is_json: bool) -> int:
     if is_json:
         print(json.dumps(found))
         return 0
+    if found["ids"]:
+        _say(f"one id in {found['ids']['modulus']} is kept to find duplicates, by their rate")
     for worker in found["status"]:
         said = worker.get("state") or worker.get("fault") or "unknown"
         _say(f"{worker['worker']}: {said}")

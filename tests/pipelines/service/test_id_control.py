@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from streamgauge.pipelines.adapters.http.traces import traced_by
 from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.engines.parts import operator_of
 from streamgauge.pipelines.service.id_control import IdControl
@@ -73,6 +74,7 @@ def test_workers_of_many_ids_keep_a_share_from_the_same_pane_on_and_what_is_kept
     for pane, used in loop.used.items():
         assert used == ({1} if pane < change.time else {4}), pane
     assert change.time >= 90.0  # there was time to read it
+    assert traced_by(loop.log, "ctr")["ids"] == {"version": 1, "modulus": 4, "start": change.time}
     assert max(kept for pane, kept in loop.kept.items() if pane >= change.time) < 16_384
 
 
