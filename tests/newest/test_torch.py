@@ -357,7 +357,7 @@ def test_a_compiled_model_keeps_its_names_and_its_one_compilation() -> None:
 
 def test_a_broken_tracer_breaks_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     job, model, optimizer, traced = traced_net(*EVERY)
-    monkeypatch.setattr("streamgauge.tracer.frameworks.torch.norm", lambda values: 1 / 0)
+    monkeypatch.setattr("streamgauge.tracer.frameworks.torch.adapter.norm", lambda values: 1 / 0)
     before = model.hidden.weight.detach().clone()
     train(model, optimizer, traced, 3)
     assert not torch.equal(before, model.hidden.weight)

@@ -96,6 +96,8 @@ class Probes:
                 sample = tf.reshape(output[:ACTIVATION_ROWS], (-1, output.shape[-1]))
                 positives = tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32)
                 self._units.append((name, positives, tf.shape(sample)[0]))
+                if self._selection.covers("activations", name, "raw"):
+                    self._raw.append(("activations", name, output[:ACTIVATION_ROWS]))
             return output
 
         return counted

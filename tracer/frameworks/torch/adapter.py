@@ -13,33 +13,27 @@ rank's are averaged in (DDP), of its own shard (FSDP2). What a hook measures is 
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-from streamgauge.tracer.frameworks.parameters import (
+from streamgauge.tracer.frameworks.torch.hooks import Attempt, Hook
+from streamgauge.tracer.frameworks.torch.parameters import (
     ACTIVATION_ROWS,
     RELU_LIKE,
-    Rows,
-    dense,
     entries_of,
-    local,
     modules_of,
-    nonfinite,
-    norm,
-    numpy_of,
     parameters_of,
-    some,
     unsupported,
 )
+from streamgauge.tracer.frameworks.torch.values import Rows, bad, dense, local, norm, numpy_of, some
 from streamgauge.tracer.tracer import Tensor, Tracer
 
 __all__ = ["TorchTracer"]
 
-LOG: Final = logging.getLogger(__name__)
+_PARTS = ("weights", "gradients", "updates")
 
 
 class _Gradient(NamedTuple):
@@ -49,6 +43,8 @@ class _Gradient(NamedTuple):
     bad: int
     raw: Any | None  # a copy, where it is wanted
     is_scaled: bool  # by the loss scale, still
+    rows: Any | None  # of a sparse one, those that it touches
+    source: Any | None  # of a sparse one, its own indices
 
 
 class TorchTracer:
@@ -94,11 +90,11 @@ class TorchTracer:
 
     def _attach(self) -> None:
         for optimizer in self._optimizers:
-            before, after = _Hook(self, "_begin", optimizer), _Hook(self, "_end", optimizer)
+            before, after = (Hook(self._harmless, call, optimizer) for call in (self._begin, self._end))
             self._boundaries.append(optimizer.register_step_pre_hook(before))
             self._boundaries.append(optimizer.register_step_post_hook(after))
         if self._scaler is not None and self._scaler.is_enabled():
-            self._scaler.step = _Attempt(self, self._scaler)
+            self._scaler.step = Attempt(self._harmless, self._attempted, self._scaler)
         self._is_compiled = any(
             type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None) is not None
             for module in self._model.modules()
@@ -119,13 +115,14 @@ class TorchTracer:
             return
         for name, parameter in parameters_of(self._model):
             if self._wants("gradients", name) and not unsupported(name, parameter):
-                hook = _Hook(self, "_accumulated", parameter, name)
+                hook = Hook(self._harmless, self._accumulated, parameter, name)
                 self._hooks.append(parameter.register_post_accumulate_grad_hook(hook))
         if self._is_compiled:
             return
         for name, module in modules_of(self._model).items():
             if self._wants("activations", name):
-                self._hooks.append(module.register_forward_hook(_Hook(self, "_forwarded", module, name)))
+                hook = Hook(self._harmless, self._forwarded, module, name, most=2)
+                self._hooks.append(module.register_forward_hook(hook))
 
     def _disarm(self) -> None:
         for handle in self._hooks:
@@ -150,7 +147,11 @@ class TorchTracer:
             self.tracer.raw("activations", name, numpy_of(sample))
         if isinstance(module, RELU_LIKE):
             flat = sample.reshape(-1, sample.shape[-1])
-            self._units[name] = Tensor(positives=numpy_of((flat > 0).sum(0)), rows=len(flat), nonfinite=0)
+            self._units[name] = Tensor(
+                positives=numpy_of((flat > 0).sum(0)), rows=len(flat), nonfinite=bad(flat, norm(flat))
+            )
+        elif output.is_floating_point():
+            self._units[name] = Tensor(nonfinite=bad(sample, norm(sample)))
 
     def _begin(self, optimizer: Any) -> None:
         """An optimizer is about to step."""
@@ -160,14 +161,27 @@ class TorchTracer:
         for name, parameter in parameters_of(self._model):
             if id(parameter) not in held or unsupported(name, parameter) or parameter.grad is None:
                 continue
-            if not any(self._wants(collection, name) for collection in ("weights", "gradients", "updates")):
+            if not any(self._wants(collection, name) for collection in _PARTS):
                 continue
             if name not in self._gradients and self._wants("gradients", name):  # only another rank used it
                 is_scaled = getattr(optimizer, "grad_scale", None) is not None
                 self._gradients[name] = self._seen(parameter.grad, name, is_scaled=is_scaled)
-            rows = some(parameter, local(parameter.grad))
-            wanted = self._wants("updates", name)
-            self._before[name] = rows._replace(values=rows.values.clone()) if wanted else rows._replace(values=None)
+            self._before[name] = self._rows(name, parameter)
+
+    def _rows(self, name: str, parameter: Any) -> Rows:
+        """What the update of a parameter is measured on, as it is before; only which rows where none is wanted."""
+        gradient = local(parameter.grad)
+        rows = some(parameter, self._touched(name, gradient) if gradient.is_sparse else None)
+        if not self._wants("updates", name):
+            return rows._replace(values=None)
+        return rows if rows.indices is not None else rows._replace(values=rows.values.clone())
+
+    def _touched(self, name: str, gradient: Any) -> Any:
+        """The rows of a sparse gradient; those that were found at its norm, if no other rank's came in since."""
+        seen = self._gradients.get(name)
+        if seen is not None and seen.source is not None and seen.source.data_ptr() == gradient._indices().data_ptr():
+            return seen.rows
+        return dense(gradient)[1]
 
     def _end(self, optimizer: Any) -> None:
         """An optimizer has stepped."""
@@ -182,31 +196,33 @@ class TorchTracer:
     def _measure(self, optimizer: Any) -> None:
         scale = self._scale
         for name, parameter in parameters_of(self._model):
-            before, gradient = self._before.get(name), self._gradients.get(name)
-            if before is None:
-                continue
-            whole = local(parameter)
-            if not whole.numel():
-                continue
-            after = whole if before.indices is None else whole[before.indices]
-            sample = some(parameter, None)
-            update = None if before.values is None else after - before.values
-            divisor = scale if gradient is not None and gradient.is_scaled else 1.0
-            weight = norm(sample.values)
-            self._updated[name] = Tensor(
-                weight=_float(weight, sample.times), touched=_float(norm(after), before.times),
-                update=None if update is None else _float(norm(update), before.times),
-                gradient=None if gradient is None else _float(gradient.norm) / divisor,
-                nonfinite=(gradient.bad if gradient else 0) + _bad(sample.values, weight),
-            )  # fmt: skip
-            raw = {"weights": sample.values, "updates": update, "gradients": gradient.raw if gradient else None}
-            for collection, values in raw.items():
-                if values is not None and self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
-                    array = numpy_of(values)
-                    array = array / divisor if collection == "gradients" and divisor != 1.0 else array
-                    self.tracer.raw(collection, name, array)  # type: ignore[arg-type]
+            before = self._before.get(name)
+            if before is not None and local(parameter).numel():
+                self._measure_one(name, parameter, before, scale)
 
-    def attempted(self, optimizer: Any, is_skipped: bool) -> None:
+    def _measure_one(self, name: str, parameter: Any, before: Rows, scale: float) -> None:
+        """Norms and raw arrays of one parameter behind its update."""
+        gradient = self._gradients.get(name)
+        divisor = scale if gradient is not None and gradient.is_scaled else 1.0
+        sample = some(parameter)
+        after = sample.values if before.indices is sample.indices else local(parameter).index_select(0, before.indices)
+        update = None if before.values is None else after - before.values
+        weight = norm(sample.values)
+        touched = weight if after is sample.values else norm(after)
+        self._updated[name] = Tensor(
+            weight=_float(weight, sample.times), touched=_float(touched, before.times),
+            update=None if update is None else _float(norm(update), before.times),
+            gradient=None if gradient is None else _float(gradient.norm) / divisor,
+            nonfinite=(gradient.bad if gradient else 0) + bad(sample.values, weight),
+        )  # fmt: skip
+        raw = {"weights": sample.values, "updates": update, "gradients": gradient.raw if gradient else None}
+        for collection, values in raw.items():
+            if values is not None and self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
+                array = numpy_of(values)
+                array = array / divisor if collection == "gradients" and divisor != 1.0 else array
+                self.tracer.raw(collection, name, array)  # type: ignore[arg-type]
+
+    def _attempted(self, optimizer: Any, is_skipped: bool) -> None:
         """The scaler's step is over."""
         if optimizer is self._optimizers[-1] and (self._has_stepped or is_skipped):
             self._close(is_skipped=is_skipped)
@@ -219,80 +235,25 @@ class TorchTracer:
         tensors = dict(self._updated)
         if is_skipped:  # an infinite gradient under loss scaling is none
             tensors = {name: Tensor(weight=tensor.weight) for name, tensor in tensors.items()}
-        self.tracer.step(tensors=tensors | self._units, skipped=is_skipped, **_read(told[-1]))
+        self.tracer.step(tensors=self._units | tensors, skipped=is_skipped, **_read(told[-1]))
         self._has_stepped = False
         self._disarm()
         if self.tracer.is_on:
             self._arm()
 
     def _seen(self, gradient: Any, name: str, *, is_scaled: bool) -> _Gradient:
-        values = dense(gradient)
+        values, rows = dense(gradient)
         raw = values.clone() if self.tracer.takes_raw("gradients", name) else None
-        return _Gradient(found := norm(values), _bad(values, found), raw, is_scaled)
+        source = None if rows is None else local(gradient)._indices()
+        return _Gradient(found := norm(values), bad(values, found), raw, is_scaled, rows, source)
 
     @property
     def _scale(self) -> float:
         return float(self._scaler.get_scale()) if self._scaler is not None and self._scaler.is_enabled() else 1.0
 
 
-class _Hook:
-    """A hook that belongs to one object: a copy of that object carries one that does nothing, as does a saved one."""
-
-    def __init__(self, owner: TorchTracer, method: str, target: Any, name: str = "") -> None:
-        self._owner, self._method, self._target, self._name = owner, method, target, name
-
-    def __call__(self, target: Any, *arguments: Any) -> None:
-        if target is not self._target:
-            return
-        call = getattr(self._owner, self._method)
-        if self._method in ("_begin", "_end"):
-            arguments = ()  # of `optimizer.step`
-        self._owner._harmless(call, target, *([self._name] if self._name else []), *arguments)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return _nothing
-
-    def __reduce__(self) -> Any:
-        return _nothing_made, ()
-
-
-class _Attempt:
-    """`GradScaler.step`, which does not call an optimizer whose gradients are not finite."""
-
-    def __init__(self, owner: TorchTracer, scaler: Any) -> None:
-        self._owner, self._scaler, self._step = owner, scaler, scaler.step
-
-    def __call__(self, optimizer: Any, *arguments: Any, **options: Any) -> Any:
-        result = self._step(optimizer, *arguments, **options)
-        self._owner._harmless(self._tell, optimizer)
-        return result
-
-    def _tell(self, optimizer: Any) -> None:
-        found = self._scaler._per_optimizer_states[id(optimizer)]["found_inf_per_device"].values()
-        self._owner.attempted(optimizer, any(float(one) > 0.0 for one in found))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self._step
-
-    def __reduce__(self) -> Any:
-        return _nothing_made, ()
-
-
-def _nothing(*arguments: Any, **options: Any) -> None:
-    """What a hook is in a copy of the model."""
-
-
-def _nothing_made() -> Callable[..., None]:
-    return _nothing
-
-
 def _float(scalar: Any, times: float = 1.0) -> float:
     return float(scalar) * math.sqrt(times)
-
-
-def _bad(values: Any, length: Any) -> int:
-    """Values that are not finite; their norm tells whether there are any."""
-    return 0 if math.isfinite(float(length)) else nonfinite(values)
 
 
 def _kept(value: Any) -> Any:
