@@ -35,6 +35,7 @@ class Chunk(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     part: int = 0
     parts: int = 1
     data: bytes
+    emit: str = "raw"  # or "histogram", "units": what the array is of the tensor (tracer.reductions)
 
 
 _chunk = msgspec.msgpack.Decoder(Chunk)
@@ -78,7 +79,7 @@ def assemble(messages: Iterable[bytes]) -> NDArray[Any]:
 
 
 def _check(found: Sequence[Chunk]) -> None:
-    whose = {(chunk.worker, chunk.incarnation, chunk.step, chunk.collection, chunk.name) for chunk in found}
+    whose = {(c.worker, c.incarnation, c.step, c.collection, c.name, c.emit) for c in found}
     if len(whose) != 1:
         raise ArrayError(f"chunks of {len(whose)} arrays, expected those of one")
     if [chunk.part for chunk in found] != list(range(found[0].parts)):

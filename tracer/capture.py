@@ -68,6 +68,7 @@ class Capture:
         }
         read = {name: self.argument(name, self._times, value) for name, value in times.items()}
         rows, kept, fitted = self.fitted(columns, vectors, read)
+        self._outputs(fitted, selection, step)
         return Observed(
             now, rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"], fitted["predictions"]
         )
@@ -94,6 +95,7 @@ class Capture:
         times = {"time": self.argument("time", self._times, time)}
         number = self.argument("rows", arguments.count, rows)
         number, kept, fitted = self.fitted(columns or {}, vectors, times, number)
+        self._outputs(fitted, selection, step)
         return Stepped(
             now, step, number, self.argument("loss", arguments.number, loss), fitted["ids"], fitted["labels"],
             fitted["predictions"], fitted["weights"], fitted["time"], seconds, bool(skipped), measured,
@@ -141,7 +143,7 @@ class Capture:
                 self._list_column(name, column)
             if selection.takes("features", name, step):
                 columns[name] = column
-            if has_raw and selection.takes("inputs", name, step, "raw"):
+            if has_raw and selection.takes_array("inputs", name, step):
                 self._emit("inputs", name, column.values if isinstance(column, Ragged) else column)
         return columns
 
@@ -185,6 +187,15 @@ class Capture:
     def _times(self, values: Any) -> Floats:
         return seconds_of(values, self._settings.time_unit)
 
+    def _outputs(self, vectors: Mapping[str, Array | None], selection: Selection, step: int) -> None:
+        """Predictions and labels of a batch, where a plan asks for them."""
+        for name in ("predictions", "labels"):
+            values = vectors.get(name)
+            if values is not None:
+                self.list("outputs", name, values)
+                if selection.takes_array("outputs", name, step):
+                    self._emit("outputs", name, values)
+
     def _list_column(self, name: str, column: Column) -> None:
         values = column.values if isinstance(column, Ragged) else column
         self.list("features", name, values)
@@ -201,11 +212,11 @@ class Capture:
             self.list(collection, name, value)
             if selection.takes(collection, name, step):
                 kept[part] = value
-            if is_raw and np.ndim(value) and selection.takes(collection, name, step, "raw"):
+            if is_raw and np.ndim(value) and selection.takes_array(collection, name, step):
                 self._emit(collection, name, value)
         if "update" in kept:  # the ratio needs what was updated
             kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
-        return measure(tensor._replace(**_NOTHING | kept)) if kept else None
+        return measure(tensor._replace(**_NOTHING | kept)) if kept or tensor.nonfinite else None
 
     def list(self, collection: Collection, name: str, value: Any = None) -> None:
         """Put something seen for the first time on the catalogue."""

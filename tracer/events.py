@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from streamgauge.tracer.inputs import Array, Column, Floats, Refusal, array_of
+from streamgauge.tracer.selection import Emit
 
 CLOCKS: frozenset[str] = frozenset({"sample", "label", "train", "wall"})
 
@@ -109,13 +110,14 @@ class Idled(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """A copy of an array that a plan asked for."""
+    """A copy of an array that a plan asked for, and in which forms."""
 
     time: float
     step: int
     collection: str
     name: str
     array: Array
+    emits: tuple[Emit, ...] = ("raw",)
 
 
 Event = Observed | Labelled | Refused | Stepped | Scalar | Idled | Raw

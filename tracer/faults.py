@@ -66,6 +66,13 @@ class Faults:
                 self._recent.clear()
         self._log(now, f"{self.last} ({self.counts.total()} faults so far; training goes on)")
 
+    def trip(self, where: str, reason: str) -> None:
+        """Stop tracing for a while, for a reason that is no fault."""
+        self.counts[where] += 1
+        self.last = printable(f"{where}: {reason}"[:500])
+        self._tripped_until = self._monotonic() + self._pause
+        LOG.warning("%s", self.last)
+
     def refuse(self, what: str, reason: str) -> None:
         """One argument or column that cannot be used; beyond 1,000 names they are counted together."""
         what = what if what in self.refused or len(self.refused) < MOST_REFUSED else "others"

@@ -22,6 +22,7 @@ from streamgauge.tracer.joins import Join
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import TraceBatch
+from streamgauge.tracer.reductions import reduced
 from streamgauge.tracer.remote import Remote
 from streamgauge.tracer.sender import FAILURES, Sender
 from streamgauge.tracer.settings import Settings
@@ -230,13 +231,14 @@ class Incarnation:
 
     def _send_raw(self, fold: Fold, event: Raw) -> None:
         array = fold.coded(event.name, event.array) if event.collection == "inputs" else event.array
-        about = arrays.Chunk(
-            job=self.settings.job, worker=self.settings.worker, incarnation=self.name, step=event.step,
-            time=event.time, collection=event.collection, name=event.name, data=b"",
-        )  # fmt: skip
         key = control.key_of(self.settings.job, self.settings.worker)
-        for message in arrays.chunks(array, about):
-            self.sender.put("tensors", key, message, Priority.RAW)
+        for emit in event.emits:
+            about = arrays.Chunk(
+                job=self.settings.job, worker=self.settings.worker, incarnation=self.name, step=event.step,
+                time=event.time, collection=event.collection, name=event.name, data=b"", emit=emit,
+            )  # fmt: skip
+            for message in arrays.chunks(reduced(array, emit), about):
+                self.sender.put("tensors", key, message, Priority.RAW)
 
     def _measure_process(self) -> None:
         """System points of the pane that ends."""

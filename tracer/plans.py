@@ -30,7 +30,7 @@ from streamgauge.tracer.selection import Collection, Entry, Select, Selection, c
 
 SETTLED_S: Final = 60.0
 SETTLED_STEPS: Final = 200
-RAW: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "activations")
+RAW: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "activations", "outputs")
 
 
 class _Live(msgspec.Struct, frozen=True):
@@ -173,7 +173,7 @@ class Plans:
 
     def _fault_of_privacy(self, made: Plan) -> str:
         """What this worker's own configuration keeps, no record on the bus can take."""
-        asked = {select.collection for select in made.select if select.emit == "raw"} - self._allow_raw
+        asked = {select.collection for select in made.select if select.emit != "stats"} - self._allow_raw
         if not asked:
             return ""
         return f"raw {', '.join(sorted(asked))} are not allowed by this worker's configuration (Tracer(allow_raw=...))"

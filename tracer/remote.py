@@ -32,6 +32,7 @@ class Remote:
         self._job = job
         self._worker = worker
         self._remembers = False
+        self.throttled = ""  # what the breaker leaves out, and why
         self._told: tuple[object, ...] = ()
         self._listed = 0
         self._is_over = False
@@ -78,6 +79,7 @@ class Remote:
 
     def news(self, about: control.Status, tripped: str) -> Iterator[tuple[str, bytes]]:
         """(topic, value) of what has changed since it was told last; `tripped` is why the breaker did, or ""."""
+        about = msgspec.structs.replace(about, hints=(*about.hints, *filter(None, [self.throttled])))
         state: Literal["running", "off", "tripped"] = "running"
         if tripped or self.selection.off:
             state = "tripped" if tripped else "off"

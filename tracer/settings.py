@@ -38,6 +38,7 @@ class Settings:
     allow_raw: tuple[Collection, ...]
     limit: int
     usage: bool
+    share: float
     predictions: PredictionScale
     time_unit: TimeUnit
 
@@ -48,10 +49,10 @@ def settings_of(
     modulus: int, shards: int, salt: bytes | str, mode: Mode,
     select: Sequence[Select], roles: Sequence[str] | None, tags: Mapping[str, str] | None,
     allow_raw: Sequence[Collection], limit: int, usage: bool,
-    predictions: PredictionScale, time_unit: TimeUnit,
+    predictions: PredictionScale, time_unit: TimeUnit, share: float,
 ) -> Settings:  # fmt: skip
     """The settings of one worker. Raises ValueError for one that cannot be."""
-    _check(pane=pane, interval=interval, shards=shards, modulus=modulus)
+    _check(pane=pane, interval=interval, shards=shards, modulus=modulus, share=share)
     who = identity(os.environ, socket.gethostname())
     who = who if worker is None else who._replace(worker=worker)
     _check_names(job=job, worker=who.worker)
@@ -63,16 +64,18 @@ def settings_of(
         salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
         modulus=modulus, select=tuple(select),
         roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
-        allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit,
+        allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit, share=share,
     )  # fmt: skip
 
 
-def _check(*, pane: float, interval: float | None, shards: int, modulus: int) -> None:
+def _check(*, pane: float, interval: float | None, shards: int, modulus: int, share: float) -> None:
     """A tracer that is set up wrongly says so at once: this is before the training starts."""
     if not 0.0 < pane < 1e9:
         raise ValueError(f"pane must be > 0 s, got {pane} (tracer.Tracer)")
     if interval is not None and not 0.0 < interval < 1e9:
         raise ValueError(f"interval must be > 0 s, got {interval} (tracer.Tracer)")
+    if not 0.0 < share <= 1.0:
+        raise ValueError(f"share must be in (0, 1], 1 for any cost, got {share} (tracer.Tracer)")
     if shards < 1:
         raise ValueError(f"shards must be >= 1, got {shards} (tracer.Tracer)")
     if modulus < 0 or modulus & (modulus - 1):

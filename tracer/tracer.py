@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from streamgauge.tracer import arguments, from_config, process_lifecycle
 from streamgauge.tracer.buffer import Priority
 from streamgauge.tracer.domains import PredictionScale
-from streamgauge.tracer.events import Idled, Raw, Tensor
+from streamgauge.tracer.events import Idled, Tensor
 from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
 from streamgauge.tracer.inputs import TimeUnit
@@ -64,6 +64,8 @@ class Tracer:
             two processes that were given one name stay apart.
         limit: bytes that may wait, before and after folding each.
         usage: whether processor and memory use of the process are traced.
+        share: of all time that traced steps may take beyond the untraced ones between them; beyond it fewer of the
+            planned steps are traced (`tracer.share`). 1: whatever it costs. Not with a clock that is given.
     """
 
     def __init__(
@@ -74,13 +76,13 @@ class Tracer:
         select: Sequence[Select] = BOOT, roles: Sequence[str] | None = None, tags: Mapping[str, str] | None = None,
         allow_raw: Sequence[Collection] = RAW,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
-        predictions: PredictionScale = "probability", time_unit: TimeUnit = "s",
+        predictions: PredictionScale = "probability", time_unit: TimeUnit = "s", share: float = 0.01,
     ) -> None:  # fmt: skip
         settings = settings_of(
             job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
             modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags,
             allow_raw=allow_raw, limit=limit,
-            usage=usage, predictions=predictions, time_unit=time_unit,
+            usage=usage, predictions=predictions, time_unit=time_unit, share=share,
         )  # fmt: skip
         self.faults = Faults(clocks.monotonic)
         self._is_threaded = clock is None
@@ -167,8 +169,8 @@ class Tracer:
         return not self.is_off and self.selection.takes(collection, name, self._worker.step + 1)
 
     def takes_raw(self, collection: Collection, name: str) -> bool:
-        """Whether a tensor itself is wanted in the step that runs now."""
-        return not self.is_off and self.selection.takes(collection, name, self._worker.step + 1, "raw")
+        """Whether a tensor itself is wanted in the step that runs now: to be sent, reduced, or kept for a bad loss."""
+        return not self.is_off and self.selection.takes_array(collection, name, self._worker.step + 1)
 
     @harmless
     def observe(
@@ -220,14 +222,17 @@ class Tracer:
         count as seen, labelled and trained on here.
         """
         self._worker.step += updated
+        took = self._worker.seconds(seconds) if updated else None
+        if updated:
+            self._worker.judge(took)
         if self._worker.life.remote.take_over().off:
             return
         given = {"ids": ids, "labels": labels, "predictions": predictions, "weights": weights}
         event = self._worker.capture.stepped(
             self._clock(), self.selection, self._worker.step, given, loss=loss, rows=rows, time=time, features=features,
-            tensors=tensors, skipped=skipped, updated=updated,
-            seconds=self._worker.seconds(seconds) if updated else None,
+            tensors=tensors, skipped=skipped, updated=updated, seconds=took,
         )  # fmt: skip
+        self._worker.arrays.settle(self._worker.step, event.loss, updated=updated)
         self._worker.put(event, Priority.SCALAR, points=2 + 3 * len(event.tensors))
 
     @harmless
@@ -250,11 +255,10 @@ class Tracer:
 
     @harmless
     def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
-        """A whole array that a plan asked for (`takes_raw`), for the `tensors` topic."""
-        copied = self._worker.capture.argument(name_of(name), arguments.copied, array)
-        if copied is not None:
-            event = Raw(self._clock(), self._worker.step + 1, name_of(collection), name_of(name), copied)
-            self._worker.put(event, Priority.RAW)
+        """An array that a plan asks for (`takes_raw`), for the `tensors` topic, before its step is told."""
+        values = self._worker.capture.argument(name_of(name), arguments.numeric, array)
+        if values is not None:
+            self._worker.keep(collection, name_of(name), values, self._worker.step + 1)
 
     @harmless
     def list_tensors(self, entries: Sequence[Entry]) -> None:

@@ -32,7 +32,7 @@ def trace(args: argparse.Namespace) -> int:
     _check_workers(bus, job.name, args.workers)
     select = Select(
         collection=_collection(args.collection), include=args.include, exclude=args.exclude, emit=args.emit,
-        every=args.every,
+        every=args.every, when=args.when, first=args.first, last=args.last, rows=args.rows,
     )  # fmt: skip
     if args.dry_run:
         return _try(bus, job.name, select, args.workers, is_json=args.json)

@@ -77,22 +77,28 @@ def add_actions(commands: Commands) -> None:
     trace.add_argument("--exclude", default="", help="regular expression that a name does not match")
     trace.add_argument("--workers", nargs="+", default=[], help="only these")
     trace.add_argument("--every", type=int, default=10, help="steps (10)")
-    trace.add_argument("--emit", choices=["stats", "raw"], default="stats", help="summaries or whole arrays (stats)")
+    forms = "stats", "raw", "histogram", "units"
+    trace.add_argument("--emit", choices=forms, default="stats", help="arrays come beside the statistics (stats)")
+    trace.add_argument("--when", choices=["nonfinite"], default="", help="arrays only of a batch without a finite loss")
+    trace.add_argument("--first", type=int, default=0, help="step of the worker from which on (0)")
+    trace.add_argument("--last", type=int, default=0, help="step up to which; 0: for ever (0)")
+    trace.add_argument("--rows", type=int, default=0, help="rows of an array at most, evenly spaced; 0: all (0)")
     trace.add_argument("--ttl", type=seconds, default=1800.0, help="how long it holds, such as 30m (30m)")
     trace.add_argument("--list", action="store_true", help="only show what is traced and what could be")
     trace.add_argument("--dry-run", action="store_true", help="only show what would match and what it would send")
     trace.add_argument("--off", action="store_true", help="stop all tracing instead")
     trace.add_argument("--wait", type=seconds, default=30.0, help="how long to wait for answers, such as 10s (30s)")
     tensors = add(
-        commands, "tensors", "the raw tensors that workers sent: list, print, compare, export them",
+        commands, "tensors", "the arrays that workers sent: list, print, compare, diagnose, export them",
         example="streamgauge tensors diff --job flights --tensor dense/kernel --worker LGA",
     )
-    tensors.add_argument("do", choices=["list", "print", "diff", "export"], help="diff: the last step less the first")
+    does = "list", "print", "diff", "diagnose", "export", "tensorboard"
+    tensors.add_argument("do", choices=does, help="diff: the last step less the first; export: .npy files")
     tensors.add_argument("--tensor", default="", help="its name, or that of a partitioned one's whole")
     tensors.add_argument("--collection", default="", help="weights, gradients, updates, activations, inputs")
     tensors.add_argument("--worker", default="", help="only this one's")
     tensors.add_argument("--step", type=int, nargs="+", help="only these steps")
-    tensors.add_argument("--to", type=Path, default=Path("tensors"), help="folder of the exported .npy files (tensors)")
+    tensors.add_argument("--to", type=Path, default=Path("tensors"), help="folder of the exported files (tensors)")
     silence = add(
         commands, "silence", "hold back notifications that match",
         example="streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
