@@ -19,6 +19,7 @@ from streamgauge.anomaly.suppression.wording import duration, entity, lag, place
 from streamgauge.anomaly.types import Alert, Notification, Suppressed
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import words
+from streamgauge.pipelines.paging.hints import hints
 from streamgauge.tracer.printable import printable
 
 LONGEST: Final = 120  # characters of the first line
@@ -60,6 +61,8 @@ def text(notification: Notification, job: JobConfig, *, workers: int = 0, sound:
     if notification.grouped:
         told = ", ".join(place(alert.node) for alert in notification.grouped[:SHOWN])
         lines.append(f"It explains what was told before: {told}.")
+    about = [notification.root, *notification.grouped, *(item.alert for item in notification.suppressed)]
+    lines += [f"Hint: {hint}." for hint in hints(about)]
     lines += [*_folded(notification.suppressed), _next(notification, zone, job)]
     return "\n".join(map(printable, lines))
 
