@@ -7,18 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from streamgauge.tracer import read
 from streamgauge.tracer.frameworks.plain import Traced
 from streamgauge.tracer.reductions import histogram, units
 from streamgauge.tracer.selection import Collection, Emit, Select, fault_of
 from tests.tracer.frameworks.job import Job
 
 METRICS = Select(collection="metrics", every=1)
-
-
-def arrays(job: Job) -> list[read.TracedArray]:
-    job.batches()
-    return list(read.gather(message.value for message in job.log.read("tensors", 0, 10_000)))
 
 
 def train(job: Job, losses: list[float]) -> list[np.ndarray]:
@@ -38,7 +32,7 @@ def test_of_the_batch_whose_loss_is_not_finite_inputs_outputs_and_gradients_are_
     kept: tuple[Collection, ...] = ("inputs", "outputs", "gradients")
     job = Job(METRICS, *(Select(collection=one, emit="raw", when="nonfinite") for one in kept))
     gradients = train(job, [0.5, 0.4, math.nan, math.nan, 0.3, math.inf])
-    found = arrays(job)
+    found = job.arrays()
     assert {(one.step, one.collection, one.name) for one in found} == {
         (step, *what)
         for step in (3, 6)  # the first of those in a row, and the first after a finite one
@@ -54,20 +48,20 @@ def test_a_batch_that_is_accumulated_counts_to_the_step_it_belongs_to() -> None:
     job.tracer.step(loss=math.nan, updated=False)
     job.tracer.raw("gradients", "dense", np.ones(3))
     job.tracer.step(loss=0.5)
-    assert [(one.step, one.name) for one in arrays(job)] == [(1, "dense")]
+    assert [(one.step, one.name) for one in job.arrays()] == [(1, "dense")]
 
 
 def test_a_window_of_steps_is_traced_and_nothing_else() -> None:
     job = Job(METRICS, Select(collection="weights", emit="raw", every=2, first=4, last=8))
     train(job, [0.5] * 12)
-    assert [one.step for one in arrays(job)] == [4, 6, 8]
+    assert [one.step for one in job.arrays()] == [4, 6, 8]
 
 
 @pytest.mark.parametrize("emit", ["histogram", "units", "raw"])
 def test_each_form_is_what_it_says(emit: Emit) -> None:
     job = Job(METRICS, Select(collection="gradients", emit=emit, every=3))
     gradients = train(job, [0.5] * 3)
-    (one,) = arrays(job)
+    (one,) = job.arrays()
     expected = {"histogram": histogram, "units": units, "raw": lambda array: array}[emit](gradients[2])
     assert (one.step, one.name, one.emit) == (3, "dense", emit)
     np.testing.assert_array_equal(one.array, expected)
@@ -78,7 +72,7 @@ def test_rows_are_evenly_spaced_and_no_more_than_asked() -> None:
     table = np.arange(200.0).reshape(100, 2)
     job.tracer.raw("weights", "table", table)
     job.tracer.step(loss=0.5)
-    (one,) = arrays(job)
+    (one,) = job.arrays()
     np.testing.assert_array_equal(one.array, table[[0, 49, 99]])
 
 
@@ -87,7 +81,7 @@ def test_what_does_not_fit_while_it_waits_is_dropped() -> None:
     for name in "abc":
         job.tracer.raw("gradients", name, np.zeros(900_000))  # 7.2 MB; 16 may wait, 8 of them as raw arrays
     job.tracer.step(loss=math.nan)
-    assert [one.name for one in arrays(job)] == ["a"]
+    assert [one.name for one in job.arrays()] == ["a"]
     assert job.tracer._worker.arrays.lost == 1
 
 
