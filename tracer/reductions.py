@@ -68,7 +68,7 @@ def units(array: NDArray[Any]) -> NDArray[np.float32]:
     if not len(table):
         return np.full((4, table.shape[1]), np.nan, np.float32)
     found = [(table > 0).mean(axis=0), np.abs(table).mean(axis=0), table.mean(axis=0), table.std(axis=0)]
-    return np.stack(found).astype(np.float32)
+    return np.asarray(np.stack(found), np.float32)
 
 
 def _numbers(array: NDArray[Any]) -> NDArray[np.float64]:
