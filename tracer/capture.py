@@ -205,7 +205,7 @@ class Capture:
         self, name: str, tensor: Tensor, raw: list[bool], selection: Selection, step: int
     ) -> Measured | None:
         kept = dict[str, Any]()
-        for (collection, part), is_raw in zip(_PARTS, raw, strict=True):
+        for (collection, part), is_raw in zip(_PARTS, raw):
             value = getattr(tensor, part)
             if value is None:
                 continue

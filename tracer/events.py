@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -120,7 +120,7 @@ class Raw(NamedTuple):
     emits: tuple[Emit, ...] = ("raw",)
 
 
-Event = Observed | Labelled | Refused | Stepped | Scalar | Idled | Raw
+Event = Union[Observed, Labelled, Refused, Stepped, Scalar, Idled, Raw]
 
 
 def measure(tensor: Tensor) -> Measured:

@@ -10,15 +10,19 @@ import functools
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from streamgauge.tracer.printable import printable
+
+if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec  # from Python 3.10 on
+
+    P = ParamSpec("P")
 
 MOST_REFUSED: Final = 1_000
 LONGEST: Final = 300  # characters of a reason
 
 LOG: Final = logging.getLogger(__name__)
-P = ParamSpec("P")
 
 
 class Faults:

@@ -36,8 +36,10 @@ def read(path: str | Path, job: str | None = None) -> tuple[dict[str, Any], Mapp
     Raises:
         ConfigFault: the file is not there, is no TOML, or has no such job.
     """
-    import tomllib
-
+    try:
+        import tomllib
+    except ImportError:  # before Python 3.11
+        import tomli as tomllib
     try:
         raw = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:

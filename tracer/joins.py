@@ -253,7 +253,7 @@ class Join:
     def _count(self, column: int, deadlines: Floats, sign: int = 1) -> None:
         """Count deadlines in the panes that hold them; one without deadline (NaN) has none."""
         panes, counts = np.unique(np.floor(deadlines[~np.isnan(deadlines)] / self._pane), return_counts=True)
-        for pane, count in zip(panes.tolist(), counts.tolist(), strict=True):
+        for pane, count in zip(panes.tolist(), counts.tolist()):
             self._tally[int(pane)][column] += sign * count
 
     def _label(self, now: float, keys: Keys, labels: Floats) -> Known:

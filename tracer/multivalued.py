@@ -32,7 +32,7 @@ def rows_of(column: Ragged, codes: Array) -> Array:
     """Codes of the values by row: an array of arrays."""
     found = np.empty(len(column), object)
     ends = np.cumsum(column.sizes)
-    for row, (start, end) in enumerate(zip(ends - column.sizes, ends, strict=True)):
+    for row, (start, end) in enumerate(zip(ends - column.sizes, ends)):
         found[row] = codes[start:end]
     return found
 

@@ -63,7 +63,7 @@ class Gathering:
         return [encode(piece, *name) for summary in merged for piece in _slices(summary)]
 
     def _summarise(self) -> None:
-        columns = [concatenated(column) for column in zip(*self._waiting, strict=True)]
+        columns = [concatenated(column) for column in zip(*self._waiting)]
         self._waiting, self._rows = [], 0
         for summary in self._build(*columns):
             parts = self._parts.setdefault(type(summary), [])

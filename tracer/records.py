@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import zlib
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar, Union
 
 import msgspec
 
@@ -152,7 +152,7 @@ class Event(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     text: str = ""
 
 
-Record = TraceBatch | Open | Tick | Setting | Feedback | Event
+Record = Union[TraceBatch, Open, Tick, Setting, Feedback, Event]
 R = TypeVar("R", TraceBatch, Open, Tick, Setting, Feedback, Event)
 
 

@@ -17,7 +17,7 @@ from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import Collection, Select
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Settings:
     """What a tracer is told once."""
 

@@ -96,7 +96,7 @@ class Probes:
 def tensors_of(group: Group, packed: Any) -> dict[str, Tensor]:
     """What `Tracer.step` takes, of a fetched matrix."""
     found = {}
-    for part, row in zip(group.parts, np.asarray(packed, np.float64).tolist(), strict=True):
+    for part, row in zip(group.parts, np.asarray(packed, np.float64).tolist()):
         gradient, update, touched, weight, bad = row
         has_update = part.read is not None and _times(part.variable) == 1.0
         found[part.name] = Tensor(

@@ -145,10 +145,10 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     def _step(self, results: dict[str, Any]) -> None:
         told = dict(results["told"])
         tensors: dict[str, Tensor] = {}
-        for group, packed in zip(self._running, results.get("packed", ()), strict=False):
+        for group, packed in zip(self._running, results.get("packed", ())):
             tensors |= tensors_of(group, packed)
         assert self._probes is not None
-        for (name, *_), (positives, rows) in zip(self._probes.units, results.get("units", ()), strict=False):
+        for (name, *_), (positives, rows) in zip(self._probes.units, results.get("units", ())):
             tensors[name] = Tensor(positives=positives, rows=int(rows), nonfinite=0)
         if not self._chief and not self.tracer.selection.plans:
             tensors = {name: tensor._replace(weight=None) for name, tensor in tensors.items()}
@@ -161,9 +161,9 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         assert self._probes is not None
         names = {part.name for group in self._running for part in group.parts}
         keys = [key for key in self._raw if key[1] in names or key[0] == "activations"]
-        for (collection, name), arrays in zip(keys, fetched, strict=True):
+        for (collection, name), arrays in zip(keys, fetched):
             if self.tracer.takes_raw(collection, name):
-                for (part, _), array in zip(self._probes.raw[collection, name], arrays, strict=True):
+                for (part, _), array in zip(self._probes.raw[collection, name], arrays):
                     self.tracer.raw(collection, part, array)
 
     def _is_step(self, run_context: Any) -> bool:

@@ -74,7 +74,7 @@ class LocalLog:
                 topics[topic] = (number, offset + 1)
             connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", rows)
             connection.executemany("UPDATE topics SET next = ?2 WHERE id = ?1", topics.values())
-            for row, (topic, key, _) in zip(rows, messages, strict=True):
+            for row, (topic, key, _) in zip(rows, messages):
                 if topic in COMPACTED:
                     tables.compact(connection, topics[topic][0], key, row[0])
         with self._file.changed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,11 +27,14 @@ from streamgauge.tracer.summaries.columns import (
 from streamgauge.tracer.summaries.counts import to_floats
 from streamgauge.tracer.summaries.histogram import bucket_keys
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 CAPACITY: Final = 256
 _OFFSET: Final = 1 << 31  # makes signed numeric keys sort as unsigned ones
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Bins:
     """Positives and negatives by bin; `keys` is sorted, and for numeric features in the order of the values."""
 

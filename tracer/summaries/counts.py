@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from streamgauge.tracer.summaries.columns import Columns, Floats, Values, expect, gather, views
 from streamgauge.tracer.summaries.hashing import is_missing
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 _COUNTS: Final = struct.Struct("<7q")
 _MOMENTS: Final = struct.Struct("<6d")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counts:
     """Row counts of one feature. A NaN is missing; inf is not, it is invalid."""
 
@@ -119,7 +122,7 @@ class Counts:
         return cls.fold([part.columns() for part in parts])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moments:
     """Sums of (x - shift) and (x - shift)^2 over finite values, with the extremes."""
 
@@ -190,7 +193,7 @@ class Moments:
             rows = table.tolist()
             target = min((-row[0], row[1]) for row in rows)[1]
             moved = [row if row[1] == target else _recentre(row, target) for row in rows]
-            count, _, s1, s2, low, high = zip(*moved, strict=True)
+            count, _, s1, s2, low, high = zip(*moved)
         return cls(int(math.fsum(count)), target, _fsum(s1), _fsum(s2), min(low), max(high))
 
     @classmethod

@@ -125,7 +125,7 @@ def _hash_objects(values: list[Any], salt: bytes) -> Hashes:
     except TypeError:  # lists and other unhashable values
         values = [repr(value) for value in values]
         distinct = dict.fromkeys(values)
-    table = dict(zip(distinct, _hash_distinct(list(distinct), salt), strict=True))
+    table = dict(zip(distinct, _hash_distinct(list(distinct), salt)))
     return np.fromiter(map(table.__getitem__, values), np.uint64, len(values))
 
 

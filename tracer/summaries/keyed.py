@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,7 +50,7 @@ def _read_histogram(parts: Sequence[Columns]) -> tuple[Heads, Sequence[int], Row
 
 
 def _write_histogram(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
-    return list(zip(_cut(rows[0], ends), _cut(rows[1], ends), strict=True))
+    return list(zip(_cut(rows[0], ends), _cut(rows[1], ends)))
 
 
 def _read_distinct(parts: Sequence[Columns]) -> tuple[Heads, Sequence[int], Rows]:
@@ -67,7 +66,7 @@ def _sparse(dense: bytes) -> Columns:
 
 def _write_distinct(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
     rows, ends = _only(rows[1] != 0, rows, ends)
-    written: list[Columns] = list(zip(_cut(rows[0], ends), _cut(rows[1], ends), strict=True))
+    written: list[Columns] = list(zip(_cut(rows[0], ends), _cut(rows[1], ends)))
     for i in np.flatnonzero(np.diff(ends) >= SPARSE).tolist():
         registers = np.zeros(REGISTERS, np.uint8)
         registers[rows[0][ends[i] : ends[i + 1]]] = rows[1][ends[i] : ends[i + 1]]
@@ -85,7 +84,7 @@ def _write_ids(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
     rows, ends = _only(is_sampled, rows, ends)
     data = heads.astype("<u8").tobytes()
     moduli = [data[at : at + 8] for at in range(0, len(data), 8)]
-    return list(zip(moduli, _cut(rows[0], ends), _cut(rows[1], ends), strict=True))
+    return list(zip(moduli, _cut(rows[0], ends), _cut(rows[1], ends)))
 
 
 def _read_heavy(parts: Sequence[Columns]) -> tuple[Heads, Sequence[int], Rows]:
@@ -100,7 +99,7 @@ def _write_heavy(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]
     errors = own + (heads[:, 1].repeat(np.diff(ends)) - present)
     return [
         Heavy.keep(hashes[a:b], counts[a:b], errors[a:b], *head).columns()
-        for head, (a, b) in zip(heads.tolist(), pairwise(ends), strict=True)
+        for head, (a, b) in zip(heads.tolist(), zip(ends, ends[1:]))
     ]
 
 
@@ -115,7 +114,7 @@ def _write_bins(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
     plain = np.column_stack((heads[:, :4], numeric, heads[:, 5])).astype("<i8").tobytes()
     written: list[Columns] = [
         (plain[48 * i : 48 * i + 48], *columns)
-        for i, columns in enumerate(zip(keys, positives, negatives, strict=True))
+        for i, columns in enumerate(zip(keys, positives, negatives))
     ]
     for i in np.flatnonzero(np.diff(ends) > heads[:, 5]).tolist():
         a, b, c, d, _, capacity = heads[i].tolist()
@@ -135,7 +134,7 @@ def _only(is_kept: NDArray[np.bool_], rows: Rows, ends: Sequence[int]) -> tuple[
 def _cut(column: NDArray[Any], ends: Sequence[int]) -> list[bytes]:
     """The column's bytes, one piece for each series."""
     data, width = column.tobytes(), column.itemsize
-    return [data[width * start : width * end] for start, end in pairwise(ends)]
+    return [data[width * start : width * end] for start, end in zip(ends, ends[1:])]
 
 
 KEYED: Final[dict[str, Keyed]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,9 @@ from streamgauge.tracer.summaries.columns import (
     views,
 )
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 BUCKETS: Final = 4096
 LIMIT: Final = 16.0  # logits beyond it fall into the end buckets
 CLIP: Final = 1e-7  # predictions are clipped to [CLIP, 1 - CLIP] in the log loss
@@ -34,7 +37,7 @@ _PER_LOGIT: Final = BUCKETS / (2 * LIMIT)
 Numbers = NDArray[np.uint16]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Buckets:
     """Predictions of all rows, no label needed."""
 
@@ -103,7 +106,7 @@ class Buckets:
         return cls.fold([part.columns() for part in parts])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LabelBuckets:
     """Predictions and labels of the same rows: what AUC, PCOC, ECE and normalised entropy need."""
 

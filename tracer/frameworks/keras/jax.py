@@ -93,7 +93,7 @@ class KerasTracer(OutsideTracer):
         is_skipped, is_kept = state < 0.0, state == 0.0
         if pending.norms is not None:
             table = np.asarray(pending.norms, np.float64)
-            for name, (gradient, update, weight, bad) in zip(self._names, table.tolist(), strict=True):
+            for name, (gradient, update, weight, bad) in zip(self._names, table.tolist()):
                 full = Tensor(weight=weight, gradient=gradient, update=update, nonfinite=int(bad))
                 tensors[name] = Tensor(weight=weight) if is_skipped else full
             for (collection, name), array in pending.raw.items():
@@ -163,7 +163,7 @@ class _Step:
         scale = self._scale(before)
         rows: list[Any] = []
         raw: dict[Any, Any] = {}
-        for i, (variable, gradient, a, b) in enumerate(zip(model.trainable_variables, grads, old, new, strict=True)):
+        for i, (variable, gradient, a, b) in enumerate(zip(model.trainable_variables, grads, old, new)):
             gradient = jnp.zeros_like(a) if gradient is None else gradient / scale
             if accumulated is not None:
                 gradient = (gradient + accumulated[i]) / inner_of(optimizer).gradient_accumulation_steps

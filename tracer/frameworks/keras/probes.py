@@ -70,14 +70,14 @@ class Probes:
         def measured(grads: Sequence[Any], trainable_variables: Any = None) -> Any:
             grads = list(grads)
             variables = list(self._model.trainable_variables if trainable_variables is None else trainable_variables)
-            pairs = zip(variables, grads, strict=True)
+            pairs = zip(variables, grads)
             chosen = [(v, g) for v, g in pairs if g is not None and self._is_chosen(v.path)]
             gradients = [_effective(gradient, variable, optimizer) for variable, gradient in chosen]
             summaries = Summaries([v for v, _ in chosen])
             before = summaries.before(gradients)
             whole = [
                 (variable, change_of(variable, gradient, sampled=False))
-                for (variable, _), gradient in zip(chosen, gradients, strict=True)
+                for (variable, _), gradient in zip(chosen, gradients)
                 if any(self._selection.covers(c, variable.path, "raw") for c in _COLLECTIONS)
             ]
             result = apply(grads, variables)

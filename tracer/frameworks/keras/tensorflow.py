@@ -228,10 +228,10 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         if is_skipped:  # its gradient is none, and nothing was updated
             tensors = {name: Tensor(weight=tensor.weight) for name, tensor in tensors.items()}
         counts, at = units.numpy(), 0
-        for (name, width), n in zip(layout.units, rows.numpy().tolist(), strict=True):
+        for (name, width), n in zip(layout.units, rows.numpy().tolist()):
             tensors[name] = Tensor(positives=counts[at : at + width], rows=n, nonfinite=0)
             at += width
-        for (collection, name), array in zip(layout.raw, raw, strict=True):
+        for (collection, name), array in zip(layout.raw, raw):
             if self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
                 self.tracer.raw(collection, name, array.numpy())  # type: ignore[arg-type]
         return tensors

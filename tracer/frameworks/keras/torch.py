@@ -69,7 +69,7 @@ class KerasTracer(OutsideTracer):
         inner, scale = inner_of(optimizer), getattr(optimizer, "dynamic_scale", None)
         factor = float(scale.value) if scale is not None else float(optimizer.loss_scale_factor or 1.0)
         kept = []
-        for variable, gradient in zip(variables, grads, strict=True):
+        for variable, gradient in zip(variables, grads):
             if gradient is None:
                 continue
             values, touched = dense(gradient)
