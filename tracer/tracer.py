@@ -258,6 +258,7 @@ class Tracer:
         """An array that a plan asks for (`takes_raw`), for the `tensors` topic, before its step is told."""
         values = self._worker.capture.argument(name_of(name), arguments.numeric, array)
         if values is not None:
+            self._worker.capture.list(collection, name_of(name), values)
             self._worker.keep(collection, name_of(name), values, self._worker.step + 1)
 
     @harmless

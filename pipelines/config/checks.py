@@ -48,6 +48,8 @@ def _host_faults(config: Config) -> Iterator[Fault]:
             yield Fault(f"webhooks[{i}].url", f"must be an http or https address, got {webhook.url!r}")
     yield from receivers.faults_of(config)
     yield from waking.faults_of(config)
+    if config.deeper_traces and not 60.0 <= config.deeper_traces <= 3600.0:
+        yield Fault("deeper_traces", f"must be 0 or 60..3600 s, got {config.deeper_traces:g}")
     if 0 < config.retention.max_bytes < _LEAST_STORE:
         yield Fault("retention.max_bytes", f"must be at least {_LEAST_STORE}, got {config.retention.max_bytes}")
     if config.retention.traces_bytes < 0:

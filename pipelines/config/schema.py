@@ -267,6 +267,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     notifiers: tuple[Receiver, ...] = ()  # who else is told, in their own formats
     public_url: str = ""  # where people reach the page; messages link to their incident with it
     page_budget: int = 2  # pages per team and 12-hour shift, hard facts aside; the rest become tickets
+    deeper_traces: float = 0.0  # an incident about a layer or the loss asks its worker for so long for more; 0: never
     retention: Retention = Retention()  # how long the store keeps what
     kafka: Kafka | None = None  # None: the embedded log in `data`
     store: Literal["auto", "sqlite", "influx", "both"] = "auto"  # auto: influx where there is [influx], else sqlite

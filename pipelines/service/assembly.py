@@ -14,6 +14,7 @@ from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
 from streamgauge.pipelines.adapters.notifiers.backed import Backed
 from streamgauge.pipelines.adapters.notifiers.chat import Chat
 from streamgauge.pipelines.adapters.notifiers.console import Console
+from streamgauge.pipelines.adapters.notifiers.deeper import Deeper
 from streamgauge.pipelines.adapters.notifiers.heartbeat import Heartbeat
 from streamgauge.pipelines.adapters.notifiers.mail import Mail
 from streamgauge.pipelines.adapters.notifiers.pagerduty import PagerDuty
@@ -90,7 +91,8 @@ def notifiers_of(config: Config) -> tuple[Notifier, ...]:
     hooks = (
         Routed(Webhook(one, public_url=config.public_url), Route(severities=one.severities)) for one in config.webhooks
     )
-    return (*console, *hooks, *(_routed(one, config) for one in config.notifiers))
+    deeper = (Deeper(lambda: bus_of(config), config.deeper_traces),) if config.deeper_traces else ()
+    return (*console, *hooks, *(_routed(one, config) for one in config.notifiers), *deeper)
 
 
 def _routed(one: Receiver, config: Config) -> Notifier:

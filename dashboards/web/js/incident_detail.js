@@ -27,12 +27,14 @@ export class IncidentDetail {
     this.chosen = null; // the time of the notification that is shown; null: the last
     this.text = el('pre', { class: 'golden', tabindex: 0, 'aria-label': 'Text of the notification' });
     this.trail = el('section', { 'aria-label': 'What was told, decided and done' });
+    this.said = el('section', { 'aria-label': 'What the traced arrays say' });
     this.actions = new IncidentActions(ctx, () => this.incident, () => this.later());
     this.box = el('div', { class: 'incident-detail' }, this.state, this.actions.box,
-      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.trail)));
+      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.said, this.trail)));
     this.full = null;
     this.asked = [];
     this.reload();
+    this.diagnose();
   }
 
   update(incident) {
@@ -63,6 +65,19 @@ export class IncidentDetail {
       this.draw();
       this.drawTrail();
     });
+  }
+
+  /** What the arrays of the job say of its model, where the incident is about training. */
+  async diagnose() {
+    let found = [];
+    try {
+      const { root } = await api.get(`/incidents/${encodeURIComponent(this.id)}`);
+      if (root.domain === 'train') found = await this.ctx.get('diagnoses');
+    } catch {
+      return; // the rest of the incident says that the server is away
+    }
+    if (found.length) put(this.said, el('h3', {}, 'What the traced arrays say'), el('ul', { class: 'diagnoses' }, found.slice(0, 8).map((one) => el('li', {},
+      el('b', {}, format.name(one.worker, 60)), ` step ${one.step}: ${format.name(one.text, 400)}`))));
   }
 
   draw() {

@@ -18,6 +18,7 @@
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
     GET  /api/jobs/{job}/thresholds           what on-call's verdicts have taught: multipliers and their labels
     GET  /api/jobs/{job}/tensors              limit: the last raw arrays; /tensors/{offset} is one, as numbers
+    GET  /api/jobs/{job}/diagnoses            what the last raw arrays say of the model
     GET  /api/jobs/{job}/health               records in, late, dropped, dead; watermark lag
     GET  /api/incidents, /api/incidents/{id}  start, end, limit; one with its audit trail
     GET  /api/health                          queues, consumers, disk, state, every job
@@ -44,6 +45,7 @@ from aiohttp.typedefs import Handler
 from streamgauge.pipelines.adapters.http import (
     actions,
     costs,
+    diagnoses,
     events,
     metrics,
     openapi,
@@ -75,6 +77,7 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     pictures.add(app)
     metrics.add(app)
     tensors.add(app)
+    diagnoses.add(app)
     thresholds.add(app)
     events.add(app)
     openapi.add(app)

@@ -33,6 +33,8 @@ class Traces:
         self.worker = worker
         self._arrays: dict[tuple[str, str], dict[str, dict[int, Floats]]] = {}
         for one in arrays:
+            if one.array.dtype.kind not in "iufcb":
+                continue  # words
             forms = self._arrays.setdefault((one.collection, one.name), {})
             forms.setdefault(one.emit, {})[one.step] = _numbers(one.array)
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
 
 from streamgauge.pipelines.train_quality.diagnoses import DIAGNOSES, Finding, Traces, by_worker, diagnose
 from streamgauge.pipelines.train_quality.diagnoses.activations import effective_rank, probes
@@ -196,6 +199,27 @@ def test_of_a_worker_that_restarted_only_its_last_life_is_diagnosed() -> None:
     arrays = Network(fault=_dead).train()
     later = [one._replace(incarnation="b", time=one.time + 1e6) for one in Network().train()]
     assert diagnose([*arrays, *later]) == []
+
+
+@given(
+    st.lists(
+        arrays_of.arrays(
+            st.sampled_from([np.float32, np.float64, np.int64, np.complex64, np.bool_, "<U3"]),
+            arrays_of.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9),
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(["weights", "gradients", "activations", "updates", "outputs", "inputs"]),
+    st.sampled_from(["raw", "units", "histogram"]),
+)
+def test_no_array_that_a_worker_can_send_breaks_a_diagnosis(
+    arrays: list[np.ndarray], collection: str, emit: str
+) -> None:
+    diagnose(
+        TracedArray("j", "w", "a", 30 * i, float(i), collection, name, array, emit)
+        for i, array in enumerate(arrays)
+        for name in ("a", "labels")
+    )
 
 
 def test_what_is_odd_raises_nothing() -> None:
