@@ -34,6 +34,8 @@ BLOCK: Final = 10  # steps: one of them is traced
 ROUNDS: Final = 60
 PAIRS: Final = 800  # single steps, off against plain
 FRAMEWORKS: Final = ("keras", "tensorflow_v1", "torch")
+OURS: Final = "statistics_every_10"
+RIVAL: Final = "wandb.watch every 10"
 NEWEST: Final = pathlib.Path(__file__).parents[1] / ".venv-newest/bin/python"
 
 
@@ -63,6 +65,9 @@ def measured(framework: str, *, is_quick: bool) -> Iterator[Row]:
     yield from _compare(f"{framework}.off", steps["off"], steps["plain"])
     for arm in sorted(arms.keys() - {"plain"}):
         yield from _compare(f"{framework}.{arm}", blocks[arm], blocks["plain"])
+    for arm in sorted(arms.keys() & {RIVAL}):
+        ours, theirs = (100.0 * float(blocks[name].mean() / blocks["plain"].mean()) for name in (OURS, arm))
+        yield cheaper(f"{framework}.{OURS}, beside the rival", ours, "% of its CPU", theirs, arm)
 
 
 def _compare(arm: str, spent: NDArray[np.float64], plain: NDArray[np.float64]) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.frameworks.arms import ITEMS, WIDTHS, Step, batch, tracers_for
+from benchmarks.frameworks.rival import watched
 from streamgauge.tracer.frameworks.torch import TorchTracer
 from streamgauge.tracer.tracer import Tracer
 
@@ -34,11 +35,30 @@ def arms() -> tuple[dict[str, Step], list[Tracer]]:
     torch.set_num_threads(1)
     tracers = tracers_for("layers.6.weight")
     steps: dict[str, Step] = {"plain": _step(None)}
+    rival = _watched()
+    if rival is not None:
+        steps["wandb.watch every 10"] = rival
     return steps | {name: _step(tracer) for name, tracer in tracers.items()}, list(tracers.values())
 
 
-def _step(tracer: Tracer | None) -> Step:
+def _watched() -> Step | None:
+    """The same steps under `wandb.watch(log="all", log_freq=10)`."""
     model = Network()
+    run = watched(model)
+    if run is None:
+        return None
+    step = _step(None, model)
+
+    def logged() -> object:
+        loss: Any = step()
+        run.log({"loss": float(loss)})
+        return loss
+
+    return logged
+
+
+def _step(tracer: Tracer | None, model: Any = None) -> Step:
+    model = Network() if model is None else model
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     traced = None if tracer is None else TorchTracer(tracer, model, optimizer)
     x, labels = batch()

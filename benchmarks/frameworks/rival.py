@@ -1,0 +1,58 @@
+"""The rival in PyTorch: `wandb.watch`, offline, from a folder beside the environment of the newest releases."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from tests.servers.jars import cache
+
+RELEASE: Final = "0.31"
+FOLDER: Final = f"wandb-{RELEASE}"
+EVERY: Final = 10  # steps, as ours
+
+
+def watched(model: Any) -> Any | None:
+    """A run that watches all of a model, or None where wandb cannot be fetched; `log({...})` after each step."""
+    wandb = _imported()
+    if wandb is None:
+        return None
+    os.environ |= {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
+    quiet = wandb.Settings(x_disable_stats=True)  # of the machine: not what is compared
+    run = wandb.init(mode="offline", project="bench", dir=tempfile.mkdtemp(), settings=quiet)
+    run.watch(model, log="all", log_freq=EVERY)
+    return run
+
+
+def _imported() -> Any | None:
+    folder = cache() / FOLDER
+    if not folder.exists():
+        places = [str(Path(__file__).parents[2] / ".venv/bin"), os.environ.get("PATH", "")]
+        uv = shutil.which("uv", path=os.pathsep.join(places))
+        if uv is None or not _fetched(uv, folder):
+            print("torch: wandb is not at hand, no rival row", file=sys.stderr)
+            return None
+    sys.path.append(str(folder))  # behind: what the environment has is the environment's
+    try:
+        return importlib.import_module("wandb")
+    except ImportError as error:
+        print(f"torch: wandb does not import ({error}), no rival row", file=sys.stderr)
+        return None
+
+
+def _fetched(uv: str, folder: Path) -> bool:
+    """Install into the cache at once or not at all."""
+    scratch = Path(tempfile.mkdtemp(dir=cache()))
+    where = ["--python", sys.executable, "--target", str(scratch)]
+    command = [uv, "pip", "install", "--quiet", *where, f"wandb=={RELEASE}.*"]
+    if subprocess.run(command, check=False).returncode:
+        shutil.rmtree(scratch)
+        return False
+    scratch.rename(folder)
+    return True
