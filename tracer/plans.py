@@ -27,6 +27,7 @@ from streamgauge.tracer.control import (
     is_targeted,
 )
 from streamgauge.tracer.selection import Collection, Entry, Select, Selection, cost_of, resolved, unsupported
+from streamgauge.tracer.traits import Traits
 
 SETTLED_S: Final = 60.0
 SETTLED_STEPS: Final = 200
@@ -49,7 +50,9 @@ class Plans:
     def __init__(
         self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str] = (),
         labels: Mapping[str, str] | None = None, allow_raw: Sequence[Collection] = RAW,
-    ) -> None:
+        traits: Traits | None = None,
+    ) -> None:  # fmt: skip
+        self._traits = traits or Traits()
         self._job = job
         self._worker = worker
         self._boot = tuple(boot)
@@ -63,6 +66,7 @@ class Plans:
         self._allow_raw = frozenset(allow_raw)
         self._suspect: dict[tuple[str, int], str] = {}  # why, by plan and revision
         self._since: dict[tuple[str, int], tuple[float, int]] = {}  # time and step from which a plan holds
+        self._step = 0  # of the worker, the last one that is known to be done
         self.selection = Selection(self._boot)
 
     @property
@@ -73,16 +77,17 @@ class Plans:
     def remember(self, status: Status) -> None:
         """Take over what this worker said before it restarted: a plan that ran out stays so, no clock starts anew."""
         for state in status.plans:
-            if state.state in ("applying", "applied", "expired"):
+            if state.state in ("applying", "applied", "expired", "pending"):
                 self._until[state.plan, state.revision] = state.until
             reason = _suspicion(state) if status.state != "stopped" else ""
             if reason:
                 self._suspect[state.plan, state.revision] = f"{reason} ({status.incarnation}): a new revision is taken"
 
     def consider(
-        self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float
+        self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float, step: int = 0
     ) -> bool:
-        """Read the control topic's values. Returns whether something is to be told or applied."""
+        """Read the control topic's values, behind `step`. Returns whether something is to be told or applied."""
+        self._step = step
         before = (self.states, tuple(sorted(self._live)))
         prefix = f"{self._job}/"
         names = sorted(key[len(prefix) :] for key in values if key.startswith(prefix))
@@ -113,18 +118,21 @@ class Plans:
 
     def wanted(self) -> Selection:
         """What the plans in force ask for."""
-        live = [self._live[name].plan for name in sorted(self._live)]
+        return self._selection_of([self._live[name].plan for name in sorted(self._live)])
+
+    def _selection_of(self, live: Sequence[Plan]) -> Selection:
         selects = [select for plan in live for select in plan.select]
         plans = tuple((plan.plan, plan.revision) for plan in live)
-        return Selection(self._boot, selects, plans, off=any(plan.off for plan in live))
+        begins = max((plan.min_step for plan in live if plan.min_step > self._step + 1), default=0)
+        return Selection(self._boot, selects, plans, off=any(plan.off for plan in live), min_step=begins)
 
     def confirm(self, selection: Selection) -> None:
         """A step boundary passed and `selection` holds from there on."""
         self.selection = selection
         for key in selection.plans:
             state = self._states.get(key)
-            if state is not None and state.state == "applying":
-                self._states[key] = msgspec.structs.replace(state, state="applied")
+            if state is not None and state.state in ("applying", "pending"):
+                self._states[key] = msgspec.structs.replace(state, state="applied", reason="")
 
     def _consider(
         self, name: str, data: bytes, now: float, catalogue: Sequence[Entry], steps_s: float
@@ -157,7 +165,7 @@ class Plans:
         cost = cost_of(made.select, catalogue, steps_s)
         if not fault and not cost.matched:
             fault = unsupported(made.select, catalogue)
-        fault = fault or self._fault_of_cost(made, cost.matched, cost.bytes_s)
+        fault = fault or self._fault_of_cost(made, cost.matched, cost.bytes_s) or self._fault_of_change(made)
         if fault:
             self._tell(made, "rejected", fault, cost.matched, cost.bytes_s)
             return
@@ -168,7 +176,9 @@ class Plans:
         if (made.plan, made.revision) in self._suspect:
             self._tell(made, "suspect", self._suspect[made.plan, made.revision], cost.matched, cost.bytes_s, until)
             return
-        self._tell(made, "applying", "", cost.matched, cost.bytes_s, until)
+        waits = made.min_step > self._step + 1
+        begins = f"it begins at step {made.min_step}" if waits else ""
+        self._tell(made, "pending" if waits else "applying", begins, cost.matched, cost.bytes_s, until)
         self._live[made.plan] = _Live(made, until)
 
     def _fault_of_privacy(self, made: Plan) -> str:
@@ -177,6 +187,16 @@ class Plans:
         if not asked:
             return ""
         return f"raw {', '.join(sorted(asked))} are not allowed by this worker's configuration (Tracer(allow_raw=...))"
+
+    def _fault_of_change(self, made: Plan) -> str:
+        """What the change would do to the job, by what its adapter says; a step that is over cannot be waited for."""
+        others = [live.plan for name, live in sorted(self._live.items()) if name != made.plan]
+        fault = self._traits.fault(
+            self.selection, self._selection_of([*others, made]), min_step=made.min_step, allow_stall=made.allow_stall
+        )
+        if not fault and made.min_step and made.min_step <= self._step and self._traits.has_collectives:
+            return f"min_step {made.min_step} is over: this worker has done {self._step} steps"
+        return fault
 
     def _fault_of_cost(self, made: Plan, matched: int, bytes_s: float) -> str:
         if made.select and not matched:

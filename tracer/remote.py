@@ -14,6 +14,7 @@ import msgspec
 from streamgauge.tracer import control
 from streamgauge.tracer.plans import RAW, Plans
 from streamgauge.tracer.selection import Collection, Entry, Select, Selection
+from streamgauge.tracer.traits import Traits
 from streamgauge.tracer.transport import Transport
 
 
@@ -25,7 +26,8 @@ class Remote:
         allow_raw: Sequence[Collection] = RAW,
     ) -> None:
         self.catalogue: dict[tuple[str, str], Entry] = {}
-        self._plans = Plans(job, worker, boot, roles, labels, allow_raw)
+        self.traits = Traits()
+        self._plans = Plans(job, worker, boot, roles, labels, allow_raw, self.traits)
         self.selection: Selection = self._plans.selection
         self.pending: Selection = self.selection
         self._announced: Selection | None = None  # becomes pending when the bus knows that it is about to
@@ -38,9 +40,9 @@ class Remote:
         self._is_over = False
         self.of_job = b""  # what the pipeline said to all workers of the job
 
-    def take_over(self) -> Selection:
-        """A step boundary: what was pending holds now."""
-        if self.selection is not self.pending:
+    def take_over(self, step: int) -> Selection:
+        """The boundary behind a step: what was pending holds now, unless it waits for a later one."""
+        if self.selection is not self.pending and self.pending.min_step <= step + 1:
             self.selection = self.pending
         return self.selection
 
@@ -64,7 +66,7 @@ class Remote:
             if not self._remembers and any(key.startswith(f"{self._job}/") for key in asked):
                 self._remember(transport)
             entries = tuple(self.catalogue.values())
-            if entries and plans.consider(asked, now, entries, steps_s):
+            if entries and plans.consider(asked, now, entries, steps_s, steps):
                 changed = True
         finally:  # an expiry holds even where the bus is dead
             if changed:
@@ -116,7 +118,7 @@ class Remote:
             self._announced = selection  # a worker that dies of it has said so before
             return
         self.pending, self._announced = selection, None
-        if between_steps or is_off:  # nobody is in a step, or no step looks
+        if (between_steps and not selection.min_step) or is_off:  # nobody is in a step, or no step looks
             self.selection = selection
             self._plans.confirm(selection)
 

@@ -189,10 +189,11 @@ class Selection:
 
     def __init__(
         self, boot: Sequence[Select], selects: Sequence[Select] = (), plans: tuple[tuple[str, int], ...] = (),
-        off: bool = False,
-    ) -> None:
+        off: bool = False, min_step: int = 0,
+    ) -> None:  # fmt: skip
         self.plans = plans
         self.off = off
+        self.min_step = min_step  # of the worker, at which it begins
         named = {select.collection for select in selects if select.emit == "stats"}
         kept = [select for select in boot if select.emit != "stats" or select.collection not in named]
         self.selects = () if off else (*kept, *selects)

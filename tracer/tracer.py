@@ -35,6 +35,7 @@ from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
 from streamgauge.tracer.settings import settings_of
 from streamgauge.tracer.steady import Steady
+from streamgauge.tracer.traits import Traits
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.worker import Worker
 
@@ -150,6 +151,11 @@ class Tracer:
         return not self.is_off and not self.selection.off
 
     @property
+    def traits(self) -> Traits:
+        """What an adapter says of the job: what a change of what is traced costs there."""
+        return self._worker.life.remote.traits
+
+    @property
     def selection(self) -> Selection:
         """What is traced now; another object as soon as that changes."""
         return self._worker.life.remote.selection
@@ -225,7 +231,7 @@ class Tracer:
         took = self._worker.seconds(seconds) if updated else None
         if updated:
             self._worker.judge(took)
-        if self._worker.life.remote.take_over().off:
+        if self._worker.life.remote.take_over(self._worker.step).off:
             return
         given = {"ids": ids, "labels": labels, "predictions": predictions, "weights": weights}
         event = self._worker.capture.stepped(
@@ -250,7 +256,7 @@ class Tracer:
     def idle(self) -> None:
         """Input is awaited and nothing is pending: time may pass without a step."""
         self._worker.forget_step()
-        if not self._worker.life.remote.take_over().off:
+        if not self._worker.life.remote.take_over(self._worker.step).off:
             self._worker.put(Idled(self._clock()), Priority.SCALAR, points=0)
 
     @harmless

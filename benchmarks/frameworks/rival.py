@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,32 +19,27 @@ FOLDER: Final = f"wandb-{RELEASE}"
 EVERY: Final = 10  # steps, as ours
 
 
-def watched(model: Any) -> Any | None:
-    """A run that watches all of a model, or None where wandb cannot be fetched; `log({...})` after each step."""
-    wandb = _imported()
-    if wandb is None:
-        return None
-    os.environ |= {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
-    quiet = wandb.Settings(x_disable_stats=True)  # of the machine: not what is compared
-    run = wandb.init(mode="offline", project="bench", dir=tempfile.mkdtemp(), settings=quiet)
-    run.watch(model, log="all", log_freq=EVERY)
-    return run
-
-
-def _imported() -> Any | None:
+def is_at_hand() -> bool:
+    """Whether wandb can be imported here; fetched into the cache where it can be."""
     folder = cache() / FOLDER
     if not folder.exists():
         places = [str(Path(__file__).parents[2] / ".venv/bin"), os.environ.get("PATH", "")]
         uv = shutil.which("uv", path=os.pathsep.join(places))
         if uv is None or not _fetched(uv, folder):
             print("torch: wandb is not at hand, no rival row", file=sys.stderr)
-            return None
+            return False
     sys.path.append(str(folder))  # behind: what the environment has is the environment's
-    try:
-        return importlib.import_module("wandb")
-    except ImportError as error:
-        print(f"torch: wandb does not import ({error}), no rival row", file=sys.stderr)
-        return None
+    return importlib.util.find_spec("wandb") is not None
+
+
+def watched(model: Any) -> Any:
+    """A run that watches all of a model; `log({...})` after each step."""
+    wandb = importlib.import_module("wandb")
+    os.environ |= {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
+    quiet = wandb.Settings(x_disable_stats=True)  # of the machine: not what is compared
+    run = wandb.init(mode="offline", project="bench", dir=tempfile.mkdtemp(), settings=quiet)
+    run.watch(model, log="all", log_freq=EVERY)
+    return run
 
 
 def _fetched(uv: str, folder: Path) -> bool:

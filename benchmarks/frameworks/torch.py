@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.frameworks.arms import ITEMS, WIDTHS, Step, batch, tracers_for
-from benchmarks.frameworks.rival import watched
+from benchmarks.frameworks.rival import is_at_hand, watched
 from streamgauge.tracer.frameworks.torch import TorchTracer
 from streamgauge.tracer.tracer import Tracer
 
@@ -35,23 +35,21 @@ def arms() -> tuple[dict[str, Step], list[Tracer]]:
     torch.set_num_threads(1)
     tracers = tracers_for("layers.6.weight")
     steps: dict[str, Step] = {"plain": _step(None)}
-    rival = _watched()
-    if rival is not None:
-        steps["wandb.watch every 10"] = rival
+    if is_at_hand():
+        steps["wandb.watch every 10"] = _watched()
     return steps | {name: _step(tracer) for name, tracer in tracers.items()}, list(tracers.values())
 
 
-def _watched() -> Step | None:
-    """The same steps under `wandb.watch(log="all", log_freq=10)`."""
-    model = Network()
-    run = watched(model)
-    if run is None:
-        return None
+def _watched() -> Step:
+    """The same steps under `wandb.watch(log="all", log_freq=10)`; the run begins with the first one."""
+    model, run = Network(), list[Any]()
     step = _step(None, model)
 
     def logged() -> object:
+        if not run:
+            run.append(watched(model))
         loss: Any = step()
-        run.log({"loss": float(loss)})
+        run[0].log({"loss": float(loss.detach())})
         return loss
 
     return logged

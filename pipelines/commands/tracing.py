@@ -19,8 +19,8 @@ from streamgauge.tracer.printable import printable
 from streamgauge.tracer.selection import Budget, Collection, Select
 
 _POLL: Final = 0.1
-_DONE: Final = ("applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect")
-_GOOD: Final = ("applied", "not-targeted")
+_DONE: Final = ("applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect", "pending")
+_GOOD: Final = ("applied", "not-targeted", "pending")
 
 
 def trace(args: argparse.Namespace) -> int:
@@ -38,7 +38,8 @@ def trace(args: argparse.Namespace) -> int:
         return _try(bus, job.name, select, args.workers, is_json=args.json)
     plan = actions.trace(
         bus, job.name, () if args.off else (select,), now_of(config, bus), name=args.name, workers=args.workers,
-        expires=args.ttl, author=author_of(args), reason=args.comment, off=args.off,
+        expires=args.ttl, author=author_of(args), reason=args.comment, off=args.off, min_step=args.min_step,
+        allow_stall=args.allow_stall,
     )  # fmt: skip
     out = sys.stderr if args.json else sys.stdout
     _say(f"{plan.job}/{plan.plan} revision {plan.revision} sent", file=out)
@@ -142,7 +143,7 @@ def _answers(status: Mapping[str, bytes], plan: Plan) -> dict[str, PlanState | N
 
 def _told(state: PlanState) -> str:
     details = [state.reason] if state.reason else []
-    if state.state in ("applying", "applied"):
+    if state.state in ("applying", "applied", "pending"):
         details.append(f"{state.matched} tensors, about {state.bytes_s:.0f} bytes/s")
     return f"{state.state}{': ' if details else ''}{'; '.join(details)}"
 

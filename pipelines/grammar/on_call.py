@@ -83,6 +83,8 @@ def add_actions(commands: Commands) -> None:
     trace.add_argument("--first", type=int, default=0, help="step of the worker from which on (0)")
     trace.add_argument("--last", type=int, default=0, help="step up to which; 0: for ever (0)")
     trace.add_argument("--rows", type=int, default=0, help="rows of an array at most, evenly spaced; 0: all (0)")
+    trace.add_argument("--min-step", type=int, default=0, help="step of each worker at which it begins; 0: at once (0)")
+    trace.add_argument("--allow-stall", action="store_true", help="a step may wait for above 5 s while it is compiled")
     trace.add_argument("--ttl", type=seconds, default=1800.0, help="how long it holds, such as 30m (30m)")
     trace.add_argument("--list", action="store_true", help="only show what is traced and what could be")
     trace.add_argument("--dry-run", action="store_true", help="only show what would match and what it would send")

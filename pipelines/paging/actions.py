@@ -90,13 +90,15 @@ def feedback(
 def trace(
     bus: Bus, job: str, select: Sequence[Select], now: float, *, name: str = "on-call", workers: Sequence[str] = (),
     expires: float = control.TTL, budget: Budget | None = None, author: str = "", reason: str = "", off: bool = False,
+    min_step: int = 0, allow_stall: bool = False,
 ) -> Plan:  # fmt: skip
     """Put a plan on the control topic, one revision above the last; workers answer on `status`."""
     try:
         revision = control.next_revision(job, name, bus.latest("control"), bus.latest("status"))
         value = control.plan(
             job, name, revision, issued=now, select=select, target=Target(workers=tuple(workers)), expires=expires,
-            budget=budget or Budget(), author=author, reason=reason, off=off,
+            budget=budget or Budget(), author=author, reason=reason, off=off, min_step=min_step,
+            allow_stall=allow_stall,
         )  # fmt: skip
     except PlanError as error:
         raise ActionError(f"no worker would take this plan: {error}") from None

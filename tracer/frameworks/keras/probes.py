@@ -133,6 +133,13 @@ def relu_like(model: Any) -> list[tuple[Any, str]]:
     return found
 
 
+def chosen_of(model: Any, selection: Any) -> frozenset[tuple[str, str, str]]:
+    """What a measured train step holds of a model: collection, name and form."""
+    found = {(c, v.path, e) for v in model.trainable_variables for c in _COLLECTIONS for e in _EMITS}
+    found |= {("activations", name, e) for _, name in relu_like(model) for e in _EMITS}
+    return frozenset(one for one in found if selection.covers(*one))
+
+
 def _layers(model: Any) -> Iterator[Any]:
     for layer in getattr(model, "layers", ()):
         yield layer
