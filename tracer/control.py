@@ -72,6 +72,7 @@ class PlanState(msgspec.Struct, frozen=True, kw_only=True):
     until: float = 0.0  # by the worker's clock
     digest: str = ""  # of what the plan asks for
     settled: bool = False  # it has held for long enough that a death is none of its doing
+    proven: bool = False  # it has held for 100 steps: the workers that wait for this one may follow
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,10 +11,11 @@ finds that revision `suspect` when it starts again, and does not take it. A new 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from streamgauge.tracer import canary
 from streamgauge.tracer.control import (
     Plan,
     PlanError,
@@ -26,7 +27,7 @@ from streamgauge.tracer.control import (
     fault_of_plan,
     is_targeted,
 )
-from streamgauge.tracer.selection import Collection, Entry, Select, Selection, cost_of, resolved, unsupported
+from streamgauge.tracer.selection import Collection, Cost, Entry, Select, Selection, cost_of, resolved, unsupported
 from streamgauge.tracer.traits import Traits
 
 SETTLED_S: Final = 60.0
@@ -39,6 +40,15 @@ class _Live(msgspec.Struct, frozen=True):
 
     plan: Plan
     until: float
+
+
+class _Tried(NamedTuple):
+    """A plan that another worker tries first."""
+
+    plan: Plan
+    until: float
+    since: float
+    cost: Cost
 
 
 class Plans:
@@ -60,6 +70,7 @@ class Plans:
         self._labels = dict(labels or {})
         self._live: dict[str, _Live] = {}
         self._states: dict[tuple[str, int], PlanState] = {}
+        self._tried: dict[str, _Tried] = {}
         self._last: dict[str, int] = {}  # highest revision seen of each plan
         self._until: dict[tuple[str, int], float] = {}  # from before a restart
         self._bad: dict[str, bytes] = {}
@@ -93,10 +104,31 @@ class Plans:
         names = sorted(key[len(prefix) :] for key in values if key.startswith(prefix))
         for name in names:
             self._consider(name, values[prefix + name], now, catalogue, steps_s)
-        for name in sorted(self._live.keys() - set(names)):
+        for name in sorted((self._live.keys() | self._tried.keys()) - set(names)):
             self._end(name, "withdrawn")
         self.expire(now)
         return before != (self.states, tuple(sorted(self._live)))
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether a plan waits until another worker has tried it."""
+        return bool(self._tried)
+
+    def try_out(self, others: Mapping[str, Status], now: float) -> bool:
+        """Go on with what waited for another worker; `others` say what they do. Returns whether something changed."""
+        before = self.states
+        for name, tried in sorted(self._tried.items()):
+            made = tried.plan
+            verdict = canary.decide(self._worker, name, made.revision, others, now - tried.since)
+            if verdict.does == "wait":
+                self._tell(made, "pending", verdict.reason, *tried.cost, tried.until)
+                continue
+            del self._tried[name]
+            if verdict.does == "stop":
+                self._tell(made, "rejected", verdict.reason, *tried.cost)
+            else:
+                self._begin(made, *tried.cost, tried.until)
+        return before != self.states
 
     def settle(self, now: float, steps: int) -> bool:
         """A plan that holds for long enough is trusted from here on."""
@@ -104,6 +136,9 @@ class Plans:
         for key, state in self._states.items():
             if state.state == "applied" and not state.settled:
                 since, first = self._since.setdefault(key, (now, steps))
+                if not state.proven and steps - first >= canary.GOOD:
+                    state = self._states[key] = msgspec.structs.replace(state, proven=True)
+                    changed = True
                 if now - since >= SETTLED_S and steps - first >= SETTLED_STEPS:
                     self._states[key] = msgspec.structs.replace(state, settled=True)
                     changed = True
@@ -111,9 +146,10 @@ class Plans:
 
     def expire(self, now: float) -> bool:
         """Drop the plans whose time is up; works without a bus."""
-        gone = sorted(name for name, live in self._live.items() if now >= live.until)
+        held: dict[str, _Live | _Tried] = {**self._live, **self._tried}
+        gone = sorted(name for name, one in held.items() if now >= one.until)
         for name in gone:
-            self._end(name, f"its {self._live[name].plan.expires:g} s are over")
+            self._end(name, f"its {held[name].plan.expires:g} s are over")
         return bool(gone)
 
     def wanted(self) -> Selection:
@@ -153,6 +189,7 @@ class Plans:
             self._states[name, 0] = PlanState(plan=name, revision=0, state="rejected", reason=reason)
             return
         self._last[name] = made.revision
+        self._tried.pop(name, None)
         self._decide(made, now, catalogue, steps_s)
 
     def _decide(self, made: Plan, now: float, catalogue: Sequence[Entry], steps_s: float) -> None:
@@ -176,9 +213,19 @@ class Plans:
         if (made.plan, made.revision) in self._suspect:
             self._tell(made, "suspect", self._suspect[made.plan, made.revision], cost.matched, cost.bytes_s, until)
             return
+        then = self._selection_of([*self._others(made), made])
+        is_for_one = len(made.target.workers) == 1
+        if not made.min_step and not is_for_one and self._traits.is_tried_first(self.selection, then):
+            self._tried[made.plan] = _Tried(made, until, now, cost)
+            self._tell(made, "pending", "one worker tries it first", *cost, until)
+            return
+        self._begin(made, *cost, until)
+
+    def _begin(self, made: Plan, matched: int, bytes_s: float, until: float) -> None:
+        """What is asked holds from the next step boundary on, or from the step that it names."""
         waits = made.min_step > self._step + 1
         begins = f"it begins at step {made.min_step}" if waits else ""
-        self._tell(made, "pending" if waits else "applying", begins, cost.matched, cost.bytes_s, until)
+        self._tell(made, "pending" if waits else "applying", begins, matched, bytes_s, until)
         self._live[made.plan] = _Live(made, until)
 
     def _fault_of_privacy(self, made: Plan) -> str:
@@ -190,13 +237,16 @@ class Plans:
 
     def _fault_of_change(self, made: Plan) -> str:
         """What the change would do to the job, by what its adapter says; a step that is over cannot be waited for."""
-        others = [live.plan for name, live in sorted(self._live.items()) if name != made.plan]
+        then = self._selection_of([*self._others(made), made])
         fault = self._traits.fault(
-            self.selection, self._selection_of([*others, made]), min_step=made.min_step, allow_stall=made.allow_stall
-        )
+            self.selection, then, min_step=made.min_step, allow_stall=made.allow_stall
+        )  # fmt: skip
         if not fault and made.min_step and made.min_step <= self._step and self._traits.has_collectives:
             return f"min_step {made.min_step} is over: this worker has done {self._step} steps"
         return fault
+
+    def _others(self, made: Plan) -> list[Plan]:
+        return [live.plan for name, live in sorted(self._live.items()) if name != made.plan]
 
     def _fault_of_cost(self, made: Plan, matched: int, bytes_s: float) -> str:
         if made.select and not matched:
@@ -216,7 +266,7 @@ class Plans:
         for key in [key for key in self._states if key[0] == made.plan]:
             if live is None or key[1] != live.plan.revision:
                 del self._states[key]
-            elif state not in ("rejected", "suspect"):
+            elif state not in ("rejected", "suspect", "pending"):
                 self._states[key] = msgspec.structs.replace(
                     self._states[key], state="superseded", reason=f"by revision {made.revision}"
                 )
@@ -226,9 +276,10 @@ class Plans:
         )  # fmt: skip
 
     def _end(self, name: str, reason: str) -> None:
-        live = self._live.pop(name)
-        key = (name, live.plan.revision)
-        self._states[key] = msgspec.structs.replace(self._states[key], state="expired", reason=reason)
+        for one in (self._live.pop(name, None), self._tried.pop(name, None)):
+            key = (name, one.plan.revision if one is not None else 0)
+            if one is not None and key in self._states:
+                self._states[key] = msgspec.structs.replace(self._states[key], state="expired", reason=reason)
 
 
 def _suspicion(state: PlanState) -> str:

@@ -7,6 +7,7 @@ half a plan, and no lock is needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -68,6 +69,8 @@ class Remote:
             entries = tuple(self.catalogue.values())
             if entries and plans.consider(asked, now, entries, steps_s, steps):
                 changed = True
+            if plans.is_trying and plans.try_out(self._others(transport), now):
+                changed = True
         finally:  # an expiry holds even where the bus is dead
             if changed:
                 self._hold(plans.wanted(), between_steps=between_steps)
@@ -105,6 +108,15 @@ class Remote:
     def tell_again(self) -> None:
         """Say the status once more, though nothing of the plans has changed."""
         self._told = ()
+
+    def _others(self, transport: Transport) -> dict[str, control.Status]:
+        """What the job's workers said last; one whose word cannot be read has said nothing."""
+        prefix, found = f"{self._job}/", dict[str, control.Status]()
+        for key, value in transport.latest("status").items():
+            if key.startswith(prefix):
+                with suppress(control.PlanError):
+                    found[key[len(prefix) :]] = control.decode_status(value)
+        return found
 
     def _remember(self, transport: Transport) -> None:
         said = _last_status(transport, control.key_of(self._job, self._worker))

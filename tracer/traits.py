@@ -24,6 +24,10 @@ class Traits:
     first_build: float = 0.0
     has_collectives: bool = False
 
+    def is_tried_first(self, now: Selection, then: Selection) -> bool:
+        """Whether one worker tries the change before the others do; where all must change at once none can."""
+        return self.rebuilds is not None and not then.off and not self.has_collectives and self.rebuilds(now, then)
+
     def fault(self, now: Selection, then: Selection, *, min_step: int, allow_stall: bool) -> str:
         """Why a change must not be made as it is asked for, or ""."""
         if self.rebuilds is None or then.off or not self.rebuilds(now, then):
