@@ -4,7 +4,7 @@ import { bytes } from './format.js';
 
 const LOOKS = {
   pending: ['warming', 'pending'], applying: ['warming', 'applying'], applied: ['healthy', 'applied'], rejected: ['broken', 'rejected'], expired: ['unknown', 'expired'],
-  superseded: ['unknown', 'superseded'], 'not-targeted': ['unknown', 'not targeted'], tripped: ['broken', 'tripped'], suspect: ['broken', 'suspect'], pending: ['unknown', 'waits'], unreadable: ['broken', 'unreadable report'],
+  superseded: ['unknown', 'superseded'], 'not-targeted': ['unknown', 'not targeted'], tripped: ['broken', 'tripped'], suspect: ['broken', 'suspect'], unreadable: ['broken', 'unreadable report'],
 };
 
 /** The icon's state and the word of what a worker says. */
