@@ -6,12 +6,15 @@ ArrayError   chunks that do not make an array
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from streamgauge.tracer.reductions import reduced
+from streamgauge.tracer.selection import Emit
 
 VERSION: Final = 1
 CHUNK: Final = 448 * 1024
@@ -54,6 +57,12 @@ def chunks(array: NDArray[Any], about: Chunk, size: int = CHUNK) -> list[bytes]:
     pieces = [data[i : i + size] for i in range(0, len(data), size)]
     structs = (msgspec.structs.replace(about, part=i, parts=len(pieces), data=p) for i, p in enumerate(pieces))
     return [msgspec.msgpack.encode(struct) for struct in structs]
+
+
+def in_forms(array: NDArray[Any], about: Chunk, emits: Iterable[Emit]) -> Iterator[bytes]:
+    """The messages that carry an array in each of the forms that are asked for."""
+    for emit in emits:
+        yield from chunks(reduced(array, emit), msgspec.structs.replace(about, emit=emit))
 
 
 def decode(data: bytes) -> Chunk:

@@ -22,7 +22,6 @@ from streamgauge.tracer.joins import Join
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import TraceBatch
-from streamgauge.tracer.reductions import reduced
 from streamgauge.tracer.remote import Remote
 from streamgauge.tracer.sender import FAILURES, Sender
 from streamgauge.tracer.settings import Settings
@@ -162,11 +161,14 @@ class Incarnation:
         except Exception as error:
             self.faults.count("status", error, trips=False)
 
+    def pace(self) -> float:
+        """Steps a second, at least 1."""
+        fold = self.fold
+        return max(1.0, fold.steps / max(1.0, fold.panes.now - fold.born)) if fold else 1.0
+
     def poll(self) -> None:
         """Read the control topic and say what has changed; a bus that fails keeps what holds."""
-        fold = self.fold
-        steps = fold.steps if fold else 0
-        steps_s = max(1.0, steps / max(1.0, fold.panes.now - fold.born)) if fold else 1.0
+        steps, steps_s = self.fold.steps if self.fold else 0, self.pace()
         remote, now, key = self.remote, self._clock(), control.key_of(self.settings.job, self.settings.worker)
         try:
             remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded, steps=steps)
@@ -231,14 +233,13 @@ class Incarnation:
 
     def _send_raw(self, fold: Fold, event: Raw) -> None:
         array = fold.coded(event.name, event.array) if event.collection == "inputs" else event.array
+        about = arrays.Chunk(
+            job=self.settings.job, worker=self.settings.worker, incarnation=self.name, step=event.step,
+            time=event.time, collection=event.collection, name=event.name, data=b"",
+        )  # fmt: skip
         key = control.key_of(self.settings.job, self.settings.worker)
-        for emit in event.emits:
-            about = arrays.Chunk(
-                job=self.settings.job, worker=self.settings.worker, incarnation=self.name, step=event.step,
-                time=event.time, collection=event.collection, name=event.name, data=b"", emit=emit,
-            )  # fmt: skip
-            for message in arrays.chunks(reduced(array, emit), about):
-                self.sender.put("tensors", key, message, Priority.RAW)
+        for message in arrays.in_forms(array, about, event.emits):
+            self.sender.put("tensors", key, message, Priority.RAW)
 
     def _measure_process(self) -> None:
         """System points of the pane that ends."""

@@ -29,6 +29,7 @@ from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
 from streamgauge.tracer.inputs import TimeUnit
 from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.planned import planned
 from streamgauge.tracer.plans import RAW
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of
@@ -169,6 +170,11 @@ class Tracer:
     def incarnation(self) -> str:
         """The name of this life in its records."""
         return self._worker.life.name
+
+    def plan(self) -> str:
+        """What is sent by the plans in force of what this worker knows so far: each thing, how often, how much."""
+        remote = self._worker.life.remote
+        return planned(self.selection, list(remote.catalogue.values()), self._worker.life.pace())
 
     def takes(self, collection: Collection, name: str) -> bool:
         """Whether a tensor's statistics are wanted in the step that runs now."""

@@ -95,3 +95,13 @@ def test_what_does_not_fit_while_it_waits_is_dropped() -> None:
 )
 def test_a_selection_that_cannot_be_is_refused_by_its_reason(select: Select, fault: str) -> None:
     assert fault in fault_of(select)
+
+
+def test_a_tracer_says_what_it_sends_how_often_and_how_much() -> None:
+    job = Job(METRICS, Select(collection="weights", emit="raw", every=4, first=8), Select(collection="weights"))
+    train(job, [0.5])
+    assert job.tracer.plan().splitlines() == [
+        "weights dense: raw every 4 steps from step 8, about 96 bytes",
+        "weights dense: statistics every 10 steps, about 64 bytes",
+        "1 thing, about 30 bytes/s at 1 steps/s",
+    ]
