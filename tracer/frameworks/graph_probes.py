@@ -161,7 +161,8 @@ def _by_row(part: Part) -> tuple[Any, Any]:
     return rows, tf.math.unsorted_segment_sum(part.gradient, position, tf.size(rows))
 
 
-def _units(tensor: Any) -> tuple[Any, Any]:
-    """Positive activations by unit, and of how many rows."""
+def _units(tensor: Any) -> tuple[Any, Any, Any]:
+    """Positive activations by unit, of how many rows, and how many values are not finite."""
     sample = tf.reshape(tensor[:ACTIVATION_ROWS], (-1, int(tensor.shape[-1])))
-    return tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32), tf.shape(sample)[0]
+    bad = tf.size(sample) - tf.math.count_nonzero(tf.math.is_finite(sample), dtype=tf.int32)
+    return tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32), tf.shape(sample)[0], bad

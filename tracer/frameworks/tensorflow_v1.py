@@ -163,10 +163,13 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         for group, packed in zip(self._running, results.get("packed", ())):
             tensors |= tensors_of(group, packed)
         assert self._probes is not None
-        for (name, *_), (positives, rows) in zip(self._probes.units, results.get("units", ())):
-            tensors[name] = Tensor(positives=positives, rows=int(rows), nonfinite=0)
+        outputs = {
+            name: Tensor(positives=positives, rows=int(rows), nonfinite=int(bad))
+            for (name, *_), (positives, rows, bad) in zip(self._probes.units, results.get("units", ()))
+        }
         if not self._chief and not self.tracer.selection.plans:
             tensors = {name: tensor._replace(weight=None) for name, tensor in tensors.items()}
+        tensors = outputs | tensors  # in the order in which they are computed
         if "raw" in results:
             self._keep_raw(results["raw"])
         loss = told.pop("loss", None)

@@ -35,7 +35,7 @@ class Probes:
         self._model = model
         self._selection = selection
         self._measured: list[tuple[list[Any], Any]] = []  # variables of one optimizer's update, their packed norms
-        self._units: list[tuple[str, Any, Any]] = []
+        self._units: list[tuple[str, Any, Any]] = []  # layer, positives by unit, [rows, values that are not finite]
         self._raw: list[tuple[str, str, Any]] = []
         self._graph: Any = None
 
@@ -47,9 +47,9 @@ class Probes:
         return Layout(Summaries(variables), units, [(collection, name) for collection, name, _ in self._raw])
 
     def outputs(self) -> Any:
-        """Packed norms, units end to end, their rows, raw tensors."""
+        """Packed norms, units end to end, their rows and non-finite values, raw tensors."""
         units = tf.concat([positives for _, positives, _ in self._units] or [tf.zeros(0, tf.int32)], axis=0)
-        rows = tf.stack([n for _, _, n in self._units]) if self._units else tf.zeros(0, tf.int32)
+        rows = tf.stack([n for _, _, n in self._units]) if self._units else tf.zeros((0, 2), tf.int32)
         packed = tf.concat([norms for _, norms in self._measured] or [tf.zeros((0, 5))], axis=0)
         return packed, units, rows, [tensor for _, _, tensor in self._raw]
 
@@ -95,7 +95,8 @@ class Probes:
             if inside and not any(known == name for known, _, _ in self._units) and output.shape[-1]:
                 sample = tf.reshape(output[:ACTIVATION_ROWS], (-1, output.shape[-1]))
                 positives = tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32)
-                self._units.append((name, positives, tf.shape(sample)[0]))
+                bad = tf.size(sample) - tf.math.count_nonzero(tf.math.is_finite(sample), dtype=tf.int32)
+                self._units.append((name, positives, tf.stack([tf.shape(sample)[0], bad])))
                 if self._selection.covers("activations", name, "raw"):
                     self._raw.append(("activations", name, output[:ACTIVATION_ROWS]))
             return output

@@ -239,14 +239,14 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         tensors = layout.summaries.tensors(packed.numpy())
         if is_skipped:  # its gradient is none, and nothing was updated
             tensors = {name: Tensor(weight=tensor.weight) for name, tensor in tensors.items()}
-        counts, at = units.numpy(), 0
-        for (name, width), n in zip(layout.units, rows.numpy().tolist()):
-            tensors[name] = Tensor(positives=counts[at : at + width], rows=n, nonfinite=0)
+        counts, at, outputs = units.numpy(), 0, dict[str, Tensor]()
+        for (name, width), (n, bad) in zip(layout.units, rows.numpy().tolist()):
+            outputs[name] = Tensor(positives=counts[at : at + width], rows=n, nonfinite=bad)
             at += width
         for (collection, name), array in zip(layout.raw, raw):
             if self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
                 self.tracer.raw(collection, name, array.numpy())  # type: ignore[arg-type]
-        return tensors
+        return outputs | tensors  # in the order in which they are computed
 
     @property
     def _replicas(self) -> int:
