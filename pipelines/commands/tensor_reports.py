@@ -9,9 +9,11 @@ from pathlib import Path
 
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.ports import Bus
-from streamgauge.pipelines.train_quality.diagnoses import DIAGNOSES, by_worker, diagnose
+from streamgauge.pipelines.train_quality.diagnoses import DIAGNOSES, Traces, by_worker, diagnose
 from streamgauge.pipelines.train_quality.diagnoses.activations import probes
 from streamgauge.pipelines.train_quality.diagnoses.gradients import gradient_noise
+from streamgauge.pipelines.train_quality.diagnoses.traces import percent
+from streamgauge.pipelines.train_quality.diagnoses.weights import first_layer, influence
 from streamgauge.tracer.printable import printable
 from streamgauge.tracer.read import TracedArray
 
@@ -21,18 +23,28 @@ def diagnoses(args: argparse.Namespace, found: Iterable[TracedArray]) -> int:
     found = list(found)
     findings = diagnose(found)
     for traces in by_worker(found):
-        scale, aucs = gradient_noise(traces), probes(traces)
-        if args.json or (scale != scale and not aucs):
-            continue
-        noise = "" if scale != scale else f"gradient noise scale {scale:.3g} batches"
-        depth = ", ".join(f"{name} {auc:.3f}" for name, auc in aucs.items())
-        print(printable(f"{traces.worker}: " + "; ".join(filter(None, [noise, depth and f"AUC by depth: {depth}"]))))
+        measured = "" if args.json else _measured(traces)
+        if measured:
+            print(printable(f"{traces.worker}: {measured}"))
     for one in findings:
         shown = json.dumps(one._asdict()) if args.json else printable(f"{one.worker} step {one.step}: {one.text}")
         print(shown)
     if not findings and not args.json:
         print(f"nothing found by {len(DIAGNOSES)} diagnoses, as far as the arrays tell (docs/diagnoses.md)")
     return int(bool(findings))
+
+
+def _measured(traces: Traces) -> str:
+    """What is no fault by itself: the noise of the gradient, what each layer knows, what the first one listens to."""
+    scale, layer = gradient_noise(traces), first_layer(traces)
+    found = [] if scale != scale else [f"gradient noise scale {scale:.3g} batches"]
+    depth = ", ".join(f"{name} {auc:.3f}" for name, auc in probes(traces).items())
+    found += [f"AUC by depth: {depth}"] if depth else []
+    shares = influence(traces, layer)
+    if len(shares):
+        order = shares.argsort()[::-1][:5].tolist()
+        found.append(f"inputs of {layer} by influence: " + ", ".join(f"{i} {percent(shares[i])}" for i in order))
+    return "; ".join(found)
 
 
 def event_files(args: argparse.Namespace, bus: Bus, job: str, found: Iterable[TracedArray]) -> int:

@@ -109,6 +109,28 @@ def embedding_collapse(traces: Traces) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def influence(traces: Traces, name: str) -> Floats:
+    """Share of each input of a layer in what moves the loss: root mean square over steps of sum_j W_ij dL/dW_ij.
+
+    By the chain rule that sum is the batch's sum of x_i dL/dx_i, gradient times input (Simonyan et al. 2013), and its
+    square the importance of the input's weights together (Molchanov et al. 2019). Empty without both arrays of a step.
+    """
+    weights, gradients = traces.raw("weights", name), traces.raw("gradients", name)
+    both = [step for step in gradients if step in weights and gradients[step].shape == weights[step].shape]
+    both = [step for step in both if is_matrix(weights[step]) and np.isfinite(gradients[step]).all()]
+    if not both:
+        return np.zeros(0)
+    moved = np.stack([(by_input(name, weights[step]) * by_input(name, gradients[step])).sum(axis=1) for step in both])
+    size = np.sqrt(np.mean(moved**2, axis=0))
+    return np.asarray(size / size.sum() if size.sum() > 0.0 else size)
+
+
+def first_layer(traces: Traces) -> str:
+    """The first layer that reads the inputs, "" where none is known."""
+    names = (name for name, _, array in traces.last("gradients") if is_matrix(array) and not is_table(array))
+    return next(names, "")
+
+
 def by_input(name: str, matrix: Floats) -> Floats:
     """A layer's weights with an input a row. PyTorch keeps an output a row and calls it `weight`, the others do not.
 

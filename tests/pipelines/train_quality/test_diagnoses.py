@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays_of
 from streamgauge.pipelines.train_quality.diagnoses import DIAGNOSES, Finding, Traces, by_worker, diagnose
 from streamgauge.pipelines.train_quality.diagnoses.activations import effective_rank, probes
 from streamgauge.pipelines.train_quality.diagnoses.gradients import gradient_noise, noise_scale
-from streamgauge.pipelines.train_quality.diagnoses.weights import blind_spot_map
+from streamgauge.pipelines.train_quality.diagnoses.weights import blind_spot_map, first_layer, influence
 from streamgauge.tracer.read import TracedArray
 from tests.pipelines.train_quality.network import Network, relu, sigmoid, tanh
 
@@ -186,6 +186,26 @@ def test_probes_rise_with_depth_where_a_model_learns_and_fall_where_a_layer_lose
     names = found(Network(fault=losing), steps=1200, every=40)
     assert [finding.name for finding in names["layer_probes"]] == ["dense3"]
     assert names["layer_probes"][0].value < 0.65
+
+
+def test_the_influence_of_an_input_is_gradient_times_input_and_nothing_where_it_is_constant() -> None:
+    def one_feature(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x = x.copy()
+        x[:, 5] = 0.0
+        return x, (x[:, 2] > 0.0).astype(float)
+
+    (traces,) = by_worker(Network(data=one_feature).train())
+    layer = first_layer(traces)
+    shares = influence(traces, layer)
+    assert (layer, len(shares), round(shares.sum(), 9)) == ("dense1/kernel", 20, 1.0)
+    assert shares.argmax() == 8 + 2  # behind the embedding
+    assert shares[8 + 5] == 0.0
+    generator = np.random.default_rng(1)
+    x, w, delta = generator.normal(size=(9, 4)), generator.normal(size=(4, 3)), generator.normal(size=(9, 3))
+    moved = np.abs((x * (delta @ w.T)).sum(axis=0))
+    pair = (("weights", w), ("gradients", x.T @ delta))
+    arrays = [TracedArray("j", "w", "a", 1, 1.0, kind, "k", array) for kind, array in pair]
+    np.testing.assert_allclose(influence(Traces("w", arrays), "k"), moved / moved.sum())
 
 
 def test_a_rank_is_that_of_the_dimensions_that_are_used() -> None:
