@@ -201,6 +201,7 @@ class Selection:
         self.control = 0  # every so manieth step traces no tensor, so that there is something to compare with; 0: none
         self._cache: dict[tuple[str, str, str], tuple[tuple[int, int, float], ...]] = {}
         self._awaited: dict[tuple[str, str], bool] = {}
+        self._rows: dict[tuple[str, str], int] = {}
         self._arrays = frozenset(select.collection for select in self.selects if select.emit != "stats")
         per_tensor = [s for s in self.selects if s.collection in _PER_TENSOR]
         self.is_watchful = any(select.when for select in per_tensor)
@@ -241,8 +242,15 @@ class Selection:
 
     def rows(self, collection: Collection, name: str) -> int:
         """How many rows of an array are sent at most; 0: all."""
-        asked = [s.rows for s in self.selects if s.emit != "stats" and s.collection == collection and matches(s, name)]
-        return 0 if 0 in asked else max(asked, default=0)
+        key = (collection, name)
+        found = self._rows.get(key)
+        if found is None:
+            arrays = (s for s in self.selects if s.emit != "stats" and s.collection == collection)
+            asked = [select.rows for select in arrays if matches(select, name)]
+            found = 0 if 0 in asked else max(asked, default=0)
+            if len(self._rows) < _MOST:
+                self._rows[key] = found
+        return found
 
     def covers(self, collection: Collection, name: str, emit: Emit = "stats") -> bool:
         """Whether this is traced at some step; "raw": whether the array itself is needed at some."""
