@@ -39,7 +39,7 @@ def read(path: str | Path, job: str | None = None) -> tuple[dict[str, Any], Mapp
     try:
         import tomllib
     except ImportError:  # before Python 3.11
-        import tomli as tomllib
+        import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]
     try:
         raw = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:

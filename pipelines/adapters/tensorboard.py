@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer import codec
-from streamgauge.tracer.codec import RecordError
+from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.read import TracedArray
 from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.reductions import histogram
@@ -115,7 +115,7 @@ def _of_batch(batch: TraceBatch) -> Iterator[Scalar]:
 
 def _spread(count: int, first: int, last: int) -> NDArray[np.int64]:
     """Steps of `count` points; the last one is that of the last step."""
-    return first - 1 + np.ceil((np.arange(count) + 1) * (last - first + 1) / count).astype(np.int64)
+    return np.asarray(first - 1 + np.ceil((np.arange(count) + 1) * (last - first + 1) / count), np.int64)
 
 
 def _trimmed(bins: NDArray[Any]) -> NDArray[np.float64]:

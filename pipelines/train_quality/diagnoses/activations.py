@@ -169,7 +169,7 @@ def _joined(found: dict[int, Floats]) -> Floats:
     """Statistics by unit over all steps: [4, units]; the spread is that within a step."""
     width = found[max(found)].shape[1]
     whole = np.stack([one for one in found.values() if one.shape[1] == width])
-    mean = whole.mean(axis=0)
+    mean: Floats = np.asarray(whole.mean(axis=0))
     mean[3] = np.sqrt(np.mean(whole[:, 3] ** 2, axis=0))
     return mean
 
@@ -187,7 +187,7 @@ def _saturation(table: Floats) -> float:
 def _prequential(x: Floats, y: Floats) -> float:
     """AUC of the second half's predictions, each made before its batch was learnt from; NaN without both labels."""
     usable = np.isfinite(x).all(axis=1) & np.isfinite(y)
-    x, y = x[usable], y[usable] > 0.5
+    x, y = x[usable], (y[usable] > 0.5).astype(np.float64)
     half = len(x) // 2
     mean, spread = x[:half].mean(axis=0), x[:half].std(axis=0)
     x = np.c_[(x - mean) / np.where(spread > 1e-9, spread, 1.0), np.ones(len(x))]
@@ -202,7 +202,8 @@ def _prequential(x: Floats, y: Floats) -> float:
     return _auc(scores[half:], y[half:])
 
 
-def _auc(scores: Floats, labels: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
+def _auc(scores: Floats, known: Floats) -> float:
+    labels = known > 0.5
     positives = int(labels.sum())
     if not 0 < positives < len(labels):
         return math.nan
