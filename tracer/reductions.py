@@ -6,6 +6,7 @@ value from 2^-20 to 2^12, both signs, what is smaller in the middle; a quantile 
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -64,11 +65,13 @@ def units(array: NDArray[Any]) -> NDArray[np.float32]:
     [[1.0, 0.0], [2.0, 0.0], [2.0, 0.0], [1.0, 0.0]]
     """
     values = _numbers(array)
-    table = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
-    if not len(table):
+    rows, width = (math.prod(values.shape[:-1]), values.shape[-1]) if values.ndim else (1, 1)
+    table = values.reshape(rows, width)
+    if not table.size:
         return np.full((4, table.shape[1]), np.nan, np.float32)
-    found = [(table > 0).mean(axis=0), np.abs(table).mean(axis=0), table.mean(axis=0), table.std(axis=0)]
-    return np.asarray(np.stack(found), np.float32)
+    with np.errstate(all="ignore"):  # what is not finite, or too large for a square, gives what is not finite
+        found = [(table > 0).mean(axis=0), np.abs(table).mean(axis=0), table.mean(axis=0), table.std(axis=0)]
+        return np.asarray(np.stack(found), np.float32)
 
 
 def _numbers(array: NDArray[Any]) -> NDArray[np.float64]:

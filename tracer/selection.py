@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -20,6 +20,7 @@ Collection = Literal["weights", "gradients", "updates", "activations", "inputs",
 Emit = Literal["stats", "raw", "histogram", "units"]
 When = Literal["", "nonfinite"]
 
+COLLECTIONS: Final[tuple[str, ...]] = get_args(Collection)
 ARRAYS: Final[tuple[Emit, ...]] = ("raw", "histogram", "units")  # what goes to the topic `tensors`
 HISTOGRAM_BYTES: Final = 3200
 STATS_BYTES: Final = 64  # a traced tensor costs about three points and their share of the names

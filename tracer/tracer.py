@@ -33,7 +33,7 @@ from streamgauge.tracer.planned import planned
 from streamgauge.tracer.plans import RAW
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of
-from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
+from streamgauge.tracer.selection import BOOT, COLLECTIONS, Collection, Entry, Select, Selection
 from streamgauge.tracer.settings import settings_of
 from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.traits import Traits
@@ -269,9 +269,11 @@ class Tracer:
     def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
         """An array that a plan asks for (`takes_raw`), for the `tensors` topic, before its step is told."""
         values = self._worker.capture.argument(name_of(name), arguments.numeric, array)
+        whose: Any = name_of(collection)  # what is no collection matches no plan
         if values is not None:
-            self._worker.capture.list(collection, name_of(name), values)
-            self._worker.keep(collection, name_of(name), values, self._worker.step + 1)
+            if whose in COLLECTIONS:
+                self._worker.capture.list(whose, name_of(name), values)
+            self._worker.keep(whose, name_of(name), values, self._worker.step + 1)
 
     @harmless
     def list_tensors(self, entries: Sequence[Entry]) -> None:

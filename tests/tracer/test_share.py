@@ -72,6 +72,7 @@ def test_a_job_whose_traced_steps_take_too_long_traces_fewer_of_them_and_says_so
         traced += tracer.is_due
         tracer.step(loss=1.0, rows=1, seconds=0.5 if tracer.is_due else 0.1)
     assert traced < 100
+    tracer._worker.life.poll()
     assert tracer.close(5.0)
     assert b"of the planned ones is traced" in log.latest("status")["ctr/w"]
 

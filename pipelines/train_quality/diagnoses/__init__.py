@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+import numpy as np
+
 from streamgauge.pipelines.train_quality.diagnoses import activations, gradients, weights
 from streamgauge.pipelines.train_quality.diagnoses.traces import Finding, Traces
 from streamgauge.tracer.read import TracedArray
@@ -32,7 +34,8 @@ DIAGNOSES: Final[dict[str, Callable[[Traces], Iterator[Finding]]]] = {
 
 def diagnose(arrays: Iterable[TracedArray]) -> list[Finding]:
     """What is wrong, as far as the arrays tell, by worker."""
-    return [finding for traces in by_worker(arrays) for check in DIAGNOSES.values() for finding in check(traces)]
+    with np.errstate(all="ignore"):  # arrays may hold anything: what comes of it is not finite, and no finding
+        return [finding for traces in by_worker(arrays) for check in DIAGNOSES.values() for finding in check(traces)]
 
 
 def by_worker(arrays: Iterable[TracedArray]) -> list[Traces]:

@@ -33,8 +33,10 @@ class Traces:
         self.worker = worker
         self._arrays: dict[tuple[str, str], dict[str, dict[int, Floats]]] = {}
         for one in arrays:
-            if one.array.dtype.kind not in "iufcb":
-                continue  # words
+            if one.array.dtype.kind not in "iufcb" or not one.array.size:
+                continue  # words, nothing
+            if one.emit == "units" and (one.array.ndim != 2 or len(one.array) != 4):
+                continue
             forms = self._arrays.setdefault((one.collection, one.name), {})
             forms.setdefault(one.emit, {})[one.step] = _numbers(one.array)
 
