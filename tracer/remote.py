@@ -80,11 +80,11 @@ class Remote:
         self._is_over = True
         if not self._told:
             return b""
-        return control.encode(msgspec.structs.replace(about, state="stopped", plans=self._plans.states))
+        return control.encode(msgspec.structs.replace(self._hinted(about), state="stopped", plans=self._plans.states))
 
     def news(self, about: control.Status, tripped: str) -> Iterator[tuple[str, bytes]]:
         """(topic, value) of what has changed since it was told last; `tripped` is why the breaker did, or ""."""
-        about = msgspec.structs.replace(about, hints=(*about.hints, *filter(None, [self.throttled])))
+        about = self._hinted(about)
         state: Literal["running", "off", "tripped"] = "running"
         if tripped or self.selection.off:
             state = "tripped" if tripped else "off"
@@ -108,6 +108,10 @@ class Remote:
     def tell_again(self) -> None:
         """Say the status once more, though nothing of the plans has changed."""
         self._told = ()
+
+    def _hinted(self, about: control.Status) -> control.Status:
+        """With what the breaker leaves out among its hints."""
+        return msgspec.structs.replace(about, hints=(*about.hints, *filter(None, [self.throttled])))
 
     def _others(self, transport: Transport) -> dict[str, control.Status]:
         """What the job's workers said last; one whose word cannot be read has said nothing."""
