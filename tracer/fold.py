@@ -20,13 +20,11 @@ from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.rows import LIMIT, each_row
-from streamgauge.tracer.summaries import hash_values, is_missing
 
 
 class Rules(NamedTuple):
     """What the fold must know of the job."""
 
-    salt: bytes
     sampling: IdSampling  # of the ids kept for duplicates
     max_age: float | None
     predictions: PredictionScale = "probability"
@@ -125,11 +123,12 @@ class Fold:
         codes = self._profiled(event.features, rows, keep=event.ids is not None)
         if event.ids is None:
             return
-        known = ~is_missing(event.ids)
+        keys = self._profiles.keys(event.ids)
+        known = keys != 0
         self._drop("sample", "missing_ids", known)
         self.hints.ids("observe", event.ids[known])
         repeats = self.join.open(
-            seen_at, self._keys(event.ids[known]), event=_of(times, known), due=_of(due, known),
+            seen_at, keys[known], event=_of(times, known), due=_of(due, known),
             written=_of(written, known), predictions=_of(predicted, known),
             features=codes if known.all() else {name: column[known] for name, column in codes.items()},
         )  # fmt: skip
@@ -183,28 +182,32 @@ class Fold:
         for name, given in features.items():
             try:
                 column = self._profiles.split(name, given)
-                self._gather(name, column)
+                found = self._gather(name, column)
                 if keep and len(column) == rows:
-                    codes[name] = self._profiles.codes(name, column)
+                    codes[name] = self._profiles.codes(name, column) if found is None else found
             except Exception as error:
                 self._refused(f"feature:{name}", f"{type(error).__name__}: {error}")
         return codes
 
-    def _gather(self, name: str, column: Column) -> None:
+    def _gather(self, name: str, column: Column) -> Array | None:
+        """A feature's column on its way to the profile; its codes, where they are there."""
         entity, panes = f"feature:{name}", self.panes
         self.hints.feature(name, column)
-        panes.gather("sample", "profile", entity, self._profiles.build(name), column)
+        waiting, codes = self._profiles.gathered(name, column)
+        panes.gather("sample", "profile", entity, self._profiles.build(name), waiting)
         if isinstance(column, Ragged):
             panes.gather("sample", "seq_length", entity, profiles.lengths, column.sizes)
             if column.weights is not None:
                 weights = Ragged(column.weights, column.lengths)
                 self._gather(f"{name}.weight", weights)
+        return codes
 
     def _labelled(self, ids: Array, labels: Array) -> None:
-        known = ~is_missing(ids)
+        keys = self._profiles.keys(ids)
+        known = keys != 0
         self._drop("label", "missing_ids", known)
         self.hints.ids("label", ids[known])
-        self._labels.know(self._keys(ids[known]), self._labels.mapped(labels[known]))
+        self._labels.know(keys[known], self._labels.mapped(labels[known]))
 
     def _stepped(self, event: Stepped) -> None:
         panes = self.panes
@@ -278,14 +281,12 @@ class Fold:
         """The keys of a step's rows, and which of the rows have an id."""
         if event.ids is None:
             return None, np.ones(event.rows, bool)
-        return self._keys(event.ids), ~is_missing(event.ids)
+        keys = self._profiles.keys(event.ids)
+        return keys, keys != 0
 
     def _scalar(self, event: Scalar) -> None:
         clock: Clock = event.clock  # type: ignore[assignment]
         self.panes.point(clock, event.name, event.entity, event.value, event.weight)
-
-    def _keys(self, ids: Array) -> Array:
-        return hash_values(ids, self._rules.salt)
 
 
 def _of(values: Any, rows: Array) -> Any:

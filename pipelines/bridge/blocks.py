@@ -31,6 +31,7 @@ from streamgauge.tracer.joins import Join, Labels
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import TraceBatch
+from streamgauge.tracer.summaries import Table
 from streamgauge.tracer.transport import Message
 
 VERSION: Final = 1
@@ -97,6 +98,7 @@ class Blocks:
         place: Place | None = None, fault: Callable[[str, Exception], None],
     ) -> None:  # fmt: skip
         self._bridge, self._job, self._worker, self._read, self._salt = bridge, job, worker, read, salt
+        self._table = Table(salt)
         self._fault = fault
         self.offset = offset
         self._waiting: list[Sample] = []  # the open block
@@ -200,10 +202,10 @@ class Blocks:
 
     def _new_fold(self, panes: Panes) -> Fold:
         """Anew for each block, so that nothing is carried along but its place."""
-        job, salt = self._job, self._salt
+        job = self._job
         sampling = IdSampling(max(1, job.duplicate_modulus))  # a block that is read again must be the same
-        features = Profiles(job.features, salt, sampling)
-        rules = Rules(salt, sampling, self._bridge.max_age, self._bridge.prediction_scale)
+        features = Profiles(job.features, self._salt, sampling, self._table)
+        rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale)
         labels = Labels(scale=job.labels.scale, positive=job.labels.positive)
         return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 

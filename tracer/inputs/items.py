@@ -16,6 +16,7 @@ _ABSENT: Final = frozenset({"NAType", "NaTType", "MaskedConstant", "NoneType"}) 
 _TEXT: Final = (str, bytes, bytearray)
 _TIMES: Final = (datetime.datetime, datetime.date, np.datetime64)
 _DURATIONS: Final = (datetime.timedelta, np.timedelta64, datetime.time)
+_TEXT_ONLY: Final = frozenset({str, type(None)})
 _PLAIN: Final = frozenset({int, float, str, bool})
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _SECOND: Final = datetime.timedelta(seconds=1)
@@ -43,7 +44,10 @@ def of_objects(values: Array, read: Read) -> Column:
     if values.ndim > 1 and values.shape[-1] > 1:
         per_row = int(np.prod(values.shape[1:]))
         return of_rows(_flat(values.reshape(-1).tolist(), read), np.full(len(values), per_row, np.int64))
-    return of_items(values.reshape(-1).tolist(), read)
+    items = values.reshape(-1).tolist()
+    if _TEXT_ONLY.issuperset(map(type, items)):  # most columns: nothing in it to be read, or to change behind our back
+        return values.reshape(-1).copy()
+    return of_items(items, read)
 
 
 def seconds(value: Any) -> float:

@@ -17,7 +17,16 @@ from streamgauge.tracer.summaries.bins import Bins
 from streamgauge.tracer.summaries.columns import Columns, Summary
 from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats
 from streamgauge.tracer.summaries.distinct import Distinct
-from streamgauge.tracer.summaries.hashing import Tally, combine, hash_values, is_missing, tally
+from streamgauge.tracer.summaries.hashing import (
+    Table,
+    Tally,
+    code_of,
+    codes_of,
+    combine,
+    hash_values,
+    is_missing,
+    tally,
+)
 from streamgauge.tracer.summaries.heavy import Heavy, Top
 from streamgauge.tracer.summaries.histogram import Histogram
 from streamgauge.tracer.summaries.ids import Ids
@@ -28,7 +37,7 @@ from streamgauge.tracer.summaries.profile import (
     profile_categorical,
     profile_ids,
     profile_numeric,
-    tally_values,
+    tally_codes,
 )
 from streamgauge.tracer.summaries.units import Units
 
@@ -48,9 +57,12 @@ __all__ = [
     "Moments",
     "NumericProfile",
     "Summary",
+    "Table",
     "Tally",
     "Top",
     "Units",
+    "code_of",
+    "codes_of",
     "combine",
     "decode",
     "encode",
@@ -62,7 +74,7 @@ __all__ = [
     "profile_numeric",
     "sketches_of",
     "tally",
-    "tally_values",
+    "tally_codes",
     "to_floats",
 ]
 

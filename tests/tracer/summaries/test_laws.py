@@ -29,6 +29,7 @@ from streamgauge.tracer.summaries import (
     encode,
     hash_values,
     merge_sketches,
+    profile_categorical,
 )
 from streamgauge.tracer.summaries.columns import Columns
 
@@ -49,7 +50,7 @@ def ids_of(rows: Rows) -> Any:
 
 EXACT: dict[str, Builder] = {
     "counts": lambda r: Counts.of_numeric(r[:, 0], default=3.0, low=-40.0, high=40.0),
-    "counts of categories": lambda r: Counts.of_categorical(r[:, 0].astype(object), default=3.0),
+    "counts of categories": lambda r: profile_categorical(r[:, 0].astype(object), default=3.0).counts,
     "histogram": lambda r: Histogram.of(r[:, 0]),
     "distinct": lambda r: Distinct.of(ids_of(r)),
     "heavy": lambda r: Heavy.of(ids_of(r)),
