@@ -78,8 +78,8 @@ def _join(rounds: int, samples: int) -> Iterator[Row]:
         lists = [part.tolist() for part in parts]
         works: tuple[Callable[[], object], ...] = (
             functools.partial(_each, functools.partial(join.open, 0.0), parts),
-            functools.partial(_each, lambda part, table=table: table.update({key: [0.0, -1.0] for key in part}), lists),
-            functools.partial(_each, lambda part, join=join: join.label(1.0, part, np.ones(len(part))), parts),
+            functools.partial(_each, functools.partial(_open, table), lists),
+            functools.partial(_each, functools.partial(_label, join), parts),
             functools.partial(_each, functools.partial(_set, table), lists),
         )
         for times, work in zip(spent, works, strict=True):
@@ -93,6 +93,14 @@ def _join(rounds: int, samples: int) -> Iterator[Row]:
 def _each(work: Callable[[Any], object], parts: Iterable[Any]) -> None:
     for part in parts:
         work(part)
+
+
+def _open(table: dict[int, list[float]], keys: list[int]) -> None:
+    table.update({key: [0.0, -1.0] for key in keys})
+
+
+def _label(join: Join, keys: NDArray[np.uint64]) -> None:
+    join.label(1.0, keys, np.ones(len(keys)))
 
 
 def _set(table: dict[int, list[float]], keys: list[int]) -> None:
