@@ -114,7 +114,18 @@ def add_actions(commands: Commands) -> None:
     feedback.add_argument("notification", help="its id")
     verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none"]
     feedback.add_argument("verdict", choices=verdicts, help="what it was worth")
-    for command in (trace, tensors, silence, feedback):
+    ack = add(
+        commands, "ack", "say that somebody has seen a notification: it is not repeated",
+        example="streamgauge ack --job flights 3f2a91bc --comment seen",
+    )
+    ack.add_argument("notification", help="its id")
+    change = add(
+        commands, "change", "note on a job's time axis what was changed, such as a deployment",
+        example="streamgauge change --job flights deployed ranker-41",
+    )
+    change.add_argument("name", help="deployed, reconfigured, backfill ...")
+    change.add_argument("text", help="what was changed")
+    for command in (trace, tensors, silence, feedback, ack, change):
         command.add_argument("--job", required=True, help="its name")
         command.add_argument("--author", default="", help="who does it")
         command.add_argument("--comment", default="", help="why")

@@ -16,11 +16,12 @@ import msgspec
 
 from streamgauge.anomaly.types import Ack, Matcher, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.paging import foreign, gate
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer import codec, control, records
 from streamgauge.tracer.control import Plan, PlanError, Target
-from streamgauge.tracer.records import Feedback
+from streamgauge.tracer.records import Event, Feedback
 from streamgauge.tracer.selection import Budget, Select
 
 Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
@@ -28,10 +29,19 @@ LABELS: Final = ("job", "worker", "domain", "entity", "metric", "node", "severit
 MAX_SILENCE: Final = 366 * 86400.0
 _MAX_PATTERN: Final = 512
 _MAX_MATCHERS: Final = 20
+_MAX_TEXT: Final = 2000
+_CHANGE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
 class ActionError(ValueError):
     """An action that cannot be taken."""
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """What was taken of another system's alerts: their names."""
+
+    job: str
+    alerts: tuple[str, ...]
 
 
 def silence(
@@ -85,6 +95,29 @@ def feedback(
         ("alerts", job.name, outputs.encode(made)),
     ])  # fmt: skip
     return made
+
+
+def change(bus: Bus, job: JobConfig, name: str, text: str, now: float, author: str = "") -> Event:
+    """Note on a job's time axis what somebody changed: a deployment, another source, a backfill."""
+    if not _CHANGE.fullmatch(name):
+        raise ActionError(f"a change is named by 1-60 of a-z, 0-9, '_' and '-', got {name[:100]!r}; write deployed")
+    if name == gate.EVENT:
+        raise ActionError(f"{name} lets a push through; use `streamgauge gate --override REASON --author NAME`")
+    if not 0 < len(text) <= _MAX_TEXT:
+        raise ActionError(f"a change has 1-{_MAX_TEXT} characters of text, got {len(text)}; say what was changed")
+    made = Event(job=job.name, name=name, time=now, text=f"{author}: {text}" if author else text)
+    bus.send([("traces", records.key_of(job.name, 0, job.shards), codec.encode(made))])
+    return made
+
+
+def report(bus: Bus, job: str, webhook: foreign.Webhook, now: float) -> Reported:
+    """Take what another system's alerts say of a job; the pager folds and tells them like its own."""
+    try:
+        found = foreign.facts(webhook, job, now)
+    except foreign.ForeignError as error:
+        raise ActionError(str(error)) from None
+    bus.send([("anomalies", job, outputs.encode(fact)) for fact in found])
+    return Reported(job, tuple(fact.metric for fact in found))
 
 
 def trace(
