@@ -86,8 +86,9 @@ Made by `python -m streamgauge.pipelines.registry > docs/metrics.md`; a test hol
 
 A value with less evidence than the least is *unknown*: never good, never bad. The least evidence can be set in the
 config (`minimum`), the anchors of a score too (`rules`). `window` is the class of windows that a metric is taken over:
-`short` and `long` close by watermark, `wall` by the job's clock. A metric pages by itself where a change against its
-reference does (`twice`: in two windows in a row that do not overlap), or where a declared limit is exceeded; the others
+`short` and `long` close by watermark, `wall` by the job's clock. A metric is told by itself (`pages`; as a ticket until
+`paged` promotes it) where a change against its reference is (`twice`: in two windows in a row that do not overlap), or
+where a declared limit is exceeded; the others
 are shown, and scored where a form is given. What labels say is told as they come and by cohort (`@H`: a value at t is
 of the samples of t - `labels.horizon`); the cohorts page and are scored in place of the others where `labels.wait` is
 set. The loss goes from 0 at `good` to 1 at `bad` on the form's excess over noise (see `pipelines/scoring/losses.py`).

@@ -74,7 +74,7 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hop_delay: float = 30.0  # an effect follows its cause within hops x this + tolerance
     max_hops: int = 2  # edges of the topology from a cause to its effect
     clear_hold: float = 90.0  # a re-fire within this continues the episode
-    recover: float = 50.0  # after its cause is over, a suppressed alert gets this long to end too
+    recover: float = 65.0  # after its cause is over, a suppressed alert gets this long to end too
     group: float = 20.0  # alerts of one entity or worker that begin within this of each other are one incident
     repeat: float = 4 * HOUR  # a firing notification is repeated after this, 0: never, and `remind` is off too
     digest: float = 4 * HOUR  # whatever is suppressed is shown again at least this often

@@ -74,7 +74,7 @@ def headline(notification: Notification, timezone: str, workers: int = 0) -> str
     if notification.reason.decision == "handed over":
         return _cut(printable(f"{head}{notification.reason.text}"), LONGEST)
     begin = f"{head}{_where(notification, workers)}: "
-    since = f" since {_clock(root.start, zone, notification.time)}"
+    since = f" since {_clock(root.start, zone)}"
     room = max(LONGEST - len(since), 20)
     what = root.text if len(printable(begin + root.text)) <= room else root.text.partition(" (")[0]
     return _cut(printable(begin + what), room) + since

@@ -62,7 +62,7 @@ class Pager:
     >>> out = pager.on_records([outputs.encode(dead), outputs.encode(Tick(job="ctr", time=60.0))])
     >>> told = [record for item in out if isinstance(record := outputs.decode(item.value, KINDS), Notification)]
     >>> print(told[0].text.splitlines()[0])
-    PAGE [ctr] worker w1: no record for 30 s since 00:01
+    PAGE [ctr] worker w1: no record for 30 s since 1 Jan 00:01
     """
 
     def __init__(self, config: Config) -> None:

@@ -31,7 +31,7 @@ def test_an_alert_with_a_node_explains_what_lies_downstream() -> None:
     desk = Desk(JOB)
     stale = foreign.facts(webhook(node="source:planes"), "ctr", NOON + 5.0)
     (told,) = desk.hears(5.0, *stale, found("missing_rate", 5.0, entity="feature:age", domain="sample"))
-    assert told.text.splitlines()[0] == "PAGE [ctr] source planes of the whole job: no load for 6 h since 12:00"
+    assert told.text.splitlines()[0] == "PAGE [ctr] source planes of the whole job: no load for 6 h since 27 Nov 12:00"
     assert [item.alert.entity for item in told.suppressed] == ["feature:age"]
 
 

@@ -73,7 +73,7 @@ def test_nan_is_told_in_the_second_it_is_found() -> None:
     nan = next(note for note in told if note.root.metric == "nonfinite")
     assert nan.time == 430.0
     assert nan.text.splitlines()[0] == (
-        "PAGE NOW [ctr] model of the whole job (w0, w1): NaN or infinite numbers in loss since 00:07"
+        "PAGE NOW [ctr] model of the whole job (w0, w1): NaN or infinite numbers in loss since 1 Jan 00:07"
     )
 
 

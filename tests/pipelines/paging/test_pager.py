@@ -248,7 +248,7 @@ def test_nothing_happens_and_nobody_is_paged() -> None:
 
 
 GOLDEN = """\
-PAGE [flights] feature tailnum at LGA: no value in 100 % of the rows (normal 0.3 %) since 09:00
+PAGE [flights] feature tailnum at LGA: no value in 100 % of the rows (normal 0.3 %) since 22 Jan 09:00
 Impact: the model learns from it now; predictions in service get worse with the next push, and at once if \
 serving reads the same source. The gate holds model pushes while this is open; the last good model is from \
 before 09:00.
@@ -361,7 +361,7 @@ def test_an_unconfigured_job_is_paged_with_the_default_waits() -> None:
     log = Log()
     log.fact(1, "missing", "LGA", "heartbeat", domain="system")
     out = run([*log.messages, encode(Tick(job="flights", time=DAY + H))], Config())
-    assert told(out)[0].text.splitlines()[0] == "PAGE [flights] worker LGA: missing since 06:00"
+    assert told(out)[0].text.splitlines()[0] == "PAGE [flights] worker LGA: missing since 22 Jan 06:00"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_the_first_line_fits_a_lock_screen_whatever_things_are_called(
 
 
 FIRST = """\
-PAGE [ctr] feature nick_cate_pv of the whole job: null or absent in all of 4,812 rows since 19:59
+PAGE [ctr] feature nick_cate_pv of the whole job: null or absent in all of 4,812 rows since 27 Nov 19:59
 Impact: the model learns from it now; predictions in service get worse with the next push, and at once if serving \
 reads the same source. The gate holds model pushes while this is open; the last good model is from before 19:59.
 Cause: feature nick_cate_pv of the whole job, null or absent in all of 4,812 rows.
