@@ -127,11 +127,17 @@ class Scorer:
         ))
 
     def restore(self, data: bytes) -> None:
-        """Take the state that `snapshot` gave."""
+        """Take the state that `snapshot` gave; leaves that this configuration has no rule for are left out."""
         state = states.read("scorer", data, _State)
-        self._leaves, self._arrays = dict(state.leaves), unpack(state.arrays)
-        self._kept, self._waiting, self._scores = dict(state.kept), state.waiting, state.scores
+        ruled = [row for row, (key, _) in enumerate(state.leaves) if self._has_rule(key)]
+        self._leaves = {key: window for key, window in state.leaves if self._has_rule(key)}
+        self._arrays = pick(_COLUMNS, unpack(state.arrays), np.array(ruled, np.int64))
+        self._waiting = tuple(losses for losses in state.waiting if all(map(self._has_rule, losses.keys)))
+        self._kept, self._scores = dict(state.kept), state.scores
         self._tree, self._aligned = None, {}
+
+    def _has_rule(self, key: SeriesKey) -> bool:
+        return (key.domain, key.metric) in self._rules
 
     def rename(self, job: str) -> None:
         """The same leaves of a job of another name."""
