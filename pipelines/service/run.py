@@ -72,9 +72,9 @@ class Service:
             else ChildProcess(config, parts.open_bus, parts.engine)
         )  # fmt: skip
         self._config, self._parts, self._bus = config, parts, parts.open_bus()
-        self._buses: list[Bus] = []
+        self._ahead: list[Ahead] = []
         self._health = Health(config, parts.now)
-        self._health.held["read_ahead"] = lambda: sum(one.held_bytes for one in self._buses if isinstance(one, Ahead))
+        self._health.held["read_ahead"] = lambda: sum(one.held_bytes for one in self._ahead)
         self._http: HttpThread | None = None
         self._keyed: list[KeyedConsumer] = []
         self._add_verdicts()  # first: what it says goes into the jobs' logs
@@ -139,8 +139,13 @@ class Service:
         return self._parts.now() if self._config.clock == "wall" else self.engine.now()
 
     def _own_bus(self) -> Bus:
-        self._buses.append(self._parts.open_bus())
-        return self._buses[-1]
+        return self._noted(self._parts.open_bus())
+
+    def _noted(self, bus: Bus) -> Bus:
+        """A bus whose bytes are told, if it reads ahead; who uses it closes it."""
+        if isinstance(bus, Ahead):
+            self._ahead.append(bus)
+        return bus
 
     def _add(self, name: str, bus: Bus, step: Step, at_end: Callable[[], None] | None = None) -> None:
         self._health.consumers.append(Consumer(name, bus, step, self.stopping, at_end))
@@ -152,7 +157,7 @@ class Service:
             self._add("engine", engine.bus, engine.step, engine.stop)
             return
         self._watch(engine.consumer)
-        self._buses.append(engine.consumer.bus)
+        self._noted(engine.consumer.bus)
         self._health.held["engine_caches"] = lambda: engine.cached_bytes
         if self._config.clock == "wall":
             self._health.ahead = lambda: engine.now() - now()
