@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamgauge.tracer import measures, profiles
+from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import PredictionScale, probabilities_of
+from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
@@ -28,6 +30,7 @@ class Rules(NamedTuple):
     sampling: IdSampling  # of the ids kept for duplicates
     max_age: float | None
     predictions: PredictionScale = "probability"
+    evaluation: Evaluation = Evaluation()
 
 
 class Fold:
@@ -46,7 +49,8 @@ class Fold:
         self.steps = 0
         self.born = panes.now
         self.hints = Hints(features.declared)
-        self._labels = LabelFold(panes, join, features, rules.sampling, self.hints)
+        self._by_group = RowsByGroup(panes, rules.evaluation, features)
+        self._labels = LabelFold(panes, join, features, rules.sampling, self.hints, self._by_group)
         rules.sampling.enter(panes.start)
         self._profiles = features
         self._rules = rules
@@ -254,6 +258,7 @@ class Fold:
                 predicted, _ = probabilities_of(predicted, self._rules.predictions)
             self._labels.pairs(labels, predicted, event.weights)
             self._labels.binned(labels, codes)
+            self._by_group.pairs(labels, predicted, event.weights, codes)
             if keys is not None:
                 self._labels.gather_pairs(keys, labels, known)
         if times is not None:

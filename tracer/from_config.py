@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.features import Feature
 from streamgauge.tracer.joins import Labels
 from streamgauge.tracer.transport import Transport
@@ -87,6 +88,7 @@ def _arguments(job: Mapping[str, Any]) -> dict[str, Any]:
         "job": job["name"], "pane": seconds(job.get("pane", 10.0)), "shards": job.get("shards", 1),
         "modulus": job.get("duplicate_modulus", 0), "labels": msgspec.convert(labels, Labels),
         "features": msgspec.convert(features, tuple[Feature, ...]),
+        "evaluation": msgspec.convert(job.get("evaluation", {}), Evaluation),
     }  # fmt: skip
 
 

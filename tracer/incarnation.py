@@ -193,7 +193,7 @@ class Incarnation:
             settings.job, settings.worker, self.name, settings.shards, settings.pane, settings.interval, settings.mode
         )
         features = Profiles(settings.features, settings.salt, self._sampling)
-        rules = Rules(self._sampling, settings.max_age, settings.predictions)
+        rules = Rules(self._sampling, settings.max_age, settings.predictions, settings.evaluation)
         join = Join(settings.labels, settings.pane) if join is None else join
         panes = Panes(identity, now)
         self.fold = Fold(panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer import multivalued, profiles
+from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import POSITIVE, labels_of
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
@@ -29,9 +30,10 @@ class LabelFold:
     """Labels of one incarnation, into its panes."""
 
     def __init__(
-        self, panes: Panes, join: Join, features: Profiles, sampling: IdSampling, hints: Hints
+        self, panes: Panes, join: Join, features: Profiles, sampling: IdSampling, hints: Hints, by_group: RowsByGroup,
     ) -> None:
         self._panes, self._join, self._profiles, self._sampling, self._hints = panes, join, features, sampling, hints
+        self._by_group = by_group
 
     def mapped(self, labels: Array) -> Floats:
         """Labels as 0..1 by the job's declaration."""
@@ -110,6 +112,10 @@ class LabelFold:
         self.gather_pairs(keys, labels, np.ones(len(keys), bool))
         inside, codes = self._join.features(keys)
         self.binned(labels[inside], codes)
+        self._by_group.pairs(
+            labels[inside], None if predicted is None else predicted[inside],
+            None if weights is None else weights[inside], codes,
+        )
 
     def pairs(self, labels: Floats, predicted: Floats | None, weights: Floats | None) -> None:
         """Predictions with their labels; an invalid one of either is counted among them."""

@@ -18,6 +18,7 @@ from streamgauge.tracer.summaries import (
     Buckets,
     Counts,
     Distinct,
+    Groups,
     Heavy,
     Histogram,
     Ids,
@@ -275,6 +276,8 @@ def _slices(summary: Summary) -> Iterable[Summary]:
     if isinstance(summary, Ids) and len(summary.hashes) > SLICE:
         starts = range(0, len(summary.hashes), SLICE)
         return [Ids(summary.hashes[i : i + SLICE], summary.counts[i : i + SLICE], summary.modulus) for i in starts]
+    if isinstance(summary, Groups) and len(summary.group) > SLICE:
+        return summary.pieces(SLICE)
     if isinstance(summary, Histogram) and len(summary.keys) > SLICE:
         starts = range(0, len(summary.keys), SLICE)
         return [Histogram(summary.keys[i : i + SLICE], summary.counts[i : i + SLICE]) for i in starts]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamgauge.tracer.domains import SCALES, PredictionScale
+from streamgauge.tracer.evaluation import Evaluation, faults_of
 from streamgauge.tracer.features import Declared, FeatureKind
 from streamgauge.tracer.identity import identity
 from streamgauge.tracer.inputs import TimeUnit
@@ -41,6 +42,7 @@ class Settings:
     share: float
     predictions: PredictionScale
     time_unit: TimeUnit
+    evaluation: Evaluation
 
 
 def settings_of(
@@ -50,6 +52,7 @@ def settings_of(
     select: Sequence[Select], roles: Sequence[str] | None, tags: Mapping[str, str] | None,
     allow_raw: Sequence[Collection], limit: int, usage: bool,
     predictions: PredictionScale, time_unit: TimeUnit, share: float,
+    evaluation: Evaluation | None = None,
 ) -> Settings:  # fmt: skip
     """The settings of one worker. Raises ValueError for one that cannot be."""
     _check(pane=pane, interval=interval, shards=shards, modulus=modulus, share=share)
@@ -57,6 +60,8 @@ def settings_of(
     who = who if worker is None else who._replace(worker=worker)
     _check_names(job=job, worker=who.worker)
     _check_domains(labels or Labels(), predictions, time_unit)
+    for fault in faults_of(evaluation or Evaluation()):
+        raise ValueError(f"evaluation.{fault} (tracer.Tracer)")
     return Settings(
         job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards,
         mode=mode,
@@ -65,6 +70,7 @@ def settings_of(
         modulus=modulus, select=tuple(select),
         roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
         allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit, share=share,
+        evaluation=evaluation or Evaluation(),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from streamgauge.tracer import arguments, from_config, process_lifecycle
 from streamgauge.tracer.buffer import Priority
 from streamgauge.tracer.domains import PredictionScale
+from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.events import Idled, Tensor
 from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
@@ -68,6 +69,7 @@ class Tracer:
         usage: whether processor and memory use of the process are traced.
         share: of all time that traced steps may take beyond the untraced ones between them; beyond it fewer of the
             planned steps are traced (`tracer.share`). 1: whatever it costs. Not with a clock that is given.
+        evaluation: features by whose values predictions are evaluated in groups, and slices of the rows.
     """
 
     def __init__(
@@ -79,12 +81,13 @@ class Tracer:
         allow_raw: Sequence[Collection] = RAW,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
         predictions: PredictionScale = "probability", time_unit: TimeUnit = "s", share: float = 0.01,
+        evaluation: Evaluation | None = None,
     ) -> None:  # fmt: skip
         settings = settings_of(
             job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
             modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags,
             allow_raw=allow_raw, limit=limit,
-            usage=usage, predictions=predictions, time_unit=time_unit, share=share,
+            usage=usage, predictions=predictions, time_unit=time_unit, share=share, evaluation=evaluation,
         )  # fmt: skip
         self.faults = Faults(clocks.monotonic)
         self._is_threaded = clock is None

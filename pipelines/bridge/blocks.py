@@ -205,7 +205,7 @@ class Blocks:
         job = self._job
         sampling = IdSampling(max(1, job.duplicate_modulus))  # a block that is read again must be the same
         features = Profiles(job.features, self._salt, sampling, self._table)
-        rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale)
+        rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale, job.evaluation)
         labels = Labels(scale=job.labels.scale, positive=job.labels.positive)
         return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 

@@ -18,6 +18,7 @@ from streamgauge.pipelines.config.values import (
     zone_faults,
 )
 from streamgauge.pipelines.registry import METRICS
+from streamgauge.tracer import evaluation
 from streamgauge.tracer.bounds import MAX_SHARDS
 
 _NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
@@ -36,6 +37,7 @@ def job_faults(job: JobConfig) -> Iterator[Fault]:
     yield from _feature_faults(job, at)
     yield from _metric_faults(job, at)
     yield from _topology_faults(job, at)
+    yield from _evaluation_faults(job, at)
     for i, limit in enumerate(job.limits):
         yield from _limit_faults(job, limit, f"{at}.limits[{i}]")
     yield from repeated(f"{at}.holidays", "date", [day.date for day in job.holidays])
@@ -150,6 +152,18 @@ def _metric_faults(job: JobConfig, at: str) -> Iterator[Fault]:
                 yield Fault(f"{at}.rules.{name}.{key}", f"unknown key{suggestion(key, _RULE_KEYS)}")
     for name, value in job.slo.items():
         yield from positive(f"{at}.slo.{name}", value)
+
+
+def _evaluation_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    for text in evaluation.faults_of(job.evaluation):
+        key, _, what = text.partition(": ")
+        yield Fault(f"{at}.evaluation.{key}", what)
+    declared = {feature.name for feature in job.features}
+    named = [(f"groups[{i}]", name) for i, name in enumerate(job.evaluation.groups)]
+    named += [(f"slices[{i}].feature", one.feature) for i, one in enumerate(job.evaluation.slices)]
+    for key, name in named:
+        if declared and name not in declared:
+            yield Fault(f"{at}.evaluation.{key}", f"unknown feature {name!r}{suggestion(name, declared)}")
 
 
 def _limit_faults(job: JobConfig, limit: Limit, at: str) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from streamgauge.anomaly.types import Edge, Severity
+from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.kafka.settings import KafkaSettings
 
 HOUR = 3600.0
@@ -137,6 +138,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     holidays: tuple[Holiday, ...] = ()  # days with the class of a Sunday
     topology: tuple[Edge, ...] = ()  # edges between node names, beside the built-in ones
     limits: tuple[Limit, ...] = ()  # declared facts, in force from the first window on
+    evaluation: Evaluation = Evaluation()  # predictions by groups and by slices of the rows
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

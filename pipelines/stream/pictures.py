@@ -29,7 +29,7 @@ def profiles_of(report: Report, spec: WindowSpec, view: JobView) -> tuple[Profil
     scopes: list[tuple[str, JobView | WorkerView]] = [("", view)]
     if spec.kind == "short" and len(view.views) <= MAX_WORKERS:
         scopes += view.views.items()
-    kept = [(worker, tuple(s for kind in kinds for s in scope.of_kind(kind))) for worker, scope in scopes]
+    kept = [(worker, tuple(_drawn(scope, kinds))) for worker, scope in scopes]
     return tuple(
         Profiles(
             job=report.job, worker=worker, window=spec.name, start=report.start, end=report.end,
@@ -52,3 +52,8 @@ def _cut(sketches: Sequence[Sketch]) -> Iterator[tuple[Sketch, ...]]:
         size += more
     if some:
         yield tuple(some)
+
+
+def _drawn(scope: JobView | WorkerView, kinds: Sequence[str]) -> Iterator[Sketch]:
+    """Its summaries of these kinds; those of slices are left out, they would be kept twenty times."""
+    return (s for kind in kinds for s in scope.of_kind(kind) if not s.entity.startswith("slice:"))

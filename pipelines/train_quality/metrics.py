@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from streamgauge.pipelines.metrics import Metric
-from streamgauge.pipelines.train_quality import evaluation, labelled, predictions, progress, tensors
+from streamgauge.pipelines.train_quality import evaluation, groups, labelled, predictions, progress, tensors
 
 _step = partial(Metric, domain="train", clock="train", window="short")
 _tensor = partial(_step, transform="log", minimum=5)
@@ -86,6 +86,43 @@ METRICS: tuple[Metric, ...] = (
     _cohort(
         name="ece@H", compute=labelled.ece(labelled.cohort), unit="ratio", minimum=200, transform="log", direction="up",
         doc="Of the samples that became H old in the window: expected calibration error / base rate.",
+    ),
+    _model(
+        name="gauc", compute=groups.gauc, unit="ratio", minimum=200, direction="down", consecutive=2, scope="job",
+        doc="AUC within each group of `[jobs.evaluation]`, weighted mean over the groups with both classes; groups are "
+        "sampled whole by hash, the error is that of their spread.",
+    ),
+    _shown(
+        name="gauc_share", compute=groups.gauc_share, unit="ratio", minimum=1,
+        doc="Weight of the groups with both classes / of all: what `gauc` speaks of.",
+    ),
+    _shown(
+        name="ndcg_at_k", compute=groups.at_k("ndcg"), unit="ratio", minimum=200, direction="down",
+        doc="NDCG@K of groups with a positive, binary gains; ties count at the mean over their orders.",
+    ),
+    _shown(
+        name="hit_rate_at_k", compute=groups.at_k("hit_rate"), unit="ratio", minimum=200, direction="down",
+        doc="Groups with a positive among their first K rows / groups with a positive.",
+    ),
+    _shown(
+        name="recall_at_k", compute=groups.at_k("recall"), unit="ratio", minimum=200, direction="down",
+        doc="Positives among the first K rows / positives, mean over groups with a positive.",
+    ),
+    _shown(
+        name="mrr", compute=groups.at_k("mrr"), unit="ratio", minimum=200, direction="down",
+        doc="1 / rank of the first positive, mean over groups with a positive.",
+    ),
+    _shown(
+        name="slice_auc", compute=groups.slice_auc, unit="ratio", minimum=50, direction="down",
+        doc="AUC of each declared slice of the rows.",
+    ),
+    _shown(
+        name="slice_pcoc", compute=groups.slice_pcoc, unit="ratio", minimum=20, transform="log",
+        doc="Sum of predictions / positives of each declared slice.",
+    ),
+    _shown(
+        name="slice_label_rate", compute=groups.slice_label_rate, unit="ratio", minimum=50, transform="asin",
+        doc="Positives / labelled rows of each declared slice.",
     ),
     _model(
         name="auc_volatility", compute=labelled.auc_volatility, unit="ratio", minimum=24, pages=False,

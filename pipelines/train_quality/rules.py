@@ -10,6 +10,7 @@ RULES: tuple[Rule, ...] = (
     Rule("skipped_updates", losses.value_over_noise, 0.01, 0.20, 2.0, 0.9),
     Rule("normalized_entropy", losses.entropy_above_reference, 0.01, 0.10, 3.0),
     Rule("auc", losses.below_reference_and_bound, 0.005, 0.05, 3.0),
+    Rule("gauc", losses.below_reference_and_bound, 0.005, 0.05, 2.0, 0.8),
     Rule("pcoc", losses.log_off_right, 0.05, 0.40, 3.0),
     Rule("ece", losses.over_usual, 0.05, 0.50, 1.0, 0.5),
     Rule("normalized_entropy@H", losses.entropy_above_reference, 0.01, 0.10, 3.0),

@@ -17,6 +17,7 @@ from streamgauge.tracer.summaries.bins import Bins
 from streamgauge.tracer.summaries.columns import Columns, Summary
 from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats
 from streamgauge.tracer.summaries.distinct import Distinct
+from streamgauge.tracer.summaries.groups import Groups
 from streamgauge.tracer.summaries.hashing import (
     Table,
     Tally,
@@ -50,6 +51,7 @@ __all__ = [
     "CategoricalProfile",
     "Counts",
     "Distinct",
+    "Groups",
     "Heavy",
     "Histogram",
     "Ids",
@@ -89,6 +91,7 @@ KINDS: Final[dict[str, type[Summary]]] = {
     "label_buckets": LabelBuckets,
     "bins": Bins,
     "units": Units,
+    "groups": Groups,
 }
 
 FEW: Final = 2  # series that are folded faster one by one than all at once

@@ -38,6 +38,11 @@ def board() -> Board:
                 values("normalized_entropy@H", by=_OF_JOB, normal=True), values("auc@H", by=_OF_JOB, normal=True),
                 values("pcoc@H", by=_OF_JOB), judged("ece@H", by=_OF_JOB),
             ],
+            "Groups and slices": [
+                values("gauc"), judged("gauc"), values("gauc_share"), values("ndcg_at_k"), values("hit_rate_at_k"),
+                values("recall_at_k"), values("mrr"), values("slice_auc"), values("slice_pcoc"),
+                values("slice_label_rate"),
+            ],
             "Tensors": [
                 values("gradient_norm"), judged("gradient_norm"), values("weight_norm"), judged("update_ratio"),
                 values("vanishing"), values("exploding"), values("dead_units"), judged("dead_units"),

@@ -64,7 +64,7 @@ JOB: Final[dict[str, str]] = {
     "timezone": '"America/New_York"', "pane": "5", "tick": "2", "allowed_lateness": "10", "max_hold": "600",
     "max_ahead": "60", "max_series": "500", "shards": "2", "workers": "2", "minimum": "{loss = 2}",
     "rules": "{loss = {weight = 2}}", "unpaged": '["loss"]', "duplicate_modulus": "4",
-    "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
+    "evaluation.groups": '["city"]', "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
     "labels.horizon": '"1h"', "labels.margin": '"1h"', "labels.timeout": '"36h"', "labels.silence": '"1h"',
     "labels.wait": '"1h"',
     **{f"detection.{key}": value for key, value in {
@@ -90,6 +90,10 @@ TABLES: Final = {
     "features.low": FEATURES.replace("low = 0", "low = 25"),
     "features.high": FEATURES.replace("high = 99", "high = 45"),
     "features.importance": FEATURES + "importance = 2",
+    **{f"evaluation.slices.{key}": f'[[jobs.evaluation.slices]]\nname = "x"\nfeature = "age"\n{text}' for key, text in {
+        "name": "above = 30", "feature": "above = 30", "above": "above = 30", "below": "below = 30",
+        "equals": "equals = 30",
+    }.items()},
     "holidays.date": '[[jobs.holidays]]\ndate = "2023-11-14"',
     "holidays.name": '[[jobs.holidays]]\ndate = "2023-11-14"\nname = "a day"',
     **{f"limits.{key}": f'[[jobs.limits]]\nmetric = "loss"\nabove = 0.4\n{text}' for key, text in {

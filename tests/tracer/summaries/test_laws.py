@@ -18,6 +18,7 @@ from streamgauge.tracer.summaries import (
     Buckets,
     Counts,
     Distinct,
+    Groups,
     Heavy,
     Histogram,
     Ids,
@@ -57,6 +58,7 @@ EXACT: dict[str, Builder] = {
     "ids": lambda r: Ids.of(ids_of(r), modulus=4),
     "bins of numbers": lambda r: Bins.of_numeric(r[:, 0], r[:, 1]),
     "bins of ids": lambda r: Bins.of_ids(ids_of(r), r[:, 1], np.isfinite(r[:, 0])),
+    "groups": lambda r: Groups.of(ids_of(r), r[:, 2], r[:, 1], modulus=2),
     "units": lambda r: Units.of(r[:, 1:4]),
 }
 FLOATS: dict[str, Builder] = {

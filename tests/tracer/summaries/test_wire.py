@@ -14,6 +14,7 @@ from streamgauge.tracer.summaries import (
     Buckets,
     Counts,
     Distinct,
+    Groups,
     Heavy,
     Histogram,
     Ids,
@@ -41,6 +42,7 @@ GOLDEN: dict[str, Summary] = {
     "label_buckets": LabelBuckets(np.array([7, 2048], np.uint16), TWO, TWO, TWO * 1.0, TWO * 1.0, HALVES, 0.25, 1, 0),
     "label_buckets, weighted": LabelBuckets(np.array([7, 9], np.uint16), TWO, TWO, HALVES, HALVES, HALVES, 0.25),
     "bins": Bins.of_numeric([1.0, 1.0, -3.0, float("nan")], [1, 0, 0, 1]),
+    "groups": Groups.of(KEYS[[1, 1, 2, 0]], [0.1, 0.1, 0.9, 7.0], [1, 0, 1, 0], modulus=1),
     "units": Units.of(np.array([[1.0, -1.0], [2.0, 0.0]])),
 }
 DIGESTS: dict[str, str] = {
@@ -56,6 +58,7 @@ DIGESTS: dict[str, str] = {
     "label_buckets": "f6d67907497b3a8e",
     "label_buckets, weighted": "f04348091e07f799",
     "bins": "ee8a58b83d3349cb",
+    "groups": "aded5685b005cf2c",
     "units": "7556374747df5019",
 }
 
