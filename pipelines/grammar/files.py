@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 def add_files(commands: Commands) -> None:
     """Configurations and series, rows and what to make of them."""
     init = add(
-        commands, "init", "write a first configuration from a file of rows, or from a running job",
+        commands, "init", "write a first configuration from rows, an EasyRec configuration or a running job",
         example="streamgauge init rows.parquet --job ctr --label clicked",
     )
     init.add_argument("file", type=Path, nargs="?", help="rows as CSV or Parquet, a column a feature")
     init.add_argument("--from-job", default="", metavar="NAME", help="the features that this running job sends")
+    init.add_argument(
+        "--from", dest="from_config", type=Path, metavar="FILE", help="an EasyRec job's configuration, text or JSON"
+    )
     init.add_argument("--job", default="", help="name of the job (the file's name)")
     for name, what in (("label", "label"), ("time", "time"), ("id", "sample's id")):
         init.add_argument(f"--{name}", default="", metavar="COLUMN", help=f"the column with the {what}: no feature")
