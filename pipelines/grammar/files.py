@@ -1,4 +1,4 @@
-"""The commands that work on files: init, check, detect, profile."""
+"""The commands that work on files: init, check, detect, profile, select."""
 
 from __future__ import annotations
 
@@ -64,3 +64,28 @@ def add_files(commands: Commands) -> None:
     profile.add_argument("--columns", nargs="+", default=[], help="only these")
     profile.add_argument("--label", default="", help="column with the label, for the information value")
     profile.add_argument("--json", action="store_true", help="as JSON")
+    select = add(
+        commands, "select", "which features earn their place in a model, by experiments on rows it was not trained on",
+        example="streamgauge select held_out.parquet --model model:predict --label clicked --group user_id",
+    )
+    select.add_argument("file", type=Path, help="the rows as CSV or Parquet, a column a feature")
+    select.add_argument(
+        "--model", required=True, metavar="MODULE:FUNCTION", help="takes a dict of columns, gives a probability a row"
+    )
+    select.add_argument("--label", required=True, metavar="COLUMN", help="the column with the label, 0 or 1")
+    select.add_argument("--group", default="", metavar="COLUMN", help="a user or a request: GAUC beside the AUC")
+    select.add_argument("--leave-out", nargs="+", default=[], metavar="COLUMN", help="no features: ids, times")
+    select.add_argument(
+        "--mask", action="append", default=[], metavar="A,B", help="masked together; again for another (each by itself)"
+    )
+    select.add_argument(
+        "--methods", nargs="+", default=["bench_mask"], help="(bench_mask)",
+        choices=["bench_mask", "permutation", "influence", "feature_gauc"],
+    )  # fmt: skip
+    select.add_argument("--gradients", default="", metavar="MODULE:FUNCTION", help="of the logit by feature: influence")
+    select.add_argument("--passes", type=int, default=8, help="of bench_mask over the rows (8)")
+    select.add_argument("--repeats", type=int, default=5, help="of permutation for each mask (5)")
+    select.add_argument("--rows", type=int, default=0, help="drawn from the file; 0: all")
+    select.add_argument("--seed", type=int, default=0, help="of everything that is drawn (0)")
+    select.add_argument("--csv", action="store_true", help="as CSV")
+    json(select)
