@@ -40,6 +40,7 @@ _MODULES: Final = {
     "init": "init", "jobs": "jobs", "verify": "verify", "select": "select", "trace": "tracing", "tensors": "tensors",
     "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
+    "features": "features",
     "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
 }  # fmt: skip
 

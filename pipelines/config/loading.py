@@ -24,7 +24,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400
 _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
 # Numbers that are no seconds: a duration there would be a mistake.
 _PLAIN = frozenset({
-    "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
+    "cost", "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
     "below", "equals",
 })  # fmt: skip
 _KIND_WORDS = {

@@ -41,6 +41,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     low: float | None = None  # valid range of a numeric one
     high: float | None = None  # the other end of that range
     importance: float = 1.0  # weight in the score, capped at 5
+    cost: float | None = None  # what it costs to have, in a unit of your own, in the table of features
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

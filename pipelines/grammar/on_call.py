@@ -29,9 +29,17 @@ def add_watching(commands: Commands) -> None:
         example="streamgauge silences --end 5fa9c1d20e77",
     )
     silences.add_argument("--end", default="", metavar="ID", help="end this one")
+    features = add(
+        commands, "features", "the job's features: what each is worth; keep, ask its owner, or drop it, and why",
+        example="streamgauge features --job ctr --since 7d --decision drop",
+    )
+    features.add_argument("--job", required=True, help="the job")
+    features.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
+    features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
+    features.add_argument("--csv", action="store_true", help="as CSV")
     for command in (incidents, silences):
         command.add_argument("--job", default="", help="only of this job")
-    for command in (status, incidents, silences):
+    for command in (status, incidents, silences, features):
         json(command)
         config(command)
 

@@ -47,13 +47,17 @@ QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the ha
     "silenced": (_whole("limit", 200, MOST),),
     "changes": (*_SPAN, _text("names", "names of changes, with commas between them; all, where it is left out")),
     "profiles": (_text("worker"), *_SPAN),
+    "features": _SPAN,
+    "features_csv": _SPAN,
     "pictures": (_text("worker"), _text("entity"), *_SPAN),
     "tensors": (_whole("limit", 100, 500),),
     "dead_letters": (_whole("limit", 100, MOST),),
     "events": (_text("since", "an event's id, as Last-Event-ID"),),
 }
 BODIES: Final[dict[str, type[msgspec.Struct]]] = actions.BODIES | costs.BODIES
-_PLAIN: Final = {"help_text": "text/plain", "metrics": "text/plain", "events": "text/event-stream"}
+_PLAIN: Final = {
+    "features_csv": "text/csv", "help_text": "text/plain", "metrics": "text/plain", "events": "text/event-stream",
+}  # fmt: skip
 _UNREADY: Final = {"ready": 503}  # whose other answer is no error
 
 

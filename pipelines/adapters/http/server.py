@@ -47,6 +47,7 @@ from streamgauge.pipelines.adapters.http import (
     costs,
     diagnoses,
     events,
+    features,
     metrics,
     openapi,
     pictures,
@@ -74,6 +75,7 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     routes.add(app)
     actions.add(app)
     costs.add(app)
+    features.add(app)
     pictures.add(app)
     metrics.add(app)
     tensors.add(app)

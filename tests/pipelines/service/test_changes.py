@@ -90,6 +90,7 @@ TABLES: Final = {
     "features.low": FEATURES.replace("low = 0", "low = 25"),
     "features.high": FEATURES.replace("high = 99", "high = 45"),
     "features.importance": FEATURES + "importance = 2",
+    "features.cost": FEATURES + "cost = 2.5",
     **{f"evaluation.slices.{key}": f'[[jobs.evaluation.slices]]\nname = "x"\nfeature = "age"\n{text}' for key, text in {
         "name": "above = 30", "feature": "above = 30", "above": "above = 30", "below": "below = 30",
         "equals": "equals = 30",
