@@ -1,7 +1,8 @@
-// Features over their life: what each is worth, and whether to keep it, ask its owner, or drop it; those to drop first.
+// Features over their life: what each is worth, and what to do about it; beside them the declared slices, if any.
 
 import { chip, el, empty, panel, put } from '../dom.js';
 import * as format from '../format.js';
+import * as slices from '../slices.js';
 import { sparkline } from '../sparkline.js';
 
 export const title = 'Features';
@@ -13,7 +14,8 @@ const HEADS = ['Feature', 'Decision', 'Why', 'Utility (IV)', 'Over time', 'Missi
 export function mount(root, ctx) {
   const counts = el('span', { class: 'small muted', 'aria-live': 'polite' });
   const table = panel('Features', counts);
-  put(root, el('h1', { class: 'visually-hidden' }, 'Features'), table.box);
+  const sliced = panel('Slices');
+  put(root, el('h1', { class: 'visually-hidden' }, 'Features'), table.box, sliced.box);
   let rows = [];
   let drawnAt = 0;
   const draw = () => {
@@ -26,9 +28,11 @@ export function mount(root, ctx) {
       put(table.body, found.length ? drawn(found, ctx) : empty('No feature is known in this range.', 'Choose a longer one, or give Tracer.observe some.'));
     });
   };
+  const drawSlices = () => ctx.load(sliced.body, (signal) => slices.read(ctx, signal), (found) => put(sliced.body, found.length ? slices.table(found, ctx) : empty('No slices are declared, or none is known yet.', 'Add [[jobs.evaluation.slices]] to the configuration.')));
   ctx.exports(() => ({ name: `features-${ctx.job}`, rows: rows.map(({ history, ...row }) => row) }));
-  draw();
-  return { refreshed: () => { if (ctx.range.isRelative && performance.now() - drawnAt > AGAIN) draw(); }, update: draw, back: () => false };
+  const both = () => { draw(); drawSlices(); };
+  both();
+  return { refreshed: () => { if (ctx.range.isRelative && performance.now() - drawnAt > AGAIN) both(); }, update: both, back: () => false };
 }
 
 function drawn(rows, ctx) {
