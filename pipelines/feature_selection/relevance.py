@@ -54,4 +54,5 @@ def _codes(column: NDArray[Any]) -> NDArray[np.int64]:
         placed = np.searchsorted(edges, column, side="right") + 1
         return np.where(np.isfinite(column), placed, 0).astype(np.int64)
     values = column.astype(str) if column.dtype.hasobject else column
-    return np.unique(values, return_inverse=True)[1].astype(np.int64).ravel()
+    codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64).ravel()
+    return codes
