@@ -40,7 +40,7 @@ def init(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.force:
         raise UseError(f"{args.out} is there already; name another with --out, or overwrite it with --force")
     if sum(map(bool, (args.file, args.from_job, args.from_config))) != 1:
-        raise UseError("name a file of rows, a running job with --from-job NAME, or --from easyrec.config")
+        raise UseError("name a file of rows, or a running job with --from-job NAME, or --from easyrec.config")
     groups: tuple[str, ...] = ()
     if args.from_config:
         pipeline = _of_easyrec(args.from_config)
