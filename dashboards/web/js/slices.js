@@ -24,7 +24,7 @@ export async function read(ctx, signal) {
 
 /** The table of what `read` gives. */
 export function table(rows, ctx) {
-  return el('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': 'Slices' }, el('table', { class: 'features slices' },
+  return el('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': 'Table of slices' }, el('table', { class: 'features slices' },
     el('thead', {}, el('tr', {}, HEADS.map((head) => el('th', { scope: 'col' }, head)))),
     el('tbody', {}, rows.map((row) => line(row, ctx)))));
 }

@@ -36,7 +36,7 @@ export function mount(root, ctx) {
 }
 
 function drawn(rows, ctx) {
-  return el('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': 'Features' }, el('table', { class: 'features' },
+  return el('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': 'Table of features' }, el('table', { class: 'features' },
     el('thead', {}, el('tr', {}, HEADS.map((head) => el('th', { scope: 'col' }, head)))),
     el('tbody', {}, rows.map((row) => line(row, ctx)))));
 }
