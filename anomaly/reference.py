@@ -32,6 +32,8 @@ DEPTH: Final = 28  # days
 TRAILING: Final = 24  # windows
 CLASS_MINIMUM: Final = 4  # days of a class before it is told apart
 SLOT_MINIMUM: Final = 3  # days of a slot before it is told apart
+KIND_MINIMUM: Final = 2  # entries of a kind of day that differ clearly, before it is told apart unasked
+CLEAR: Final = 6.0  # standard errors that its median must be away
 MEMORY: Final = 1.0 / 256  # weight of the newest difference in `wobble`
 _BY_SLOT: Final = ("level", "mads", "present", "reached")  # arrays with a value for each slot of the day
 Part = tuple[str, int, Callable[[], bytes]]  # name, number of its changes so far, and what encodes it
@@ -44,6 +46,8 @@ class Moment(NamedTuple):
     slot: int  # part of the day, from 0
     day_class: int = 0  # 0 weekday, 1 Saturday, 2 Sunday or holiday
     holiday: bool = False
+    cell: int = 0  # finer part of the day (`anomaly.cycle`)
+    shift: int = 0  # seconds that clocks elsewhere have just moved by, against the job's: 0 but for a week
 
 
 class Expected(NamedTuple):
@@ -54,16 +58,17 @@ class Expected(NamedTuple):
     wobble: Floats  # variance from window to window inside a slot, sampling noise included; 0 with one window a slot
     entries: Rows  # how many stand behind `center`
     reach: Floats  # share of the days in this slot that had a value, 0 while there are none
+    own: Bools  # the center is of this slot, not of the trailing windows
 
     def at(self, rows: Rows) -> Expected:
         """Of some series, by their rows; -1 is one that has none."""
         if not len(self.center):
             nothing, zeros = np.full(len(rows), np.nan), np.zeros(len(rows))
-            return Expected(nothing, nothing, zeros, zeros.astype(np.int64), zeros)
+            return Expected(nothing, nothing, zeros, zeros.astype(np.int64), zeros, zeros > 0.0)
         known = rows >= 0
         return Expected(
             np.where(known, self.center[rows], np.nan), np.where(known, self.spread[rows], np.nan), self.wobble[rows],
-            np.where(known, self.entries[rows], 0), np.where(known, self.reach[rows], 0.0),
+            np.where(known, self.entries[rows], 0), np.where(known, self.reach[rows], 0.0), known & self.own[rows],
         )
 
 
@@ -97,6 +102,7 @@ class Reference:
         self._cache: tuple[Moment, bytes, Expected] | None = None
         self._changes = 0  # of what lies in no slot; not part of the state
         self._slot_changes = [0] * slots
+        self._beside: tuple[Moment, Floats] | None = None
 
     @property
     def series(self) -> int:
@@ -113,12 +119,19 @@ class Reference:
             return self._expect(moment, classed, remember=False)
         if self._moment is None or moment[:2] > self._moment[:2]:
             self._close_slot()
-            self._moment = moment
+            self._moment, self._beside = moment, None
             self._changes += 1
         stamp = classed.tobytes()
-        if self._cache is None or self._cache[0] != moment or self._cache[1] != stamp:
+        if self._cache is None or self._cache[0][:4] != moment[:4] or self._cache[1] != stamp:
             self._cache = (moment, stamp, self._expect(moment, classed, remember=True))
         return self._trail(self._cache[2])._replace(wobble=self._arrays["wobble"].copy())
+
+    def elsewhere(self, moment: Moment, by_class: Bools | None = None) -> Floats:
+        """The center of another slot of the day, as of now; NaN where it has none of its own. Changes nothing."""
+        classed = np.zeros(self.series, dtype=bool) if by_class is None else by_class
+        if self._beside is None or self._beside[0][:4] != moment[:4]:
+            self._beside = (moment, self._expect(moment, classed, remember=False).center)
+        return self._beside[1]
 
     def learn(self, moment: Moment, level: Floats, keep: Bools, excess: Floats | None = None) -> None:
         """Take in one window's `level` where `keep`; elsewhere remember its `excess` over the reference for `settle`.
@@ -154,8 +167,22 @@ class Reference:
         arrays["open_sum"][rows] += by * arrays["open_count"][rows]
         arrays["previous"][rows] = np.nan
         self.forget_excess(rows)
-        self._cache = None
+        self._cache = self._beside = None
         self._slot_changes = [changes + 1 for changes in self._slot_changes]
+
+    def shift(self, slot: int, by: Floats) -> None:
+        """Move the history of one slot of the day, each series by its own; what is open of it, too."""
+        rows = np.flatnonzero(by)
+        if not len(rows):
+            return
+        arrays = self._arrays
+        arrays["level"][rows, slot] += by[rows].astype("<f4")[:, None]
+        if self._moment is not None and self._moment.slot == slot:
+            arrays["open_sum"][rows] += by[rows] * arrays["open_count"][rows]
+            arrays["previous"][rows] = np.nan
+        self._cache = self._beside = None
+        self._changes += 1
+        self._slot_changes[slot] += 1
 
     def forget_excess(self, rows: Rows) -> None:
         """A change of `rows` is over."""
@@ -165,7 +192,7 @@ class Reference:
     def reindex(self, index: Rows) -> None:
         """Keep the series `index`, in that order; -1 is a new one."""
         self._arrays = pick(self._columns, self._arrays, index)
-        self._cache = None
+        self._cache = self._beside = None
         self._changes += 1
         self._slot_changes = [changes + 1 for changes in self._slot_changes]
 
@@ -236,20 +263,24 @@ class Reference:
         days = self._days[slot]
         fresh = (days >= moment.day - DEPTH) & (days < moment.day)
         block = np.where(fresh, self._arrays["level"][:, slot, :], np.float32(np.nan))
+        same = fresh & (self._classes[slot] == moment.day_class)
+        whole = block
         if classed.any():
-            same = self._classes[slot] == moment.day_class
             narrow = np.where(same, block[classed], np.float32(np.nan))
             enough = np.count_nonzero(narrow == narrow, axis=1) >= CLASS_MINIMUM
-            block[np.flatnonzero(classed)[enough]] = narrow[enough]
-        center, mad, count = center_and_mad(block)
+            whole = block.copy()
+            whole[np.flatnonzero(classed)[enough]] = narrow[enough]
+        center, mad, count = center_and_mad(whole)
         few = count < SLOT_MINIMUM
         self._slot_changes[slot] += remember
         mads = self._arrays["mads"] if remember else self._arrays["mads"].copy()
         mads[:, slot] = np.where(few, np.float32(np.nan), mad)
         spread = np.sqrt(shrunk(np.square(mad), count, pooled(mads)))
         spread[few] = np.nan
+        for kind in (same, same & (days % 7 == moment.day % 7)):
+            center = _of_kind(block[:, kind], center, spread)
         center[few], count[few] = np.nan, 0
-        return Expected(center, spread, self._arrays["wobble"].copy(), count, self._reach(slot, fresh))
+        return Expected(center, spread, self._arrays["wobble"].copy(), count, self._reach(slot, fresh), ~few)
 
     def _trail(self, expected: Expected) -> Expected:
         """The trailing windows where the slot has fewer than 3 days."""
@@ -280,6 +311,16 @@ class Reference:
         arrays["wobble"] = np.where(moved, old + gain * (capped - old), old)
         arrays["steps"] = np.minimum(seen + moved, 1_000_000).astype("<i4")
         arrays["previous"] = np.where(taken, level, arrays["previous"])
+
+
+def _of_kind(block: NDArray[np.float32], center: Floats, spread: Floats) -> Floats:
+    """The median of one kind of day [series, days] where it is clearly another one, else `center`."""
+    if block.shape[1] < KIND_MINIMUM:
+        return center
+    own, count = median(block)
+    with np.errstate(invalid="ignore"):
+        away = np.abs(own - center) * np.sqrt(count) > CLEAR * spread
+    return np.where(away & (count >= KIND_MINIMUM), own, center)
 
 
 def _columns(slots: int) -> dict[str, Column]:

@@ -21,6 +21,8 @@ class Episode(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     value: float
     expected: float  # NaN where there is no reference
     workers: tuple[str, ...] = ()
+    decays: bool = False  # begun by days that all went the same way, not by this window
+    detector: str = "seasonal_robust"  # that spoke for the series
 
 
 class Found(NamedTuple):
@@ -59,6 +61,20 @@ def localise(
     return Places(everywhere, frozenset(firing) - frozenset(everywhere))
 
 
+def common(
+    job: SeriesKey, workers: tuple[str, ...], everyone: Mapping[SeriesKey, Episode], metrics: Mapping[SeriesKey, Metric]
+) -> Found:
+    """The job's episode of what more than half of its workers have: the strongest of theirs, from the first on.
+
+    None of theirs need have begun now: it is enough that a worker without one has left.
+    """
+    keys = [job._replace(worker=worker) for worker in workers]
+    members = [everyone[key] for key in keys]
+    strongest = max(members, key=lambda episode: abs(episode.score))
+    start = min(episode.start for episode in members)
+    return Found(job, metrics[keys[0]], msgspec.structs.replace(strongest, start=start, workers=workers))
+
+
 def anomaly(
     key: SeriesKey, episode: Episode, time: float, severity: Severity, text: str, end: float | None = None
 ) -> Anomaly:
@@ -69,8 +85,12 @@ def anomaly(
         job=key.job, worker=key.worker, domain=key.domain, entity=key.entity, metric=key.metric,
         severity=severity, start=episode.start, time=time, end=end,
         value=episode.value, expected=episode.expected if known else None, score=episode.score,
-        detector="limit" if episode.is_fact else "seasonal_robust", text=text,
+        detector=_detector(episode), text=text,
     )
+
+
+def _detector(episode: Episode) -> str:
+    return "limit" if episode.is_fact else "decay" if episode.decays else episode.detector
 
 
 def describe(key: SeriesKey, metric: Metric | None, episode: Episode) -> str:
@@ -89,6 +109,8 @@ def describe(key: SeriesKey, metric: Metric | None, episode: Episode) -> str:
         said += f", above its limit of {number(limit, unit)}"
     else:
         said += f", expected {number(episode.expected, unit)} ({episode.score:+.1f} sigmas)"
+    if episode.decays:
+        said += "; its days have gone this way one after the other"
     return f"{said}; at {len(episode.workers)} workers: {', '.join(episode.workers)}" if episode.workers else said
 
 

@@ -25,7 +25,7 @@ from streamgauge.pipelines.scoring.tree import Leaf, Tree, divide
 from streamgauge.pipelines.wire import states
 
 if TYPE_CHECKING:
-    from streamgauge.pipelines.detection.watch import Judged
+    from streamgauge.pipelines.detection.judging import Judged
 
 HOLD: Final = 3  # expected windows that a missing metric holds its last loss for
 EXPECTED: Final = 0.5  # share of the slot's days with a value from which on one is expected: it counts for coverage

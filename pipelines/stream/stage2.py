@@ -12,8 +12,9 @@ from streamgauge.anomaly.thresholds import Excused, Multipliers
 from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
 from streamgauge.pipelines.detection.closed import Closed, Columns
+from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.detection.sources import Sources, extend, find
-from streamgauge.pipelines.detection.watch import Judged, Watch
+from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.metrics import Metric, Report, Values, View
 from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
