@@ -131,7 +131,8 @@ def _within_a_week(days: Floats, steps: Floats, least: Floats) -> Floats:
     weekly = days[:, WEEK:-WEEK] - days[:, : -2 * WEEK]
     # A walk of a week is as wide as sqrt(7) of its days; few weeks would say less by chance.
     noise = np.maximum(np.maximum(_spread(weekly), np.sqrt(WEEK) * _spread(steps[:, :-WEEK])), least)
-    z = change / noise
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = change / noise
     last = steps[:, -WEEK:]
     way = np.sum(np.sign(last) == np.sign(change)[:, None], axis=1)
     largest = np.abs(last).max(axis=1)
@@ -144,7 +145,8 @@ def _within_a_month(days: Floats, least: Floats) -> Floats:
     change = weeks[:, 3] - weeks[:, 0]
     one_way = (np.diff(weeks, axis=1) * np.sign(change)[:, None] >= EVEN * np.abs(change)[:, None]).all(axis=1)
     weekly = days[:, -3 * WEEK :] - days[:, -4 * WEEK : -WEEK]
-    z = change / (WALKED * np.maximum(_spread(weekly), least))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = change / (WALKED * np.maximum(_spread(weekly), least))
     return np.where(one_way & (np.abs(z) > SLOW), z, np.nan)
 
 

@@ -31,13 +31,13 @@ USUAL, OTHER, CLOCK, RECENT = range(4)
 UNUSUAL: Final = 4.0  # sigmas from which another explanation is asked for
 BLURRED: Final = 1.5
 LOOSE: Final = 0.1  # of another excess, beside the noise
-RARE: Final = 6.0  # -log10 of the share of windows that may look like a page: once in 30 years of 15 minutes
-RAREST: Final = 8.0  # the same for what is below the threshold
+RARE: Final = 4.0  # -log10 of the days on which one window may look like a page: once in 30 years
+RAREST: Final = 6.0  # the same for what is below the threshold
+UNSEEN: Final = 2.5  # how much rarer than one in all windows seen a window can be believed to be
 KNOWN: Final = 0.6  # share of the threshold that is enough then
-RARE_TOGETHER: Final = 4.5
+RARE_TOGETHER: Final = 2.5
 TOGETHER: Final = 5.0  # sigmas of six windows in a row
 OVER: Final = 3.0  # and below this they are no news any more
-TOGETHER_YOUNG: Final = 8.0  # the same while little is known of the series
 GROWN: Final = 800  # windows before a series' own past is believed
 SETTLED: Final = 8.0  # days of windows before scores say how rare one is
 HIGHEST: Final = 1e6  # sigmas
@@ -76,7 +76,7 @@ class Explanations:
     def __init__(
         self, series: int = 0, cells: int = 96, slots: int = 24, memory: float = 96.0, apart: bool = True
     ) -> None:
-        self.apart = apart
+        self.apart, self._daily = apart, float(np.log10(memory))
         self._cycle, self._nature = Cycle(series, cells, slots), Nature(series, memory)
         self._sustained, self._tail = Sustained(series), Tail(series)
         self._together, self._jumps = Tail(series), Tail(series)
@@ -120,27 +120,29 @@ class Explanations:
         `away` is how far it is in the direction that is bad, in sigmas. A series whose tail is known needs less than
         its threshold, if its past says that such a window comes once in a lifetime.
         """
-        grown = (self._tail.known() >= GROWN) & self.apart
+        known = self._tail.known()
+        grown = (known >= GROWN) & self.apart
         jump = np.abs(np.nan_to_num(explained.jump))
         rows = np.flatnonzero(away > np.where(grown, KNOWN, 1.0) * threshold)
         rows = np.union1d(rows, np.flatnonzero(grown & (away > 0.0) & (jump > KNOWN * threshold)))
         news = np.zeros(len(away), dtype=bool)
         if len(rows):
             surprise = self._tail.surprise(np.nan_to_num(explained.z))[rows]
-            news[rows] = surprise > np.where(away[rows] > threshold[rows], RARE, RAREST)
-            leap = grown & (jump > KNOWN * threshold) & (self._jumps.surprise(jump) > RAREST)
+            believed = np.minimum(RARE + self._daily, UNSEEN + np.log10(known[rows] + 1.0))
+            news[rows] = surprise > np.where(away[rows] > threshold[rows], believed, RAREST + self._daily)
+            leap = grown & (jump > KNOWN * threshold) & (self._jumps.surprise(jump) > RAREST + self._daily)
             news[rows] |= leap[rows]
         return news
 
     def together(self, explained: Explained, threshold: Floats) -> Floats:
         """Sigmas of six windows in a row where they are news, NaN elsewhere; `threshold` is the multiplier."""
         u = self._sustained.score(explained.z)
-        enough = np.where(self._together.known() >= GROWN, TOGETHER, TOGETHER_YOUNG)
-        far = (np.abs(np.nan_to_num(u)) > enough * threshold) & self.apart & (explained.way == USUAL)
+        grown = (self._together.known() >= GROWN) & self.apart
+        far = grown & (np.abs(np.nan_to_num(u)) > TOGETHER * threshold) & (explained.way == USUAL)
         if not far.any():
             return np.full(len(u), np.nan)
         # One value cannot be a change that lasts: it must be unusual itself.
-        rare = self._together.surprise(np.nan_to_num(u)) > RARE_TOGETHER
+        rare = self._together.surprise(np.nan_to_num(u)) > RARE_TOGETHER + self._daily
         far &= (np.abs(np.nan_to_num(explained.z)) > 2.0) & rare
         return np.where(far, u, np.nan)
 
