@@ -146,10 +146,13 @@ class Watch:
         anomalous = np.abs(np.nan_to_num(judged.z)) > judged.threshold
         anomalous[[self._rows[key] for key in self.episodes if key in self._rows]] = True
         mute = self._expected(start) if standing is None else self._expected(start) | standing
-        keep: Bools = ~(judged.may_page & (anomalous | frozen)) & ~mute
+        # While a slot has days of its own and its warm-up lasts, its median stands what is odd, and learns the weekend.
+        grown = judged.age >= self.config.detection.warm_up
+        is_strict = judged.may_page & (grown | ~judged.expected.own)
+        keep: Bools = ~(is_strict & (anomalous | frozen)) & ~mute
         self._excused = {key: until for key, until in self._excused.items() if start < until}
-        odd, lasting = known & judged.may_page & anomalous & ~mute, start - arrays["unlearnt"] >= DAY
-        self._normal.learn(judged, Lesson(keep, odd, lasting, judged.age >= self.config.detection.warm_up))
+        odd, lasting = known & is_strict & anomalous & ~mute, start - arrays["unlearnt"] >= DAY
+        self._normal.learn(judged, Lesson(keep, odd, lasting, grown))
         arrays["known"] = np.where(known, start, arrays["known"])
         since = np.where(np.isnan(arrays["unlearnt"]), start, arrays["unlearnt"])
         arrays["unlearnt"] = np.where(known, np.where(keep, np.nan, since), arrays["unlearnt"])
