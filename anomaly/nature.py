@@ -46,7 +46,7 @@ class Nature:
     """
 
     def __init__(self, series: int = 0, memory: float = 96.0) -> None:
-        self.memory = memory
+        self.memory = float(memory)
         self._arrays: Arrays = empty(_COLUMNS, series)
         self._rivals: list[Any] = [RobustEwma(series, **parameters) for parameters in RIVALS.values()]
 

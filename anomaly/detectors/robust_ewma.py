@@ -17,6 +17,7 @@ from streamgauge.anomaly.reference import Bools, Floats, Moment, Rows
 _COLUMNS: Final = {"level": Column("<f8"), "variance": Column("<f8"), "seen": Column("<i4")}
 WARM: Final = 10  # values before a distance is told
 CAP: Final = 3.0  # sigmas
+WIDEST: Final = 1e100  # a step beyond is taken for this, so that no square overflows
 
 
 class RobustEwma:
@@ -62,7 +63,7 @@ class RobustEwma:
         arrays = self._arrays
         taken = keep & np.isfinite(level)
         seen, old = arrays["seen"], arrays["level"]
-        reach = np.where(seen >= WARM, CAP * np.sqrt(arrays["variance"] + self.least**2), np.inf)
+        reach = np.where(seen >= WARM, CAP * np.sqrt(arrays["variance"] + self.least**2), WIDEST)
         step = np.where(taken, np.clip(np.where(taken, level, 0.0) - old, -reach, reach), 0.0)
         gain = np.where(taken, np.maximum(1.0 / (seen + 1.0), 1.0 / self.memory), 0.0)
         arrays["level"] = old + gain * step
