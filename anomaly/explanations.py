@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from streamgauge.anomaly.columns import Column, empty, pack, pick, unpack
-from streamgauge.anomaly.cycle import Cycle, Offsets, Taught
+from streamgauge.anomaly.cycle import Cycle, Offsets
 from streamgauge.anomaly.nature import NAMES, Nature
 from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Part, Rows
 from streamgauge.anomaly.sustained import Sustained
@@ -62,6 +62,14 @@ class Explained(NamedTuple):
     floor: Floats  # the least standard deviation
 
 
+class News(NamedTuple):
+    """What a window has changed in what is known of its series."""
+
+    again: Rows  # series of which something that comes back became known
+    moved: Floats  # by how much each series' center of this slot must move; shape [series]
+    spoken: Rows  # series that another detector speaks for from now on
+
+
 class Explanations:
     """All that is learnt of `series` series beside their reference.
 
@@ -86,6 +94,10 @@ class Explanations:
     def detector(self, row: int) -> str:
         """The name of the detector that speaks for a series."""
         return NAMES[int(self._nature.chosen[row])]
+
+    def losses(self, row: int) -> dict[str, float]:
+        """What each detector has been worth for a series lately: nats a window, less is better."""
+        return dict(zip(NAMES, self._nature.losses()[row].tolist(), strict=True))
 
     def explain(
         self, level: Floats, expected: Expected, s: Floats, floor: Floats, at: Moment, shifted: Floats | None
@@ -153,7 +165,7 @@ class Explanations:
     def learn(
         self, at: Moment, level: Floats, s: Floats, own: Bools, explained: Explained, keep: Bools, odd: Bools,
         lasting: Bools, mature: Bools,
-    ) -> Taught:
+    ) -> News:
         """Take in one window: `keep` as normal, `odd` as rejected, unless it is part of a `lasting` change."""
         self._changes += 1
         self._cycle.undo(np.flatnonzero(lasting & ~self._own["lasting"].astype(bool)), at.day)
@@ -162,13 +174,14 @@ class Explanations:
         usual = keep & own & ~by_cycle & (explained.way == USUAL)
         taught = self._cycle.learn(at, explained.excess, s, usual, (odd & own & ~lasting) | (keep & by_cycle))
         failed = odd | (explained.way == RECENT) & (np.abs(np.nan_to_num(explained.seasonal)) > 2.0 * UNUSUAL)
+        changed = np.zeros(0, dtype=np.int64)
         if self.apart:
             seasonal = np.where(by_cycle, explained.z, explained.seasonal)
             changed = self._nature.learn(level, at, seasonal, s, explained.floor, failed, mature)
             self._tail.forget(changed)
             self._together.forget(changed)
         self._count(explained, keep, odd)
-        return taught
+        return News(taught.again, taught.moved, changed)
 
     def teaches(self, explained: Explained) -> Bools:
         """Which windows may teach the slot's median: not those that only something else explains."""

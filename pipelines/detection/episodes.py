@@ -101,9 +101,7 @@ def describe(key: SeriesKey, metric: Metric | None, episode: Episode) -> str:
     'missing_rate of feature:tailnum at LGA is 1, expected 0.004 (+25.0 sigmas)'
     """
     unit = metric.unit if metric else ""
-    what = f"{key.metric} of {key.entity}" if key.entity else key.metric
-    where = f" at {key.worker}" if key.worker else ""
-    said = f"{what}{where} is {number(episode.value, unit)}"
+    said = f"{place(key)} is {number(episode.value, unit)}"
     if episode.is_fact:
         limit = metric.limit if metric and metric.limit is not None else 0.0
         said += f", above its limit of {number(limit, unit)}"
@@ -112,6 +110,16 @@ def describe(key: SeriesKey, metric: Metric | None, episode: Episode) -> str:
     if episode.decays:
         said += "; its days have gone this way one after the other"
     return f"{said}; at {len(episode.workers)} workers: {', '.join(episode.workers)}" if episode.workers else said
+
+
+def place(key: SeriesKey) -> str:
+    """A series in words.
+
+    >>> place(SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate"))
+    'missing_rate of feature:tailnum at LGA'
+    """
+    what = f"{key.metric} of {key.entity}" if key.entity else key.metric
+    return f"{what} at {key.worker}" if key.worker else what
 
 
 def number(value: float, unit: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamgauge.anomaly.decay import Decay
-from streamgauge.anomaly.explanations import Explanations
+from streamgauge.anomaly.explanations import Explanations, News
 from streamgauge.anomaly.reference import Bools, Floats, Moment, Reference
 from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.pipelines.config.calendar import cells, slots
@@ -78,11 +78,15 @@ class Normal:
         """The name of the detector that speaks for a series."""
         return self._explanations.detector(row)
 
-    def learn(self, judged: Judged, lesson: Lesson) -> None:
+    def losses(self, row: int) -> dict[str, float]:
+        """What each detector has been worth for a series lately: nats a window, less is better."""
+        return self._explanations.losses(row)
+
+    def learn(self, judged: Judged, lesson: Lesson) -> News | None:
         """The reference learns what is normal for the slot, without what a cell adds; the rest is explained."""
         explained = judged.explained
         if explained is None:
-            return  # no series
+            return None  # no series
         taught = lesson.keep | lesson.odd
         unknown = np.where(taught, 0.0, np.nan)
         heard = explained._replace(z=explained.z + unknown, seasonal=explained.seasonal + unknown)
@@ -90,12 +94,13 @@ class Normal:
         keep = lesson.keep & self._explanations.teaches(explained)
         self._reference.learn(judged.at, level, keep, level - judged.expected.center)
         self._reference.forget_excess(np.flatnonzero(np.isfinite(judged.level) & lesson.keep))
-        changed = self._explanations.learn(
+        news = self._explanations.learn(
             judged.at, judged.level, judged.s, judged.expected.own, heard, lesson.keep, lesson.odd, lesson.lasting,
             lesson.grown,
         )  # fmt: skip
-        self._reference.shift(judged.at.slot, changed.moved)
+        self._reference.shift(judged.at.slot, news.moved)
         self._decay.learn(judged.level, taught)
+        return news
 
     def settle(self, rows: Indices) -> None:
         """A lasting change of these series is the new normal."""

@@ -22,25 +22,23 @@ from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
 from streamgauge.pipelines.config.calendar import moment
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
-from streamgauge.pipelines.detection import vanished
+from streamgauge.pipelines.detection import streaks, vanished
 from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
 from streamgauge.pipelines.detection.episodes import Episode, Found, anomaly, common, describe, localise
 from streamgauge.pipelines.detection.judging import Judged
+from streamgauge.pipelines.detection.learnt import Learnt, notes
 from streamgauge.pipelines.detection.normal import Lesson, Normal
 from streamgauge.pipelines.detection.sources import owners
-from streamgauge.pipelines.detection.traits import Traits, traits
+from streamgauge.pipelines.detection.traits import Traits, is_bad, traits
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.rows import Rows, decoded, encoded, packed, unpacked
 
 FORGET: Final = 2 * DAY  # an episode whose series has been unknown for this long is over
-LAPSE: Final = DAY  # firing windows further apart than this are not in a row
 _NAN: Final = float("nan")
 _COLUMNS: Final = {
     "first": Column("<f8", fill=_NAN),  # start of the first known window
     "known": Column("<f8", fill=_NAN),  # start of the last known one
-    "streak": Column("<i4"),  # firing windows in a row
-    "onset": Column("<f8", fill=_NAN),  # start of the first of them
-    "hot": Column("<f8", fill=_NAN),  # start of the last of them
+    **streaks.COLUMNS,
     "unlearnt": Column("<f8", fill=_NAN),  # start of the first window in a row that was not learnt
 }
 
@@ -119,7 +117,7 @@ class Watch:
         drifts = self._drifts(judged, own)
         decays = np.isfinite(drifts) & ~is_expected
         hot |= decays
-        self._count(closed, hot)
+        streaks.count(self._arrays, closed.start, closed.value, hot)
         over = self._over(closed, judged, own)
         # Windows that share panes share what is odd in them: in a row are those that do not overlap.
         in_a_row = (own.consecutive - 1) * round(self.spec.length / self.spec.slide) + 1
@@ -135,8 +133,8 @@ class Watch:
         known = {*self.episodes, *self._excused}
         return [*told, *([] if self.shown else self._vanished.tell(closed, judged.expected.reach, news, known, time))]
 
-    def learn(self, closed: Closed, judged: Judged, frozen: Bools, standing: Bools | None = None) -> Bools:
-        """Teach the references this window, except what was anomalous or `frozen`; returns what was kept.
+    def learn(self, closed: Closed, judged: Judged, frozen: Bools, standing: Bools | None = None) -> Learnt:
+        """Teach the references this window, except what was anomalous or `frozen`.
 
         What a fact stands for (`standing`) teaches nothing from the first window on.
         """
@@ -152,14 +150,16 @@ class Watch:
         keep: Bools = ~(is_strict & (anomalous | frozen)) & ~mute
         self._excused = {key: until for key, until in self._excused.items() if start < until}
         odd, lasting = known & is_strict & anomalous & ~mute, start - arrays["unlearnt"] >= DAY
-        self._normal.learn(judged, Lesson(keep, odd, lasting, grown))
+        news = self._normal.learn(judged, Lesson(keep, odd, lasting, grown))
         arrays["known"] = np.where(known, start, arrays["known"])
         since = np.where(np.isnan(arrays["unlearnt"]), start, arrays["unlearnt"])
         arrays["unlearnt"] = np.where(known, np.where(keep, np.nan, since), arrays["unlearnt"])
         accepted = np.flatnonzero(known & (start - arrays["unlearnt"] >= self.config.detection.history / 4))
         self._normal.settle(accepted)
         self._learnt(accepted)
-        return keep
+        if news is None:
+            return Learnt(keep)
+        return Learnt(keep, tuple(notes(self._keys, self._own(closed).watched, news, self._normal)))
 
     def rename(self, job: str) -> None:
         """The same series of a job of another name; what is open stays with the old one."""
@@ -233,27 +233,18 @@ class Watch:
 
     def _together(self, judged: Judged, own: Traits) -> Bools:
         """Series of which six windows in a row are off together."""
-        return own.watched & judged.may_page & _is_bad(self._normal.together(judged, own), own)
+        return own.watched & judged.may_page & is_bad(self._normal.together(judged, own), own)
 
     def _drifts(self, judged: Judged, own: Traits) -> Floats:
         """Sigmas of the series whose level goes the same bad way day after day, once a day; NaN for all else."""
         drifts = self._normal.drifts(judged)
-        return np.where(own.watched & judged.may_page & _is_bad(drifts, own), drifts, np.nan)
+        return np.where(own.watched & judged.may_page & is_bad(drifts, own), drifts, np.nan)
 
     def _expected(self, start: float) -> Bools:
         expected = np.zeros(len(self._keys), dtype=bool)
         now = (key for key, until in self._excused.items() if start < until)
         expected[[self._rows[key] for key in now if key in self._rows]] = True
         return expected
-
-    def _count(self, closed: Closed, hot: Bools) -> None:
-        """Firing windows in a row; a window without evidence is none, so nights do not break a row."""
-        arrays, start = self._arrays, closed.start
-        again = hot & (arrays["streak"] > 0) & (start - arrays["hot"] <= LAPSE)
-        arrays["onset"] = np.where(hot & ~again, start, arrays["onset"])
-        kept = np.where(np.isfinite(closed.value), 0, arrays["streak"])
-        arrays["streak"] = np.where(hot, np.where(again, arrays["streak"] + 1, 1), kept).astype("<i4")
-        arrays["hot"] = np.where(hot, start, arrays["hot"])
 
     def _over(self, closed: Closed, judged: Judged, own: Traits) -> list[SeriesKey]:
         return [
@@ -309,9 +300,3 @@ class Watch:
     def _told(self, key: SeriesKey, episode: Episode, text: str | None, time: float, end: float | None) -> Anomaly:
         severity: Severity = "info" if self.shown else "page"
         return anomaly(key, episode, time, severity, text or f"{key.metric} is normal again", end)
-
-
-def _is_bad(sigmas: Floats, own: Traits) -> Bools:
-    """Known, and in the direction that is bad."""
-    bad: Bools = np.isfinite(sigmas) & ((own.direction == 0) | (own.direction * np.nan_to_num(sigmas) > 0.0))
-    return bad

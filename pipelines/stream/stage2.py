@@ -90,9 +90,10 @@ class Stage2:
         scores = self._scorer.score(closed, judged, excused)
         outputs += scores
         outputs += self._watch_scores(scores, report)
-        keep = watch.learn(closed, judged, self._scorer.frozen(closed.keys), standing)
-        self._evaluator.learn(evaluated, keep[: len(evaluated.keys)])
-        return outputs
+        learnt = watch.learn(closed, judged, self._scorer.frozen(closed.keys), standing)
+        self._evaluator.learn(evaluated, learnt.keep[: len(evaluated.keys)])
+        job = self.config.name
+        return [*outputs, *(Change(job=job, name=name, time=report.end, text=text) for name, text in learnt.notes)]
 
     def adopt(self, config: JobConfig) -> None:
         """Another configuration from here on. What was learnt stays, of windows that stay the same."""
