@@ -21,20 +21,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
+from streamgauge.anomaly.columns import Arrays, empty, pack, pick, unpack
+from streamgauge.anomaly.days import DEPTH, add_step, columns, of_kind, push, reach
 from streamgauge.anomaly.robust import center_and_mad, median, pooled, shrunk
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
-DEPTH: Final = 28  # days
-TRAILING: Final = 24  # windows
 CLASS_MINIMUM: Final = 4  # days of a class before it is told apart
 SLOT_MINIMUM: Final = 3  # days of a slot before it is told apart
-KIND_MINIMUM: Final = 2  # entries of a kind of day that differ clearly, before it is told apart unasked
-CLEAR: Final = 6.0  # standard errors that its median must be away
-MEMORY: Final = 1.0 / 256  # weight of the newest difference in `wobble`
 _BY_SLOT: Final = ("level", "mads", "present", "reached")  # arrays with a value for each slot of the day
 Part = tuple[str, int, Callable[[], bytes]]  # name, number of its changes so far, and what encodes it
 
@@ -94,7 +90,7 @@ class Reference:
 
     def __init__(self, series: int = 0, slots: int = 24) -> None:
         self.slots = slots
-        self._columns = _columns(slots)
+        self._columns = columns(slots)
         self._arrays: Arrays = empty(self._columns, series)
         self._days = np.full((slots, DEPTH), np.iinfo(np.int64).min, dtype="<i8")
         self._classes = np.zeros((slots, DEPTH), dtype="|i1")
@@ -145,12 +141,12 @@ class Reference:
         arrays["open_present"].fill(1)
         arrays["open_reached"] |= known
         taken = known & keep
-        self._difference(taken, level)
+        add_step(arrays, taken, level)
         arrays["open_sum"] += np.where(taken, level, 0.0)
         arrays["open_count"] += taken
-        _push(arrays["trailing"], arrays["trailing_at"], np.flatnonzero(taken), level)
+        push(arrays["trailing"], arrays["trailing_at"], np.flatnonzero(taken), level)
         if excess is not None:
-            _push(arrays["excess"], arrays["excess_at"], np.flatnonzero(known & ~keep & np.isfinite(excess)), excess)
+            push(arrays["excess"], arrays["excess_at"], np.flatnonzero(known & ~keep & np.isfinite(excess)), excess)
 
     def settle(self, rows: Rows) -> None:
         """Accept a lasting change as the new normal: the whole history of `rows` moves by the median of its excess.
@@ -278,9 +274,9 @@ class Reference:
         spread = np.sqrt(shrunk(np.square(mad), count, pooled(mads)))
         spread[few] = np.nan
         for kind in (same, same & (days % 7 == moment.day % 7)):
-            center = _of_kind(block[:, kind], center, spread)
+            center = of_kind(block[:, kind], center, spread)
         center[few], count[few] = np.nan, 0
-        return Expected(center, spread, self._arrays["wobble"].copy(), count, self._reach(slot, fresh), ~few)
+        return Expected(center, spread, self._arrays["wobble"].copy(), count, reach(self._arrays, slot, fresh), ~few)
 
     def _trail(self, expected: Expected) -> Expected:
         """The trailing windows where the slot has fewer than 3 days."""
@@ -292,63 +288,3 @@ class Reference:
         all_center, all_spread, entries = expected.center.copy(), expected.spread.copy(), expected.entries.copy()
         all_center[rows], all_spread[rows], entries[rows] = center, spread, count
         return expected._replace(center=all_center, spread=all_spread, entries=entries)
-
-    def _reach(self, slot: int, fresh: Bools) -> Floats:
-        mask = np.uint32(sum(1 << place for place in np.flatnonzero(fresh).tolist()))
-        present = np.bitwise_count(self._arrays["present"][:, slot] & mask)
-        reached = np.bitwise_count(self._arrays["reached"][:, slot] & mask)
-        share: Floats = reached / np.maximum(present, 1)
-        return share
-
-    def _difference(self, taken: Bools, level: Floats) -> None:
-        """Half the square of the step from window to window inside a slot, capped at 3 sigmas, averaged."""
-        arrays, seen, old = self._arrays, self._arrays["steps"], self._arrays["wobble"]
-        step = level - arrays["previous"]
-        moved = taken & (step == step)
-        square = 0.5 * step * step
-        capped = np.where(seen > TRAILING, np.minimum(square, 9.0 * old + 1e-12), square)
-        gain = np.maximum(1.0 / (seen + 1.0), MEMORY)
-        arrays["wobble"] = np.where(moved, old + gain * (capped - old), old)
-        arrays["steps"] = np.minimum(seen + moved, 1_000_000).astype("<i4")
-        arrays["previous"] = np.where(taken, level, arrays["previous"])
-
-
-def _of_kind(block: NDArray[np.float32], center: Floats, spread: Floats) -> Floats:
-    """The median of one kind of day [series, days] where it is clearly another one, else `center`."""
-    if block.shape[1] < KIND_MINIMUM:
-        return center
-    own, count = median(block)
-    with np.errstate(invalid="ignore"):
-        away = np.abs(own - center) * np.sqrt(count) > CLEAR * spread
-    return np.where(away & (count >= KIND_MINIMUM), own, center)
-
-
-def _columns(slots: int) -> dict[str, Column]:
-    nan = float("nan")
-    return {
-        "level": Column("<f4", (slots, DEPTH), nan),
-        "mads": Column("<f4", (slots,), nan),
-        "present": Column("<u4", (slots,)),
-        "reached": Column("<u4", (slots,)),
-        "trailing": Column("<f4", (TRAILING,), nan),
-        "trailing_at": Column("|i1"),
-        "excess": Column("<f4", (TRAILING,), nan),
-        "excess_at": Column("|i1"),
-        "open_sum": Column("<f8"),
-        "open_count": Column("<i4"),
-        "open_present": Column("|u1"),
-        "open_reached": Column("|u1"),
-        "previous": Column("<f8", (), nan),
-        "wobble": Column("<f8"),
-        "steps": Column("<i4"),
-    }
-
-
-def _push(ring: NDArray[np.float32], at: NDArray[np.int8], rows: Rows, level: Floats) -> None:
-    """Write `level` of these rows into their rings, over the oldest entry."""
-    if not len(rows):
-        return
-    # One flat index is twice as fast as a pair; a ring is contiguous.
-    newest = at[rows]
-    ring.reshape(-1)[rows * TRAILING + newest] = np.clip(level[rows], -3e38, 3e38)
-    at[rows] = np.where(newest == TRAILING - 1, 0, newest + 1)

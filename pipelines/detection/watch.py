@@ -33,6 +33,7 @@ from streamgauge.pipelines.detection.traits import Traits, is_bad, traits
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.rows import Rows, decoded, encoded, packed, unpacked
 
+WEEKEND: Final = 2 * DAY  # what goes on for longer is no weekend
 FORGET: Final = 2 * DAY  # an episode whose series has been unknown for this long is over
 _NAN: Final = float("nan")
 _COLUMNS: Final = {
@@ -146,7 +147,7 @@ class Watch:
         mute = self._expected(start) if standing is None else self._expected(start) | standing
         # While a slot has days of its own and its warm-up lasts, its median stands what is odd, and learns the weekend.
         grown = judged.age >= self.config.detection.warm_up
-        is_strict = judged.may_page & (grown | ~judged.expected.own)
+        is_strict = judged.may_page & (grown | ~judged.expected.own | self._open_since(start - WEEKEND))
         keep: Bools = ~(is_strict & (anomalous | frozen)) & ~mute
         self._excused = {key: until for key, until in self._excused.items() if start < until}
         odd, lasting = known & is_strict & anomalous & ~mute, start - arrays["unlearnt"] >= DAY
@@ -239,6 +240,13 @@ class Watch:
         """Sigmas of the series whose level goes the same bad way day after day, once a day; NaN for all else."""
         drifts = self._normal.drifts(judged)
         return np.where(own.watched & judged.may_page & is_bad(drifts, own), drifts, np.nan)
+
+    def _open_since(self, time: float) -> Bools:
+        """Series whose episode began before `time`."""
+        old = np.zeros(len(self._keys), dtype=bool)
+        open_ = (key for key, episode in self.episodes.items() if episode.start < time)
+        old[[self._rows[key] for key in open_ if key in self._rows]] = True
+        return old
 
     def _expected(self, start: float) -> Bools:
         expected = np.zeros(len(self._keys), dtype=bool)

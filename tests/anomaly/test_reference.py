@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from streamgauge.anomaly.reference import DEPTH, Expected, Moment, Reference
+from streamgauge.anomaly.days import DEPTH
+from streamgauge.anomaly.reference import Expected, Moment, Reference
 
 YES = np.array([True])
 
@@ -184,3 +185,16 @@ def test_series_are_independent_of_their_company(levels: np.ndarray) -> None:
             own = feed(reference, moment, levels[row, series])
             for left, right in zip(expected, own, strict=True):
                 np.testing.assert_array_equal(left[series], right[0])
+
+
+def test_a_slot_that_is_moved_is_expected_there_at_once_and_no_other_is() -> None:
+    reference = Reference(2, 2)
+    for day in range(6):
+        for slot in (0, 1):
+            at = Moment(day, slot)
+            reference.expect(at)
+            reference.learn(at, np.full(2, 10.0), np.ones(2, bool))
+    reference.shift(1, np.array([0.0, 5.0]))
+    assert reference.expect(Moment(5, 1)).center.tolist() == [10.0, 15.0]
+    assert reference.expect(Moment(6, 0)).center.tolist() == [10.0, 10.0]
+    assert reference.expect(Moment(6, 1)).center.tolist() == [10.0, 15.0]
