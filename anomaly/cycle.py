@@ -86,7 +86,7 @@ class Cycle:
         common = np.zeros(len(s))
         for mate in mates:
             common += clear[mate]
-        other = np.where(arrays["other_days"][:, cell] >= SEEN, arrays["other"][:, cell], np.nan)
+        other = np.where(arrays["other_days"][:, cell] >= SEEN, arrays["other"][:, cell].astype(np.float64), np.nan)
         return Offsets(clear[cell] - common / len(mates), other)
 
     def learn(self, at: Moment, excess: Floats, s: Floats, usual: Bools, other: Bools) -> Taught:

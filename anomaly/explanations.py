@@ -267,6 +267,6 @@ class Explanations:
 
 
 def _sigmas(level: Floats, center: Floats, s: Floats, known: Bools) -> Floats:
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         z = np.clip((level - center) / s, -HIGHEST, HIGHEST)
     return np.where(known, z, np.nan)

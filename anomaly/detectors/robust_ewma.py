@@ -45,7 +45,7 @@ class RobustEwma:
         """Sigmas from the level."""
         arrays = self._arrays
         s = np.sqrt(arrays["variance"] + self.least**2)
-        z = np.clip((level - arrays["level"]) / s, -1e6, 1e6)
+        z = np.clip(np.clip(level - arrays["level"], -WIDEST, WIDEST) / s, -1e6, 1e6)
         return np.where((arrays["seen"] >= WARM) & np.isfinite(level), z, np.nan)
 
     def center(self) -> Floats:
