@@ -153,9 +153,9 @@ class Explanations:
         far = grown & (np.abs(np.nan_to_num(u)) > TOGETHER * threshold) & (explained.way == USUAL)
         if not far.any():
             return np.full(len(u), np.nan)
-        # One value cannot be a change that lasts: it must be unusual itself.
-        rare = self._together.surprise(np.nan_to_num(u)) > RARE_TOGETHER + self._daily
-        far &= (np.abs(np.nan_to_num(explained.z)) > 2.0) & rare
+        # One value cannot be a change that lasts: it must be unusual itself, and in the way of the others.
+        size, way = np.nan_to_num(u), np.sign(np.nan_to_num(u))
+        far &= (way * np.nan_to_num(explained.z) > 2.0) & (self._together.surprise(size) > RARE_TOGETHER + self._daily)
         return np.where(far, u, np.nan)
 
     def is_over(self, explained: Explained, row: int) -> bool:
