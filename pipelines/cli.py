@@ -41,7 +41,7 @@ _MODULES: Final = {
     "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
     "features": "features",
-    "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
+    "backtest": "backtesting", "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
 }  # fmt: skip
 
 

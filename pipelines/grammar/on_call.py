@@ -44,6 +44,23 @@ def add_watching(commands: Commands) -> None:
         config(command)
 
 
+def add_backtest(commands: Commands) -> None:
+    """What another configuration would page for."""
+    backtest = add(
+        commands, "backtest", "judge the stored series again: what would page, now and with another configuration",
+        example="streamgauge backtest --job flights --with wider.toml --feedback labels.csv --html backtest.html",
+    )
+    backtest.add_argument("--job", required=True, help="the job")
+    backtest.add_argument("--with", dest="against", type=Path, metavar="FILE", help="the other configuration")
+    backtest.add_argument("--days", type=finite, default=0.0, help="only the last days (all that are stored)")
+    backtest.add_argument(
+        "--feedback", type=Path, metavar="FILE", help="CSV: start, end, label (true_alarm, false_alarm, missed)"
+    )
+    backtest.add_argument("--html", type=Path, metavar="FILE", help="write a page with the table and the pages in time")
+    json(backtest)
+    config(backtest)
+
+
 def add_deciding(commands: Commands) -> None:
     """Whether to push, where it began, what it touches."""
     gate = add(
