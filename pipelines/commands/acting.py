@@ -32,10 +32,11 @@ def silence(args: argparse.Namespace) -> int:
 
 
 def feedback(args: argparse.Namespace) -> int:
-    """Say what a notification was worth."""
+    """Say what a notification was worth, or which series should have sent one."""
     config, job = job_of(args)
     bus = bus_of(config)
-    _check_told(config, args.notification)
+    if args.verdict != "missed":
+        _check_told(config, args.notification)
     now = now_of(config, bus)
     actions.feedback(bus, job, args.notification, args.verdict, now, author_of(args), args.comment)
     text = f"{args.notification} is {args.verdict.replace('_', ' ')}"

@@ -136,8 +136,8 @@ def add_actions(commands: Commands) -> None:
         commands, "feedback", "say what a notification was worth; thresholds learn from it",
         example="streamgauge feedback --job flights 3f2a91bc false_alarm --comment 'holiday'",
     )
-    feedback.add_argument("notification", help="its id")
-    verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+    feedback.add_argument("notification", help="its id; of what was missed DOMAIN/ENTITY/METRIC@WORKER")
+    verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none", "missed"]
     feedback.add_argument("verdict", choices=verdicts, help="what it was worth")
     ack = add(
         commands, "ack", "say that somebody has seen a notification: it is not repeated",

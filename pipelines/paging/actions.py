@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from streamgauge.anomaly.types import Ack, Matcher, Silence, Unsuppress
+from streamgauge.anomaly.types import Ack, Domain, Matcher, SeriesKey, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import foreign, gate
 from streamgauge.pipelines.ports import Bus
@@ -24,7 +24,7 @@ from streamgauge.tracer.control import Plan, PlanError, Target
 from streamgauge.tracer.records import Event, Feedback
 from streamgauge.tracer.selection import Budget, Select
 
-Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", "missed"]
 LABELS: Final = ("job", "worker", "domain", "entity", "metric", "node", "severity")
 MAX_SILENCE: Final = 366 * 86400.0
 _MAX_PATTERN: Final = 512
@@ -80,12 +80,14 @@ def unsuppress(bus: Bus, job: str, episode: str, now: float, author: str = "") -
 def feedback(
     bus: Bus, job: JobConfig, notification: str, verdict: Verdict, now: float, author: str = "", comment: str = ""
 ) -> Feedback:
-    """Say what a notification was worth.
+    """Say what a notification was worth, or which series should have sent one (`missed`).
 
     It goes into the job's log, where it is shown, and behind the notification on `alerts`, where thresholds learn.
     """
     if verdict not in get_args(Verdict):
         raise ActionError(f"verdict must be one of {', '.join(get_args(Verdict))}, got {verdict!r}")
+    if verdict == "missed" and series_at(job.name, notification) is None:
+        raise ActionError(f"what was missed is named DOMAIN/ENTITY/METRIC@WORKER, got {notification[:100]!r}")
     made = Feedback(
         job=job.name, notification=_named(notification, "notification"), verdict=verdict, author=author,
         comment=comment, time=now,
@@ -97,6 +99,7 @@ def feedback(
     return made
 
 
+<<<<<<< HEAD
 def change(bus: Bus, job: JobConfig, name: str, text: str, now: float, author: str = "") -> Event:
     """Note on a job's time axis what somebody changed: a deployment, another source, a backfill."""
     if not _CHANGE.fullmatch(name):
@@ -118,6 +121,22 @@ def report(bus: Bus, job: str, webhook: foreign.Webhook, now: float) -> Reported
         raise ActionError(str(error)) from None
     bus.send([("anomalies", job, outputs.encode(fact)) for fact in found])
     return Reported(job, tuple(fact.metric for fact in found))
+=======
+def series_at(job: str, path: str) -> SeriesKey | None:
+    """The series that a path names; None for what is none.
+
+    >>> series_at("ctr", "sample/feature:a/null_rate@w1").node
+    'feature:a@w1'
+    >>> series_at("ctr", "train//loss").metric
+    'loss'
+    """
+    parts, _, worker = path.partition("@")
+    domain, _, rest = parts.partition("/")
+    entity, slash, metric = rest.rpartition("/")
+    if domain not in get_args(Domain) or not slash or not metric:
+        return None
+    return SeriesKey(job, worker, domain, entity, metric)  # type: ignore[arg-type]
+>>>>>>> 86e6f7d (feedback: a sixth verdict, missed, of a series that should have paged)
 
 
 def trace(
