@@ -99,7 +99,6 @@ def feedback(
     return made
 
 
-<<<<<<< HEAD
 def change(bus: Bus, job: JobConfig, name: str, text: str, now: float, author: str = "") -> Event:
     """Note on a job's time axis what somebody changed: a deployment, another source, a backfill."""
     if not _CHANGE.fullmatch(name):
@@ -121,7 +120,6 @@ def report(bus: Bus, job: str, webhook: foreign.Webhook, now: float) -> Reported
         raise ActionError(str(error)) from None
     bus.send([("anomalies", job, outputs.encode(fact)) for fact in found])
     return Reported(job, tuple(fact.metric for fact in found))
-=======
 def series_at(job: str, path: str) -> SeriesKey | None:
     """The series that a path names; None for what is none.
 
@@ -136,7 +134,6 @@ def series_at(job: str, path: str) -> SeriesKey | None:
     if domain not in get_args(Domain) or not slash or not metric:
         return None
     return SeriesKey(job, worker, domain, entity, metric)  # type: ignore[arg-type]
->>>>>>> 86e6f7d (feedback: a sixth verdict, missed, of a series that should have paged)
 
 
 def trace(
