@@ -120,6 +120,8 @@ def report(bus: Bus, job: str, webhook: foreign.Webhook, now: float) -> Reported
         raise ActionError(str(error)) from None
     bus.send([("anomalies", job, outputs.encode(fact)) for fact in found])
     return Reported(job, tuple(fact.metric for fact in found))
+
+
 def series_at(job: str, path: str) -> SeriesKey | None:
     """The series that a path names; None for what is none.
 
