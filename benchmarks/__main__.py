@@ -16,7 +16,6 @@ from benchmarks.rows import FIELDS, Row
 NAMES: Final = (
     "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "storm", "engines", "scale",
     "commit", "rates", "nab", "events", "evaluation", "lives", "tails",
->>>>>>> 1fdb13f (state: golden files of the forms with what is learnt beside the references; the command line's page)
 )  # fmt: skip
 
 
