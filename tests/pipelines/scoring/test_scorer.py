@@ -16,7 +16,8 @@ from streamgauge.pipelines.detection.closed import Columns
 from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.metrics import Metric, Pipeline, Rule
 from streamgauge.pipelines.scoring import losses as forms
-from streamgauge.pipelines.scoring.scorer import Scorer, lost
+from streamgauge.pipelines.scoring.ruled import lost
+from streamgauge.pipelines.scoring.scorer import Scorer
 from tests.pipelines.windows import SPEC, WALL, closed, config, key, metric
 
 METRICS: dict[str, Metric] = {
