@@ -21,7 +21,7 @@ from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
 from streamgauge.pipelines.detection.closed import Columns
 from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.service import backtest_page
-from streamgauge.pipelines.service.backtest import Label, Replay, Verdict, replay
+from streamgauge.pipelines.service.backtest import Label, Replay, Verdict, gained, replay
 from streamgauge.pipelines.service.stores import store_path
 
 _NEEDED: Final = ("start", "end", "label")
@@ -117,7 +117,7 @@ def _tell(args: argparse.Namespace, job: str, current: Replay, other: Replay | N
     print(f"{job}, {backtest_page.utc(current.start)} to {backtest_page.utc(current.end)}")
     print(backtest_page.text(backtest_page.rows(current, other, names)))
     if other is not None:
-        for mark, pages in (("+", backtest_page.gained(other, current)), ("-", backtest_page.gained(current, other))):
+        for mark, pages in (("+", gained(other, current)), ("-", gained(current, other))):
             for one in pages:
                 print(f"{mark} {backtest_page.utc(one.time)} {one.text}")
     return 0

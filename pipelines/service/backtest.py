@@ -7,11 +7,12 @@ needs no history (facts of the first stage, the score's freezing of what is lear
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
+from streamgauge.anomaly import thresholds
 from streamgauge.anomaly.thresholds import Excused, Multipliers
 from streamgauge.anomaly.types import Anomaly, Notification, SeriesKey
 from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
@@ -154,9 +155,8 @@ class _Run:
         self.pages[told.id], self._by_episode[episode] = page, told.id
         if met is None:
             return []
-        verdict = "false_alarm" if met.verdict == "false_alarm" else "true_alarm"
-        feedback = Feedback(job=self._job.name, notification=told.id, verdict=verdict, time=told.time)
-        return [codec.encode(feedback)]
+        said: thresholds.Verdict = "false_alarm" if met.verdict == "false_alarm" else "true_alarm"
+        return [outputs.encode(Feedback(job=self._job.name, notification=told.id, verdict=said, time=told.time))]
 
     def _apply(self, value: bytes) -> None:
         try:
@@ -164,7 +164,7 @@ class _Run:
         except ValueError:
             return  # a change to show
         if isinstance(record, Setting) and record.name in _SETTINGS:
-            read = msgspec.json.decode(record.body, type=_SETTINGS[record.name])
+            read: Any = msgspec.json.decode(record.body, type=_SETTINGS[record.name])
             for watch in self._watches.values():
                 _ADJUST[record.name](watch, read)
 
@@ -181,7 +181,7 @@ def _accept(watch: Watch, read: tuple[SeriesKey, ...]) -> None:
     watch.accept(read)
 
 
-_SETTINGS: Final = {"thresholds": Multipliers, "expected": Excused, "new_trend": tuple[SeriesKey, ...]}
+_SETTINGS: Final[dict[str, Any]] = {"thresholds": Multipliers, "expected": Excused, "new_trend": tuple[SeriesKey, ...]}
 _ADJUST: Final[dict[str, Callable[..., None]]] = {"thresholds": _multiply, "expected": _excuse, "new_trend": _accept}
 
 
