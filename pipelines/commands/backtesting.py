@@ -28,7 +28,7 @@ _NEEDED: Final = ("start", "end", "label")
 
 
 def backtest(args: argparse.Namespace) -> int:
-    """Who would have been paged by the stored series: now, and with another configuration."""
+    """What would have been told of the stored series: now, and with another configuration."""
     config = configured(args)
     job = _job(config, args.job, str(args.config))
     path = store_path(config)
@@ -38,12 +38,14 @@ def backtest(args: argparse.Namespace) -> int:
     labels = labels_of(args.feedback) if args.feedback else ()
     start = max(span[0], span[1] - args.days * DAY) if args.days else span[0]
     start = math.nextafter(start, -math.inf)  # the first window, too
-    current = replay(job, _stored(path, job, start, span[1]), labels)
+    current = replay(config, job, _stored(path, job, start, span[1]), labels)
     other, names = None, (args.config.name, "")
     if args.against:
-        changed = _job(load(args.against), job.name, str(args.against))
+        loaded = load(args.against)
+        changed = _job(loaded, job.name, str(args.against))
         _check_windows(job, changed, str(args.against))
-        other, names = replay(changed, _stored(path, changed, start, span[1]), labels), (names[0], args.against.name)
+        other = replay(loaded, changed, _stored(path, changed, start, span[1]), labels)
+        names = (names[0], args.against.name)
     return _tell(args, job.name, current, other, names)
 
 
@@ -111,13 +113,13 @@ def _tell(args: argparse.Namespace, job: str, current: Replay, other: Replay | N
         args.html.write_text(backtest_page.page(job, current, other, names), encoding="utf-8")
         print(f"wrote {args.html}", file=sys.stderr)
     if args.json:
-        told = {"current": current, **({} if other is None else {"against": other})}
-        print(json.dumps({name: backtest_page.as_json(one) for name, one in told.items()}))
+        sides = {"current": current, **({} if other is None else {"against": other})}
+        print(json.dumps({name: backtest_page.as_json(one) for name, one in sides.items()}))
         return 0
     print(f"{job}, {backtest_page.utc(current.start)} to {backtest_page.utc(current.end)}")
     print(backtest_page.text(backtest_page.rows(current, other, names)))
     if other is not None:
-        for mark, pages in (("+", gained(other, current)), ("-", gained(current, other))):
-            for one in pages:
+        for mark, told in (("+", gained(other, current)), ("-", gained(current, other))):
+            for one in told:
                 print(f"{mark} {backtest_page.utc(one.time)} {one.text}")
     return 0

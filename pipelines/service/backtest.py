@@ -1,4 +1,4 @@
-"""A job's stored windows judged again with a configuration: who would have been paged, when, and was it worth it; pure.
+"""A job's stored windows judged again with a configuration: what would have been told, when, and was it worth it; pure.
 
 The same watches, pager and feedback loop as live, from the first stored window on, so both begin knowing nothing. What
 needs no history (facts of the first stage, the score's freezing of what is learnt) is left out on both sides.
@@ -26,7 +26,7 @@ from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Setting, Tick
 
 Verdict = Literal["true_alarm", "false_alarm", "missed"]
-PAGING: Final = frozenset({"page", "page-now"})
+TOLD: Final = frozenset({"ticket", "page", "page-now"})
 
 
 class Label(NamedTuple):
@@ -37,8 +37,8 @@ class Label(NamedTuple):
     verdict: Verdict
 
 
-class Page(NamedTuple):
-    """One person, told once."""
+class Told(NamedTuple):
+    """One incident, told once: a page or a ticket."""
 
     id: str
     time: float
@@ -50,72 +50,80 @@ class Page(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """What a configuration would have paged in [start, end]."""
+    """What a configuration would have told in [start, end]."""
 
-    pages: tuple[Page, ...]
+    told: tuple[Told, ...]
     start: float
     end: float
     labels: tuple[Label, ...]
 
     @property
-    def per_day(self) -> float:
+    def pages(self) -> float:
         """Pages a day."""
-        return len(self.pages) / max((self.end - self.start) / DAY, 1e-9)
+        return self._daily(sum(one.severity != "ticket" for one in self.told))
+
+    @property
+    def tickets(self) -> float:
+        """Tickets a day."""
+        return self._daily(sum(one.severity == "ticket" for one in self.told))
 
     @property
     def precision(self) -> float | None:
-        """Share of the labelled pages that were worth it, None without any."""
-        judged = [page.verdict != "false_alarm" for page in self.pages if page.verdict]
+        """Share of what was told and labelled that was worth it, None without any."""
+        judged = [one.verdict != "false_alarm" for one in self.told if one.verdict]
         return sum(judged) / len(judged) if judged else None
 
     @property
-    def found(self) -> list[tuple[Label, Page]]:
-        """The labelled incidents that were paged, and the first page of each."""
-        first = ((one, [page for page in self.pages if _meets(page, one)]) for one in self._true())
-        return [(one, pages[0]) for one, pages in first if pages]
+    def found(self) -> list[tuple[Label, Told]]:
+        """The labelled incidents that were told, and what was told first of each."""
+        first = ((label, [one for one in self.told if _meets(one, label)]) for label in self._true())
+        return [(label, told[0]) for label, told in first if told]
 
     @property
     def recall(self) -> float | None:
-        """Share of the labelled incidents that were paged, None without any."""
+        """Share of the labelled incidents that were told, None without any."""
         true = self._true()
         return len(self.found) / len(true) if true else None
 
     @property
     def delay(self) -> float | None:
-        """Median seconds from a labelled incident's begin to its page, None without any."""
-        delays = [page.time - one.start for one, page in self.found]
+        """Median seconds from a labelled incident's begin to its first telling, None without any."""
+        delays = [one.time - label.start for label, one in self.found]
         return float(np.median(delays)) if delays else None
+
+    def _daily(self, count: int) -> float:
+        return count / max((self.end - self.start) / DAY, 1e-9)
 
     def _true(self) -> list[Label]:
         return [one for one in self.labels if one.verdict != "false_alarm"]
 
 
-def replay(job: JobConfig, windows: Iterable[Columns], labels: Sequence[Label] = ()) -> Replay:
-    """Judge every window in its order. `labels` come as they would have: after the page that they are about."""
-    run, first, last = _Run(job, labels), None, 0.0
+def replay(config: Config, job: JobConfig, windows: Iterable[Columns], labels: Sequence[Label] = ()) -> Replay:
+    """Judge every window in its order. `labels` come as they would have: after the telling that they are about."""
+    run, first, last = _Run(config, job, labels), None, 0.0
     for closed in windows:
         first = closed.start if first is None else first
         last = max(last, closed.end)
         run.take(closed)
     begin = last if first is None else first
-    pages = (run.pages[key]._replace(end=run.over.get(key, last)) for key in run.pages)
-    return Replay(tuple(sorted(pages, key=lambda page: page.time)), begin, last, tuple(labels))
+    told = (run.told[key]._replace(end=run.over.get(key, last)) for key in run.told)
+    return Replay(tuple(sorted(told, key=lambda one: one.time)), begin, last, tuple(labels))
 
 
-def gained(one: Replay, other: Replay) -> list[Page]:
-    """The pages of `one` during which `other` has none."""
-    return [page for page in one.pages if not any(_overlap(page, theirs) for theirs in other.pages)]
+def gained(one: Replay, other: Replay) -> list[Told]:
+    """What `one` tells while `other` tells nothing."""
+    return [mine for mine in one.told if not any(_overlap(mine, theirs) for theirs in other.told)]
 
 
 class _Run:
     """The state of one replay."""
 
-    def __init__(self, job: JobConfig, labels: Sequence[Label]) -> None:
+    def __init__(self, config: Config, job: JobConfig, labels: Sequence[Label]) -> None:
         self._job, self._labels = job, labels
         self._watches = {spec.name: Watch(job, spec) for spec in job.windows}
-        self._pager, self._loop = Pager(Config(jobs=(job,))), FeedbackLoop(job)
+        self._pager, self._loop = Pager(msgspec.structs.replace(config, jobs=(job,))), FeedbackLoop(job)
         self._number = 0
-        self.pages: dict[str, Page] = {}  # by notification
+        self.told: dict[str, Told] = {}  # by notification
         self.over: dict[str, float] = {}
         self._by_episode: dict[str, str] = {}
 
@@ -140,23 +148,23 @@ class _Run:
         self._number += 1
         return outputs.encode(msgspec.structs.replace(found, number=self._number))
 
-    def _note(self, told: Notification) -> list[bytes]:
-        """Remember a page; what people say of it."""
-        episode, severity = told.root.episode, told.root.severity
-        if told.status == "resolved":
-            self.over[self._by_episode.get(episode, "")] = told.time
+    def _note(self, notice: Notification) -> list[bytes]:
+        """Remember what is told; what people say of it."""
+        episode, severity = notice.root.episode, notice.root.severity
+        if notice.status == "resolved":
+            self.over[self._by_episode.get(episode, "")] = notice.time
             return []
-        if told.status != "firing" or severity not in PAGING or told.id in self.pages:
+        if notice.status != "firing" or severity not in TOLD or notice.id in self.told:
             return []
-        text = told.text.split("\n", 1)[0]
-        page = Page(told.id, told.time, told.root.start, told.time, severity, text, None)
-        met = next((label for label in self._labels if _meets(page, label)), None)
-        page = page._replace(verdict=met.verdict if met else None)
-        self.pages[told.id], self._by_episode[episode] = page, told.id
+        text = notice.text.split("\n", 1)[0]
+        one = Told(notice.id, notice.time, notice.root.start, notice.time, severity, text, None)
+        met = next((label for label in self._labels if _meets(one, label)), None)
+        self.told[notice.id] = one._replace(verdict=met.verdict if met else None)
+        self._by_episode[episode] = notice.id
         if met is None:
             return []
         said: thresholds.Verdict = "false_alarm" if met.verdict == "false_alarm" else "true_alarm"
-        return [outputs.encode(Feedback(job=self._job.name, notification=told.id, verdict=said, time=told.time))]
+        return [outputs.encode(Feedback(job=self._job.name, notification=notice.id, verdict=said, time=notice.time))]
 
     def _apply(self, value: bytes) -> None:
         try:
@@ -185,9 +193,9 @@ _SETTINGS: Final[dict[str, Any]] = {"thresholds": Multipliers, "expected": Excus
 _ADJUST: Final[dict[str, Callable[..., None]]] = {"thresholds": _multiply, "expected": _excuse, "new_trend": _accept}
 
 
-def _meets(page: Page, label: Label) -> bool:
-    return page.start <= label.end and label.start <= page.time
+def _meets(one: Told, label: Label) -> bool:
+    return one.start <= label.end and label.start <= one.time
 
 
-def _overlap(one: Page, other: Page) -> bool:
+def _overlap(one: Told, other: Told) -> bool:
     return one.start <= other.end and other.start <= one.end

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from streamgauge.pipelines.service.backtest import Page, Replay, gained
+from streamgauge.pipelines.service.backtest import Replay, Told, gained
 
 WIDTH, LANE, EDGE = 1000, 40, 90
 _STYLE: Final = """\
@@ -19,7 +19,9 @@ svg { width: 100%; height: auto; } table { border-collapse: collapse; width: 100
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #8884; vertical-align: top; }
 .scroll { overflow-x: auto; } .none { fill: var(--page); } .true_alarm, .missed { fill: var(--true); }
 .false_alarm { fill: var(--false); } .axis { fill: var(--ink); font-size: 12px; }"""
-_HEAD: Final = ("configuration", "pages", "pages a day", "precision", "recall", "median delay", "gained", "lost")
+_HEAD: Final = (
+    "configuration", "told", "pages a day", "tickets a day", "precision", "recall", "median delay", "gained", "lost",
+)  # fmt: skip
 
 
 def rows(current: Replay, other: Replay | None, names: tuple[str, str]) -> list[tuple[str, ...]]:
@@ -40,8 +42,9 @@ def text(lines: Sequence[tuple[str, ...]]) -> str:
 def as_json(replay: Replay) -> dict[str, Any]:
     """One replay, JSON-ready; times in seconds since the epoch, None for what no label tells."""
     return {
-        "start": replay.start, "end": replay.end, "pages": [page._asdict() for page in replay.pages],
-        "pages_per_day": replay.per_day, "precision": replay.precision, "recall": replay.recall, "delay": replay.delay,
+        "start": replay.start, "end": replay.end, "told": [one._asdict() for one in replay.told],
+        "pages_per_day": replay.pages, "tickets_per_day": replay.tickets,
+        "precision": replay.precision, "recall": replay.recall, "delay": replay.delay,
     }  # fmt: skip
 
 
@@ -52,7 +55,7 @@ def page(job: str, current: Replay, other: Replay | None, names: tuple[str, str]
     lists = [] if other is None else [
         _list(f"Gained by {names[1]}", gained(other, current)), _list(f"Lost by {names[1]}", gained(current, other)),
     ]  # fmt: skip
-    lists += [_list(f"All pages of {lane}", replay.pages) for lane, replay in lanes]
+    lists += [_list(f"All that {lane} tells", replay.told) for lane, replay in lanes]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{name}</title><style>{_STYLE}</style><h1>{name}</h1>"
@@ -73,7 +76,7 @@ def utc(time: float) -> str:
 def _row(name: str, replay: Replay, more: str, fewer: str) -> tuple[str, ...]:
     delay = "-" if replay.delay is None else f"{replay.delay / 60.0:.0f} min"
     shares = ("-" if share is None else f"{share:.2f}" for share in (replay.precision, replay.recall))
-    return name, str(len(replay.pages)), f"{replay.per_day:.2f}", *shares, delay, more, fewer
+    return name, str(len(replay.told)), f"{replay.pages:.2f}", f"{replay.tickets:.2f}", *shares, delay, more, fewer
 
 
 def _table(lines: Sequence[tuple[str, ...]]) -> str:
@@ -94,20 +97,20 @@ def _chart(lanes: Sequence[tuple[str, Replay]]) -> str:
             f'<rect class="{one.verdict or "none"}" x="{EDGE + scale * (one.start - start):.1f}" y="{top}"'
             f' width="{max(3.0, scale * (one.end - one.start)):.1f}" height="{LANE}">'
             f"<title>{html.escape(one.text)}</title></rect>"
-            for one in replay.pages
+            for one in replay.told
         )
     bottom = len(lanes) * (LANE + 8)
     axis = (
         f'<text class="axis" x="{EDGE}" y="{bottom + 14}">{utc(start)}</text>'
         f'<text class="axis" x="{WIDTH}" y="{bottom + 14}" text-anchor="end">{utc(end)}</text>'
     )
-    return f'<svg viewBox="0 0 {WIDTH} {bottom + 20}" role="img" aria-label="pages over time">{marks}{axis}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {bottom + 20}" role="img" aria-label="what is told">{marks}{axis}</svg>'
 
 
-def _list(title: str, pages: Sequence[Page]) -> str:
+def _list(title: str, told: Sequence[Told]) -> str:
     lines = "".join(
         f"<tr><td>{utc(one.time)}</td><td>{one.severity}</td><td>{one.verdict or ''}</td>"
         f"<td>{html.escape(one.text)}</td></tr>"
-        for one in pages
+        for one in told
     )
-    return f'<h2>{html.escape(title)}: {len(pages)}</h2><div class="scroll"><table>{lines}</table></div>'
+    return f'<h2>{html.escape(title)}: {len(told)}</h2><div class="scroll"><table>{lines}</table></div>'

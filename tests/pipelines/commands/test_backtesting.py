@@ -65,13 +65,13 @@ def test_a_wider_threshold_loses_the_smaller_incident_and_gains_none(
 ) -> None:
     assert run(folder, "--with", str(folder / "wider.toml"), "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert [page["start"] for page in told["current"]["pages"]] == [START + LARGE * HOUR, START + SMALL * HOUR]
-    assert [page["start"] for page in told["against"]["pages"]] == [START + LARGE * HOUR]
+    assert [page["start"] for page in told["current"]["told"]] == [START + LARGE * HOUR, START + SMALL * HOUR]
+    assert [page["start"] for page in told["against"]["told"]] == [START + LARGE * HOUR]
     assert run(folder, "--with", str(folder / "wider.toml")) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].split() == ["now.toml", "2", "0.07", "-", "-", "-"]
+    assert lines[2].split() == ["now.toml", "2", "0.00", "0.07", "-", "-", "-"]
     assert lines[3].split()[-2:] == ["0", "1"]
-    assert lines[4].startswith("- 2026-01-26 01:00 UTC [ctr] feature a")
+    assert lines[4].startswith("- 2026-01-26 01:0") and "feature a" in lines[4]
 
 
 def test_labels_give_precision_recall_and_delay(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +84,7 @@ def test_labels_give_precision_recall_and_delay(folder: Path, capsys: pytest.Cap
     current = json.loads(capsys.readouterr().out)["current"]
     assert (current["precision"], current["recall"]) == (0.5, 0.5)
     assert HOUR <= current["delay"] <= HOUR + 120.0  # the window's end, and what the pager holds it for
-    assert [page["verdict"] for page in current["pages"]] == ["true_alarm", "false_alarm"]
+    assert [page["verdict"] for page in current["told"]] == ["true_alarm", "false_alarm"]
 
 
 def test_the_page_is_one_file_without_a_script(folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_only_the_last_days_are_judged_where_that_is_asked(folder: Path, capsys:
     assert run(folder, "--days", "2", "--json") == 0
     current = json.loads(capsys.readouterr().out)["current"]
     assert current["end"] - current["start"] == pytest.approx(2 * 86400.0, abs=2 * HOUR)
-    assert current["pages"] == []
+    assert current["told"] == []
 
 
 @pytest.mark.parametrize(
