@@ -192,6 +192,25 @@ class Reference:
         self._changes += 1
         self._slot_changes = [changes + 1 for changes in self._slot_changes]
 
+    def take(self, rows: Rows, other: Reference, theirs: Rows) -> None:
+        """Put what `other` knows of its series `theirs` in the place of what was learnt of `rows`.
+
+        Entries of days that this one has never seen come along; those of a day in whose place it has another do not.
+        """
+        newer, differs = other._days > self._days, other._days < self._days
+        self._arrays["level"][:, newer] = np.nan  # of days that are now over 28 days away
+        self._days[newer], self._classes[newer] = other._days[newer], other._classes[newer]
+        for name in self._columns:
+            self._arrays[name][rows] = other._arrays[name][theirs]
+        level = self._arrays["level"][rows]
+        level[:, differs] = np.nan
+        self._arrays["level"][rows] = level
+        for name in (name for name in self._columns if name.startswith("open_")):
+            self._arrays[name][rows] = 0  # of another slot than the open one
+        self._cache = self._beside = None
+        self._changes += 1
+        self._slot_changes = [changes + 1 for changes in self._slot_changes]
+
     def snapshot(self) -> bytes:
         """All state, exactly."""
         calendar = pack({"days": self._days, "classes": self._classes})

@@ -12,10 +12,12 @@ from streamgauge.anomaly.decay import Decay
 from streamgauge.anomaly.explanations import Explanations, News
 from streamgauge.anomaly.reference import Bools, Floats, Moment, Reference
 from streamgauge.anomaly.reference import Rows as Indices
+from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.config.calendar import cells, slots
 from streamgauge.pipelines.config.schema import DAY, Detection, WindowSpec
 from streamgauge.pipelines.detection.closed import Closed
 from streamgauge.pipelines.detection.judging import Judged, explain, judge
+from streamgauge.pipelines.detection.taught import Taught
 from streamgauge.pipelines.detection.traits import Traits
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded
 
@@ -101,6 +103,10 @@ class Normal:
         self._reference.shift(judged.at.slot, news.moved)
         self._decay.learn(judged.level, taught)
         return news
+
+    def take(self, taught: Taught, known: Mapping[SeriesKey, int], first: Floats) -> Floats:
+        """A reference from elsewhere for the series that are here; since when each is known now."""
+        return taught.give(known, self._reference, first)
 
     def settle(self, rows: Indices) -> None:
         """A lasting change of these series is the new normal."""

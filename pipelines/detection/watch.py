@@ -20,7 +20,7 @@ from streamgauge.anomaly.detectors.limit import exceeds
 from streamgauge.anomaly.reference import Bools, Floats
 from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
-from streamgauge.pipelines.config.calendar import moment
+from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
 from streamgauge.pipelines.detection import streaks, vanished
 from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
@@ -29,6 +29,7 @@ from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.detection.learnt import Learnt, notes
 from streamgauge.pipelines.detection.normal import Lesson, Normal
 from streamgauge.pipelines.detection.sources import owners
+from streamgauge.pipelines.detection.taught import Taught
 from streamgauge.pipelines.detection.traits import Traits, is_bad, traits
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.rows import Rows, decoded, encoded, packed, unpacked
@@ -72,6 +73,7 @@ class Watch:
         self._traits: Traits | None = None
         self._changes = 0  # of the arrays; not part of the state
         self._vanished = vanished.Vanished(round(spec.length / spec.slide))
+        self._taught = Taught(slots(spec))  # of series that were not seen yet
 
     def adjust(self, multipliers: dict[SeriesKey, float]) -> None:
         """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
@@ -88,6 +90,11 @@ class Watch:
     def excuse(self, keys: Iterable[SeriesKey], until: float) -> None:
         """What these series do in windows that begin before `until` is expected: no news, and no lesson either."""
         self._excused |= dict.fromkeys(keys, until)
+
+    def teach(self, taught: Taught) -> None:
+        """Begin with this reference: at once where the series is known, of the others when they come."""
+        self._taught.add(taught)
+        self._receive()
 
     def judge(self, closed: Closed) -> Judged:
         """Reference, band and sigmas of a window: revision 0 in the order of windows, later revisions at any time."""
@@ -168,6 +175,7 @@ class Watch:
         self._rows = {key: row for row, key in enumerate(self._keys)}
         self._multipliers = {key._replace(job=job): factor for key, factor in self._multipliers.items()}
         self._excused = {key._replace(job=job): until for key, until in self._excused.items()}
+        self._taught.rename(job)
         self.episodes, self._traits = {}, None
 
     def end(self, time: float) -> list[Anomaly]:
@@ -185,6 +193,7 @@ class Watch:
             self._vanished.state(),
         ))
         self._normal.put_rows(rows)
+        self._taught.put_rows(rows)
 
     def take_rows(self, rows: Mapping[str, bytes]) -> None:
         """Continue exactly where the rows were put."""
@@ -197,6 +206,7 @@ class Watch:
         self._multipliers = {series_of(key): factor for key, factor in state.multipliers}
         self._excused = {series_of(key): until for key, until in state.excused}
         self._vanished.restore(state.vanished)
+        self._taught = Taught.of_rows(rows, slots(self.spec))
 
     def snapshot(self) -> bytes:
         """All state, exactly."""
@@ -220,7 +230,14 @@ class Watch:
             self._normal.reindex(index)
             self._rows = {key: row for row, key in enumerate(keys)}
             self._traits = None
+            self._receive()
         self._keys = keys
+
+    def _receive(self) -> None:
+        """What waited for series that are here now."""
+        if self._taught.keys:
+            self._arrays["first"] = self._normal.take(self._taught, self._rows, self._arrays["first"])
+            self._changes += 1
 
     def _own(self, closed: Closed) -> Traits:
         if self._traits is None:

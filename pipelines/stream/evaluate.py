@@ -18,12 +18,14 @@ from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowClass, WindowSpec
 from streamgauge.pipelines.metrics import Floats, Metric, Report, Values
 from streamgauge.pipelines.registry import METRICS, metrics_of, pipelines_of
+from streamgauge.pipelines.stream.distributions import SketchKey
 from streamgauge.pipelines.stream.layout import Layouts
 from streamgauge.pipelines.stream.learning import Knowledge, Slot, normality
 from streamgauge.pipelines.stream.pictures import profiles_of
 from streamgauge.pipelines.stream.view import JobView, WindowView, job_view
 from streamgauge.pipelines.wire.outputs import Change, Profiles
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, unpacked
+from streamgauge.tracer.summaries.columns import Columns
 
 KEPT_KEYS: Final = 200_000  # in the sets of series whose order is kept; a cache whose size changes no answer
 _KEY_BYTES: Final = 200  # of a key and what goes along with it, about
@@ -117,6 +119,10 @@ class Evaluator:
         self._known[evaluated.spec] = Known(evaluated.keys, seen)
         rejected = {evaluated.keys[i] for i in np.flatnonzero(~keep).tolist()}
         self._knowledge.learn(evaluated.spec, evaluated.view, _trailed(evaluated), normality(rejected))
+
+    def give(self, columns: Mapping[SketchKey, Columns], time: float) -> None:
+        """Begin with these reference distributions for windows that end after `time`."""
+        self._knowledge.give(columns, time)
 
     def put_rows(self, rows: Rows) -> None:
         """The series that are known, and what was learnt."""

@@ -19,13 +19,14 @@ from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
 from streamgauge.pipelines.statistics.measures import means
-from streamgauge.pipelines.stream.distributions import References, Slice, is_reference
+from streamgauge.pipelines.stream.distributions import References, SketchKey, Slice, is_reference
 from streamgauge.pipelines.stream.memory import IdHorizon, Rates, Silence, Trail
 from streamgauge.pipelines.stream.memory import Slice as Piece
 from streamgauge.pipelines.stream.view import JobView, WindowView
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, name_of
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import Ids, Moments
+from streamgauge.tracer.summaries.columns import Columns
 
 Memory = IdHorizon | Rates | Silence | Trail
 Normality = Callable[[str, str], bool]  # whether a (worker, entity) was normal; worker "" is the job, entity "" itself
@@ -65,6 +66,10 @@ class Knowledge:
     def memory(self, worker: str, name: str, entity: str) -> Any:
         """A memory, or None while there is none."""
         return self._memories.get((worker, name, entity))
+
+    def give(self, columns: Mapping[SketchKey, Columns], time: float) -> None:
+        """Begin with these reference distributions for windows that end after `time`."""
+        self._references.give(columns, time - self._longest)
 
     def learn(self, window: int, view: JobView, found: Mapping[Slot, Floats], is_normal: Normality) -> None:
         """Learn from a window that has been judged.

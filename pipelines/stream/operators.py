@@ -23,6 +23,7 @@ from streamgauge.pipelines.stream.snapshots import put_job, take_job
 from streamgauge.pipelines.stream.stages import CONFIG, Caching, Stage2
 from streamgauge.pipelines.stream.state import KEPT_IDENTITIES, Emitted, Job, new_job
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
+from streamgauge.pipelines.wire.given import SETTING as REFERENCE
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
 from streamgauge.pipelines.wire.rows import Rows, packed, part_of, put_state, take_state, unpacked
 from streamgauge.tracer import codec, records
@@ -186,6 +187,9 @@ def _set(job: Job, record: Setting) -> None:
     waits = record.name == CONFIG and job.pending != b""
     text = f"{record.name} revision {record.revision}" + (", from when the job begins again" if waits else "")
     told = Change(job=record.job, name="setting", time=record.effective, text=text)
+    if record.name == REFERENCE:  # comes in many parts, and says itself what it is
+        job.out.append(record)
+        return
     job.out += [told] if waits else [record, told]
 
 

@@ -20,7 +20,7 @@ from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
 from streamgauge.pipelines.statistics.measures import NOTHING
-from streamgauge.pipelines.stream import absolutes, id_sampling, limits
+from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits
 from streamgauge.pipelines.stream.columns import PointRecords
 from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, unkept
 from streamgauge.pipelines.stream.id_sampling import Sampling
@@ -28,6 +28,8 @@ from streamgauge.pipelines.stream.limits import Bound
 from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
+from streamgauge.pipelines.wire.given import SETTING as REFERENCE
+from streamgauge.pipelines.wire.given import Given
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter
 from streamgauge.pipelines.wire.rows import Rows, encoded, packed, put_state, take_state, unpacked
 from streamgauge.tracer import codec
@@ -116,11 +118,14 @@ class Stage2:
         if setting.name not in _SETTINGS:
             return []
         try:
-            self._read(setting)
+            read = self._read(setting)
+            if isinstance(read, Given):
+                giving.check(read)
         except ValueError as error:
             return [_refused(setting, str(error))]
         self._waiting = (*self._waiting, setting)
-        return []
+        text = read.text if isinstance(read, Given) else ""
+        return [Change(job=setting.job, name=REFERENCE, time=setting.effective, text=text)] if text else []
 
     def _on_config(self, setting: Setting) -> list[msgspec.Struct]:
         """The operator has read it, and sends on what holds from here on."""
@@ -235,11 +240,13 @@ class Stage2:
                 self._multiply(read)
             elif isinstance(read, Detection):
                 self._detect_with(read)
+            elif isinstance(read, Given):
+                giving.give(read, setting.effective, self.config, self._watches, self._evaluator)
             else:
                 for watch in self._watches:
                     watch.excuse(read.series, read.until) if isinstance(read, Excused) else watch.accept(read)
 
-    def _read(self, setting: Setting) -> Multipliers | Excused | Detection | tuple[SeriesKey, ...]:
+    def _read(self, setting: Setting) -> Multipliers | Excused | Detection | Given | tuple[SeriesKey, ...]:
         """What a setting says. Raises ValueError for a body that cannot be read."""
         read = msgspec.json.decode(setting.body, type=_SETTINGS[setting.name])
         if isinstance(read, dict):
@@ -286,6 +293,7 @@ def _nothing(view: View) -> Values:
 
 _SETTINGS: Final[dict[str, Any]] = {
     "thresholds": Multipliers, "new_trend": tuple[SeriesKey, ...], "expected": Excused, "detection": dict[str, float],
+    REFERENCE: Given,
 }  # fmt: skip
 SCORE: Final = Metric(
     name="score", domain="system", clock="wall", compute=_nothing, unit="points", minimum=0.0, window="short",
