@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -77,7 +78,9 @@ def _of_file(args: argparse.Namespace, job: JobConfig, now: float) -> Found:
     played = reference_file.play(rows, job, now, salt)
     absent = [name for name in declared if name not in known]
     without = f", without {', '.join(absent)}" if absent else ""
-    text = f"{args.file.name}: {len(features)} features of {len(frame)} rows{without}; {_days(played.days)} of history"
+    apart = f", {played.told} told apart" if played.told else ", the same at any hour"
+    of = f"{len(features)} features of {len(frame)} rows{without}"
+    text = f"{args.file.name}: {of}; {_days(played.days)} of history{apart}"
     return text, played.days, played.histories, played.sketches
 
 
@@ -91,7 +94,7 @@ def _of_job(args: argparse.Namespace, config: Config, job: JobConfig, now: float
         if args.from_job not in names:
             raise UseError(f"the store knows no job {args.from_job!r}{suggestion(args.from_job, names)}")
         release = _release(args, query)
-        start, end = (release.start, release.end) if release else (0.0, now)
+        start, end = (release.start, release.end) if release else (_time(args.since), now)
         found = reference_job.histories(query, args.from_job, job, start, end)
     finally:
         query.close()
@@ -111,7 +114,7 @@ def _release(args: argparse.Namespace, query: Query) -> reference_job.Release | 
         return None
     found = reference_job.releases(query.changes(args.from_job, 0.0, 4e9), 4e9)
     if not found:
-        raise UseError(f'job {args.from_job} never told of a release; its trainer does: Tracer.event("pushed", "v7")')
+        raise UseError(f"job {args.from_job} never told of a release (event `pushed`); say since when, with --since")
     if args.release == "last":
         return found[-1]
     by_version = {one.version: one for one in found}
@@ -121,16 +124,12 @@ def _release(args: argparse.Namespace, query: Query) -> reference_job.Release | 
 
 
 def _column(series: Any) -> Any:
-    """A pandas column as the tracer takes it, rows by number."""
-    return series.astype(object).where(series.notna(), None).to_numpy() if series.dtype.kind == "O" else _plain(series)
-
-
-def _plain(series: Any) -> Any:
-    values = profile_file.column_of("", series)
-    if values.vocabulary is None:
-        return np.asarray(values.values)
-    names = np.append(values.vocabulary, None)
-    return names[values.values]
+    """A pandas column as the tracer takes it, rows by number; missing ones are None or NaN."""
+    column = profile_file.column_of("", series)
+    if column.vocabulary is None:
+        return np.asarray(column.values)
+    names = np.append(column.vocabulary, np.array([None], object))  # code -1 is a missing value
+    return names[column.values]
 
 
 def _seconds(series: Any, timezone: str) -> Any:
@@ -145,6 +144,15 @@ def _seconds(series: Any, timezone: str) -> Any:
     times = times.dt.tz_localize(timezone, ambiguous="NaT", nonexistent="NaT") if times.dt.tz is None else times
     nanoseconds = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ns]")
     return np.where(np.isnat(nanoseconds), np.nan, nanoseconds.view(np.int64) / 1e9)
+
+
+def _time(text: str) -> float:
+    """A date or time, in UTC without a zone; seconds since the epoch. Raises UseError."""
+    try:
+        found = datetime.datetime.fromisoformat(text) if text else datetime.datetime.fromtimestamp(0, datetime.UTC)
+    except ValueError:
+        raise UseError(f"--since {text!r} is no time; write it as 2026-11-28 or 2026-11-28T14:00") from None
+    return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).timestamp()
 
 
 def _days(days: float) -> str:

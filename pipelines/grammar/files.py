@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamgauge.pipelines.grammar.arguments import add, finite, json, sigmas
+from streamgauge.pipelines.grammar.arguments import add, config, finite, json, sigmas
 
 if TYPE_CHECKING:
     from streamgauge.pipelines.grammar.arguments import Commands
@@ -29,6 +29,7 @@ def add_files(commands: Commands) -> None:
     init.add_argument("--force", action="store_true", help="overwrite it")
     init.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="of the running job")
     json(init)
+    _add_reference(commands)
     check = add(
         commands, "check", "name every fault of a configuration",
         example="streamgauge check streamgauge.toml",
@@ -89,3 +90,22 @@ def add_files(commands: Commands) -> None:
     select.add_argument("--seed", type=int, default=0, help="of everything that is drawn (0)")
     select.add_argument("--csv", action="store_true", help="as CSV")
     json(select)
+
+
+def _add_reference(commands: Commands) -> None:
+    reference = add(
+        commands, "reference", "let a job begin with what is normal in a file of rows, or was in an earlier run",
+        example="streamgauge reference training.parquet --job ctr --time shown_at --label clicked",
+    )
+    reference.add_argument("file", type=Path, nargs="?", help="rows as CSV or Parquet, a column a feature")
+    reference.add_argument("--job", required=True, help="the job that begins with it")
+    reference.add_argument("--time", default="", metavar="COLUMN", help="when a row was seen; hours are told apart")
+    reference.add_argument("--label", default="", metavar="COLUMN", help="the column with the label")
+    reference.add_argument("--salt-file", default="", metavar="FILE", help="the tracers' salt, where they have one")
+    reference.add_argument("--from-job", default="", metavar="NAME", help="an earlier run, in place of a file")
+    reference.add_argument("--from-data", default="", metavar="FOLDER", help="the data folder of that run (this one)")
+    reference.add_argument("--release", default="", metavar="VERSION", help="only since it was pushed, or `last`")
+    reference.add_argument("--since", default="", metavar="TIME", help="only since then, such as 2026-11-28T14:00")
+    reference.add_argument("--dry-run", action="store_true", help="only say what it would begin with")
+    json(reference)
+    config(reference)

@@ -1,8 +1,8 @@
-"""An earlier run as a reference for a job: what the store keeps of it, hour by hour, and its last windows one by one."""
+"""An earlier run as a reference for a job: what the store keeps of it by the hour, and its last windows one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ def histories(query: Query, old: str, job: JobConfig, start: float, end: float) 
     for one in found:
         spec = specs.get(one["window"])
         if spec is not None and spec.slide == one["step"]:
-            label: Labels = tuple(one[name] for name in _LABELS)  # type: ignore[assignment]
+            label: Labels = tuple(one[name] for name in _LABELS)
             by_window.setdefault(spec.name, {})[label] = _points(query, one["id"], spec, start, end)
     return [_table(window, series) for window, series in sorted(by_window.items())]
 
@@ -52,8 +52,8 @@ def releases(changes: Sequence[Mapping[str, Any]], now: float) -> list[Release]:
     Release(version='v2', start=70.0, end=90.0)
     """
     pushed = [one for one in changes if one["name"] == "pushed"]
-    ends = [*(one["time"] for one in pushed[1:]), now]
-    return [Release(one["text"], one["time"], end) for one, end in zip(pushed, ends, strict=True)]
+    times = [*(one["time"] for one in pushed), now]
+    return [Release(one["text"], one["time"], end) for one, end in zip(pushed, times[1:], strict=True)]
 
 
 def days(histories: Sequence[History], now: float) -> float:
@@ -69,13 +69,11 @@ def moved(histories: Sequence[History], by: float) -> list[History]:
 
 def _points(query: Query, series: int, spec: WindowSpec, start: float, end: float) -> Points:
     """Means of an hour, and the last windows in place of the last hours' means."""
-    ask: Callable[[float, float, int], dict[str, Any]] = lambda low, high, n: query.points(series, low, high, n)  # noqa: E731
     if spec.slide >= HOUR:
-        found = ask(start, end, int(SPAN / spec.slide) + 1)
-        return _known(found, spec.length)
-    edge = np.floor((end - LATEST * spec.slide) / HOUR) * HOUR
-    hours, values = _known(ask(start, float(edge), max(1, int((edge - start) / HOUR))), 0.0)
-    latest, newest = _known(ask(float(edge), end, int((end - edge) / spec.slide) + 1), spec.length)
+        return _known(query.points(series, start, end, int(SPAN / spec.slide) + 1), spec.length)
+    edge = float(np.floor((end - LATEST * spec.slide) / HOUR) * HOUR)
+    hours, values = _known(query.points(series, start, edge, max(1, int((edge - start) / HOUR))), 0.0)
+    latest, newest = _known(query.points(series, edge, end, int((end - edge) / spec.slide) + 1), spec.length)
     return [*hours, *latest], [*values, *newest]
 
 

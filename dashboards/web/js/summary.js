@@ -17,6 +17,7 @@ export function summary(row, ctx) {
       fact('Coverage', `${Math.round(row.coverage * 100)} %`),
       row.past ? null : fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`),
       row.learning > 0 ? fact('Detectors', warmUp(row, ctx)) : null,
+      row.learning > 0 && row.reference ? fact('Reference', el('span', { title: row.reference.text }, format.name(row.reference.text, 90))) : null,
       row.cap ? fact('Capped by', format.name(row.cap, 40)) : null));
 }
 
