@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -71,6 +72,21 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
     app = web.Application(middlewares=[_counted, middleware(guard)], client_max_size=MAX_BODY)
     app[SOURCES], app[READERS], app[STATE] = sources, Readers(sources.open_query), State()
+    _add_routes(app)
+    if static is not None:
+        _add_static(app, static)
+    app.on_cleanup.append(_close)
+    return app
+
+
+def routes_of() -> Iterable[web.AbstractRoute]:
+    """All routes of a surface, without anything to answer from."""
+    app = web.Application()
+    _add_routes(app)
+    return app.router.routes()
+
+
+def _add_routes(app: web.Application) -> None:
     app.router.add_get("/api", help_text)
     routes.add(app)
     actions.add(app)
@@ -83,10 +99,6 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     thresholds.add(app)
     events.add(app)
     openapi.add(app)
-    if static is not None:
-        _add_static(app, static)
-    app.on_cleanup.append(_close)
-    return app
 
 
 class Listening:
