@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 _MODULES: Final = {
     "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
-    "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
+    "grafana": "grafana", "check": "files", "detect": "detecting", "profile": "files", "version": "files",
     "init": "init", "jobs": "jobs", "reference": "reference_given", "verify": "verify", "select": "select",
     "trace": "tracing", "tensors": "tensors",
     "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",

@@ -123,16 +123,16 @@ def guess(column: Mapping[str, Any], rows: int) -> Guess | None:
 
 
 def _of_file(path: Path, left_out: set[str]) -> Iterable[Guess]:
-    from streamgauge.pipelines import profile_file
+    from streamgauge.pipelines.profiling import columns, report
 
     try:
-        report = profile_file.profile(path)
-    except profile_file.ProfileError as error:
+        found = report.profile(path)
+    except columns.ProfileError as error:
         raise UseError(str(error)) from None
-    for column in report["columns"]:
-        found = None if column["name"] in left_out else guess(column, report["rows"])
-        if found is not None:
-            yield found
+    for column in found["columns"]:
+        one = None if column["name"] in left_out else guess(column, found["rows"])
+        if one is not None:
+            yield one
 
 
 def _of_job(args: argparse.Namespace) -> list[Guess]:

@@ -11,17 +11,19 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from streamgauge.pipelines import profile_file
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
 from streamgauge.pipelines.ports import Query
+from streamgauge.pipelines.profiling.columns import ProfileError, column_of, read
 from streamgauge.pipelines.service import reference_file, reference_job, stores
 from streamgauge.pipelines.wire.given import SETTING, History, SketchKey, parts
 from streamgauge.tracer import codec, records
 from streamgauge.tracer.records import Setting
 
+_OF_JOBS: Final = ("from_data", "release", "since")
+_OF_FILES: Final = ("time", "label", "salt_file")
 _WEEK: Final = 7 * DAY
 
 
@@ -30,6 +32,10 @@ def reference(args: argparse.Namespace) -> int:
     config, job = acting.job_of(args)
     if (args.file is None) == (not args.from_job):
         raise UseError("name a file of rows, or an earlier run with --from-job NAME")
+    idle = [name for name in (_OF_JOBS if args.file else _OF_FILES) if getattr(args, name)]
+    if idle:
+        where = "a file" if args.file else "an earlier run"
+        raise UseError(f"--{idle[0].replace('_', '-')} says nothing of {where}; leave it out")
     bus = acting.bus_of(config)
     now = acting.now_of(config, bus)
     text, days, histories, sketches = _of_file(args, job, now) if args.file else _of_job(args, config, job, now)
@@ -57,8 +63,8 @@ def _messages(job: JobConfig, bodies: Iterator[bytes], now: float) -> Iterator[t
 
 def _of_file(args: argparse.Namespace, job: JobConfig, now: float) -> Found:
     try:
-        frame = profile_file.read(args.file)
-    except profile_file.ProfileError as error:
+        frame = read(args.file)
+    except ProfileError as error:
         raise UseError(str(error)) from None
     known = [str(name) for name in frame.columns]
     for column in (args.time, args.label):
@@ -79,7 +85,7 @@ def _of_file(args: argparse.Namespace, job: JobConfig, now: float) -> Found:
     absent = [name for name in declared if name not in known]
     without = f", without {', '.join(absent)}" if absent else ""
     apart = f", {played.told} told apart" if played.told else ", the same at any hour"
-    of = f"{len(features)} features of {len(frame)} rows{without}"
+    of = f"{len(features)} features of {len(frame):,} rows{without}"
     text = f"{args.file.name}: {of}; {_days(played.days)} of history{apart}"
     return text, played.days, played.histories, played.sketches
 
@@ -125,7 +131,7 @@ def _release(args: argparse.Namespace, query: Query) -> reference_job.Release | 
 
 def _column(series: Any) -> Any:
     """A pandas column as the tracer takes it, rows by number; missing ones are None or NaN."""
-    column = profile_file.column_of("", series)
+    column = column_of("", series)
     if column.vocabulary is None:
         return np.asarray(column.values)
     names = np.append(column.vocabulary, np.array([None], object))  # code -1 is a missing value

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.pipelines import profile_file
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.feature_selection.experiment import COLUMNS, Outcome, experiment
+from streamgauge.pipelines.profiling.columns import ProfileError, read
 from streamgauge.tracer.printable import printable
 from streamgauge.tracer.summaries import hash_values
 
@@ -66,8 +66,8 @@ def _named(text: str, option: str) -> Callable[..., Any]:
 def _rows(args: argparse.Namespace) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64], NDArray[np.uint64] | None]:
     """Columns of the file, its labels, and the hashes of the groups."""
     try:
-        frame = profile_file.read(args.file)
-    except profile_file.ProfileError as error:
+        frame = read(args.file)
+    except ProfileError as error:
         raise UseError(str(error)) from None
     if args.rows and len(frame) > args.rows:
         frame = frame.sample(args.rows, random_state=args.seed)

@@ -44,10 +44,10 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         remedy = "name an existing file"
-        raise ConfigError([Fault("", f"cannot read {path}: {error.strerror or error}; {remedy}")], str(path)) from None
+        raise ConfigError([Fault("", f"cannot read {path}: {error.strerror or error}; {remedy}")]) from None
     except UnicodeDecodeError as error:
-        fault = Fault("", f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8")
-        raise ConfigError([fault], str(path)) from None
+        fault = Fault("", f"{path} is not UTF-8 at byte {error.start}; name a TOML file, or save it as UTF-8")
+        raise ConfigError([fault]) from None
     return parse(text, str(path))
 
 

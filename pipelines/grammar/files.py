@@ -53,7 +53,8 @@ def add_files(commands: Commands) -> None:
     detect.add_argument("--decimal", choices=[".", ","], default="", help="sign of the decimals (guessed)")
     detect.add_argument("--no-header", action="store_true", help="the first line holds values (guessed)")
     detect.add_argument("--day-first", action="store_true", help="dates such as 03/04/2026 are in April")
-    detect.add_argument("--plot", type=Path, metavar="FILE.html", help="write a page with charts, in one file")
+    detect.add_argument("--plot", type=Path, metavar="FILE", help="write the charts: a page (.html), or .png")
+    detect.add_argument("--report", type=Path, metavar="FILE", help="write what was read, done and found, as Markdown")
     json(detect)
     profile = add(
         commands, "profile", "run the profiler on a CSV or Parquet file, or compare two",

@@ -80,7 +80,7 @@ def test_check_says_that_a_file_is_sound_or_names_every_fault(
     (["replay", "--log", "nowhere.db", "--config", "CONFIG"], "there is no log nowhere.db"),
     (["silence", "--job", "ctr", "worker=u", "--config", "CONFIG"], "start `streamgauge run` first"),
     (["trace", "--job", "crt", "--config", "CONFIG"], "unknown job 'crt'"),
-    (["detect", "nowhere.csv"], "cannot read nowhere.csv"),
+    (["detect", "nowhere.csv"], "nowhere.csv: no such file"),
     (["profile", "nowhere.csv"], "nowhere.csv"),
     (["replay", "--log", "CONFIG", "--config", "CONFIG"], "is no log, it begins as another kind of file"),
     (["check", "nowhere.toml"], "cannot read nowhere.toml: No such file or directory; name an existing file"),

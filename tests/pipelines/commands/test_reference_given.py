@@ -86,7 +86,7 @@ def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def test_a_file_becomes_settings_in_the_log(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = say(capsys, "rows.csv", "--time", "seen")
     assert code == 0
-    assert "1 features of 3000 rows, without age; 8 days of history" in out
+    assert "1 features of 3,000 rows, without age; 8 days of history" in out
     series = {label for part in sent(folder) for label in part.labels}
     assert ("", "sample", "feature:city", "missing_rate") in series
     assert any(part.sketches for part in sent(folder))
@@ -130,6 +130,8 @@ def test_the_last_release_is_only_what_came_since_it_was_pushed(
         (("--from-job", "odl"), "did you mean old?"),
         (("--from-job", "old", "--release", "v3"), "known are v1, v2"),
         (("--from-job", "old", "--since", "yesterday"), "2026-11-28T14:00"),
+        (("rows.csv", "--since", "2026-01-01"), "--since says nothing of a file"),
+        (("--from-job", "old", "--label", "y"), "--label says nothing of an earlier run"),
         (("--from-job", "old", "--from-data", "elsewhere"), "--from-data"),
     ],
 )

@@ -107,5 +107,16 @@ def test_detect_prints_episodes_with_their_band_and_a_page(tmp_path: Path, capsy
 
 
 def test_a_plot_that_is_no_page_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["detect", str(save(tmp_path, "time,value\n1,2\n")), "--plot", "out.png"]) == 2
+    assert main(["detect", str(save(tmp_path, "time,value\n1,2\n")), "--plot", "out.pdf"]) == 2
     assert "name a file that ends in .html" in capsys.readouterr().err
+
+
+def test_a_picture_and_a_report_are_written_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: make test installs it")
+    rows = "\n".join(f"2026-01-{1 + i // 24:02d} {i % 24:02d}:00,{10 + i % 3 + 90 * (i == 400)}" for i in range(500))
+    path, picture, report = save(tmp_path, f"time,value\n{rows}\n"), tmp_path / "out.png", tmp_path / "out.md"
+    assert main(["detect", str(path), "--plot", str(picture), "--report", str(report)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    text = report.read_text()
+    assert "500 rows from 2026-01-01 00:00 to 2026-01-21 19:00, mostly every 1:00:00" in text
+    assert "| 2026-01-17 16:00 | 2026-01-17 16:00 | 1 | 101 |" in text

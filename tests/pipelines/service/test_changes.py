@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -238,6 +239,9 @@ def test_what_a_removed_job_left_is_listed_forgotten_or_adopted(
     assert code == 0
     assert "job ads: configured" in text
     assert re.search(r"job ctr: [0-9.]+ kB of state parked for \d+ .*: no job ctr is configured", text)
+    parked = json.loads(jobs("--json")[1])
+    assert parked["configured"] == ["ads"]
+    assert {one["job"] for one in parked["parked"]} == {"ctr"}
     assert jobs("--forget", "nobody") == (2, "streamgauge: nothing is parked of job 'nobody'; parked: ctr\n")
     assert jobs("--adopt", "ctr", "else")[0] == 2
     assert jobs("--adopt", "ctr", "ads")[0] == 0

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from streamgauge.pipelines import profile_file
-from streamgauge.pipelines.profile_file import Column, ColumnProfile
+from streamgauge.pipelines.profiling.columns import Column, ProfileError, column_of
+from streamgauge.pipelines.profiling.report import ColumnProfile, summarise
 from streamgauge.pipelines.statistics import drift_of, id_counts, numeric_counts
 
 PSI: Final = 0.1  # nats beyond the noise floor: the usual bound between little and some drift
@@ -36,10 +36,10 @@ def compare(before: Any, after: Any, *, columns: Sequence[str] = ()) -> dict[str
     first, second = ({str(name): frame[name] for name in frame.columns} for frame in (before, after))
     for name in columns:
         if name not in first and name not in second:
-            raise profile_file.ProfileError(f"no column {name!r}; there are {', '.join(first)}")
+            raise ProfileError(f"no column {name!r}; there are {', '.join(first)}")
     wanted = list(columns) or list(first)
     both = [name for name in wanted if name in first and name in second]
-    pairs = [(profile_file.column_of(name, first[name]), profile_file.column_of(name, second[name])) for name in both]
+    pairs = [(column_of(name, first[name]), column_of(name, second[name])) for name in both]
     rows = [_column(*pair) for pair in pairs]
     gone = [name for name in wanted if name in first and name not in second]
     came = [name for name in (columns or second) if name in second and name not in first]
@@ -73,7 +73,7 @@ def page(title: str, report: dict[str, Any]) -> str:
 
 
 def _column(before: Column, after: Column) -> dict[str, Any]:
-    first, second = profile_file.summarise(before), profile_file.summarise(after)
+    first, second = summarise(before), summarise(after)
     row: dict[str, Any] = {"name": before.name, "kinds": [before.kind, after.kind], "news": []}
     if before.kind != after.kind:
         row["news"].append(f"was {before.kind}, is {after.kind}")

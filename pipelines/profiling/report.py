@@ -1,26 +1,21 @@
 """The profile of a file: every column of a CSV or Parquet file through the summaries that the stream uses.
 
-One pass, 65,536 rows at a time, so that a slice stays in the cache; the slices' summaries are merged as panes are. The
-only file that imports pandas, and only when a file is read (`pip install streamgauge[profile]`).
-
-    ProfileError           a file that cannot be profiled: missing, of another type, without the named column
+One pass, 65,536 rows at a time, so that a slice stays in the cache; the slices' summaries are merged as panes are.
 """
 
 from __future__ import annotations
 
-import decimal
-import importlib
 import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.pipelines.profiling.columns import Column, ProfileError, column_of, labels_of, read
 from streamgauge.pipelines.statistics import categorical_dispersion, information_value, numeric_dispersion, top_share
-from streamgauge.tracer import inputs
 from streamgauge.tracer.summaries import (
     Bins,
     Counts,
@@ -29,7 +24,6 @@ from streamgauge.tracer.summaries import (
     Histogram,
     Moments,
     hash_values,
-    is_missing,
     tally,
     to_floats,
 )
@@ -39,20 +33,6 @@ _QUANTILES: Final = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0
 _SHOWN: Final = 5  # most frequent values that are named
 _WIDEST: Final = 40  # characters of a value that are shown
 _LEAST_SHARE: Final = 0.005  # rarer values are not named: they are accidents of the slice
-Kind = Literal["numeric", "categorical", "time"]
-
-
-class ProfileError(ValueError):
-    """A file that cannot be profiled; the message names it and the remedy."""
-
-
-class Column(NamedTuple):
-    """One column in the form that the summaries read."""
-
-    name: str
-    kind: Kind
-    values: NDArray[Any]  # numeric: as it is; time: seconds since the epoch; categorical: codes, -1 where missing
-    vocabulary: NDArray[Any] | None = None  # categorical: the value of each code
 
 
 class ColumnProfile(NamedTuple):
@@ -78,26 +58,6 @@ def profile(path: str | os.PathLike[str], *, columns: Sequence[str] = (), label:
     return {"file": os.fspath(path), **profile_frame(frame, columns=columns, label=label)}
 
 
-def read(path: str | os.PathLike[str]) -> Any:
-    """A file as a pandas frame."""
-    name = os.fspath(path)
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix not in (".csv", ".parquet"):
-        raise ProfileError(f"{name}: a profile reads .csv and .parquet files, not {suffix or 'files without a suffix'}")
-    if not os.path.isfile(name):
-        raise ProfileError(f"{name}: no such file")
-    pandas = _pandas()
-    try:
-        # nullable types: a missing value among whole numbers or booleans must not turn them into floats or text
-        if suffix == ".csv":
-            return pandas.read_csv(name, low_memory=False, dtype_backend="numpy_nullable")
-        return pandas.read_parquet(name, dtype_backend="numpy_nullable")
-    except ImportError as error:
-        raise ProfileError(f"{name}: {error}; install streamgauge[profile]") from None
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
-        raise ProfileError(f"{name}: cannot be read as {suffix[1:]}: {str(error).strip()}") from None
-
-
 def profile_frame(frame: Any, *, columns: Sequence[str] = (), label: str = "") -> dict[str, Any]:
     """The report of a pandas frame."""
     known = [str(name) for name in frame.columns]
@@ -105,36 +65,13 @@ def profile_frame(frame: Any, *, columns: Sequence[str] = (), label: str = "") -
         if name not in known:
             raise ProfileError(f"no column {name!r}; there are {', '.join(known)}")
     frame = frame.set_axis(known, axis=1)
-    labels = _labels(frame[label], label) if label else None
+    labels = labels_of(frame[label], label) if label else None
     wanted = [name for name in columns or known if name != label]
     rows = [_describe(column_of(name, frame[name]), labels) for name in wanted]
     report: dict[str, Any] = {"rows": len(frame), "columns": rows}
     if labels is not None:
         report["label"] = {"name": label, "positives": int(labels.sum()), "rate": _known(float(np.mean(labels)))}
     return report
-
-
-def column_of(name: str, series: Any) -> Column:
-    """A pandas series in the form that the summaries read."""
-    kind = series.dtype.kind if isinstance(series.dtype, np.dtype) else ""
-    types = _pandas().api.types
-    if kind in "iufb" and kind:
-        return Column(name, "numeric", series.to_numpy())
-    if types.is_datetime64_any_dtype(series.dtype):
-        nanoseconds = series.to_numpy("datetime64[ns]")
-        seconds = np.where(np.isnat(nanoseconds), np.nan, nanoseconds.view(np.int64) / 1e9)
-        return Column(name, "time", seconds)
-    if types.is_numeric_dtype(series.dtype) and not isinstance(series.dtype, _pandas().CategoricalDtype):
-        return Column(name, "numeric", np.asarray(inputs.column_of(series)))
-    if _are_decimals(series):
-        return Column(name, "numeric", np.asarray(inputs.column_of(series)))
-    try:
-        codes, values = _pandas().factorize(series.astype(object))
-    except TypeError:  # lists, maps: told apart by their text
-        codes, values = _pandas().factorize(series.map(str, na_action="ignore").astype(object))
-    vocabulary = np.empty(len(values), object)
-    vocabulary[:] = list(values)
-    return Column(name, "categorical", _blank(codes, vocabulary), vocabulary)
 
 
 def summarise(column: Column, labels: NDArray[np.bool_] | None = None) -> ColumnProfile:
@@ -175,38 +112,6 @@ def render(report: dict[str, Any]) -> str:
 def to_json(report: dict[str, Any]) -> str:
     """The report as JSON."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-
-
-def _pandas() -> Any:
-    try:
-        return importlib.import_module("pandas")
-    except ImportError:
-        raise ProfileError("reading files needs pandas: pip install streamgauge[profile]") from None
-
-
-def _are_decimals(series: Any) -> bool:
-    """Whether a column of objects holds Decimals, as Parquet's are read: numbers, as they are in a CSV file."""
-    if series.dtype != object:
-        return False
-    kinds = set(map(type, series.dropna()))
-    return bool(kinds) and kinds <= {decimal.Decimal}
-
-
-def _labels(series: Any, name: str) -> NDArray[np.bool_]:
-    try:
-        values = series.to_numpy(np.float64, na_value=np.nan)
-    except (TypeError, ValueError):
-        values = np.full(len(series), np.nan)
-    wrong = int(np.count_nonzero((values != 0.0) & (values != 1.0)))
-    if wrong:
-        raise ProfileError(f"label {name!r} must be 0 or 1 in every row; {wrong} of {len(values)} rows are not")
-    return np.asarray(values == 1.0, bool)
-
-
-def _blank(codes: NDArray[Any], vocabulary: NDArray[Any]) -> NDArray[Any]:
-    """Codes with -1 for blank values too."""
-    missing = np.append(is_missing(vocabulary), True)  # the last one is what code -1 reads
-    return np.where(missing[codes], -1, codes)
 
 
 def _slices(rows: int) -> Iterator[slice]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamgauge.pipelines.profile_file import ProfileError, profile, profile_frame, render, to_json
+from streamgauge.pipelines.profiling.columns import ProfileError
+from streamgauge.pipelines.profiling.report import profile, profile_frame, render, to_json
 
 pandas = pytest.importorskip("pandas", reason="needs streamgauge[profile]")
 ROWS = 150_000  # three slices
@@ -162,7 +163,7 @@ def test_a_label_that_is_not_0_or_1_is_refused(name: str, frame: Any) -> None:
 
 
 def test_importing_the_module_does_not_import_pandas() -> None:
-    code = "import sys, streamgauge.pipelines.profile_file; sys.exit('pandas' in sys.modules)"
+    code = "import sys, streamgauge.pipelines.profiling.report; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
