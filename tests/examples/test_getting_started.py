@@ -36,7 +36,7 @@ def judged(records: list[bytes]) -> list[object]:
         (PLAIN, {("loss", ""), ("profile", "feature:age"), ("profile", "feature:city"), ("prediction", "")}),
         (LATER, {("loss", ""), ("profile", "feature:age"), ("profile", "feature:city"), ("prediction", "")}),
         *((block, {("profile", "feature:age"), ("profile", "feature:city")}) for block in blocks("python", "river")),
-        *((block, {("loss", ""), ("gradient_norm", "tensor:dense/kernel"), ("profile", "feature:city")})
+        *((block, {("loss", ""), ("gradient_norm", "tensor:clicks/hidden/kernel"), ("profile", "feature:city")})
           for block in blocks("python", "Keras")),
     ],
     ids=["plain", "later", "river", "keras"],
