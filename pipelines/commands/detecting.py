@@ -8,12 +8,14 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.detection import detect_file, detect_picture, detect_plot, detect_report, surprise_file
 from streamgauge.pipelines.detection.detect_plot import Judged
 from streamgauge.pipelines.detection.series_file import Dialect, FileFault, Series, read
 
+_FEW: Final = 100  # rows below which it is said that nearly nothing is known
 _PAGES, _PICTURES = (".html", ".htm"), (".png",)
 
 
@@ -79,4 +81,6 @@ def _told(judged: Judged) -> str:
     unknown = sum(math.isnan(row.value) for row in rows)
     gaps = f", {unknown} without a number" if unknown else ""
     alerts = sum(row.is_alert for row in rows)
-    return f"{series.name}: {len(rows)} rows{gaps}, {alerts} alerts, detector {choice.name}"
+    learnt = int(detect_file.PROBATION * len(rows))
+    few = f"; only {learnt} rows to learn from, so little can fire" if len(rows) < _FEW else ""
+    return f"{series.name}: {len(rows)} rows{gaps}, {alerts} alerts, detector {choice.name}{few}"

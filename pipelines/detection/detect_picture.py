@@ -54,4 +54,7 @@ def _draw(axis: Any, judged: Judged) -> None:
         axis.set_ylim(float(known.min()) - room, float(known.max()) + room)
     axis.set_title(f"{series.name}  ({choice.name})", loc="left", fontsize=10)
     axis.margins(x=0.0)
+    dates = importlib.import_module("matplotlib.dates")
+    locator = dates.AutoDateLocator()
+    axis.xaxis.set(major_locator=locator, major_formatter=dates.ConciseDateFormatter(locator))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from streamgauge.pipelines.detection.detect_file import MOST_PROBATION, PROBATION, QUIET, Episode
 from streamgauge.pipelines.detection.detect_plot import Judged
+from streamgauge.pipelines.detection.series_file import Series
 
 _WHY: Final = {
     "seasonal_robust": "the hour of the day matters: median and spread of the same hour on earlier days",
@@ -30,9 +32,9 @@ def _lines(
 ) -> Iterator[str]:
     yield f"# {title}"
     yield ""
-    yield f"{len(found)} episodes in {len(judged)} series. An episode is what lies beyond {sigmas:g} sigmas of what was"
-    yield f"expected; rows within {QUIET} of each other are one. The first {PROBATION:.0%} of a series, at most"
-    yield f"{MOST_PROBATION} rows, only teach."
+    yield f"{len(found)} episode{'' if len(found) == 1 else 's'} in {len(judged)} series."
+    yield f"Each is what lies beyond {sigmas:g} sigmas of what was expected; rows within {QUIET} are"
+    yield f"one episode. The first {PROBATION:.0%} of a series, at most {MOST_PROBATION} rows, only teach."
     if notes:
         yield from ("", "What had to be guessed or mended:", "", *(f"- {note}" for note in notes))
     for one in judged:
@@ -43,14 +45,22 @@ def _section(judged: Judged, found: Sequence[Episode]) -> Iterator[str]:
     series, choice, rows = judged
     unknown = sum(math.isnan(row.value) for row in rows)
     yield from ("", f"## {series.name}", "")
-    yield f"{len(rows)} rows from {series.stamps[0]} to {series.stamps[-1]}, {_every(judged)}"
+    yield f"{len(rows)} rows from {_at(series, series.stamps[0])} to {_at(series, series.stamps[-1])}, {_every(judged)}"
     yield f"{unknown} without a number. Detector `{choice.name}`: {_WHY.get(choice.name, 'chosen by its first rows')}."
     if not found:
         yield from ("", "Nothing fired.")
         return
     yield from ("", "| from | to | rows | value | expected | sigmas |", "|---|---|---|---|---|---|")
     for one in found:
-        yield f"| {one.start} | {one.end} | {one.rows} | {one.value:.6g} | {_band(one)} | {one.sigmas:+.1f} |"
+        start, end = _at(series, one.start), _at(series, one.end)
+        yield f"| {start} | {end} | {one.rows} | {one.value:.6g} | {_band(one)} | {one.sigmas:+.1f} |"
+
+
+def _at(series: Series, stamp: str) -> str:
+    """A time as the file has it; seconds since 1970 as people read them."""
+    if not stamp.replace(".", "", 1).isdigit():
+        return stamp
+    return f"{series.times[series.stamps.index(stamp)]:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _band(one: Episode) -> str:
@@ -61,7 +71,7 @@ def _every(judged: Judged) -> str:
     times = judged[0].times
     if len(times) < 2:
         return ""
-    steps = np.diff(np.array(times, "datetime64[us]")).astype(np.int64) / 1e6
+    steps = np.array([(after - before).total_seconds() for before, after in pairwise(times)])
     usual = float(np.median(steps))
     gaps = int(np.count_nonzero(steps > 3.0 * usual))
     return f"mostly every {timedelta(seconds=usual)}, {gaps} gaps of more than three times that,"

@@ -73,7 +73,7 @@ def test_rows_of_one_time_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "dialect", "words"), [
-    ("when,cpu,mem\n1,2,3\n", Dialect(time="when"), "no column value; name those with the values: --value NAME"),
+    ("when,cpu,mem\n1,a,b\n", Dialect(time="when"), "no column value; name those with the values: --value NAME"),
     ("time,cpu\n1,2\n", Dialect(values=("cup",)), "no column 'cup'; there are time, cpu"),
     ("time,value\n31/31/2026,2\n", Dialect(), "timestamp '31/31/2026'"),
     ("time,value\n1,2\n1,2,3\n", Dialect(), "row 3 has 3 cells, the header 2"),
@@ -109,6 +109,19 @@ def test_detect_prints_episodes_with_their_band_and_a_page(tmp_path: Path, capsy
 def test_a_plot_that_is_no_page_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detect", str(save(tmp_path, "time,value\n1,2\n")), "--plot", "out.pdf"]) == 2
     assert "name a file that ends in .html" in capsys.readouterr().err
+
+
+def test_without_a_named_value_every_column_with_numbers_is_a_series(tmp_path: Path) -> None:
+    rows = "\n".join(f"{1_795_867_200 + 60 * i}\tweb-{i % 2}\t{i % 7},5\t{i}" for i in range(40))
+    found, notes = read(save(tmp_path, f"ts\thost\tcpu\tmem\n{rows}\n"), Dialect(by=("host",)))
+    assert [one.name for one in found] == ["web-0/cpu", "web-1/cpu", "web-0/mem", "web-1/mem"]
+    assert any("a series for each column with numbers: cpu, mem" in note for note in notes)
+
+
+def test_series_that_were_not_told_apart_are_hinted_at(tmp_path: Path) -> None:
+    rows = "\n".join(f"{1_795_867_200 + 60 * (i // 2)},{i}" for i in range(40))
+    _, notes = read(save(tmp_path, f"ts,value\n{rows}\n"))
+    assert any("--by COLUMN" in note for note in notes)
 
 
 def test_a_picture_and_a_report_are_written_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
