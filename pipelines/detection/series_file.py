@@ -169,7 +169,7 @@ def _holds_numbers(cells: Sequence[Any]) -> bool:
     """Whether most of what is there are numbers, with a point or with a comma."""
     there = [cell for cell in cells if cell is not None and str(cell).strip()]
     numbers = sum(np.isfinite(_number(cell, ".")) or bool(_COMMA.fullmatch(str(cell).strip())) for cell in there)
-    return numbers > 0.5 * len(there)
+    return bool(numbers > 0.5 * len(there))
 
 
 def _groups(rows: Sequence[Sequence[Any]], by: Sequence[int]) -> Iterator[tuple[tuple[str, ...], list[int]]]:
