@@ -68,7 +68,8 @@ def test_several_series_by_columns_and_by_groups(tmp_path: Path) -> None:
 
 
 def test_rows_of_one_time_are_told(tmp_path: Path) -> None:
-    _, notes = read(save(tmp_path, "time,value\n2026-11-28,1\n2026-11-28,2\n"))
+    days = "".join(f"2026-11-{day},1\n" for day in range(10, 20))
+    _, notes = read(save(tmp_path, f"time,value\n{days}2026-11-19,2\n"))
     assert notes == ["value: 1 rows have a time that another has, too; all are judged"]
 
 
