@@ -20,7 +20,7 @@ document at `{PATH}` is the same for programs.
 `streamgauge run` serves it on loopback. Behind another address it wants a token: `Authorization: Bearer ...`. Times are
 seconds since 1970 by the job's clock, ranges [start, end). Numbers that are not known are `null`. An error is
 `{{"error": ..., "remedy": ...}}` with a status of 4xx or 5xx. In Python, `streamgauge.connect` asks the same routes
-and gives frames.
+and gives frames: [the notebook](../examples/notebook.ipynb).
 """
 _GROUPS: Final = (
     ("Jobs", "/api/jobs"), ("Incidents", "/api/incidents"), ("The pipeline", "/api"), ("For probes", "/"),
