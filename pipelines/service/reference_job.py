@@ -57,9 +57,9 @@ def releases(changes: Sequence[Mapping[str, Any]], now: float) -> list[Release]:
 
 
 def days(histories: Sequence[History], now: float) -> float:
-    """How far back they reach."""
+    """How far back all of them reach; long windows begin earlier."""
     starts = [float(one.starts[0]) for one in histories if len(one.starts)]
-    return max(0.0, round((now - min(starts)) / DAY, 1)) if starts else 0.0
+    return max(0.0, round((now - max(starts)) / DAY, 1)) if starts else 0.0
 
 
 def moved(histories: Sequence[History], by: float) -> list[History]:
