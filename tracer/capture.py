@@ -11,7 +11,17 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from streamgauge.tracer import arguments
-from streamgauge.tracer.events import CLOCKS, Labelled, Measured, Observed, Scalar, Stepped, Tensor, measure
+from streamgauge.tracer.events import (
+    CLOCKS,
+    Labelled,
+    Measured,
+    Observed,
+    Scalar,
+    Stepped,
+    Tensor,
+    measure,
+    without_update,
+)
 from streamgauge.tracer.inputs import (
     Array,
     Column,
@@ -88,7 +98,10 @@ class Capture:
         features: Any, tensors: Mapping[str, Tensor] | None, seconds: float | None, skipped: bool, updated: bool,
     ) -> Stepped:  # fmt: skip
         """What `Tracer.step` tells; `given` has the rows' vectors by name."""
-        measured = self.argument("tensors", lambda value: self.tensors(value, selection, step), tensors) or {}
+        given_tensors = {} if tensors is None else tensors
+        if skipped:
+            given_tensors = self.argument("tensors", _without_updates, given_tensors) or {}
+        measured = self.argument("tensors", lambda value: self.tensors(value, selection, step), given_tensors) or {}
         columns = self.argument("features", lambda value: self.features(value, selection, step), features)
         read = {"ids": flat_of, "labels": flat_of, "predictions": self._predictions, "weights": numbers_of}
         vectors = {name: self.argument(name, read[name], value) for name, value in given.items()}
@@ -235,3 +248,7 @@ def reason_of(error: Exception) -> str:
     """Why something is refused, in one line."""
     text = " ".join(str(error).split())[:250]
     return text if isinstance(error, Refusal) else f"{type(error).__name__}: {text}"
+
+
+def _without_updates(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: without_update(tensor) for name, tensor in tensors.items()}

@@ -139,6 +139,19 @@ def measure(tensor: Tensor) -> Measured:
     return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows), touched, tensor.apparent)
 
 
+def without_update(tensor: Tensor) -> Tensor:
+    """What is true of a tensor where the update was skipped: a gradient that overflowed under a loss scale is none.
+
+    A count of non-finite values that the caller gives is of gradient and weight: of a sound weight none is left.
+
+    >>> without_update(Tensor(weight=2.0, gradient=np.inf, nonfinite=1)).nonfinite
+    0
+    """
+    is_sound = tensor.weight is None or _norm(tensor.weight)[1] == 0
+    told = 0 if tensor.nonfinite is not None and is_sound else tensor.nonfinite
+    return tensor._replace(gradient=None, update=None, touched=None, nonfinite=told)
+
+
 def _counts(values: ArrayLike) -> Array:
     """Counts by unit. Raises Refusal for a negative one: a record that held it would be lost as a whole."""
     counts = np.array(array_of(values), np.int64).ravel()

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamgauge.tracer import measures, profiles
 from streamgauge.tracer.by_group import RowsByGroup
-from streamgauge.tracer.domains import PredictionScale, probabilities_of
+from streamgauge.tracer.domains import PredictionScale, of_all_rows, probabilities_of
 from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
 from streamgauge.tracer.hints import Hints
@@ -173,12 +173,30 @@ class Fold:
         """Predictions as probabilities; those of the samples have a sketch of their own."""
         measures.nonfinite(self.panes, "prediction", given)
         self.hints.predictions(given, self._rules.predictions)
-        found, clipped = probabilities_of(given, self._rules.predictions)
+        found, clipped = self._probabilities(given)
         if clipped:
             self.panes.add(clock, "clipped_predictions", "", clipped)
         if clock == "sample":
             self.panes.gather("sample", "prediction", "", profiles.predictions, found[~is_na(found)])
+            self._weigh(found)
         return found
+
+    def _probabilities(self, given: Floats) -> tuple[Floats, int]:
+        """Predictions as probabilities for all rows, and how many were clipped."""
+        found, clipped = probabilities_of(given, self._rules.predictions)
+        labels = self.join.labels
+        if labels.keep_rate < 1.0 and labels.predicts == "kept":
+            found = of_all_rows(found, labels.keep_rate)
+        return found, clipped
+
+    def _weigh(self, predicted: Floats) -> None:
+        """For how many rows those with a prediction stand: 1 for a positive, 1 / keep rate for a negative."""
+        rate = self.join.labels.keep_rate
+        if rate < 1.0:
+            q = predicted[np.isfinite(predicted)]
+            weight = 1.0 / (q + rate * (1.0 - q))
+            self.panes.add("sample", "prediction_weight", "", float(weight.sum()))
+            self.panes.add("sample", "prediction_total", "", float((weight * q).sum()))
 
     def _profiled(self, features: Mapping[str, Column], rows: int, *, keep: bool) -> dict[str, Array]:
         """Gather features for their profiles; what is kept of them for the label counts."""
@@ -255,7 +273,7 @@ class Fold:
             codes = {n: self._profiles.codes(n, c) for n, c in columns.items() if len(c) == event.rows}
             predicted = event.predictions
             if predicted is not None:
-                predicted, _ = probabilities_of(predicted, self._rules.predictions)
+                predicted, _ = self._probabilities(predicted)
             self._labels.pairs(labels, predicted, event.weights)
             self._labels.binned(labels, codes)
             self._by_group.pairs(labels, predicted, event.weights, codes)

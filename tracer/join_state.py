@@ -22,6 +22,13 @@ class Column(msgspec.Struct, array_like=True, frozen=True):
     data: bytes
 
 
+class Several(msgspec.Struct, array_like=True, frozen=True):
+    """Rows of several values: their lengths, -1 where there is no row, and the values end to end."""
+
+    lengths: bytes
+    values: Column
+
+
 class JoinState(msgspec.Struct, array_like=True, frozen=True):
     """A snapshot; rows in the order in which the samples were seen."""
 
@@ -36,10 +43,11 @@ class JoinState(msgspec.Struct, array_like=True, frozen=True):
     kept: bytes = b""  # keys of the samples whose features are kept
     kept_modulus: int = 1
     closed: int = 0  # panes before it are over
+    several: dict[str, Several] = {}
 
 
 def save(join: Join) -> bytes:
-    """The whole state of a join; rows of several values are not in it."""
+    """The whole state of a join."""
     keys, table = join.held()
     kept, features = join.kept.items()
     flat = {name: column for name, column in features.items() if not column.dtype.hasobject}
@@ -56,6 +64,7 @@ def save(join: Join) -> bytes:
             kept.tobytes(),
             join.kept.modulus,
             join._cohorts.closed,
+            {name: _several(column) for name, column in features.items() if column.dtype.hasobject},
         )
     )
 
@@ -77,7 +86,8 @@ def load(join: Join, data: bytes) -> None:
     join.restore(keys, rows, state.closed if state.version > 2 else _closed(join, rows["seen"]))
     kept = keys if state.version == 1 else np.frombuffer(state.kept, np.uint64)
     join.kept.modulus = state.kept_modulus
-    join.kept.keep(kept, {name: _column(column) for name, column in state.features.items()})
+    flat = {name: _column(column) for name, column in state.features.items()}
+    join.kept.keep(kept, flat | {name: _rows(rows) for name, rows in state.several.items()})
     join._tally.update({pane: _counts(state.version, counts) for pane, counts in state.tally.items()})
     join._expiring.update({pane: [np.frombuffer(data, np.uint64)] for pane, data in state.expiring.items()})
     join.overflow, join.modulus = state.overflow, state.modulus
@@ -85,6 +95,22 @@ def load(join: Join, data: bytes) -> None:
 
 def _column(column: Column) -> NDArray[Any]:
     return np.frombuffer(column.data, np.dtype(column.dtype))
+
+
+def _several(rows: NDArray[Any]) -> Several:
+    lengths = np.array([-1 if row is None else len(row) for row in rows], np.int32)
+    some = [row for row in rows if row is not None]
+    values = np.concatenate(some) if some else np.zeros(0)
+    return Several(lengths.tobytes(), Column(values.dtype.str, values.tobytes()))
+
+
+def _rows(rows: Several) -> NDArray[Any]:
+    lengths, values = np.frombuffer(rows.lengths, np.int32), _column(rows.values)
+    ends = np.cumsum(np.maximum(lengths, 0))
+    found = np.empty(len(lengths), object)
+    for i, (end, length) in enumerate(zip(ends.tolist(), lengths.tolist(), strict=True)):
+        found[i] = None if length < 0 else values[end - length : end]
+    return found
 
 
 def _closed(join: Join, seen: NDArray[np.float64]) -> int:

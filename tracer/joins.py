@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.cohorts import Cohorts, Labelled
-from streamgauge.tracer.domains import POSITIVE, Scale
+from streamgauge.tracer.domains import POSITIVE, Predicts, Scale
 from streamgauge.tracer.inputs import NA
 from streamgauge.tracer.kept_features import KeptFeatures
 from streamgauge.tracer.key_index import KeyIndex
@@ -43,6 +43,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     horizon: float = 86400.0  # H of the `@H` cohorts
     scale: Scale = "binary"  # what labels are; the same for every metric
     positive: float | str | None = None  # which of them is positive, where the scale does not say
+    keep_rate: float = 1.0  # share of the negatives that the job was given; the others stand for those that it was not
+    predicts: Predicts = "kept"  # what predictions are right for: the rows as they were kept, or all there were
     timeout: float = 86400.0  # this long after its due time a sample without label is dropped as expired
     capacity: int = 10_000_000  # samples remembered: 65 bytes each, 650 MB at the default
 

@@ -92,6 +92,8 @@ class LabelFold:
             self._panes.add("label", "settled", "", passed.expired)
         cohort = self._join.cohort(passed.pane)
         if cohort is not None:
+            if self._join.labels.keep_rate < 1.0:
+                self._panes.add("label", "cohort_weight", "", float(self._stands_for(cohort.labels).sum()))
             self._paired("label", "cohort", cohort.labels, cohort.predictions, None)
 
     def trained(self, keys: Array, labels: Floats | None, predicted: Floats | None, weights: Floats | None) -> None:
@@ -126,8 +128,14 @@ class LabelFold:
         usable = ~np.isnan(labels) & ~is_na(predicted)
         if usable.any():
             weights = np.ones(len(labels)) if weights is None else weights
+            if self._join.labels.keep_rate < 1.0:
+                weights = weights * self._stands_for(labels)
             columns = (predicted[usable], labels[usable], weights[usable])
             self._panes.gather(clock, name, "", profiles.labelled, *columns)
+
+    def _stands_for(self, labels: Floats) -> Floats:
+        """For how many rows each labelled one stands."""
+        return np.where(labels > POSITIVE, 1.0, 1.0 / self._join.labels.keep_rate)
 
     def gather_pairs(self, keys: Array, labels: Floats, rows: NDArray[np.bool_]) -> None:
         """Ids with their labels, for duplicates."""
@@ -162,6 +170,8 @@ class LabelFold:
         if len(labels):
             self._panes.add("label", "labels", "", len(labels))
             self._panes.add("label", "positives", "", int(np.count_nonzero(labels > POSITIVE)))
+            if self._join.labels.keep_rate < 1.0:
+                self._panes.add("label", "label_weight", "", float(self._stands_for(labels).sum()))
             self._panes.latest("label", "last_label", "", self._panes.now)
 
     def _delays(self, labels: Floats, delay: Floats) -> None:

@@ -63,6 +63,25 @@ def split(column: Column, separator: str, weight: str) -> Column:
     return Ragged(tags, rows.lengths, weights) if isinstance(column, Ragged) else tags
 
 
+def with_numbers(rows: Ragged) -> Ragged:
+    """Digits in text as numbers; what is none stays what it is, and counts as invalid.
+
+    >>> with_numbers(Ragged(np.array(["1", "x"], object), np.array([2]))).values.tolist()
+    [1.0, 'x']
+    """
+    if rows.values.dtype.kind not in "OUS":
+        return rows
+    values = np.array([_number_in(value) for value in rows.values.tolist()], object)
+    return Ragged(values, rows.lengths, rows.weights)
+
+
+def _number_in(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, (str, bytes)) else value
+    except ValueError:
+        return value
+
+
 def _row_counts(column: Ragged, feature: Feature) -> Counts:
     """A row is invalid with one invalid value, and default or zero where all its values are."""
     values = column.values

@@ -125,7 +125,8 @@ class Profiles:
         feature = self._features.get(name)
         if feature is None or not (feature.separator or feature.weight):
             return column
-        return multivalued.split(column, feature.separator, feature.weight)
+        found = multivalued.split(column, feature.separator, feature.weight)
+        return multivalued.with_numbers(found) if feature.kind == "numeric" and isinstance(found, Ragged) else found
 
     def keys(self, ids: Array) -> Hashes:
         """Sample ids as they are joined: hashes, 0 where one is missing."""

@@ -96,9 +96,13 @@ def _check_names(**names: str) -> None:
 
 
 def _check_domains(labels: Labels, predictions: str, time_unit: str) -> None:
-    """Raises ValueError for a scale or a unit that there is not."""
+    """Raises ValueError for a scale, a rate or a unit that there is not."""
     if labels.scale not in SCALES:
         raise ValueError(f"labels.scale must be one of {', '.join(SCALES)}, got {labels.scale!r} (tracer.Tracer)")
+    if not 0.0 < labels.keep_rate <= 1.0:
+        raise ValueError(f"labels.keep_rate must be above 0 and at most 1, got {labels.keep_rate} (tracer.Tracer)")
+    if labels.predicts not in ("kept", "all"):
+        raise ValueError(f'labels.predicts must be "kept" or "all", got {labels.predicts!r} (tracer.Tracer)')
     if predictions not in ("probability", "logit"):
         raise ValueError(f'predictions must be "probability" or "logit", got {predictions!r} (tracer.Tracer)')
     if time_unit not in ("s", "ms", "us", "ns"):

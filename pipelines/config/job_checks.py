@@ -84,6 +84,8 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     if job.labels.timeout < job.labels.horizon:
         text = f"must not be below horizon {job.labels.horizon:g} s, got {job.labels.timeout:g} s: samples would be"
         yield Fault(f"{at}.labels.timeout", f"{text} dropped before they are old enough to count")
+    if not 0.0 < job.labels.keep_rate <= 1.0:
+        yield Fault(f"{at}.labels.keep_rate", f"must be above 0 and at most 1, got {job.labels.keep_rate:g}")
     if job.labels.wait >= job.labels.horizon:
         text = f"must be below horizon {job.labels.horizon:g} s, got {job.labels.wait:g} s: the cohorts would have no"
         yield Fault(f"{at}.labels.wait", f"{text} negatives yet; set horizon to wait and how late they may come")
@@ -132,6 +134,8 @@ def _feature_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         low, high = feature.low, feature.high
         if low is not None and high is not None and low >= high:
             yield Fault(f"{at}.features[{i}].low", f"must be below high {high:g}, got {low:g}")
+        if feature.weight and feature.weight == feature.separator:
+            yield Fault(f"{at}.features[{i}].weight", f"must differ from separator, both are {feature.weight!r}")
         if not 0 < feature.importance <= 5:
             yield Fault(f"{at}.features[{i}].importance", f"must be above 0 and at most 5, got {feature.importance:g}")
 

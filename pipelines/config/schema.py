@@ -40,6 +40,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     default: float | str | None = None  # what stands for a missing value upstream; counted apart
     low: float | None = None  # valid range of a numeric one
     high: float | None = None  # the other end of that range
+    separator: str = ""  # between the values of a row that comes as text, such as "a,b": it has several values
+    weight: str = ""  # before the weight of a value that comes as text, such as "tag|0.5"
     importance: float = 1.0  # weight in the score, capped at 5
     cost: float | None = None  # what it costs to have, in a unit of your own, in the table of features
 
@@ -53,6 +55,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout: float = DAY  # after its due time a sample without label is dropped and counted as expired
     silence: float = 0.0  # longest normal gap between labels; 0: learnt
     scale: Literal["binary", "sign", "soft", "count"] = "binary"  # 0/1, -1/+1, a share in 0..1, a number of events
+    keep_rate: float = 1.0  # share of the negatives that the job was given; label metrics are those of all rows
+    predicts: Literal["kept", "all"] = "kept"  # what predictions are right for: the rows as they were kept, or all
     positive: float | str | None = None  # which label is positive (`count`: from which on); None: what the scale says
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
+from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.metrics import Metric
+
+REMIND: Final = 5 * DAY  # the pager forgets in 14 days what nobody says
 
 
 class Episode(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

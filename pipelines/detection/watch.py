@@ -24,7 +24,7 @@ from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
 from streamgauge.pipelines.detection import streaks, vanished
 from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
-from streamgauge.pipelines.detection.episodes import Episode, Found, anomaly, common, describe, localise
+from streamgauge.pipelines.detection.episodes import REMIND, Episode, Found, anomaly, common, describe, localise
 from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.detection.learnt import Learnt, notes
 from streamgauge.pipelines.detection.normal import Lesson, Normal
@@ -136,7 +136,7 @@ class Watch:
             for row in np.flatnonzero(begin).tolist()
             if self._keys[row] not in self.episodes
         ]
-        told = self._change(closed, over, begun, time)
+        told = self._change(closed, over, begun, time) + self._reminded(closed, time)
         news = own.watched & (judged.age >= vanished.KNOWN)
         known = {*self.episodes, *self._excused}
         return [*told, *([] if self.shown else self._vanished.tell(closed, judged.expected.reach, news, known, time))]
@@ -314,6 +314,17 @@ class Watch:
             self.episodes[key] = episode
             text = describe(key, metric, episode) + ("" if episode.is_fact else self._youth(key, closed.start))
             told.append(self._told(key, episode, text, time, None))
+        return told
+
+    def _reminded(self, closed: Closed, time: float) -> list[Anomaly]:
+        """What lasts is said again every five days, so that nobody who forgets what is not said takes it for over."""
+        told = []
+        for key, episode in self.episodes.items():
+            age = closed.end - episode.start
+            if age // REMIND > max(age - self.spec.slide, 0.0) // REMIND:
+                row = self._rows.get(key)
+                text = describe(key, None if row is None else closed.metrics[row], episode)
+                told.append(self._told(key, episode, text, time, None))
         return told
 
     def _youth(self, key: SeriesKey, start: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from streamgauge.pipelines.profiling.columns import Column, ProfileError, column_of
 from streamgauge.pipelines.profiling.report import ColumnProfile, summarise
-from streamgauge.pipelines.statistics import drift_of, id_counts, numeric_counts
+from streamgauge.pipelines.statistics import drift_of, id_counts, id_doubt, numeric_counts
 
 PSI: Final = 0.1  # nats beyond the noise floor: the usual bound between little and some drift
 MISSING: Final = 0.01  # of the rows
@@ -99,12 +99,12 @@ def _missing(before: ColumnProfile, after: ColumnProfile, news: list[str]) -> di
 
 def _drift(before: ColumnProfile, after: ColumnProfile, news: list[str]) -> dict[str, Any]:
     if before.histogram is not None and after.histogram is not None:
-        counts = numeric_counts(after.histogram, before.histogram)
+        counts, doubt = numeric_counts(after.histogram, before.histogram), 0.0
     else:
-        counts = id_counts(after.heavy, before.heavy)
+        counts, doubt = id_counts(after.heavy, before.heavy), id_doubt(after.heavy, before.heavy)
     if not counts[0].sum() or not counts[1].sum():
         return {"psi": None, "psi_floor": None}
-    found = drift_of(*counts)
+    found = drift_of(*counts, doubt)
     if found.value - found.floor > PSI:
         news.append(f"drifted by {found.value:.2f} nats (chance gives {found.floor:.2f})")
     return {"psi": _known(found.value), "psi_floor": _known(found.floor)}

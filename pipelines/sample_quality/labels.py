@@ -26,7 +26,8 @@ def label_rate(view: View) -> Values:
     invalid, labels = view.total("label", "invalid_labels"), view.total("label", "labels")
     if invalid > MOST_INVALID * (invalid + labels):
         return UNKNOWN
-    return _rate(view, "label_rate", view.total("label", "positives"), labels)
+    stands_for = view.total("label", "label_weight") or labels
+    return _rate(view, "label_rate", view.total("label", "positives"), stands_for)
 
 
 def label_rate_of_cohort(view: View) -> Values:
@@ -39,7 +40,7 @@ def label_rate_of_cohort(view: View) -> Values:
         return NOTHING
     if not is_covered(view):
         return UNKNOWN
-    labelled = view.total("label", "cohort_labelled")
+    labelled = view.total("label", "cohort_weight") or view.total("label", "cohort_labelled")
     return _rate(view, "label_rate@H", view.total("label", "cohort_positives"), labelled)
 
 

@@ -26,6 +26,7 @@ from streamgauge.pipelines.statistics.concentration import (
 from streamgauge.pipelines.statistics.drift import (
     drift_of,
     id_counts,
+    id_doubt,
     js_distance,
     numeric_counts,
     prediction_counts,
@@ -61,6 +62,7 @@ __all__ = [
     "entropy",
     "hanley_mcneil",
     "id_counts",
+    "id_doubt",
     "information_value",
     "iv_of",
     "js_distance",

@@ -13,7 +13,7 @@ import numpy as np
 from streamgauge.pipelines.statistics.estimate import Estimate, Floats
 from streamgauge.pipelines.statistics.ranking import average_precision
 from streamgauge.tracer.summaries import LabelBuckets
-from streamgauge.tracer.summaries.labels import BUCKETS, LIMIT
+from streamgauge.tracer.summaries.buckets import BUCKETS, LIMIT
 
 
 def brier(labels: LabelBuckets) -> Estimate:
@@ -36,7 +36,7 @@ def brier(labels: LabelBuckets) -> Estimate:
     width = _widths(labels)
     off = 2.0 * np.minimum(pos, neg) * width + weight * width**2
     squares = math.fsum((pos * (1.0 - p) ** 4 + neg * p**4).tolist()) / total
-    error = math.sqrt(max(0.0, squares - value**2) / labels.rows)
+    error = math.sqrt(max(0.0, squares - value**2) / (labels.effective_positives + labels.effective_negatives))
     return Estimate(value, error, math.fsum(off.tolist()) / total)
 
 
@@ -57,7 +57,7 @@ def pr_auc(labels: LabelBuckets) -> Estimate:
     total = math.fsum(pos.tolist())
     high = math.fsum(_area(hits + heaviest, misses, pos).tolist()) / total
     low = math.fsum(_area(hits, misses + neg, pos).tolist()) / total
-    error = math.sqrt(max(value * (1.0 - value), 0.0) / labels.positive_rows) if labels.positive_rows else 0.0
+    error = math.sqrt(max(value * (1.0 - value), 0.0) / max(labels.effective_positives, 1.0))
     return Estimate(value, error, max(high - value, value - low, 0.0))
 
 

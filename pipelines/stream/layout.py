@@ -11,9 +11,9 @@ Names = tuple[tuple[str, str, str], ...]
 Place = NDArray[np.int64] | slice
 SCALARS: Final = "*"  # the name under which `stat` gives all scalars of the job's own, entity `scalar:NAME`
 TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a scalar of the job's own
-    "sample": "rows late_rows timed_rows repeats",
+    "sample": "rows late_rows timed_rows repeats prediction_weight prediction_total",
     "label": "labels positives invalid_labels due overdue expired settled last_label flips"
-    " cohort_rows cohort_labelled cohort_positives",
+    " cohort_rows cohort_labelled cohort_positives label_weight cohort_weight",
     "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps",
     "wall": "rows_seen rows_trained cpu memory dropped"
     " pipeline_records pipeline_late pipeline_dropped pipeline_lost pipeline_overflow pipeline_dead pipeline_waiting"

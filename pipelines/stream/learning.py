@@ -36,9 +36,9 @@ AUC_WINDOWS: Final = 24
 TENSOR_WINDOWS: Final = 24
 DAYS: Final = 28
 _RATES: Final = (  # memory, part, whole: shares of labels, of which their usual value is remembered
-    ("label_rate", "positives", "labels"),
-    ("label_rate@H", "cohort_positives", "cohort_labelled"),
-    ("label_coverage@H", "cohort_labelled", "cohort_rows"),
+    ("label_rate", "positives", ("label_weight", "labels")),  # with a keep rate what the labels stand for
+    ("label_rate@H", "cohort_positives", ("cohort_weight", "cohort_labelled")),
+    ("label_coverage@H", "cohort_labelled", ("cohort_rows",)),
 )
 _OF_RATES: Final = frozenset(name for name, _, _ in _RATES)
 _OF_IDS: Final = ("sample_id", "profile")  # memories that are horizons of ids
@@ -113,8 +113,8 @@ class Knowledge:
             silence.learn(day, hour, max(view.end - silence.last, 0.0))
 
     def _learn_rates(self, view: WindowView, day: int, is_normal: bool) -> None:
-        for name, part, whole in _RATES:
-            count = view.total("label", whole)
+        for name, part, wholes in _RATES:
+            count = next((found for whole in wholes if (found := view.total("label", whole))), 0.0)
             if not count or not is_normal:
                 continue
             rates = self._kept(view, name, "")

@@ -39,5 +39,5 @@ def _judged(view: View, estimate: Callable[[LabelBuckets], Estimate]) -> Values:
     if not is_trusted(labels):
         return UNKNOWN
     found = estimate(labels)
-    rarer = float(min(labels.positive_rows, labels.rows - labels.positive_rows))
+    rarer = min(labels.effective_positives, labels.effective_negatives)
     return single(found.value, rarer, *(x if math.isfinite(x) else 0.0 for x in (found.error, found.floor)))

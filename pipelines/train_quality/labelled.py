@@ -110,8 +110,8 @@ def _labels_are_late(view: View) -> bool:
 
 
 def _positives(labels: LabelBuckets) -> float:
-    return float(labels.positive_rows)
+    return labels.effective_positives
 
 
 def _minority(labels: LabelBuckets) -> float:
-    return float(min(labels.positive_rows, labels.rows - labels.positive_rows))
+    return min(labels.effective_positives, labels.effective_negatives)

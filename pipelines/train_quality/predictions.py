@@ -20,16 +20,17 @@ def invalid_predictions(view: View) -> Values:
 
 
 def prediction_mean(view: View) -> Values:
-    """Mean prediction of all rows, labelled or not."""
+    """Mean prediction of all rows, labelled or not; with a keep rate of those that were left out, too."""
     buckets = view.sketches(Buckets, "sample", "prediction").get("")
     if buckets is None:
         return NOTHING
     if not is_trusted(buckets):
         return UNKNOWN
-    rows = float(buckets.rows)
+    rows, weight = float(buckets.rows), view.total("sample", "prediction_weight")
+    mean = view.total("sample", "prediction_total") / weight if weight else buckets.mean()
     moments = view.sketches(Moments, "sample", "prediction").get("")
     std = moments.std() if moments is not None else _bernoulli(buckets.mean())
-    return single(buckets.mean(), rows, finite(std) / math.sqrt(max(rows, 1.0)))
+    return single(mean, rows, finite(std) / math.sqrt(max(rows, 1.0)))
 
 
 def prediction_psi(view: View) -> Values:

@@ -309,3 +309,16 @@ def test_a_cohort_of_a_sample_of_the_ids_is_as_fair_as_they_are() -> None:
     (row,) = [row for row in join.close(40.0) if row.cohort_rows]
     assert row.cohort_rows == remembered < 1_000
     assert row.cohort_labelled / row.cohort_rows == pytest.approx(0.25, abs=4 * math.sqrt(0.19 / row.cohort_rows))
+
+
+def test_rows_of_several_values_are_kept_over_a_restart() -> None:
+    join, again = _opened(keys=()), _opened(keys=())
+    tags = np.empty(3, object)
+    tags[:] = [np.array([7, 8], np.uint64), None, np.array([], np.uint64)]
+    join.open(0.0, _keys(1, 2, 3), event=np.zeros(3), features={"tags": tags, "age": np.array([1.0, 2.0, 3.0])})
+    join_state.load(again, join_state.save(join))
+    inside, features = again.features(_keys(1, 2, 3))
+    assert inside.all()
+    assert [None if row is None else row.tolist() for row in features["tags"]] == [[7, 8], None, []]
+    assert features["age"].tolist() == [1.0, 2.0, 3.0]
+    assert join_state.save(again) == join_state.save(join)

@@ -14,6 +14,7 @@ from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.records import Clock, Sketch
 from streamgauge.tracer.summaries.batched_merge import BatchedMerge, Book
 from streamgauge.tracer.summaries.bins import Bins
+from streamgauge.tracer.summaries.buckets import Buckets
 from streamgauge.tracer.summaries.columns import Columns, Summary
 from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats
 from streamgauge.tracer.summaries.distinct import Distinct
@@ -31,7 +32,7 @@ from streamgauge.tracer.summaries.hashing import (
 from streamgauge.tracer.summaries.heavy import Heavy, Top
 from streamgauge.tracer.summaries.histogram import Histogram
 from streamgauge.tracer.summaries.ids import Ids
-from streamgauge.tracer.summaries.labels import Buckets, LabelBuckets
+from streamgauge.tracer.summaries.labels import LabelBuckets
 from streamgauge.tracer.summaries.profile import (
     CategoricalProfile,
     NumericProfile,

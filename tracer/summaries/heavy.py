@@ -106,6 +106,13 @@ class Heavy:
         at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[at] == hashes, self.counts[at], 0)
 
+    def slack_of(self, hashes: Hashes) -> Integers:
+        """How much more than `counts_of` each can be."""
+        if len(self.hashes) == 0:
+            return np.full(len(hashes), self.bound, np.int64)
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return np.where(self.hashes[at] == hashes, self.errors[at], self.bound)
+
     def columns(self) -> Columns:
         """`<i8` (total, bound, capacity), hashes `<u8`, counts `<i8`, errors `<i8` (empty where all are 0)."""
         head = np.array([self.total, self.bound, self.capacity], "<i8").tobytes()

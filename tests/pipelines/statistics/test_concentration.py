@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from streamgauge.pipelines.statistics import (
     categorical_dispersion,
@@ -53,6 +54,20 @@ def test_categorical_dispersion_with_a_tail_is_near_the_exact_one() -> None:
     ids = np.minimum(np.random.default_rng(SEED).zipf(1.5, 100_000), 50_000)
     counts = np.unique(ids, return_counts=True)[1]
     assert dispersion(ids) == pytest.approx(entropy(counts) / math.log(len(counts)), rel=0.03)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize(("values", "rows"), [(1_000, 60_000), (50_000, 10_000), (50_000, 200_000)])
+def test_dispersion_of_power_laws_of_many_values_is_near_the_exact_one(exponent: float, values: int, rows: int) -> None:
+    shares = np.cumsum(1.0 / np.arange(1.0, values + 1.0) ** exponent)
+    ids = np.searchsorted(shares / shares[-1], np.random.default_rng(SEED).random(rows))
+    counts = np.unique(ids, return_counts=True)[1]
+    nats = float(stats.entropy(counts)) + (len(counts) - 1) / (2 * rows)
+    exact = min(1.0, nats / math.log(len(counts)))
+    assert dispersion(ids) == pytest.approx(exact, abs=0.02)
+    hashes = hash_values(ids)
+    merged = Heavy.merge([Heavy.of(part) for part in np.array_split(hashes, 16)])
+    assert categorical_dispersion(merged, Distinct.of(hashes)) == pytest.approx(exact, abs=0.03)
 
 
 def test_top_share_is_exact_while_all_values_are_kept() -> None:
