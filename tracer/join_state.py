@@ -108,7 +108,7 @@ def _rows(rows: Several) -> NDArray[Any]:
     lengths, values = np.frombuffer(rows.lengths, np.int32), _column(rows.values)
     ends = np.cumsum(np.maximum(lengths, 0))
     found = np.empty(len(lengths), object)
-    for i, (end, length) in enumerate(zip(ends.tolist(), lengths.tolist(), strict=True)):
+    for i, (end, length) in enumerate(zip(ends.tolist(), lengths.tolist())):
         found[i] = None if length < 0 else values[end - length : end]
     return found
 

@@ -202,18 +202,20 @@ class Blocks:
         """Anew for each block, so that nothing is carried along but its place."""
         job = self._job
         sampling = IdSampling(max(1, job.duplicate_modulus))  # a block that is read again must be the same
-<<<<<<< HEAD
         features = Profiles(job.features, self._salt, sampling, self._table)
+<<<<<<< HEAD
         rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale, job.evaluation)
         labels = Labels(scale=job.labels.scale, positive=job.labels.positive)
 =======
         features = Profiles(job.features, salt, sampling)
         rules = Rules(salt, sampling, self._bridge.max_age, self._bridge.prediction_scale)
+=======
+        rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale)
+>>>>>>> f49f8b2 (bins: numeric bins on nested grids, as fine as 64 of them allow)
         given = job.labels
         labels = Labels(
             scale=given.scale, positive=given.positive, keep_rate=given.keep_rate, predicts=given.predicts
         )  # fmt: skip
->>>>>>> e4a2e4d (labels, ids, features: effective sizes, sampled negatives, PSI and dispersion of many ids, separators, skipped updates)
         return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 
     def _sent(self, batch: TraceBatch) -> Output:

@@ -302,3 +302,21 @@ def test_weights_of_a_record_that_tells_no_squares_are_equal_within_a_bucket():
     new = LabelBuckets.of([0.2, 0.2], [1, 1], [1.0, 3.0])
     squares = LabelBuckets.fold([old, new.columns()]).squares()[0]
     assert squares.tolist() == [4.0 + 10.0, 25.0]
+
+
+@pytest.mark.parametrize(("name", "centre", "scale"), [
+    ("plain", 0.0, 1.0), ("year", 2012.0, 5.0), ("kelvin", 290.0, 8.0), ("unix time", 1.7e9, 4e4),
+    ("negative", -1e6, 1.0),
+])  # fmt: skip
+def test_information_value_does_not_depend_on_the_level_of_a_feature(name: str, centre: float, scale: float) -> None:
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=40_000)
+    y = (rng.random(len(base)) < 1.0 / (1.0 + np.exp(2.5 - 0.25 * base))).astype(int)
+    x = np.round(centre + scale * base) if name == "year" else centre + scale * base
+    cuts = np.unique(np.quantile(x, np.linspace(0.0, 1.0, 21)[1:-1]))
+    table = np.array([np.bincount(np.searchsorted(cuts, x), y == one, minlength=len(cuts) + 1) for one in (1, 0)])
+    pos, neg = table / table.sum(axis=1, keepdims=True)
+    parts = [Bins.of_numeric(x[rows], y[rows]) for rows in np.array_split(np.arange(len(x)), 23)]
+    found = information_value(Bins.merge([Bins.merge(parts[:7]), Bins.merge(parts[7:])]))
+    assert found.value == pytest.approx(float(((pos - neg) * np.log(pos / neg)).sum()), rel=0.15)
+    assert Bins.merge(parts).columns() == Bins.of_numeric(x, y).columns()

@@ -76,9 +76,9 @@ def table(rows: list[Any]) -> Rows:
 
 def numbers(summary: Summary) -> list[Any]:
     """Columns as numbers, for comparison with a tolerance."""
-    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifff"}[summary.KIND]
-    formats = {"i": "<i8", "f": "<f8", "u": "<u2"}
-    return [np.frombuffer(column, formats[d]) for column, d in zip(summary.columns(), dtypes, strict=True)]
+    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifffff"}[summary.KIND]
+    formats, columns = {"i": "<i8", "f": "<f8", "u": "<u2"}, summary.columns()
+    return [np.frombuffer(column, formats[d]) for column, d in zip(columns, dtypes[: len(columns)], strict=True)]
 
 
 def test_every_kind_is_registered_under_its_own_name() -> None:
