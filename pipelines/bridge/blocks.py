@@ -203,15 +203,7 @@ class Blocks:
         job = self._job
         sampling = IdSampling(max(1, job.duplicate_modulus))  # a block that is read again must be the same
         features = Profiles(job.features, self._salt, sampling, self._table)
-<<<<<<< HEAD
         rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale, job.evaluation)
-        labels = Labels(scale=job.labels.scale, positive=job.labels.positive)
-=======
-        features = Profiles(job.features, salt, sampling)
-        rules = Rules(salt, sampling, self._bridge.max_age, self._bridge.prediction_scale)
-=======
-        rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale)
->>>>>>> f49f8b2 (bins: numeric bins on nested grids, as fine as 64 of them allow)
         given = job.labels
         labels = Labels(
             scale=given.scale, positive=given.positive, keep_rate=given.keep_rate, predicts=given.predicts

@@ -43,11 +43,8 @@ GOLDEN: dict[str, Summary] = {
     "label_buckets": LabelBuckets(np.array([7, 2048], np.uint16), TWO, TWO, TWO * 1.0, TWO * 1.0, HALVES, 0.25, 1, 0),
     "label_buckets, weighted": LabelBuckets(np.array([7, 9], np.uint16), TWO, TWO, HALVES, HALVES, HALVES, 0.25),
     "bins": Bins.of_numeric([1.0, 1.0, -3.0, float("nan")], [1, 0, 0, 1]),
-<<<<<<< HEAD
     "groups": Groups.of(KEYS[[1, 1, 2, 0]], [0.1, 0.1, 0.9, 7.0], [1, 0, 1, 0], modulus=1),
-=======
     "bins, of level 0": Bins(BINS, TWO - 1, np.array([1, 1]), missing=(1, 0), is_numeric=True),
->>>>>>> f49f8b2 (bins: numeric bins on nested grids, as fine as 64 of them allow)
     "units": Units.of(np.array([[1.0, -1.0], [2.0, 0.0]])),
 }
 DIGESTS: dict[str, str] = {
@@ -62,13 +59,9 @@ DIGESTS: dict[str, str] = {
     "buckets": "3b4db13db3eb3129",
     "label_buckets": "f6d67907497b3a8e",
     "label_buckets, weighted": "f04348091e07f799",
-<<<<<<< HEAD
-    "bins": "ee8a58b83d3349cb",
     "groups": "aded5685b005cf2c",
-=======
     "bins": "e0a00f7cd6f9bd1b",
     "bins, of level 0": "ee8a58b83d3349cb",
->>>>>>> f49f8b2 (bins: numeric bins on nested grids, as fine as 64 of them allow)
     "units": "7556374747df5019",
 }
 
