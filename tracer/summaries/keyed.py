@@ -119,13 +119,13 @@ def _write_bins(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
     written = []
     for head, (start, end) in zip(heads.tolist(), zip(ends, ends[1:])):
         a, b, c, d, numeric, capacity, coarse = head
-        keys, *counts = (column[start:end] for column in rows)
+        keys, hits, misses = (column[start:end] for column in rows)
         level = 0
         if numeric:
             level = FINEST - coarse
-            keys, counts = sum_by_key(at_level(keys, FINEST, level), *counts)
-            level, keys, counts = sharpest(keys, level, *counts)
-        written.append(Bins.keep(keys, *counts, (a, b), (c, d), bool(numeric), capacity, level).columns())
+            keys, (hits, misses) = sum_by_key(at_level(keys, FINEST, level), hits, misses)
+            level, keys, (hits, misses) = sharpest(keys, level, hits, misses)
+        written.append(Bins.keep(keys, hits, misses, (a, b), (c, d), bool(numeric), capacity, level).columns())
     return written
 
 
