@@ -15,6 +15,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from streamgauge.tracer.summaries.buckets import BUCKETS, Numbers, bucket_numbers
 from streamgauge.tracer.summaries.columns import (
     Columns,
     Hashes,
@@ -23,7 +24,6 @@ from streamgauge.tracer.summaries.columns import (
     gather,
     views,
 )
-from streamgauge.tracer.summaries.labels import BUCKETS, Numbers, bucket_numbers
 
 MOST: Final = 65_536  # entries, 1.7 MB
 _LARGEST: Final = 1 << 62  # modulus beyond which a sample is not thinned
