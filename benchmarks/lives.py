@@ -110,13 +110,16 @@ def _watch(values: Mapping[str, Floats]) -> dict[str, list[list[int]]]:
     watch = Watch(JobConfig(name="lives", windows=(SPEC,)), SPEC)
     ones, metrics = np.ones(len(order)), (metric,) * len(order)
     pages: dict[str, list[list[int]]] = {name: [[] for _ in range(block.shape[1])] for name, block in values.items()}
+    begun: set[tuple[SeriesKey, float]] = set()
     for number, row in enumerate(table):
         start = START + number * WINDOW
         window = Columns(
             SPEC.name, start, start + WINDOW, 0, WINDOW, order, metrics, row, 1000.0 * ones, 0.0 * ones, 0.0 * ones
         )
         for told in _step(watch, window):
-            if told.end is None and number >= FIRST:
+            is_new = (told.key, told.start) not in begun  # a later record of an episode is no page
+            begun.add((told.key, told.start))
+            if told.end is None and is_new and number >= FIRST:
                 name, column = keys[told.key]
                 pages[name][column].append(number)
     return pages
