@@ -53,9 +53,9 @@ def categorical_dispersion(heavy: Heavy, distinct: Distinct) -> float:
     p = counts / heavy.total
     tail = 1.0 - math.fsum(p.tolist())
     nats = -math.fsum((p * np.log(p)).tolist()) + (values - 1) / (2.0 * heavy.total)
-    if tail > 0:
+    if tail > 0 and values > kept:  # of an exact one it is rounding
         nats += _tail_nats(np.sort(counts)[::-1], tail, values)
-    return min(1.0, nats / math.log(values))
+    return min(1.0, max(0.0, nats / math.log(values)))
 
 
 def _tail_nats(counts: Floats, tail: float, values: int) -> float:
@@ -69,14 +69,14 @@ def _tail_nats(counts: Floats, tail: float, values: int) -> float:
     x, y = x - x.mean(), y - y.mean()
     square = float((x * x).sum())
     power = max(0.0, -float((x * y).sum()) / square) if square > 0.0 else 0.0
-    start, end = len(counts) + 0.5, values + 0.5
-    flat = 1.0 - power
+    start = len(counts) + 0.5
+    width, flat = (values + 0.5) / start, 1.0 - power  # of the ranks in units of the first one: no power of it is 0
     if abs(flat) < 1e-6:  # r^-1: the integrals are logarithms
-        mass, moment = math.log(end / start), 0.5 * (math.log(end) ** 2 - math.log(start) ** 2)
+        mass, moment = math.log(width), 0.5 * math.log(width) ** 2
     else:
-        mass = (end**flat - start**flat) / flat
-        moment = (end**flat * math.log(end) - start**flat * math.log(start) - mass) / flat
-    return tail * (power * moment / mass - math.log(tail / mass))
+        mass = (width**flat - 1.0) / flat
+        moment = (width**flat * math.log(width) - mass) / flat
+    return tail * (power * moment / mass - math.log(tail / (start * mass)))
 
 
 def top_share(heavy: Heavy, n: int) -> Estimate:
