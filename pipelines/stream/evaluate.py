@@ -53,6 +53,7 @@ class Evaluated(NamedTuple):
     spec: int = -1  # place of the WindowSpec in the config
     view: JobView | None = None  # what `Evaluator.learn` reads
     unkept: int = 0  # series that `max_series` has no room for, where there was room before
+    failed: Mapping[str, str] = {}  # what went wrong by metric that could not be computed: it is unknown
 
 
 class Series(NamedTuple):
@@ -93,13 +94,14 @@ class Evaluator:
         """The values of a closed window, or of a revision of one."""
         spec = self._config.windows[report.window]
         view = job_view(report, self._config, self._knowledge, self._layouts)
-        series, columns, is_present = self._complete(report, *self._columns(spec, view))
+        failed: dict[str, str] = {}
+        series, columns, is_present = self._complete(report, *self._columns(spec, view, failed), failed)
         series, columns, is_present, unkept = self._within(report.window, series, columns, is_present)
         value, rows, error, floor = columns
         return Evaluated(
             spec.name, spec.kind, report.start, report.end, report.revision, view.length, series.keys, series.metrics,
             value, rows, error, floor, profiles_of(report, spec, view), is_present, report.window, view,
-            unkept,
+            unkept, failed,
         )
 
     def learn(self, evaluated: Evaluated, keep: NDArray[np.bool_]) -> None:
@@ -159,9 +161,9 @@ class Evaluator:
         }  # fmt: skip
         self._knowledge.inherit(old._knowledge)
 
-    def _columns(self, spec: WindowSpec, view: JobView) -> tuple[Series, Floats]:
+    def _columns(self, spec: WindowSpec, view: JobView, failed: dict[str, str]) -> tuple[Series, Floats]:
         """Every metric of the window's class, of every scope: sorted series, columns of shape [4, n]."""
-        blocks = [block for scoped in _scopes(spec, view) for block in _blocks(spec.kind, scoped)]
+        blocks = [block for scoped in _scopes(spec, view) for block in _blocks(spec.kind, scoped, failed)]
         signature = tuple((worker, metric.name, values.entities) for worker, metric, values in blocks)
         series = self._series.get(signature)
         if series is None:
@@ -189,14 +191,17 @@ class Evaluator:
         minimum = np.array([self._config.minimum.get(metric.name, metric.minimum) for metric in metrics], np.float64)
         return Series(tuple(keys), metrics, order, minimum)
 
-    def _complete(self, report: Report, series: Series, table: Floats) -> tuple[Series, Floats, NDArray[np.bool_]]:
-        """Rows for the known series that got nothing: 0 where the metric is additive, else unknown."""
+    def _complete(
+        self, report: Report, series: Series, table: Floats, failed: Mapping[str, str]
+    ) -> tuple[Series, Floats, NDArray[np.bool_]]:
+        """Rows for known series that got nothing: 0 where the metric is additive and was computed, else unknown."""
         is_present = np.ones(len(series.keys), bool)
         missing = self._missing(report, series.keys)
         if not missing:
             return series, table, is_present
         blank = np.zeros((4, len(missing)))
-        blank[0] = [0.0 if METRICS[key.metric].additive else np.nan for key in missing]
+        is_zero = [METRICS[key.metric].additive and key.metric not in failed for key in missing]
+        blank[0] = np.where(is_zero, 0.0, np.nan)
         keys = [*series.keys, *missing]
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
         is_present = np.concatenate([is_present, np.zeros(len(missing), bool)])[order]
@@ -241,6 +246,15 @@ def unkept(evaluated: Evaluated, config: JobConfig) -> list[Change]:
     return [Change(job=config.name, name="max_series", time=evaluated.end, text=text)]
 
 
+def failures(evaluated: Evaluated, config: JobConfig) -> list[Change]:
+    """Said of each window in which a metric could not be computed: a fault of ours, which stops nothing."""
+    texts = [f"{name} ({error})" for name, error in sorted(evaluated.failed.items())]
+    if not texts:
+        return []
+    text = f"could not be computed, and unknown in this window: {', '.join(texts)}; please report it"
+    return [Change(job=config.name, name="metric_failed", time=evaluated.end, text=text)]
+
+
 def _keys_row(keys: tuple[SeriesKey, ...]) -> bytes:
     return encoded("known", [list(key[1:]) for key in keys])
 
@@ -250,10 +264,20 @@ def _scopes(spec: WindowSpec, view: JobView) -> list[WindowView]:
     return job + (list(view.views.values()) if spec.scope != "job" else [])
 
 
-def _blocks(kind: WindowClass, view: WindowView) -> list[Block]:
-    avoided = "job" if view.worker else "worker"
-    computed = [(view.worker, metric, metric.compute(view)) for metric in metrics_of(kind) if metric.scope != avoided]
-    return [block for block in computed if block[2].entities]
+def _blocks(kind: WindowClass, view: WindowView, failed: dict[str, str]) -> list[Block]:
+    """What each metric makes of a view; one that cannot costs the others nothing, and is named in `failed`."""
+    avoided, blocks = "job" if view.worker else "worker", []
+    for metric in metrics_of(kind):
+        if metric.scope == avoided:
+            continue
+        try:
+            found = metric.compute(view)
+        except Exception as error:
+            failed.setdefault(metric.name, f"{type(error).__name__}: {error}")
+            continue
+        if found.entities:
+            blocks.append((view.worker, metric, found))
+    return blocks
 
 
 def _trailed(evaluated: Evaluated) -> Mapping[Slot, Floats]:

@@ -22,7 +22,7 @@ from streamgauge.pipelines.scoring.scorer import Scorer
 from streamgauge.pipelines.statistics.measures import NOTHING
 from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits
 from streamgauge.pipelines.stream.columns import PointRecords
-from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, unkept
+from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, failures, unkept
 from streamgauge.pipelines.stream.id_sampling import Sampling
 from streamgauge.pipelines.stream.limits import Bound
 from streamgauge.pipelines.stream.stages import CONFIG
@@ -85,7 +85,9 @@ class Stage2:
         excused = self._excused(closed)
         if report.revision:
             return [*outputs, *self._scorer.score(closed, judged, excused)]
-        outputs += [*unkept(evaluated, self.config), *self._sample_ids(report, evaluated)]
+        outputs += [
+            *unkept(evaluated, self.config), *failures(evaluated, self.config), *self._sample_ids(report, evaluated),
+        ]  # fmt: skip
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
         outputs += watch.anomalies_of(closed, judged, report.clock, standing)

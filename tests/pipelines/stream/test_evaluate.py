@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from streamgauge.pipelines.config.schema import DAY, HOUR, WindowSpec
 from streamgauge.pipelines.metrics import Partial, Report
-from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.registry import metrics_of
+from streamgauge.pipelines.stream import evaluate as evaluation
+from streamgauge.pipelines.stream.evaluate import Evaluator, failures
 from streamgauge.pipelines.stream.layout import TRACED
 from streamgauge.pipelines.stream.view import fsum_columns
 from streamgauge.tracer.summaries import (
@@ -305,3 +307,29 @@ def test_stored_series_are_bounded_the_known_and_the_jobs_own_first_and_told_onc
     assert set(new) == {""}
     again = evaluator.evaluate(window(2, 0, 60))
     assert (again.keys, again.unkept) == (full.keys, 0)
+
+
+def test_a_metric_that_fails_is_unknown_and_named_and_costs_the_others_nothing(monkeypatch):
+    def broken(view):
+        raise ZeroDivisionError("49 times 1/49")
+
+    def with_broken(kind):
+        broke = {"dispersion", "volume"}  # one of long windows, one of short ones
+        return tuple(one._replace(compute=broken) if one.name in broke else one for one in metrics_of(kind))
+
+    evaluator, twin = Evaluator(EASY), Evaluator(EASY)
+    days = [report(day_of("a", seed), window=SHORT, start=seed * SLOT, presences=[presence("a")]) for seed in (0, 1)]
+    for one in (evaluator, twin):
+        learn(one, one.evaluate(days[0]))
+    monkeypatch.setattr(evaluation, "metrics_of", with_broken)
+    found = evaluator.evaluate(days[1])
+    monkeypatch.undo()
+    sound = twin.evaluate(days[1])
+    assert found.keys == sound.keys
+    lost = np.array([key.metric in ("dispersion", "volume") for key in found.keys])
+    assert lost.sum() == 2
+    assert np.isnan(found.value[lost]).all()
+    np.testing.assert_array_equal(found.value[~lost], sound.value[~lost])
+    (said,) = failures(found, EASY)
+    assert "unknown in this window: volume (ZeroDivisionError: 49 times 1/49)" in said.text
+    assert failures(sound, EASY) == []
