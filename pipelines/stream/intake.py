@@ -120,7 +120,7 @@ def _welcome(job: Job, worker: Worker, batch: TraceBatch, pane: int, mark: int, 
         last = worker.member.restarts[-1] if worker.member.restarts else None
         watermark.supersede(worker.member, batch, pane, mark)
         lives.begin(job, worker, batch, pane)
-        rollouts.begin(job, worker, batch, pane, last)
+        rollouts.begin(job, worker, pane, last)
     else:
         job.out += facts.close(worker.facts, facts.MISSING, pane, pane + job.pane)
     is_behind = facts.find(worker.facts, facts.BEHIND) is not None  # it still has to catch up

@@ -12,13 +12,12 @@ from typing import Final
 from streamgauge.anomaly.types import Anomaly
 from streamgauge.pipelines.stream.state import Job, Worker
 from streamgauge.pipelines.stream.windows import to_seconds
-from streamgauge.tracer.records import TraceBatch
 
 METRIC: Final = "rollout"
 WITHIN: Final = 600_000_000  # microseconds
 
 
-def begin(job: Job, worker: Worker, batch: TraceBatch, pane: int, last: int | None) -> None:
+def begin(job: Job, worker: Worker, pane: int, last: int | None) -> None:
     """A worker has begun anew, `last` time before in the pane `last`: the one that makes most of them new is a fact."""
     if not worker.member.restarts:
         return
@@ -30,14 +29,15 @@ def begin(job: Job, worker: Worker, batch: TraceBatch, pane: int, last: int | No
     workers = len(job.workers)
     before = len(job.renewals) - bisect_left(job.renewals, pane - WITHIN)
     insort(job.renewals, pane)
-    if 2 * before <= workers < 2 * (before + 1):
-        job.out.append(_fact(job, batch, before + 1, workers, pane))
+    is_among_them = last is not None and last >= pane - WITHIN  # and changes nothing, whichever of two comes first
+    if not is_among_them and 2 * before <= workers < 2 * (before + 1):
+        job.out.append(_fact(job, before + 1, workers, pane))
 
 
-def _fact(job: Job, batch: TraceBatch, renewed: int, workers: int, pane: int) -> Anomaly:
+def _fact(job: Job, renewed: int, workers: int, pane: int) -> Anomaly:
     at = to_seconds(pane + job.pane)
     return Anomaly(
         kind="fact", job=job.config.name, worker="", domain="system", entity="", metric=METRIC, severity="info",
         start=to_seconds(pane), time=at, end=at, value=float(renewed), expected=float(workers), score=1e9,
-        incarnation=batch.incarnation, text=f"rolled out: {renewed} of {workers} workers began anew within 10 min",
+        text=f"rolled out: {renewed} of {workers} workers began anew within 10 min",
     )  # fmt: skip
