@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,11 +25,14 @@ from streamgauge.tracer.summaries.columns import (
     views,
 )
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 MOST: Final = 65_536  # entries, 1.7 MB
 _LARGEST: Final = 1 << 62  # modulus beyond which a sample is not thinned
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Groups:
     """Counts by (group, bucket), sorted by both."""
 
