@@ -1,7 +1,8 @@
 """Roll-outs: most of a job's workers begin a new life within ten minutes, and this is a fact, told to nobody.
 
 Whatever waits for a cause waits longer after it: what a roll-out disturbs passes by itself. A worker that comes back
-under another name is a new one, and counts as none of them. Cost: one search in a sorted list for each new life.
+under another name is a new one, and counts as none of them. A job in shards tells of none: no shard sees all workers.
+Cost: one search in a sorted list for each new life.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ WITHIN: Final = 600_000_000  # microseconds
 
 def begin(job: Job, worker: Worker, pane: int, last: int | None) -> None:
     """A worker has begun anew, `last` time before in the pane `last`: the one that makes most of them new is a fact."""
-    if not worker.member.restarts:
+    if not worker.member.restarts or job.config.shards > 1:
         return
     if job.renewals is None:
         known = (one.member.restarts for one in job.workers.values() if one is not worker)
