@@ -46,14 +46,12 @@ def add_run(commands: Commands) -> None:
     what = jobs.add_mutually_exclusive_group()
     what.add_argument("--forget", default="", metavar="JOB", help="let its parked state go, for ever")
     what.add_argument("--adopt", nargs=2, metavar=("OLD", "NEW"), help="begin NEW with what was learnt of OLD")
-    json(jobs)
     config(jobs)
     verify = add(
         commands, "verify", "walk log, state and store, and say what is damaged",
         example="streamgauge verify --config streamgauge.toml",
     )
     verify.add_argument("--forget", default="", metavar="JOB", help="take away a job's state, so that it learns anew")
-    json(verify)
     config(verify)
     replay = add(
         commands, "replay", "run a recorded log through the same operators, pager and store",
@@ -71,7 +69,6 @@ def add_topics(commands: Commands) -> None:
         example="streamgauge topics --create --config streamgauge.toml",
     )
     topics.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="(streamgauge.toml)")
-    json(topics)
     what = topics.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="exit with 1 if something differs")
     what.add_argument("--create", action="store_true", help="make those that are missing")

@@ -35,12 +35,11 @@ def auc(labels: LabelBuckets) -> Auc:
     above = np.cumsum(pos[::-1])[::-1] - pos
     tied = 0.5 * math.fsum((pos * neg).tolist())
     value = (math.fsum((neg * above).tolist()) + tied) / pairs
-    error = hanley_mcneil(value, labels.effective_positives, labels.effective_negatives)
-    return Auc(value, error, tied / pairs, rows, other)
+    return Auc(value, hanley_mcneil(value, rows, other), tied / pairs, rows, other)
 
 
-def hanley_mcneil(value: float, positives: float, negatives: float) -> float:
-    """Standard error of an AUC (Hanley and McNeil 1982); of weighted rows the sizes are effective ones.
+def hanley_mcneil(value: float, positives: int, negatives: int) -> float:
+    """Standard error of an AUC (Hanley and McNeil 1982).
 
     >>> round(hanley_mcneil(0.75, 50, 50), 3)
     0.049

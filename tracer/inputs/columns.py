@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Union
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Ragged:
         return np.split(self.values, np.cumsum(self.sizes)[:-1]) if len(self.lengths) else []
 
 
-Column = Union[Array, Ragged]
+Column = Array | Ragged
 
 
 def with_missing(values: Array, missing: NDArray[np.bool_]) -> Array:

@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.summaries.columns import Columns, Hashes, expect, gather, is_increasing, views
 from streamgauge.tracer.summaries.hashing import Tally
-
-if TYPE_CHECKING:
-    from typing import Self  # from Python 3.11 on
 
 PRECISION: Final = 12
 REGISTERS: Final = 1 << PRECISION
@@ -28,7 +25,7 @@ SPARSE: Final = REGISTERS // 3  # 3 bytes a register cost less than all register
 _MASK: Final = np.uint64((1 << _REST) - 1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Distinct:
     """The registers, uint8 [4096]: the longest run of leading zeros + 1 of the hashes that fell into each."""
 

@@ -16,8 +16,7 @@ from streamgauge.pipelines.detection.closed import Columns
 from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.metrics import Metric, Pipeline, Rule
 from streamgauge.pipelines.scoring import losses as forms
-from streamgauge.pipelines.scoring.ruled import lost
-from streamgauge.pipelines.scoring.scorer import Scorer
+from streamgauge.pipelines.scoring.scorer import Scorer, lost
 from tests.pipelines.windows import SPEC, WALL, closed, config, key, metric
 
 METRICS: dict[str, Metric] = {

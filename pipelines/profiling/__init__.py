@@ -1,1 +1,0 @@
-"""The profiler on files of rows: what their columns hold, and how two files differ."""
