@@ -88,7 +88,6 @@ class Tracer:
         self._clock: Callable[[], float] = Steady() if clock is None else lambda: float(clock())
         self._worker = Worker(settings, transport, self._clock, self.faults, incarnation, threaded=self._is_threaded)
         self._is_closed = os.environ.get("TRACER", "").lower() == "off"
-
         if not self._is_closed:
             self._worker.life.start()
             process_lifecycle.watch(self)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from streamgauge.pipelines.grammar.arguments import Commands
 
 
-def add_files(commands: Commands) -> None:
-    """Configurations and series, rows and what to make of them."""
+def add_configuring(commands: Commands) -> None:
+    """A configuration: a first one, and what is wrong with one."""
     init = add(
         commands, "init", "write a first configuration from a file of rows, or from a running job",
         example="streamgauge init rows.parquet --job ctr --label clicked",
@@ -32,6 +32,10 @@ def add_files(commands: Commands) -> None:
     )
     check.add_argument("file", type=Path, help="the configuration")
     json(check)
+
+
+def add_detect(commands: Commands) -> None:
+    """Series in a file, and what is odd in them."""
     detect = add(
         commands, "detect", "run the detector on the series in a CSV or Parquet file",
         example="streamgauge detect latency.csv --threshold 6",
@@ -51,6 +55,10 @@ def add_files(commands: Commands) -> None:
     detect.add_argument("--day-first", action="store_true", help="dates such as 03/04/2026 are in April")
     detect.add_argument("--plot", type=Path, metavar="FILE.html", help="write a page with charts, in one file")
     json(detect)
+
+
+def add_profile(commands: Commands) -> None:
+    """Rows in a file, alone or beside those of another."""
     profile = add(
         commands, "profile", "run the profiler on a CSV or Parquet file, or compare two",
         example="streamgauge profile samples.parquet --label clicked",
@@ -60,4 +68,4 @@ def add_files(commands: Commands) -> None:
     profile.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as a page, in one file")
     profile.add_argument("--columns", nargs="+", default=[], help="only these")
     profile.add_argument("--label", default="", help="column with the label, for the information value")
-    profile.add_argument("--json", action="store_true", help="as JSON")
+    json(profile)

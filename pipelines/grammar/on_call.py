@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,8 @@ def add_deciding(commands: Commands) -> None:
         config(command)
 
 
-def add_actions(commands: Commands) -> None:
-    """What a person does."""
+def add_tracing(commands: Commands) -> None:
+    """What is traced, and the raw tensors that came of it."""
     trace = add(
         commands, "trace", "change what a running job traces, and wait for its workers' answers",
         example="streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
@@ -93,6 +94,12 @@ def add_actions(commands: Commands) -> None:
     tensors.add_argument("--worker", default="", help="only this one's")
     tensors.add_argument("--step", type=int, nargs="+", help="only these steps")
     tensors.add_argument("--to", type=Path, default=Path("tensors"), help="folder of the exported .npy files (tensors)")
+    for command in (trace, tensors):
+        _by_a_person(command)
+
+
+def add_answers(commands: Commands) -> None:
+    """What on-call says of notifications."""
     silence = add(
         commands, "silence", "hold back notifications that match",
         example="streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
@@ -106,9 +113,14 @@ def add_actions(commands: Commands) -> None:
     feedback.add_argument("notification", help="its id")
     verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none"]
     feedback.add_argument("verdict", choices=verdicts, help="what it was worth")
-    for command in (trace, tensors, silence, feedback):
-        command.add_argument("--job", required=True, help="its name")
-        command.add_argument("--author", default="", help="who does it")
-        command.add_argument("--comment", default="", help="why")
-        json(command)
-        config(command)
+    for command in (silence, feedback):
+        _by_a_person(command)
+
+
+def _by_a_person(command: argparse.ArgumentParser) -> None:
+    """What is written down of who does something to a job."""
+    command.add_argument("--job", required=True, help="its name")
+    command.add_argument("--author", default="", help="who does it")
+    command.add_argument("--comment", default="", help="why")
+    json(command)
+    config(command)

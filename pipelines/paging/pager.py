@@ -23,7 +23,7 @@ from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.types import Ack, Anomaly, Decision, Notification, Silence, Topology, Unsuppress
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.paging import lineage
-from streamgauge.pipelines.paging import messages as telling
+from streamgauge.pipelines.paging.messages import describe, text
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import DeadLetter, Output
 from streamgauge.tracer.codec import identity_of
@@ -185,7 +185,7 @@ class Pager:
 
 def _arrival(anomaly: Anomaly, since: float, now: float) -> Arrival:
     """An anomaly between two ticks: found when it says, within them."""
-    return Arrival(max(since, min(anomaly.time, now)), lineage.node(anomaly), telling.describe(anomaly), anomaly)
+    return Arrival(max(since, min(anomaly.time, now)), lineage.node(anomaly), describe(anomaly), anomaly)
 
 
 def _ask(ledger: Ledger, record: Silence | Ack | Unsuppress, now: float) -> None:
@@ -199,7 +199,7 @@ def _ask(ledger: Ledger, record: Silence | Ack | Unsuppress, now: float) -> None
 
 def _output(name: str, record: Decision | Notification, config: JobConfig, workers: int) -> Output:
     if isinstance(record, Notification):
-        record = msgspec.structs.replace(record, text=telling.text(record, config.timezone, workers))
+        record = msgspec.structs.replace(record, text=text(record, config.timezone, workers))
     return Output("alerts", name, outputs.encode(record))
 
 
