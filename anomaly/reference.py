@@ -21,18 +21,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
+from streamgauge.anomaly.columns import Arrays, empty, pack, pick, unpack
+from streamgauge.anomaly.days import DEPTH, add_step, columns, of_kind, push, reach
 from streamgauge.anomaly.robust import center_and_mad, median, pooled, shrunk
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
-DEPTH: Final = 28  # days
-TRAILING: Final = 24  # windows
 CLASS_MINIMUM: Final = 4  # days of a class before it is told apart
 SLOT_MINIMUM: Final = 3  # days of a slot before it is told apart
-MEMORY: Final = 1.0 / 256  # weight of the newest difference in `wobble`
 _BY_SLOT: Final = ("level", "mads", "present", "reached")  # arrays with a value for each slot of the day
 Part = tuple[str, int, Callable[[], bytes]]  # name, number of its changes so far, and what encodes it
 
@@ -44,6 +42,8 @@ class Moment(NamedTuple):
     slot: int  # part of the day, from 0
     day_class: int = 0  # 0 weekday, 1 Saturday, 2 Sunday or holiday
     holiday: bool = False
+    cell: int = 0  # finer part of the day (`anomaly.cycle`)
+    shift: int = 0  # seconds that clocks elsewhere have just moved by, against the job's: 0 but for a week
 
 
 class Expected(NamedTuple):
@@ -54,16 +54,17 @@ class Expected(NamedTuple):
     wobble: Floats  # variance from window to window inside a slot, sampling noise included; 0 with one window a slot
     entries: Rows  # how many stand behind `center`
     reach: Floats  # share of the days in this slot that had a value, 0 while there are none
+    own: Bools  # the center is of this slot, not of the trailing windows
 
     def at(self, rows: Rows) -> Expected:
         """Of some series, by their rows; -1 is one that has none."""
         if not len(self.center):
             nothing, zeros = np.full(len(rows), np.nan), np.zeros(len(rows))
-            return Expected(nothing, nothing, zeros, zeros.astype(np.int64), zeros)
+            return Expected(nothing, nothing, zeros, zeros.astype(np.int64), zeros, zeros > 0.0)
         known = rows >= 0
         return Expected(
             np.where(known, self.center[rows], np.nan), np.where(known, self.spread[rows], np.nan), self.wobble[rows],
-            np.where(known, self.entries[rows], 0), np.where(known, self.reach[rows], 0.0),
+            np.where(known, self.entries[rows], 0), np.where(known, self.reach[rows], 0.0), known & self.own[rows],
         )
 
 
@@ -89,7 +90,7 @@ class Reference:
 
     def __init__(self, series: int = 0, slots: int = 24) -> None:
         self.slots = slots
-        self._columns = _columns(slots)
+        self._columns = columns(slots)
         self._arrays: Arrays = empty(self._columns, series)
         self._days = np.full((slots, DEPTH), np.iinfo(np.int64).min, dtype="<i8")
         self._classes = np.zeros((slots, DEPTH), dtype="|i1")
@@ -97,6 +98,7 @@ class Reference:
         self._cache: tuple[Moment, bytes, Expected] | None = None
         self._changes = 0  # of what lies in no slot; not part of the state
         self._slot_changes = [0] * slots
+        self._beside: tuple[Moment, Floats] | None = None
 
     @property
     def series(self) -> int:
@@ -113,12 +115,19 @@ class Reference:
             return self._expect(moment, classed, remember=False)
         if self._moment is None or moment[:2] > self._moment[:2]:
             self._close_slot()
-            self._moment = moment
+            self._moment, self._beside = moment, None
             self._changes += 1
         stamp = classed.tobytes()
-        if self._cache is None or self._cache[0] != moment or self._cache[1] != stamp:
+        if self._cache is None or self._cache[0][:4] != moment[:4] or self._cache[1] != stamp:
             self._cache = (moment, stamp, self._expect(moment, classed, remember=True))
         return self._trail(self._cache[2])._replace(wobble=self._arrays["wobble"].copy())
+
+    def elsewhere(self, moment: Moment, by_class: Bools | None = None) -> Floats:
+        """The center of another slot of the day, as of now; NaN where it has none of its own. Changes nothing."""
+        classed = np.zeros(self.series, dtype=bool) if by_class is None else by_class
+        if self._beside is None or self._beside[0][:4] != moment[:4]:
+            self._beside = (moment, self._expect(moment, classed, remember=False).center)
+        return self._beside[1]
 
     def learn(self, moment: Moment, level: Floats, keep: Bools, excess: Floats | None = None) -> None:
         """Take in one window's `level` where `keep`; elsewhere remember its `excess` over the reference for `settle`.
@@ -132,12 +141,12 @@ class Reference:
         arrays["open_present"].fill(1)
         arrays["open_reached"] |= known
         taken = known & keep
-        self._difference(taken, level)
+        add_step(arrays, taken, level)
         arrays["open_sum"] += np.where(taken, level, 0.0)
         arrays["open_count"] += taken
-        _push(arrays["trailing"], arrays["trailing_at"], np.flatnonzero(taken), level)
+        push(arrays["trailing"], arrays["trailing_at"], np.flatnonzero(taken), level)
         if excess is not None:
-            _push(arrays["excess"], arrays["excess_at"], np.flatnonzero(known & ~keep & np.isfinite(excess)), excess)
+            push(arrays["excess"], arrays["excess_at"], np.flatnonzero(known & ~keep & np.isfinite(excess)), excess)
 
     def settle(self, rows: Rows) -> None:
         """Accept a lasting change as the new normal: the whole history of `rows` moves by the median of its excess.
@@ -154,8 +163,22 @@ class Reference:
         arrays["open_sum"][rows] += by * arrays["open_count"][rows]
         arrays["previous"][rows] = np.nan
         self.forget_excess(rows)
-        self._cache = None
+        self._cache = self._beside = None
         self._slot_changes = [changes + 1 for changes in self._slot_changes]
+
+    def shift(self, slot: int, by: Floats) -> None:
+        """Move the history of one slot of the day, each series by its own; what is open of it, too."""
+        rows = np.flatnonzero(by)
+        if not len(rows):
+            return
+        arrays = self._arrays
+        arrays["level"][rows, slot] += by[rows].astype("<f4")[:, None]
+        if self._moment is not None and self._moment.slot == slot:
+            arrays["open_sum"][rows] += by[rows] * arrays["open_count"][rows]
+            arrays["previous"][rows] = np.nan
+        self._cache = self._beside = None
+        self._changes += 1
+        self._slot_changes[slot] += 1
 
     def forget_excess(self, rows: Rows) -> None:
         """A change of `rows` is over."""
@@ -165,7 +188,26 @@ class Reference:
     def reindex(self, index: Rows) -> None:
         """Keep the series `index`, in that order; -1 is a new one."""
         self._arrays = pick(self._columns, self._arrays, index)
-        self._cache = None
+        self._cache = self._beside = None
+        self._changes += 1
+        self._slot_changes = [changes + 1 for changes in self._slot_changes]
+
+    def take(self, rows: Rows, other: Reference, theirs: Rows) -> None:
+        """Put what `other` knows of its series `theirs` in the place of what was learnt of `rows`.
+
+        Entries of days that this one has never seen come along; those of a day in whose place it has another do not.
+        """
+        newer, differs = other._days > self._days, other._days < self._days
+        self._arrays["level"][:, newer] = np.nan  # of days that are now over 28 days away
+        self._days[newer], self._classes[newer] = other._days[newer], other._classes[newer]
+        for name in self._columns:
+            self._arrays[name][rows] = other._arrays[name][theirs]
+        level = self._arrays["level"][rows]
+        level[:, differs] = np.nan
+        self._arrays["level"][rows] = level
+        for name in (name for name in self._columns if name.startswith("open_")):
+            self._arrays[name][rows] = 0  # of another slot than the open one
+        self._cache = self._beside = None
         self._changes += 1
         self._slot_changes = [changes + 1 for changes in self._slot_changes]
 
@@ -236,20 +278,24 @@ class Reference:
         days = self._days[slot]
         fresh = (days >= moment.day - DEPTH) & (days < moment.day)
         block = np.where(fresh, self._arrays["level"][:, slot, :], np.float32(np.nan))
+        same = fresh & (self._classes[slot] == moment.day_class)
+        whole = block
         if classed.any():
-            same = self._classes[slot] == moment.day_class
             narrow = np.where(same, block[classed], np.float32(np.nan))
             enough = np.count_nonzero(narrow == narrow, axis=1) >= CLASS_MINIMUM
-            block[np.flatnonzero(classed)[enough]] = narrow[enough]
-        center, mad, count = center_and_mad(block)
+            whole = block.copy()
+            whole[np.flatnonzero(classed)[enough]] = narrow[enough]
+        center, mad, count = center_and_mad(whole)
         few = count < SLOT_MINIMUM
         self._slot_changes[slot] += remember
         mads = self._arrays["mads"] if remember else self._arrays["mads"].copy()
         mads[:, slot] = np.where(few, np.float32(np.nan), mad)
         spread = np.sqrt(shrunk(np.square(mad), count, pooled(mads)))
         spread[few] = np.nan
+        for kind in (same, same & (days % 7 == moment.day % 7)):
+            center = of_kind(block[:, kind], center, spread)
         center[few], count[few] = np.nan, 0
-        return Expected(center, spread, self._arrays["wobble"].copy(), count, self._reach(slot, fresh))
+        return Expected(center, spread, self._arrays["wobble"].copy(), count, reach(self._arrays, slot, fresh), ~few)
 
     def _trail(self, expected: Expected) -> Expected:
         """The trailing windows where the slot has fewer than 3 days."""
@@ -261,53 +307,3 @@ class Reference:
         all_center, all_spread, entries = expected.center.copy(), expected.spread.copy(), expected.entries.copy()
         all_center[rows], all_spread[rows], entries[rows] = center, spread, count
         return expected._replace(center=all_center, spread=all_spread, entries=entries)
-
-    def _reach(self, slot: int, fresh: Bools) -> Floats:
-        mask = np.uint32(sum(1 << place for place in np.flatnonzero(fresh).tolist()))
-        present = np.bitwise_count(self._arrays["present"][:, slot] & mask)
-        reached = np.bitwise_count(self._arrays["reached"][:, slot] & mask)
-        share: Floats = reached / np.maximum(present, 1)
-        return share
-
-    def _difference(self, taken: Bools, level: Floats) -> None:
-        """Half the square of the step from window to window inside a slot, capped at 3 sigmas, averaged."""
-        arrays, seen, old = self._arrays, self._arrays["steps"], self._arrays["wobble"]
-        step = level - arrays["previous"]
-        moved = taken & (step == step)
-        square = 0.5 * step * step
-        capped = np.where(seen > TRAILING, np.minimum(square, 9.0 * old + 1e-12), square)
-        gain = np.maximum(1.0 / (seen + 1.0), MEMORY)
-        arrays["wobble"] = np.where(moved, old + gain * (capped - old), old)
-        arrays["steps"] = np.minimum(seen + moved, 1_000_000).astype("<i4")
-        arrays["previous"] = np.where(taken, level, arrays["previous"])
-
-
-def _columns(slots: int) -> dict[str, Column]:
-    nan = float("nan")
-    return {
-        "level": Column("<f4", (slots, DEPTH), nan),
-        "mads": Column("<f4", (slots,), nan),
-        "present": Column("<u4", (slots,)),
-        "reached": Column("<u4", (slots,)),
-        "trailing": Column("<f4", (TRAILING,), nan),
-        "trailing_at": Column("|i1"),
-        "excess": Column("<f4", (TRAILING,), nan),
-        "excess_at": Column("|i1"),
-        "open_sum": Column("<f8"),
-        "open_count": Column("<i4"),
-        "open_present": Column("|u1"),
-        "open_reached": Column("|u1"),
-        "previous": Column("<f8", (), nan),
-        "wobble": Column("<f8"),
-        "steps": Column("<i4"),
-    }
-
-
-def _push(ring: NDArray[np.float32], at: NDArray[np.int8], rows: Rows, level: Floats) -> None:
-    """Write `level` of these rows into their rings, over the oldest entry."""
-    if not len(rows):
-        return
-    # One flat index is twice as fast as a pair; a ring is contiguous.
-    newest = at[rows]
-    ring.reshape(-1)[rows * TRAILING + newest] = np.clip(level[rows], -3e38, 3e38)
-    at[rows] = np.where(newest == TRAILING - 1, 0, newest + 1)

@@ -1,9 +1,9 @@
 """What on-call's verdicts teach a threshold: a bounded multiplier a series.
 
-A false alarm raises the multiplier by 10 %, a true one lowers it by 5 %: in balance at 65 % true alarms, the precision
-that is aimed for. It stays within 0.7 to 2.5, does not act before three verdicts, moves by at most a quarter a day and
-fades by half in 30 days. One incident is one verdict, the last one given. Whoever always says "false alarm" can widen a
-series' band to 2.5 times its width, never further.
+A false alarm raises the multiplier by 10 %, a true or a missed one lowers it by 5 %: in balance at 65 % true alarms,
+the precision that is aimed for. It stays within 0.7 to 2.5, does not act before three verdicts, moves by at most a
+quarter a day and fades by half in 30 days. One incident is one verdict, the last one given. Whoever always says "false
+alarm" can widen a series' band to 2.5 times its width, never further.
 
 Verdicts are gathered below the line that separates keyed work from the pager; the result goes back into the job's log
 as a `Setting`.
@@ -19,7 +19,7 @@ import msgspec
 
 from streamgauge.anomaly.types import SeriesKey
 
-Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", "missed"]
 
 RAISE: Final = math.log(1.10)
 LOWER: Final = math.log(0.95)
@@ -95,7 +95,7 @@ def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     >>> round(threshold.factor(0.0), 3)
     1.331
     """
-    step = {"false_alarm": RAISE, "true_alarm": LOWER}.get(verdict)
+    step = {"false_alarm": RAISE, "true_alarm": LOWER, "missed": LOWER}.get(verdict)
     if step is None:
         return threshold
     log = min(HIGHEST, max(LOWEST, _faded(threshold, now) + step))

@@ -264,6 +264,10 @@ class Notification(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     text: str
     suppressed: tuple[Suppressed, ...] = ()
     grouped: tuple[Alert, ...] = ()
+    first: float = 0.0  # when it was told first, at its present severity
+    owner: str = ""  # of the root's place, by the configuration
+    informed: tuple[str, ...] = ()  # owners of the places of what is folded beneath it
+    is_escalated: bool = False  # nobody acknowledged it for so long that these are paged, too
 
 
 class Decision(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

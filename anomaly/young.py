@@ -10,7 +10,8 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from streamgauge.anomaly.reference import SLOT_MINIMUM, TRAILING, Floats, Rows
+from streamgauge.anomaly.days import TRAILING
+from streamgauge.anomaly.reference import SLOT_MINIMUM, Floats, Rows
 
 WINDOWS: Final = 30  # that do not overlap
 WIDEST: Final = 3.0

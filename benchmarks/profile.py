@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.rows import Row, faster, reading
-from streamgauge.pipelines.profile_file import column_of, summarise
+from streamgauge.pipelines.profiling.columns import column_of
+from streamgauge.pipelines.profiling.report import summarise
 
 SEED: Final = 20260701
 ROWS: Final = 200_000

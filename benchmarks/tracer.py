@@ -34,6 +34,8 @@ BLOCK: Final = 10  # steps: one of them is traced
 ROUNDS: Final = 60
 PAIRS: Final = 800  # single steps, off against plain
 FRAMEWORKS: Final = ("keras", "tensorflow_v1", "torch")
+OURS: Final = "statistics_every_10"
+RIVAL: Final = "wandb.watch every 10"
 NEWEST: Final = pathlib.Path(__file__).parents[1] / ".venv-newest/bin/python"
 
 
@@ -53,16 +55,26 @@ def run(args: argparse.Namespace) -> Iterable[Row]:
 def measured(framework: str, *, is_quick: bool) -> Iterator[Row]:
     """The rows of one framework."""
     arms, tracers = importlib.import_module(f"benchmarks.frameworks.{framework}").arms()
+    rival = arms.pop(RIVAL, None)
     share = 10 if is_quick else 1
     off = {"off": arms.pop("off"), "plain": arms["plain"]}
     steps = _interleave(off, PAIRS // share, 1)
     blocks = _interleave(arms, ROUNDS // share, BLOCK)
-    for tracer in tracers:
-        tracer.close(0.5)
     yield reading(f"{framework}.plain", float(np.median(steps["plain"]) * 1e3), "ms CPU")
     yield from _compare(f"{framework}.off", steps["off"], steps["plain"])
     for arm in sorted(arms.keys() - {"plain"}):
         yield from _compare(f"{framework}.{arm}", blocks[arm], blocks["plain"])
+    if rival is not None:
+        yield _beside(framework, {"plain": arms["plain"], OURS: arms[OURS], RIVAL: rival}, ROUNDS // share)
+    for tracer in tracers:
+        tracer.close(0.5)
+
+
+def _beside(framework: str, arms: Mapping[str, Step], rounds: int) -> Row:
+    """Ours beside the rival, after everything else: what it runs in threads and keeps in memory burdens all arms."""
+    blocks = _interleave(arms, rounds, BLOCK)
+    ours, theirs = (100.0 * float(blocks[name].mean() / blocks["plain"].mean()) for name in (OURS, RIVAL))
+    return cheaper(f"{framework}.{OURS}, beside the rival", ours, "% of its CPU", theirs, RIVAL)
 
 
 def _compare(arm: str, spent: NDArray[np.float64], plain: NDArray[np.float64]) -> Iterator[Row]:

@@ -36,11 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 _MODULES: Final = {
     "run": "run", "engine": "engine", "replay": "run", "topics": "topics", "bridge": "bridge", "flink": "flink",
-    "grafana": "grafana", "check": "files", "detect": "files", "profile": "files", "version": "files",
-    "init": "init", "jobs": "jobs", "verify": "verify", "trace": "tracing", "tensors": "tensors",
-    "silence": "acting", "feedback": "acting",
+    "grafana": "grafana", "check": "files", "detect": "detecting", "profile": "files", "version": "files",
+    "init": "init", "jobs": "jobs", "reference": "reference_given", "verify": "verify", "select": "select",
+    "trace": "tracing", "tensors": "tensors",
+    "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
-    "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
+    "features": "features",
+    "backtest": "backtesting", "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
 }  # fmt: skip
 
 

@@ -135,6 +135,28 @@ class Gauge:
             for row in rows for sketch in row["sketches"]
         ])  # fmt: skip
 
+    def distribution(
+        self, job: str, entity: str, worker: str = "", *, start: Time = None, end: Time = None
+    ) -> Any:  # fmt: skip
+        """A feature's values in a range (the last day) and in as much before it: rows of each bar, `low` to `high`.
+
+        Of a categorical one, and of ids, `value` is the hash that left the worker.
+        """
+        _, last = self._span(job)
+        until = _seconds(end, last)
+        asked = {"worker": worker, "entity": entity, "start": _seconds(start, until - 86400.0), "end": until}
+        found = self._source.ask(f"/api/jobs/{_quoted(job)}/pictures", asked)
+        bars, often = found.get("distributions") or [], found.get("frequent")
+        if bars:
+            edges, before = bars[0]["edges"], bars[0]["before"]
+            names = {"low": edges[:-1], "high": edges[1:], "now": bars[0]["now"]}
+        elif often:
+            before, names = often["before"], {"value": often["values"], "now": often["now"]}
+        else:
+            raise ConnectError(f"nothing is kept of {entity!r} in this range; `series` lists what job {job!r} has")
+        names |= {"before": before or [0] * len(names["now"])}
+        return self._frame([dict(zip(names, row, strict=True)) for row in zip(*names.values(), strict=True)])
+
     def traces(self, job: str) -> dict[str, Any]:
         """What each worker traces and could trace, as a dict; of a running pipeline only."""
         found: dict[str, Any] = self._source.ask(f"/api/jobs/{_quoted(job)}/traces", {})
@@ -206,6 +228,7 @@ class _Folder:
             "series": lambda: self._query.series(job, match, limit),
             "points": lambda: self._query.points(asked["series"], start, end, asked["buckets"]),
             "profiles": lambda: self._query.profiles(job, asked.get("worker", ""), start, end),
+            "pictures": lambda: _pictures(self._query, job, asked),
         }
 
     def _incidents(self, job: str | None, parts: Sequence[str], asked: Mapping[str, Any]) -> Any:
@@ -215,6 +238,12 @@ class _Folder:
                 raise ConnectError(f"unknown incident {parts[1]!r}")
             return found
         return self._query.incidents(job, asked["start"], asked["end"], asked["limit"])
+
+
+def _pictures(query: SqliteQuery, job: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    from streamgauge.pipelines.adapters.http.pictures import drawn
+
+    return drawn(query, job, asked["worker"], asked["entity"], asked["start"], asked["end"])
 
 
 def _framed(library: Any, rows: Sequence[Mapping[str, Any]]) -> Any:

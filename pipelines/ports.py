@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from streamgauge.anomaly.types import Anomaly, Decision, Notification, Score
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
 from streamgauge.tracer.transport import Message
+
+
+@runtime_checkable
+class Ahead(Protocol):
+    """A bus that reads ahead of its reader."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that were read and not asked for yet. Any thread may ask."""
+        ...
 
 
 class Bus(Protocol):

@@ -61,6 +61,8 @@ class ProcessMetrics(NamedTuple):
     disk: Mapping[str, int]  # bytes of the embedded log and store
     clients: int  # pages that follow the stream of events
     store: Mapping[str, int] = {}  # of one that sends on: lines waiting, sent, rejected; bytes that wait
+    held: Mapping[str, int] = {}  # bytes in caches and queues
+    connections: Mapping[str, int] = {}  # to the HTTP surface: open, refused, evicted
 
 
 class Passage:

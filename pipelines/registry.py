@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from streamgauge.pipelines import sample_quality, system_quality, train_quality
-from streamgauge.pipelines.config.schema import WindowClass
+from streamgauge.pipelines.config.schema import JobConfig, WindowClass
 from streamgauge.pipelines.metrics import Metric, Pipeline, Rule
 
 PIPELINES: Final[tuple[Pipeline, ...]] = (sample_quality.PIPELINE, train_quality.PIPELINE, system_quality.PIPELINE)
@@ -15,6 +15,9 @@ METRICS: Final[dict[str, Metric]] = {
     **{metric.name: metric for metric in sample_quality.PIPELINE.metrics},
     **{metric.name: metric for metric in train_quality.PIPELINE.metrics},
     **{metric.name: metric for metric in system_quality.PIPELINE.metrics},
+}
+COHORTS: Final[dict[str, str]] = {  # what labels say as they come, and the same by cohort
+    name: f"{name}@H" for name in ("label_rate", "normalized_entropy", "auc", "pcoc", "ece")
 }
 RULES: Final[dict[str, Rule]] = {rule.metric: rule for pipeline in PIPELINES for rule in pipeline.rules}
 
@@ -40,6 +43,29 @@ def metrics_of(window: WindowClass) -> tuple[Metric, ...]:
     return tuple(metric for metric in METRICS.values() if metric.window == window)
 
 
+def pipelines_of(config: JobConfig) -> tuple[Pipeline, ...]:
+    """The pipelines as they judge this job.
+
+    What the labels say is told twice, and judged once: as they come, or, with a declared `labels.wait`, by cohort. The
+    other form is shown, pages nobody and costs nothing.
+    """
+    silent = frozenset(COHORTS if config.labels.wait else COHORTS.values())
+    return tuple(
+        pipeline._replace(
+            metrics=tuple(_judging(metric, silent) for metric in pipeline.metrics),
+            rules=tuple(rule for rule in pipeline.rules if rule.metric not in silent),
+        )
+        for pipeline in PIPELINES
+    )
+
+
+def _judging(metric: Metric, silent: Collection[str]) -> Metric:
+    if metric.name in silent:
+        return metric._replace(pages=False)
+    replaced = next((name for name, cohort in COHORTS.items() if cohort == metric.name), metric.name)
+    return metric._replace(pages=METRICS[replaced].pages)
+
+
 def reference(pipelines: Sequence[Pipeline] = PIPELINES) -> str:
     """The metric reference as Markdown, `docs/metrics.md`."""
     lines = ["# Metrics", "", _INTRODUCTION, ""]
@@ -60,11 +86,13 @@ Made by `python -m streamgauge.pipelines.registry > docs/metrics.md`; a test hol
 
 A value with less evidence than the least is *unknown*: never good, never bad. The least evidence can be set in the
 config (`minimum`), the anchors of a score too (`rules`). `window` is the class of windows that a metric is taken over:
-`short` and `long` close by watermark, `wall` by the job's clock. A metric pages by itself where a change against its
-reference does (`twice`: in two windows in a row that do not overlap), or where a declared limit is exceeded; the others
-are shown, and scored where a form is given. The loss goes from 0 at `good` to 1 at `bad` on the form's excess over
-noise (see `pipelines/scoring/losses.py`). `pipeline_...` is what the pipeline tells of itself, as a job of its own (see
-`docs/operating.md`)."""
+`short` and `long` close by watermark, `wall` by the job's clock. A metric is told by itself (`pages`; as a ticket until
+`paged` promotes it) where a change against its reference is (`twice`: in two windows in a row that do not overlap), or
+where a declared limit is exceeded; the others
+are shown, and scored where a form is given. What labels say is told as they come and by cohort (`@H`: a value at t is
+of the samples of t - `labels.horizon`); the cohorts page and are scored in place of the others where `labels.wait` is
+set. The loss goes from 0 at `good` to 1 at `bad` on the form's excess over noise (see `pipelines/scoring/losses.py`).
+`pipeline_...` is what the pipeline tells of itself, as a job of its own (see `docs/operating.md`)."""
 
 
 def _row(metric: Metric, rule: Rule | None) -> str:

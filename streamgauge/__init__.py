@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamgauge.pipelines.client import connect, gate
+    from streamgauge.tracer.evaluation import Evaluation, Slice
     from streamgauge.tracer.frameworks.keras import KerasTracer
     from streamgauge.tracer.frameworks.plain import Traced
     from streamgauge.tracer.frameworks.tensorflow_v1 import TracerHook
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Evaluation",
     "KafkaTransport",
     "KerasTracer",
     "LocalLog",
     "LogError",
     "MemoryLog",
+    "Slice",
     "TorchTracer",
     "Traced",
     "Tracer",
@@ -39,11 +42,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Evaluation": "tracer.evaluation",
     "KafkaTransport": "tracer.kafka.transport",
     "KerasTracer": "tracer.frameworks.keras",
     "LocalLog": "tracer.local.log",
     "LogError": "tracer.transport",
     "MemoryLog": "tracer.transport",
+    "Slice": "tracer.evaluation",
     "TorchTracer": "tracer.frameworks.torch",
     "Traced": "tracer.frameworks.plain",
     "Tracer": "tracer.tracer",

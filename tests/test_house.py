@@ -79,7 +79,7 @@ def test_the_public_names_are_there() -> None:
     for name in set(streamgauge.__all__) - slow:
         home = getattr(streamgauge, name).__module__
         assert home.startswith(("streamgauge.tracer", "streamgauge.pipelines.client")), name
-    with pytest.raises(AttributeError, match="'Trader'; it has KafkaTransport"):
+    with pytest.raises(AttributeError, match="'Trader'; it has Evaluation"):
         streamgauge.Trader  # noqa: B018
 
 

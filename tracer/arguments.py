@@ -22,9 +22,9 @@ def count(value: Any) -> int:
     return found
 
 
-def copied(values: Any) -> Array:
-    """A copy of a raw array. Raises Refusal for one without numbers."""
-    array = np.array(array_of(values))
+def numeric(values: Any) -> Array:
+    """An array, not copied. Raises Refusal for one without numbers."""
+    array: Array = array_of(values)
     if array.dtype.kind not in "iubfc":
         raise Refusal(f"an array of {array.dtype} has no numbers")
     return array

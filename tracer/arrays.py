@@ -6,12 +6,15 @@ ArrayError   chunks that do not make an array
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from streamgauge.tracer.reductions import reduced
+from streamgauge.tracer.selection import Emit
 
 VERSION: Final = 1
 CHUNK: Final = 448 * 1024
@@ -35,6 +38,7 @@ class Chunk(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     part: int = 0
     parts: int = 1
     data: bytes
+    emit: str = "raw"  # or "histogram", "units": what the array is of the tensor (tracer.reductions)
 
 
 _chunk = msgspec.msgpack.Decoder(Chunk)
@@ -53,6 +57,12 @@ def chunks(array: NDArray[Any], about: Chunk, size: int = CHUNK) -> list[bytes]:
     pieces = [data[i : i + size] for i in range(0, len(data), size)]
     structs = (msgspec.structs.replace(about, part=i, parts=len(pieces), data=p) for i, p in enumerate(pieces))
     return [msgspec.msgpack.encode(struct) for struct in structs]
+
+
+def in_forms(array: NDArray[Any], about: Chunk, emits: Iterable[Emit]) -> Iterator[bytes]:
+    """The messages that carry an array in each of the forms that are asked for."""
+    for emit in emits:
+        yield from chunks(reduced(array, emit), msgspec.structs.replace(about, emit=emit))
 
 
 def decode(data: bytes) -> Chunk:
@@ -78,7 +88,7 @@ def assemble(messages: Iterable[bytes]) -> NDArray[Any]:
 
 
 def _check(found: Sequence[Chunk]) -> None:
-    whose = {(chunk.worker, chunk.incarnation, chunk.step, chunk.collection, chunk.name) for chunk in found}
+    whose = {(c.worker, c.incarnation, c.step, c.collection, c.name, c.emit) for c in found}
     if len(whose) != 1:
         raise ArrayError(f"chunks of {len(whose)} arrays, expected those of one")
     if [chunk.part for chunk in found] != list(range(found[0].parts)):

@@ -27,7 +27,9 @@ SHARES: Final = (1.0, 0.9, 0.75, 0.5)  # the part of the buffer that each priori
 
 
 class Buffer(Generic[T]):
-    """First in, first out, at most `limit` bytes.
+    """First in, first out, at most `limit` bytes, or one item: a call of many rows is copied already and is not lost.
+
+    Raw arrays have no such right: whoever asks for a tensor of a gigabyte gets none.
 
     >>> buffer: Buffer[str] = Buffer(100)
     >>> [buffer.put("raw", 40, Priority.RAW), buffer.put("more raw", 40, Priority.RAW)]
@@ -56,7 +58,8 @@ class Buffer(Generic[T]):
 
     def put(self, item: T, size: int, priority: Priority, points: int = 1) -> bool:
         """Append an item of `size` bytes that holds `points` points, or count it as dropped."""
-        if self._used + size > self._limits[priority]:
+        is_alone = not self._used and priority < Priority.RAW
+        if self._used + size > self._limits[priority] and not is_alone:
             self.dropped[priority] += points
             self.refused[priority] += 1
             return False

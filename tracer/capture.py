@@ -11,7 +11,17 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from streamgauge.tracer import arguments
-from streamgauge.tracer.events import CLOCKS, Labelled, Measured, Observed, Scalar, Stepped, Tensor, measure
+from streamgauge.tracer.events import (
+    CLOCKS,
+    Labelled,
+    Measured,
+    Observed,
+    Scalar,
+    Stepped,
+    Tensor,
+    measure,
+    without_update,
+)
 from streamgauge.tracer.inputs import (
     Array,
     Column,
@@ -68,6 +78,7 @@ class Capture:
         }
         read = {name: self.argument(name, self._times, value) for name, value in times.items()}
         rows, kept, fitted = self.fitted(columns, vectors, read)
+        self._outputs(fitted, selection, step)
         return Observed(
             now, rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"], fitted["predictions"]
         )
@@ -87,13 +98,17 @@ class Capture:
         features: Any, tensors: Mapping[str, Tensor] | None, seconds: float | None, skipped: bool, updated: bool,
     ) -> Stepped:  # fmt: skip
         """What `Tracer.step` tells; `given` has the rows' vectors by name."""
-        measured = self.argument("tensors", lambda value: self.tensors(value, selection, step), tensors) or {}
+        given_tensors = {} if tensors is None else tensors
+        if skipped:
+            given_tensors = self.argument("tensors", _without_updates, given_tensors) or {}
+        measured = self.argument("tensors", lambda value: self.tensors(value, selection, step), given_tensors) or {}
         columns = self.argument("features", lambda value: self.features(value, selection, step), features)
         read = {"ids": flat_of, "labels": flat_of, "predictions": self._predictions, "weights": numbers_of}
         vectors = {name: self.argument(name, read[name], value) for name, value in given.items()}
         times = {"time": self.argument("time", self._times, time)}
         number = self.argument("rows", arguments.count, rows)
         number, kept, fitted = self.fitted(columns or {}, vectors, times, number)
+        self._outputs(fitted, selection, step)
         return Stepped(
             now, step, number, self.argument("loss", arguments.number, loss), fitted["ids"], fitted["labels"],
             fitted["predictions"], fitted["weights"], fitted["time"], seconds, bool(skipped), measured,
@@ -141,7 +156,7 @@ class Capture:
                 self._list_column(name, column)
             if selection.takes("features", name, step):
                 columns[name] = column
-            if has_raw and selection.takes("inputs", name, step, "raw"):
+            if has_raw and selection.takes_array("inputs", name, step):
                 self._emit("inputs", name, column.values if isinstance(column, Ragged) else column)
         return columns
 
@@ -185,6 +200,15 @@ class Capture:
     def _times(self, values: Any) -> Floats:
         return seconds_of(values, self._settings.time_unit)
 
+    def _outputs(self, vectors: Mapping[str, Array | None], selection: Selection, step: int) -> None:
+        """Predictions and labels of a batch, where a plan asks for them."""
+        for name in ("predictions", "labels"):
+            values = vectors.get(name)
+            if values is not None:
+                self.list("outputs", name, values)
+                if selection.takes_array("outputs", name, step):
+                    self._emit("outputs", name, values)
+
     def _list_column(self, name: str, column: Column) -> None:
         values = column.values if isinstance(column, Ragged) else column
         self.list("features", name, values)
@@ -194,18 +218,18 @@ class Capture:
         self, name: str, tensor: Tensor, raw: list[bool], selection: Selection, step: int
     ) -> Measured | None:
         kept = dict[str, Any]()
-        for (collection, part), is_raw in zip(_PARTS, raw, strict=True):
+        for (collection, part), is_raw in zip(_PARTS, raw):
             value = getattr(tensor, part)
             if value is None:
                 continue
             self.list(collection, name, value)
             if selection.takes(collection, name, step):
                 kept[part] = value
-            if is_raw and np.ndim(value) and selection.takes(collection, name, step, "raw"):
+            if is_raw and np.ndim(value) and selection.takes_array(collection, name, step):
                 self._emit(collection, name, value)
         if "update" in kept:  # the ratio needs what was updated
             kept["touched"] = tensor.weight if tensor.touched is None else tensor.touched
-        return measure(tensor._replace(**_NOTHING | kept)) if kept else None
+        return measure(tensor._replace(**_NOTHING | kept)) if kept or tensor.nonfinite else None
 
     def list(self, collection: Collection, name: str, value: Any = None) -> None:
         """Put something seen for the first time on the catalogue."""
@@ -224,3 +248,7 @@ def reason_of(error: Exception) -> str:
     """Why something is refused, in one line."""
     text = " ".join(str(error).split())[:250]
     return text if isinstance(error, Refusal) else f"{type(error).__name__}: {text}"
+
+
+def _without_updates(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: without_update(tensor) for name, tensor in tensors.items()}

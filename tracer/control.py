@@ -23,7 +23,9 @@ TTL: Final = 1800.0
 MAX_TTL: Final = 86_400.0
 MAX_BYTES: Final = 262_144
 
-State = Literal["applying", "applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect"]
+State = Literal[
+    "applying", "applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect", "pending"
+]
 
 
 class PlanError(ValueError):
@@ -54,6 +56,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     select: tuple[Select, ...] = ()
     budget: Budget = Budget()
     off: bool = False
+    min_step: int = 0  # the step of each worker at which it begins; 0: as soon as it can
+    allow_stall: bool = False  # whether a step may wait for longer than 5 s while it is compiled anew
 
 
 class PlanState(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +72,7 @@ class PlanState(msgspec.Struct, frozen=True, kw_only=True):
     until: float = 0.0  # by the worker's clock
     digest: str = ""  # of what the plan asks for
     settled: bool = False  # it has held for long enough that a death is none of its doing
+    proven: bool = False  # it has held for 100 steps: the workers that wait for this one may follow
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +105,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 def plan(
     job: str, name: str, revision: int, *, issued: float, select: Sequence[Select] = (), target: Target | None = None,
     expires: float = TTL, budget: Budget | None = None, author: str = "", reason: str = "", off: bool = False,
+    min_step: int = 0, allow_stall: bool = False,
 ) -> bytes:
     """A plan as it stands on the `control` topic under `key_of(job, name)`.
 
@@ -110,7 +116,8 @@ def plan(
     """
     made = Plan(
         job=job, plan=name, revision=revision, issued=issued, expires=expires, author=author, reason=reason,
-        target=target or Target(), select=tuple(select), budget=budget or Budget(), off=off,
+        target=target or Target(), select=tuple(select), budget=budget or Budget(), off=off, min_step=min_step,
+        allow_stall=allow_stall,
     )  # fmt: skip
     fault = fault_of_plan(made)
     if fault:
@@ -193,6 +200,8 @@ def fault_of_plan(made: Plan) -> str:
         return f"expires must be in (0, {MAX_TTL:.0f}] s, got {made.expires}"
     if not 0.0 <= made.target.fraction <= 1.0:
         return f"target.fraction must be in [0, 1], got {made.target.fraction}"
+    if made.min_step < 0:
+        return f"min_step must be >= 0, got {made.min_step}"
     if not made.select and not made.off:
         return "a plan selects something or is off"
     faults = ((i, fault_of(select)) for i, select in enumerate(made.select))

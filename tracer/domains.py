@@ -14,6 +14,7 @@ from streamgauge.tracer.inputs import NA, Array, Floats
 
 Scale = Literal["binary", "sign", "soft", "count"]
 PredictionScale = Literal["probability", "logit"]
+Predicts = Literal["kept", "all"]
 SCALES: Final[tuple[Scale, ...]] = ("binary", "sign", "soft", "count")
 # A prediction this far outside 0..1 is clipped: one rounding of a 16-bit float at 1 (2^-10).
 ROUNDING: Final = 1e-3
@@ -64,6 +65,19 @@ def probabilities_of(values: Floats, scale: PredictionScale = "probability") -> 
     near = outside & (values >= -ROUNDING) & (values <= 1.0 + ROUNDING)
     found = np.where(near, np.clip(values, 0.0, 1.0), np.where(outside, _kept(values), values))
     return found, int(np.count_nonzero(near))
+
+
+def of_all_rows(predictions: Floats, keep_rate: float) -> Floats:
+    """Of predictions for rows of which only this share of the negatives was kept, those for all rows.
+
+    q = p / (p + (1 - p) / w) (He et al. 2014, section 6.3).
+
+    >>> of_all_rows(np.array([0.5, np.inf]), 0.1).round(3).tolist()
+    [0.091, inf]
+    """
+    usable = np.isfinite(predictions)
+    odds = np.where(usable, predictions, 0.0)
+    return np.where(usable, odds / (odds + (1.0 - odds) / keep_rate), predictions)
 
 
 def _kept(values: Floats) -> Floats:

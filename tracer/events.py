@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from streamgauge.tracer.inputs import Array, Column, Floats, Refusal, array_of
+from streamgauge.tracer.selection import Emit
 
 CLOCKS: frozenset[str] = frozenset({"sample", "label", "train", "wall"})
 
@@ -109,16 +110,17 @@ class Idled(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """A copy of an array that a plan asked for."""
+    """A copy of an array that a plan asked for, and in which forms."""
 
     time: float
     step: int
     collection: str
     name: str
     array: Array
+    emits: tuple[Emit, ...] = ("raw",)
 
 
-Event = Observed | Labelled | Refused | Stepped | Scalar | Idled | Raw
+Event = Union[Observed, Labelled, Refused, Stepped, Scalar, Idled, Raw]
 
 
 def measure(tensor: Tensor) -> Measured:
@@ -135,6 +137,19 @@ def measure(tensor: Tensor) -> Measured:
         raise Refusal(f"{nonfinite} non-finite values in {tensor.rows} rows; counts are not negative")
     positives = None if tensor.positives is None else _counts(tensor.positives)
     return Measured(weight, gradient, update, nonfinite, positives, int(tensor.rows), touched, tensor.apparent)
+
+
+def without_update(tensor: Tensor) -> Tensor:
+    """What is true of a tensor where the update was skipped: a gradient that overflowed under a loss scale is none.
+
+    A count of non-finite values that the caller gives is of gradient and weight: of a sound weight none is left.
+
+    >>> without_update(Tensor(weight=2.0, gradient=np.inf, nonfinite=1)).nonfinite
+    0
+    """
+    is_sound = tensor.weight is None or _norm(tensor.weight)[1] == 0
+    told = 0 if tensor.nonfinite is not None and is_sound else tensor.nonfinite
+    return tensor._replace(gradient=None, update=None, touched=None, nonfinite=told)
 
 
 def _counts(values: ArrayLike) -> Array:

@@ -10,15 +10,19 @@ import functools
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from streamgauge.tracer.printable import printable
+
+if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec  # from Python 3.10 on
+
+    P = ParamSpec("P")
 
 MOST_REFUSED: Final = 1_000
 LONGEST: Final = 300  # characters of a reason
 
 LOG: Final = logging.getLogger(__name__)
-P = ParamSpec("P")
 
 
 class Faults:
@@ -65,6 +69,13 @@ class Faults:
                 self._tripped_until = now + self._pause
                 self._recent.clear()
         self._log(now, f"{self.last} ({self.counts.total()} faults so far; training goes on)")
+
+    def trip(self, where: str, reason: str) -> None:
+        """Stop tracing for a while, for a reason that is no fault."""
+        self.counts[where] += 1
+        self.last = printable(f"{where}: {reason}"[:500])
+        self._tripped_until = self._monotonic() + self._pause
+        LOG.warning("%s", self.last)
 
     def refuse(self, what: str, reason: str) -> None:
         """One argument or column that cannot be used; beyond 1,000 names they are counted together."""

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamgauge.tracer import measures, profiles
-from streamgauge.tracer.domains import PredictionScale, probabilities_of
+from streamgauge.tracer.by_group import RowsByGroup
+from streamgauge.tracer.domains import PredictionScale, of_all_rows, probabilities_of
+from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
 from streamgauge.tracer.hints import Hints
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, is_na, within_reach
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.label_fold import LabelFold
@@ -19,16 +22,15 @@ from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.rows import LIMIT, each_row
-from streamgauge.tracer.summaries import hash_values, is_missing
 
 
 class Rules(NamedTuple):
     """What the fold must know of the job."""
 
-    salt: bytes
-    modulus: int  # of the sample ids kept for duplicates, a power of two
+    sampling: IdSampling  # of the ids kept for duplicates
     max_age: float | None
     predictions: PredictionScale = "probability"
+    evaluation: Evaluation = Evaluation()
 
 
 class Fold:
@@ -47,7 +49,9 @@ class Fold:
         self.steps = 0
         self.born = panes.now
         self.hints = Hints(features.declared)
-        self._labels = LabelFold(panes, join, features, rules.modulus, self.hints)
+        self._by_group = RowsByGroup(panes, rules.evaluation, features)
+        self._labels = LabelFold(panes, join, features, rules.sampling, self.hints, self._by_group)
+        rules.sampling.enter(panes.start)
         self._profiles = features
         self._rules = rules
         self._fault = fault
@@ -83,6 +87,7 @@ class Fold:
                     panes.end(passed.pane)
                 self._labels.deadlines(passed)
             panes.end(start)
+            self._rules.sampling.enter(start)
         if moves:
             panes.watermark = max(panes.watermark, start)
 
@@ -122,11 +127,12 @@ class Fold:
         codes = self._profiled(event.features, rows, keep=event.ids is not None)
         if event.ids is None:
             return
-        known = ~is_missing(event.ids)
+        keys = self._profiles.keys(event.ids)
+        known = keys != 0
         self._drop("sample", "missing_ids", known)
         self.hints.ids("observe", event.ids[known])
         repeats = self.join.open(
-            seen_at, self._keys(event.ids[known]), event=_of(times, known), due=_of(due, known),
+            seen_at, keys[known], event=_of(times, known), due=_of(due, known),
             written=_of(written, known), predictions=_of(predicted, known),
             features=codes if known.all() else {name: column[known] for name, column in codes.items()},
         )  # fmt: skip
@@ -167,12 +173,30 @@ class Fold:
         """Predictions as probabilities; those of the samples have a sketch of their own."""
         measures.nonfinite(self.panes, "prediction", given)
         self.hints.predictions(given, self._rules.predictions)
-        found, clipped = probabilities_of(given, self._rules.predictions)
+        found, clipped = self._probabilities(given)
         if clipped:
             self.panes.add(clock, "clipped_predictions", "", clipped)
         if clock == "sample":
             self.panes.gather("sample", "prediction", "", profiles.predictions, found[~is_na(found)])
+            self._weigh(found)
         return found
+
+    def _probabilities(self, given: Floats) -> tuple[Floats, int]:
+        """Predictions as probabilities for all rows, and how many were clipped."""
+        found, clipped = probabilities_of(given, self._rules.predictions)
+        labels = self.join.labels
+        if labels.keep_rate < 1.0 and labels.predicts == "kept":
+            found = of_all_rows(found, labels.keep_rate)
+        return found, clipped
+
+    def _weigh(self, predicted: Floats) -> None:
+        """For how many rows those with a prediction stand: 1 for a positive, 1 / keep rate for a negative."""
+        rate = self.join.labels.keep_rate
+        if rate < 1.0:
+            q = predicted[np.isfinite(predicted)]
+            weight = 1.0 / (q + rate * (1.0 - q))
+            self.panes.add("sample", "prediction_weight", "", float(weight.sum()))
+            self.panes.add("sample", "prediction_total", "", float((weight * q).sum()))
 
     def _profiled(self, features: Mapping[str, Column], rows: int, *, keep: bool) -> dict[str, Array]:
         """Gather features for their profiles; what is kept of them for the label counts."""
@@ -180,28 +204,32 @@ class Fold:
         for name, given in features.items():
             try:
                 column = self._profiles.split(name, given)
-                self._gather(name, column)
+                found = self._gather(name, column)
                 if keep and len(column) == rows:
-                    codes[name] = self._profiles.codes(name, column)
+                    codes[name] = self._profiles.codes(name, column) if found is None else found
             except Exception as error:
                 self._refused(f"feature:{name}", f"{type(error).__name__}: {error}")
         return codes
 
-    def _gather(self, name: str, column: Column) -> None:
+    def _gather(self, name: str, column: Column) -> Array | None:
+        """A feature's column on its way to the profile; its codes, where they are there."""
         entity, panes = f"feature:{name}", self.panes
         self.hints.feature(name, column)
-        panes.gather("sample", "profile", entity, self._profiles.build(name), column)
+        waiting, codes = self._profiles.gathered(name, column)
+        panes.gather("sample", "profile", entity, self._profiles.build(name), waiting)
         if isinstance(column, Ragged):
             panes.gather("sample", "seq_length", entity, profiles.lengths, column.sizes)
             if column.weights is not None:
                 weights = Ragged(column.weights, column.lengths)
                 self._gather(f"{name}.weight", weights)
+        return codes
 
     def _labelled(self, ids: Array, labels: Array) -> None:
-        known = ~is_missing(ids)
+        keys = self._profiles.keys(ids)
+        known = keys != 0
         self._drop("label", "missing_ids", known)
         self.hints.ids("label", ids[known])
-        self._labels.know(self._keys(ids[known]), self._labels.mapped(labels[known]))
+        self._labels.know(keys[known], self._labels.mapped(labels[known]))
 
     def _stepped(self, event: Stepped) -> None:
         panes = self.panes
@@ -245,9 +273,10 @@ class Fold:
             codes = {n: self._profiles.codes(n, c) for n, c in columns.items() if len(c) == event.rows}
             predicted = event.predictions
             if predicted is not None:
-                predicted, _ = probabilities_of(predicted, self._rules.predictions)
+                predicted, _ = self._probabilities(predicted)
             self._labels.pairs(labels, predicted, event.weights)
             self._labels.binned(labels, codes)
+            self._by_group.pairs(labels, predicted, event.weights, codes)
             if keys is not None:
                 self._labels.gather_pairs(keys, labels, known)
         if times is not None:
@@ -275,14 +304,12 @@ class Fold:
         """The keys of a step's rows, and which of the rows have an id."""
         if event.ids is None:
             return None, np.ones(event.rows, bool)
-        return self._keys(event.ids), ~is_missing(event.ids)
+        keys = self._profiles.keys(event.ids)
+        return keys, keys != 0
 
     def _scalar(self, event: Scalar) -> None:
         clock: Clock = event.clock  # type: ignore[assignment]
         self.panes.point(clock, event.name, event.entity, event.value, event.weight)
-
-    def _keys(self, ids: Array) -> Array:
-        return hash_values(ids, self._rules.salt)
 
 
 def _of(values: Any, rows: Array) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.features import Feature
 from streamgauge.tracer.joins import Labels
 from streamgauge.tracer.transport import Transport
@@ -19,7 +20,8 @@ from streamgauge.tracer.transport import Transport
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _DURATION: Final = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
 _SECONDS: Final = ("horizon", "margin", "timeout")
-_FEATURE: Final = ("name", "kind", "default", "low", "high")  # what the tracer needs of a feature
+# what the tracer needs of a feature
+_FEATURE: Final = ("name", "kind", "default", "low", "high", "separator", "weight")
 
 
 class ConfigFault(ValueError):
@@ -36,8 +38,10 @@ def read(path: str | Path, job: str | None = None) -> tuple[dict[str, Any], Mapp
     Raises:
         ConfigFault: the file is not there, is no TOML, or has no such job.
     """
-    import tomllib
-
+    try:
+        import tomllib
+    except ImportError:  # before Python 3.11
+        import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]
     try:
         raw = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
@@ -83,8 +87,9 @@ def _arguments(job: Mapping[str, Any]) -> dict[str, Any]:
     features = [{name: one[name] for name in _FEATURE if name in one} for one in job.get("features", ())]
     return {
         "job": job["name"], "pane": seconds(job.get("pane", 10.0)), "shards": job.get("shards", 1),
-        "modulus": job.get("duplicate_modulus", 1), "labels": msgspec.convert(labels, Labels),
+        "modulus": job.get("duplicate_modulus", 0), "labels": msgspec.convert(labels, Labels),
         "features": msgspec.convert(features, tuple[Feature, ...]),
+        "evaluation": msgspec.convert(job.get("evaluation", {}), Evaluation),
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from streamgauge.tracer.buffer import Buffer, Priority
 from streamgauge.tracer.events import Event, Raw
 from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.fold import Fold, Rules
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
@@ -53,6 +54,7 @@ class Incarnation:
         self._exchanging = threading.Lock()
         self._aside, self._trouble = Aside("tracer-exchange"), ""
         self._threads = Threads(self.turn, self.poll, self._pump, faults)
+        self._sampling = IdSampling(settings.modulus)
         self._usage = Usage() if settings.usage else None
         self.fold: Fold | None = None
         self._captured, self._is_over = 0, False  # of the membership that has ended; whether goodbye is said for good
@@ -159,14 +161,18 @@ class Incarnation:
         except Exception as error:
             self.faults.count("status", error, trips=False)
 
+    def pace(self) -> float:
+        """Steps a second, at least 1."""
+        fold = self.fold
+        return max(1.0, fold.steps / max(1.0, fold.panes.now - fold.born)) if fold else 1.0
+
     def poll(self) -> None:
         """Read the control topic and say what has changed; a bus that fails keeps what holds."""
-        fold = self.fold
-        steps = fold.steps if fold else 0
-        steps_s = max(1.0, steps / max(1.0, fold.panes.now - fold.born)) if fold else 1.0
+        steps, steps_s = self.fold.steps if self.fold else 0, self.pace()
         remote, now, key = self.remote, self._clock(), control.key_of(self.settings.job, self.settings.worker)
         try:
             remote.obey(self._transport, now, steps_s, between_steps=not self.is_threaded, steps=steps)
+            self._sampling.choose(remote.of_job)
         except FAILURES as error:
             self.faults.count("control", error, trips=False)
         if self.sender.trouble != self._trouble:
@@ -186,8 +192,8 @@ class Incarnation:
         identity = Identity(
             settings.job, settings.worker, self.name, settings.shards, settings.pane, settings.interval, settings.mode
         )
-        features = Profiles(settings.features, settings.salt, settings.modulus)
-        rules = Rules(settings.salt, settings.modulus, settings.max_age, settings.predictions)
+        features = Profiles(settings.features, settings.salt, self._sampling)
+        rules = Rules(self._sampling, settings.max_age, settings.predictions, settings.evaluation)
         join = Join(settings.labels, settings.pane) if join is None else join
         panes = Panes(identity, now)
         self.fold = Fold(panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse)
@@ -232,7 +238,7 @@ class Incarnation:
             time=event.time, collection=event.collection, name=event.name, data=b"",
         )  # fmt: skip
         key = control.key_of(self.settings.job, self.settings.worker)
-        for message in arrays.chunks(array, about):
+        for message in arrays.in_forms(array, about, event.emits):
             self.sender.put("tensors", key, message, Priority.RAW)
 
     def _measure_process(self) -> None:

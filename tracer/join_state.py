@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from streamgauge.tracer.joins import COUNTS, FIELDS, Join
 
-VERSION: Final = 2  # 1: features of every sample, in the order of `keys`; still read
+# 1: features of every sample, in the order of `keys`. 1, 2: cohorts were counted label by label. Both are still read
+VERSION: Final = 3
 
 
 class Column(msgspec.Struct, array_like=True, frozen=True):
@@ -18,6 +20,13 @@ class Column(msgspec.Struct, array_like=True, frozen=True):
 
     dtype: str
     data: bytes
+
+
+class Several(msgspec.Struct, array_like=True, frozen=True):
+    """Rows of several values: their lengths, -1 where there is no row, and the values end to end."""
+
+    lengths: bytes
+    values: Column
 
 
 class JoinState(msgspec.Struct, array_like=True, frozen=True):
@@ -33,10 +42,12 @@ class JoinState(msgspec.Struct, array_like=True, frozen=True):
     modulus: int = 1
     kept: bytes = b""  # keys of the samples whose features are kept
     kept_modulus: int = 1
+    closed: int = 0  # panes before it are over
+    several: dict[str, Several] = {}
 
 
 def save(join: Join) -> bytes:
-    """The whole state of a join; rows of several values are not in it."""
+    """The whole state of a join."""
     keys, table = join.held()
     kept, features = join.kept.items()
     flat = {name: column for name, column in features.items() if not column.dtype.hasobject}
@@ -52,6 +63,8 @@ def save(join: Join) -> bytes:
             join.modulus,
             kept.tobytes(),
             join.kept.modulus,
+            join._cohorts.closed,
+            {name: _several(column) for name, column in features.items() if column.dtype.hasobject},
         )
     )
 
@@ -69,14 +82,44 @@ def load(join: Join, data: bytes) -> None:
     if not 1 <= state.version <= VERSION:
         raise ValueError(f"join snapshot version {state.version}, this tracer knows 1 to {VERSION}: start without it")
     keys = np.frombuffer(state.keys, np.uint64)
-    join.restore(keys, {name: np.frombuffer(state.table[name], np.float64) for name in FIELDS})
+    rows = {name: np.frombuffer(state.table[name], np.float64) for name in FIELDS}
+    join.restore(keys, rows, state.closed if state.version > 2 else _closed(join, rows["seen"]))
     kept = keys if state.version == 1 else np.frombuffer(state.kept, np.uint64)
     join.kept.modulus = state.kept_modulus
-    join.kept.keep(kept, {name: _column(column) for name, column in state.features.items()})
-    join._tally.update({pane: [*counts, *[0] * (len(COUNTS) - len(counts))] for pane, counts in state.tally.items()})
+    flat = {name: _column(column) for name, column in state.features.items()}
+    join.kept.keep(kept, flat | {name: _rows(rows) for name, rows in state.several.items()})
+    join._tally.update({pane: _counts(state.version, counts) for pane, counts in state.tally.items()})
     join._expiring.update({pane: [np.frombuffer(data, np.uint64)] for pane, data in state.expiring.items()})
     join.overflow, join.modulus = state.overflow, state.modulus
 
 
 def _column(column: Column) -> NDArray[Any]:
     return np.frombuffer(column.data, np.dtype(column.dtype))
+
+
+def _several(rows: NDArray[Any]) -> Several:
+    lengths = np.array([-1 if row is None else len(row) for row in rows], np.int32)
+    some = [row for row in rows if row is not None]
+    values = np.concatenate(some) if some else np.zeros(0)
+    return Several(lengths.tobytes(), Column(values.dtype.str, values.tobytes()))
+
+
+def _rows(rows: Several) -> NDArray[Any]:
+    lengths, values = np.frombuffer(rows.lengths, np.int32), _column(rows.values)
+    ends = np.cumsum(np.maximum(lengths, 0))
+    found = np.empty(len(lengths), object)
+    for i, (end, length) in enumerate(zip(ends.tolist(), lengths.tolist())):
+        found[i] = None if length < 0 else values[end - length : end]
+    return found
+
+
+def _closed(join: Join, seen: NDArray[np.float64]) -> int:
+    """The pane that was open when the last sample came."""
+    return math.floor(seen.max() / join._pane) if len(seen) else 0
+
+
+def _counts(version: int, counts: list[int]) -> list[int]:
+    padded = [*counts, *[0] * (len(COUNTS) - len(counts))]
+    if version < 3:  # the samples are there, and are counted when they are old
+        padded[2] = padded[3] = 0
+    return padded

@@ -2,7 +2,7 @@
 
 Deadlines are counted in the pane that holds them, whenever the clock gets there, so nothing depends on how often the
 tracer looks. A sample is remembered until its due time + timeout: labelled ones too, so that a second label is seen as
-one. About 65 bytes and 1 us a sample. Bounded: above `capacity` it goes on with those ids whose hash is 0 modulo a
+one. About 70 bytes and 1 us a sample. Bounded: above `capacity` it goes on with those ids whose hash is 0 modulo a
 power of two (`modulus`), an unbiased sample, and with more of them again when it is a quarter full.
 """
 
@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.domains import Scale
+from streamgauge.tracer.cohorts import Cohorts, Labelled
+from streamgauge.tracer.domains import POSITIVE, Predicts, Scale
 from streamgauge.tracer.inputs import NA
 from streamgauge.tracer.kept_features import KeptFeatures
 from streamgauge.tracer.key_index import KeyIndex
@@ -32,7 +33,7 @@ FIELDS: Final = ("seen", "event", "written", "due", "expiry", "prediction", "lab
 _SINCE: Final = frozenset({"event", "written", "due", "expiry"})
 _DTYPES: Final = {"seen": "f8", "prediction": "f8", "label": "f4"} | dict.fromkeys(_SINCE, "f4")
 _ROOMY: Final = 0.25  # of the capacity: below it twice as many ids have room, and some to spare
-COUNTS: Final = ("due", "overdue", "cohort_rows", "cohort_labelled", "expired")
+COUNTS: Final = ("due", "overdue", "cohort_rows", "cohort_labelled", "expired", "cohort_positives")
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     horizon: float = 86400.0  # H of the `@H` cohorts
     scale: Scale = "binary"  # what labels are; the same for every metric
     positive: float | str | None = None  # which of them is positive, where the scale does not say
+    keep_rate: float = 1.0  # share of the negatives that the job was given; the others stand for those that it was not
+    predicts: Predicts = "kept"  # what predictions are right for: the rows as they were kept, or all there were
     timeout: float = 86400.0  # this long after its due time a sample without label is dropped as expired
     capacity: int = 10_000_000  # samples remembered: 65 bytes each, 650 MB at the default
 
@@ -65,6 +68,7 @@ class Deadlines(NamedTuple):
     cohort_rows: int
     cohort_labelled: int
     expired: int
+    cohort_positives: int = 0
 
 
 class Join:
@@ -82,6 +86,8 @@ class Join:
         self._table: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in FIELDS}
         self._tally: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
         self._expiring: defaultdict[int, list[Keys]] = defaultdict(list)
+        self._cohorts = Cohorts(pane)
+        self._matured: dict[float, Labelled] = {}  # by the start of the pane, until they are asked for
 
     def __len__(self) -> int:
         """Samples remembered."""
@@ -95,7 +101,8 @@ class Join:
     @property
     def nbytes(self) -> int:
         """Bytes of the samples and of where they are; what waits for its deadline is 8 more each."""
-        return self._index.nbytes + self._free.nbytes + sum(column.nbytes for column in self._table.values())
+        columns = sum(column.nbytes for column in self._table.values())
+        return self._index.nbytes + self._free.nbytes + self._cohorts.nbytes + columns
 
     def open(
         self, now: float, keys: Keys, *, event: Floats | None = None, due: Floats | None = None,
@@ -119,7 +126,7 @@ class Join:
         rows |= {name: self.column(name, slots) for name in _SINCE}  # what is counted is what is remembered
         self._index.insert(new, slots)
         self.kept.keep(new, {name: column[fresh] for name, column in features.items()})
-        self._schedule(new, rows, now)
+        self._schedule(new, slots, rows)
         self._make_room(now)
         return repeats
 
@@ -147,15 +154,27 @@ class Join:
         found[held] = values.astype(np.float64) + self._table["seen"][slots[held]] if name in _SINCE else values
         return found
 
+    def predict(self, slots: Slots, predictions: Floats) -> None:
+        """Predictions of samples that wait; one that has a prediction keeps it: it was made before."""
+        new = slots >= 0
+        new[new] = np.isnan(self._table["prediction"][slots[new]])
+        self._table["prediction"][slots[new]] = predictions[new]
+
+    def cohort(self, pane: float) -> Labelled | None:
+        """The labelled samples that became H old in the pane that starts at `pane`; to be asked for once."""
+        return self._matured.pop(pane, None)
+
     def features(self, keys: Keys) -> tuple[Mask, dict[str, NDArray[Any]]]:
         """Of which samples feature values are kept, and the values of these."""
         return self.kept.of(keys)
 
-    def restore(self, keys: Keys, rows: Mapping[str, Floats]) -> None:
-        """Put back samples that an empty join held; `rows` has all FIELDS."""
+    def restore(self, keys: Keys, rows: Mapping[str, Floats], closed: int) -> None:
+        """Put back samples that an empty join held; `rows` has all FIELDS, panes before `closed` are over."""
         slots = self._allocate(len(keys))
         self._write(slots, rows)
         self._index.insert(keys, slots)
+        self._cohorts.closed = closed
+        self._cohorts.add(slots, self._old_at(slots))
 
     def held(self) -> tuple[Keys, dict[str, Floats]]:
         """Every sample with all FIELDS, in the order in which they were seen."""
@@ -166,6 +185,8 @@ class Join:
     def close(self, end: float) -> list[Deadlines]:
         """Everything that time did up to `end`, the end of a pane: one entry for each pane with something in it."""
         last = round(end / self._pane)
+        for pane, slots in self._cohorts.close(last):
+            self._mature(pane, slots)
         for pane in sorted(pane for pane in self._expiring if pane < last):
             for keys in self._expiring.pop(pane):
                 self._tally[pane][4] += self._expire(keys, pane)
@@ -205,18 +226,36 @@ class Join:
             values = rows[name] - rows["seen"] if name in _SINCE else rows[name]
             self._table[name][slots] = values
 
-    def _schedule(self, keys: Keys, rows: Mapping[str, Floats], now: float) -> None:
+    def _schedule(self, keys: Keys, slots: Slots, rows: Mapping[str, Floats]) -> None:
         self._count(0, rows["due"])
         self._count(1, rows["due"])
-        self._count(2, np.maximum(rows["event"] + self.labels.horizon, now))
+        self._cohorts.add(slots, self._old_at(slots))
         panes = np.floor(rows["expiry"] / self._pane).astype(np.int64)
         for pane in np.unique(panes).tolist():
             self._expiring[pane].append(keys[panes == pane])
 
+    def _old_at(self, slots: Slots) -> Floats:
+        """When these samples become H old; NaN where the slot is free."""
+        event, seen = self.column("event", slots), self.column("seen", slots)
+        old = np.where(np.isnan(event), seen, event) + self.labels.horizon
+        return np.minimum(np.maximum(old, seen), self.column("expiry", slots))
+
+    def _mature(self, pane: int, slots: Slots) -> None:
+        """Count the cohort of a pane, and keep its predictions and labels."""
+        slots = slots[self._cohorts.panes(self._old_at(slots)) == pane]
+        labels = self.column("label", slots)
+        known = ~np.isnan(labels)
+        labels = labels[known]
+        for column, count in ((2, len(slots)), (3, len(labels)), (5, int(np.count_nonzero(labels > POSITIVE)))):
+            if count:
+                self._tally[pane][column] += count
+        if len(labels):
+            self._matured[pane * self._pane] = Labelled(self.column("prediction", slots[known]), labels)
+
     def _count(self, column: int, deadlines: Floats, sign: int = 1) -> None:
         """Count deadlines in the panes that hold them; one without deadline (NaN) has none."""
         panes, counts = np.unique(np.floor(deadlines[~np.isnan(deadlines)] / self._pane), return_counts=True)
-        for pane, count in zip(panes.tolist(), counts.tolist(), strict=True):
+        for pane, count in zip(panes.tolist(), counts.tolist()):
             self._tally[int(pane)][column] += sign * count
 
     def _label(self, now: float, keys: Keys, labels: Floats) -> Known:
@@ -225,7 +264,10 @@ class Join:
         late = waiting & (self.column("expiry", slots) < now)
         late &= np.isnan(self.column("label", slots))
         if late.any():  # the timeout passed within this pane: they have expired, and their labels come too late
-            self._tally[math.floor(now / self._pane)][4] += self._forget(keys[late])
+            pane = math.floor(now / self._pane)
+            is_old = self._cohorts.panes(self._old_at(slots[late])) == pane
+            self._tally[pane][2] += int(np.count_nonzero(is_old))  # H old in this pane, and never labelled
+            self._tally[pane][4] += self._forget(keys[late])
             slots[late], waiting = -1, waiting & ~late
         before = self.column("label", slots)
         is_new = np.isnan(before)
@@ -235,9 +277,6 @@ class Join:
         seen = self.column("seen", slots[settled])
         due = self.column("due", slots[settled])
         self._count(1, due[now <= due], -1)
-        horizon = start + self.labels.horizon
-        within = horizon[now <= horizon]
-        self._count(3, np.maximum(within, seen[now <= horizon]))
         delay = np.full(len(keys), np.nan)
         delay[settled] = now - np.where(np.isnan(start), seen, start)
         flips = int(np.count_nonzero(~is_new & ((before > 0.5) != (labels > 0.5))))
@@ -255,6 +294,7 @@ class Join:
             return 0
         slots = self._index.remove(keys)
         self.kept.forget(keys)
+        self._table["seen"][slots] = np.nan
         self._free[self._top : self._top + len(slots)] = slots
         self._top += len(slots)
         return int(np.count_nonzero(np.isnan(self._table["label"][slots])))
@@ -270,6 +310,4 @@ class Join:
             due = self.column("due", waiting)
             self._count(0, due[due >= now], -1)
             self._count(1, due[due >= now], -1)
-            horizon = np.maximum(self.column("event", waiting) + self.labels.horizon, self.column("seen", waiting))
-            self._count(2, horizon[horizon >= now], -1)
             self.overflow += self._forget(keys)

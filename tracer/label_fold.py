@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer import multivalued, profiles
+from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import POSITIVE, labels_of
 from streamgauge.tracer.hints import Hints
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Floats, is_na
-from streamgauge.tracer.joins import Deadlines, Join
+from streamgauge.tracer.joins import COUNTS, Deadlines, Join
 from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
+from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import combine
 
 NEARLY_FULL: Final = 0.9  # of the join's capacity, when it is told
@@ -26,8 +29,11 @@ NEARLY_FULL: Final = 0.9  # of the join's capacity, when it is told
 class LabelFold:
     """Labels of one incarnation, into its panes."""
 
-    def __init__(self, panes: Panes, join: Join, features: Profiles, modulus: int, hints: Hints) -> None:
-        self._panes, self._join, self._profiles, self._modulus, self._hints = panes, join, features, modulus, hints
+    def __init__(
+        self, panes: Panes, join: Join, features: Profiles, sampling: IdSampling, hints: Hints, by_group: RowsByGroup,
+    ) -> None:
+        self._panes, self._join, self._profiles, self._sampling, self._hints = panes, join, features, sampling, hints
+        self._by_group = by_group
 
     def mapped(self, labels: Array) -> Floats:
         """Labels as 0..1 by the job's declaration."""
@@ -78,12 +84,17 @@ class LabelFold:
 
     def deadlines(self, passed: Deadlines) -> None:
         """What time did to the samples that wait."""
-        for name in ("due", "overdue", "cohort_rows", "cohort_labelled", "expired"):
+        for name in COUNTS:
             count = getattr(passed, name)
             if count:
                 self._panes.add("label", name, "", count)
         if passed.expired:
             self._panes.add("label", "settled", "", passed.expired)
+        cohort = self._join.cohort(passed.pane)
+        if cohort is not None:
+            if self._join.labels.keep_rate < 1.0:
+                self._panes.add("label", "cohort_weight", "", float(self._stands_for(cohort.labels).sum()))
+            self._paired("label", "cohort", cohort.labels, cohort.predictions, None)
 
     def trained(self, keys: Array, labels: Floats | None, predicted: Floats | None, weights: Floats | None) -> None:
         """Rows that were trained on; what the call does not give comes from the join."""
@@ -95,21 +106,36 @@ class LabelFold:
                 self.know(keys[waiting], labels[waiting])
         self._train_delays(slots)
         labels = held if labels is None else labels
-        predicted = self._join.column("prediction", slots) if predicted is None else predicted
+        if predicted is None:
+            predicted = self._join.column("prediction", slots)
+        else:
+            self._join.predict(slots, predicted)
         self.pairs(labels, predicted, weights)
         self.gather_pairs(keys, labels, np.ones(len(keys), bool))
         inside, codes = self._join.features(keys)
         self.binned(labels[inside], codes)
+        self._by_group.pairs(
+            labels[inside], None if predicted is None else predicted[inside],
+            None if weights is None else weights[inside], codes,
+        )
 
     def pairs(self, labels: Floats, predicted: Floats | None, weights: Floats | None) -> None:
         """Predictions with their labels; an invalid one of either is counted among them."""
-        known = ~np.isnan(labels)
-        if predicted is None or not known.any():
-            return
-        usable = known & ~is_na(predicted)
-        weights = np.ones(len(labels)) if weights is None else weights
-        columns = (predicted[usable], labels[usable], weights[usable])
-        self._panes.gather("train", "labels", "", profiles.labelled, *columns)
+        if predicted is not None:
+            self._paired("train", "labels", labels, predicted, weights)
+
+    def _paired(self, clock: Clock, name: str, labels: Floats, predicted: Floats, weights: Floats | None) -> None:
+        usable = ~np.isnan(labels) & ~is_na(predicted)
+        if usable.any():
+            weights = np.ones(len(labels)) if weights is None else weights
+            if self._join.labels.keep_rate < 1.0:
+                weights = weights * self._stands_for(labels)
+            columns = (predicted[usable], labels[usable], weights[usable])
+            self._panes.gather(clock, name, "", profiles.labelled, *columns)
+
+    def _stands_for(self, labels: Floats) -> Floats:
+        """For how many rows each labelled one stands."""
+        return np.where(labels > POSITIVE, 1.0, 1.0 / self._join.labels.keep_rate)
 
     def gather_pairs(self, keys: Array, labels: Floats, rows: NDArray[np.bool_]) -> None:
         """Ids with their labels, for duplicates."""
@@ -118,7 +144,10 @@ class LabelFold:
 
     def gather_ids(self, hashes: Array) -> None:
         """Hashes for the sample of ids."""
-        self._panes.gather("train", "sample_id", "", profiles.ids(self._modulus), hashes)
+        modulus = self._sampling.modulus
+        if modulus > 1:
+            self._panes.latest("label", "id_modulus", "", float(modulus))
+        self._panes.gather("train", "sample_id", "", profiles.ids(modulus), hashes)
 
     def binned(self, labels: Floats, codes: dict[str, Array]) -> None:
         """Label counts by value bin."""
@@ -141,6 +170,8 @@ class LabelFold:
         if len(labels):
             self._panes.add("label", "labels", "", len(labels))
             self._panes.add("label", "positives", "", int(np.count_nonzero(labels > POSITIVE)))
+            if self._join.labels.keep_rate < 1.0:
+                self._panes.add("label", "label_weight", "", float(self._stands_for(labels).sum()))
             self._panes.latest("label", "last_label", "", self._panes.now)
 
     def _delays(self, labels: Floats, delay: Floats) -> None:

@@ -32,7 +32,7 @@ def rows_of(column: Ragged, codes: Array) -> Array:
     """Codes of the values by row: an array of arrays."""
     found = np.empty(len(column), object)
     ends = np.cumsum(column.sizes)
-    for row, (start, end) in enumerate(zip(ends - column.sizes, ends, strict=True)):
+    for row, (start, end) in enumerate(zip(ends - column.sizes, ends)):
         found[row] = codes[start:end]
     return found
 
@@ -61,6 +61,25 @@ def split(column: Column, separator: str, weight: str) -> Column:
     tags = np.array([tag if mark else rest for tag, mark, rest in pairs], object)
     weights, _ = to_floats(np.array([rest if mark else None for _, mark, rest in pairs], object))
     return Ragged(tags, rows.lengths, weights) if isinstance(column, Ragged) else tags
+
+
+def with_numbers(rows: Ragged) -> Ragged:
+    """Digits in text as numbers; what is none stays what it is, and counts as invalid.
+
+    >>> with_numbers(Ragged(np.array(["1", "x"], object), np.array([2]))).values.tolist()
+    [1.0, 'x']
+    """
+    if rows.values.dtype.kind not in "OUS":
+        return rows
+    values = np.array([_number_in(value) for value in rows.values.tolist()], object)
+    return Ragged(values, rows.lengths, rows.weights)
+
+
+def _number_in(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, (str, bytes)) else value
+    except ValueError:
+        return value
 
 
 def _row_counts(column: Ragged, feature: Feature) -> Counts:

@@ -11,10 +11,11 @@ finds that revision `suspect` when it starts again, and does not take it. A new 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from streamgauge.tracer import canary
 from streamgauge.tracer.control import (
     Plan,
     PlanError,
@@ -26,11 +27,12 @@ from streamgauge.tracer.control import (
     fault_of_plan,
     is_targeted,
 )
-from streamgauge.tracer.selection import Collection, Entry, Select, Selection, cost_of, resolved, unsupported
+from streamgauge.tracer.selection import Collection, Cost, Entry, Select, Selection, cost_of, resolved, unsupported
+from streamgauge.tracer.traits import Traits
 
 SETTLED_S: Final = 60.0
 SETTLED_STEPS: Final = 200
-RAW: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "activations")
+RAW: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "activations", "outputs")
 
 
 class _Live(msgspec.Struct, frozen=True):
@@ -38,6 +40,15 @@ class _Live(msgspec.Struct, frozen=True):
 
     plan: Plan
     until: float
+
+
+class _Tried(NamedTuple):
+    """A plan that another worker tries first."""
+
+    plan: Plan
+    until: float
+    since: float
+    cost: Cost
 
 
 class Plans:
@@ -49,7 +60,9 @@ class Plans:
     def __init__(
         self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str] = (),
         labels: Mapping[str, str] | None = None, allow_raw: Sequence[Collection] = RAW,
-    ) -> None:
+        traits: Traits | None = None,
+    ) -> None:  # fmt: skip
+        self._traits = traits or Traits()
         self._job = job
         self._worker = worker
         self._boot = tuple(boot)
@@ -57,12 +70,14 @@ class Plans:
         self._labels = dict(labels or {})
         self._live: dict[str, _Live] = {}
         self._states: dict[tuple[str, int], PlanState] = {}
+        self._tried: dict[str, _Tried] = {}
         self._last: dict[str, int] = {}  # highest revision seen of each plan
         self._until: dict[tuple[str, int], float] = {}  # from before a restart
         self._bad: dict[str, bytes] = {}
         self._allow_raw = frozenset(allow_raw)
         self._suspect: dict[tuple[str, int], str] = {}  # why, by plan and revision
         self._since: dict[tuple[str, int], tuple[float, int]] = {}  # time and step from which a plan holds
+        self._step = 0  # of the worker, the last one that is known to be done
         self.selection = Selection(self._boot)
 
     @property
@@ -73,25 +88,47 @@ class Plans:
     def remember(self, status: Status) -> None:
         """Take over what this worker said before it restarted: a plan that ran out stays so, no clock starts anew."""
         for state in status.plans:
-            if state.state in ("applying", "applied", "expired"):
+            if state.state in ("applying", "applied", "expired", "pending"):
                 self._until[state.plan, state.revision] = state.until
             reason = _suspicion(state) if status.state != "stopped" else ""
             if reason:
                 self._suspect[state.plan, state.revision] = f"{reason} ({status.incarnation}): a new revision is taken"
 
     def consider(
-        self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float
+        self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float, step: int = 0
     ) -> bool:
-        """Read the control topic's values. Returns whether something is to be told or applied."""
+        """Read the control topic's values, behind `step`. Returns whether something is to be told or applied."""
+        self._step = step
         before = (self.states, tuple(sorted(self._live)))
         prefix = f"{self._job}/"
         names = sorted(key[len(prefix) :] for key in values if key.startswith(prefix))
         for name in names:
             self._consider(name, values[prefix + name], now, catalogue, steps_s)
-        for name in sorted(self._live.keys() - set(names)):
+        for name in sorted((self._live.keys() | self._tried.keys()) - set(names)):
             self._end(name, "withdrawn")
         self.expire(now)
         return before != (self.states, tuple(sorted(self._live)))
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether a plan waits until another worker has tried it."""
+        return bool(self._tried)
+
+    def try_out(self, others: Mapping[str, Status], now: float) -> bool:
+        """Go on with what waited for another worker; `others` say what they do. Returns whether something changed."""
+        before = self.states
+        for name, tried in sorted(self._tried.items()):
+            made = tried.plan
+            verdict = canary.decide(self._worker, name, made.revision, others, now - tried.since)
+            if verdict.does == "wait":
+                self._tell(made, "pending", verdict.reason, *tried.cost, tried.until)
+                continue
+            del self._tried[name]
+            if verdict.does == "stop":
+                self._tell(made, "rejected", verdict.reason, *tried.cost)
+            else:
+                self._begin(made, *tried.cost, tried.until)
+        return before != self.states
 
     def settle(self, now: float, steps: int) -> bool:
         """A plan that holds for long enough is trusted from here on."""
@@ -99,6 +136,9 @@ class Plans:
         for key, state in self._states.items():
             if state.state == "applied" and not state.settled:
                 since, first = self._since.setdefault(key, (now, steps))
+                if not state.proven and steps - first >= canary.GOOD:
+                    state = self._states[key] = msgspec.structs.replace(state, proven=True)
+                    changed = True
                 if now - since >= SETTLED_S and steps - first >= SETTLED_STEPS:
                     self._states[key] = msgspec.structs.replace(state, settled=True)
                     changed = True
@@ -106,25 +146,29 @@ class Plans:
 
     def expire(self, now: float) -> bool:
         """Drop the plans whose time is up; works without a bus."""
-        gone = sorted(name for name, live in self._live.items() if now >= live.until)
+        held: dict[str, _Live | _Tried] = {**self._live, **self._tried}
+        gone = sorted(name for name, one in held.items() if now >= one.until)
         for name in gone:
-            self._end(name, f"its {self._live[name].plan.expires:g} s are over")
+            self._end(name, f"its {held[name].plan.expires:g} s are over")
         return bool(gone)
 
     def wanted(self) -> Selection:
         """What the plans in force ask for."""
-        live = [self._live[name].plan for name in sorted(self._live)]
+        return self._selection_of([self._live[name].plan for name in sorted(self._live)])
+
+    def _selection_of(self, live: Sequence[Plan]) -> Selection:
         selects = [select for plan in live for select in plan.select]
         plans = tuple((plan.plan, plan.revision) for plan in live)
-        return Selection(self._boot, selects, plans, off=any(plan.off for plan in live))
+        begins = max((plan.min_step for plan in live if plan.min_step > self._step + 1), default=0)
+        return Selection(self._boot, selects, plans, off=any(plan.off for plan in live), min_step=begins)
 
     def confirm(self, selection: Selection) -> None:
         """A step boundary passed and `selection` holds from there on."""
         self.selection = selection
         for key in selection.plans:
             state = self._states.get(key)
-            if state is not None and state.state == "applying":
-                self._states[key] = msgspec.structs.replace(state, state="applied")
+            if state is not None and state.state in ("applying", "pending"):
+                self._states[key] = msgspec.structs.replace(state, state="applied", reason="")
 
     def _consider(
         self, name: str, data: bytes, now: float, catalogue: Sequence[Entry], steps_s: float
@@ -145,6 +189,7 @@ class Plans:
             self._states[name, 0] = PlanState(plan=name, revision=0, state="rejected", reason=reason)
             return
         self._last[name] = made.revision
+        self._tried.pop(name, None)
         self._decide(made, now, catalogue, steps_s)
 
     def _decide(self, made: Plan, now: float, catalogue: Sequence[Entry], steps_s: float) -> None:
@@ -157,7 +202,7 @@ class Plans:
         cost = cost_of(made.select, catalogue, steps_s)
         if not fault and not cost.matched:
             fault = unsupported(made.select, catalogue)
-        fault = fault or self._fault_of_cost(made, cost.matched, cost.bytes_s)
+        fault = fault or self._fault_of_cost(made, cost.matched, cost.bytes_s) or self._fault_of_change(made)
         if fault:
             self._tell(made, "rejected", fault, cost.matched, cost.bytes_s)
             return
@@ -168,15 +213,40 @@ class Plans:
         if (made.plan, made.revision) in self._suspect:
             self._tell(made, "suspect", self._suspect[made.plan, made.revision], cost.matched, cost.bytes_s, until)
             return
-        self._tell(made, "applying", "", cost.matched, cost.bytes_s, until)
+        then = self._selection_of([*self._others(made), made])
+        is_for_one = len(made.target.workers) == 1
+        if not made.min_step and not is_for_one and self._traits.is_tried_first(self.selection, then):
+            self._tried[made.plan] = _Tried(made, until, now, cost)
+            self._tell(made, "pending", "one worker tries it first", *cost, until)
+            return
+        self._begin(made, *cost, until)
+
+    def _begin(self, made: Plan, matched: int, bytes_s: float, until: float) -> None:
+        """What is asked holds from the next step boundary on, or from the step that it names."""
+        waits = made.min_step > self._step + 1
+        begins = f"it begins at step {made.min_step}" if waits else ""
+        self._tell(made, "pending" if waits else "applying", begins, matched, bytes_s, until)
         self._live[made.plan] = _Live(made, until)
 
     def _fault_of_privacy(self, made: Plan) -> str:
         """What this worker's own configuration keeps, no record on the bus can take."""
-        asked = {select.collection for select in made.select if select.emit == "raw"} - self._allow_raw
+        asked = {select.collection for select in made.select if select.emit != "stats"} - self._allow_raw
         if not asked:
             return ""
         return f"raw {', '.join(sorted(asked))} are not allowed by this worker's configuration (Tracer(allow_raw=...))"
+
+    def _fault_of_change(self, made: Plan) -> str:
+        """What the change would do to the job, by what its adapter says; a step that is over cannot be waited for."""
+        then = self._selection_of([*self._others(made), made])
+        fault = self._traits.fault(
+            self.selection, then, min_step=made.min_step, allow_stall=made.allow_stall
+        )  # fmt: skip
+        if not fault and made.min_step and made.min_step <= self._step and self._traits.has_collectives:
+            return f"min_step {made.min_step} is over: this worker has done {self._step} steps"
+        return fault
+
+    def _others(self, made: Plan) -> list[Plan]:
+        return [live.plan for name, live in sorted(self._live.items()) if name != made.plan]
 
     def _fault_of_cost(self, made: Plan, matched: int, bytes_s: float) -> str:
         if made.select and not matched:
@@ -196,7 +266,7 @@ class Plans:
         for key in [key for key in self._states if key[0] == made.plan]:
             if live is None or key[1] != live.plan.revision:
                 del self._states[key]
-            elif state not in ("rejected", "suspect"):
+            elif state not in ("rejected", "suspect", "pending"):
                 self._states[key] = msgspec.structs.replace(
                     self._states[key], state="superseded", reason=f"by revision {made.revision}"
                 )
@@ -206,9 +276,10 @@ class Plans:
         )  # fmt: skip
 
     def _end(self, name: str, reason: str) -> None:
-        live = self._live.pop(name)
-        key = (name, live.plan.revision)
-        self._states[key] = msgspec.structs.replace(self._states[key], state="expired", reason=reason)
+        for one in (self._live.pop(name, None), self._tried.pop(name, None)):
+            key = (name, one.plan.revision if one is not None else 0)
+            if one is not None and key in self._states:
+                self._states[key] = msgspec.structs.replace(self._states[key], state="expired", reason=reason)
 
 
 def _suspicion(state: PlanState) -> str:

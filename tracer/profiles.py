@@ -6,30 +6,37 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamgauge.tracer import multivalued
 from streamgauge.tracer.features import Declared, Feature, FeatureKind, feature_of
+from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Column, Ragged, concatenated
 from streamgauge.tracer.records import Clock, Name, Sketch
 from streamgauge.tracer.summaries import (
     Bins,
     Buckets,
     Counts,
+    Distinct,
+    Groups,
+    Heavy,
     Histogram,
     Ids,
     LabelBuckets,
     Moments,
     Summary,
+    Table,
     Units,
+    code_of,
+    codes_of,
     encode,
-    hash_values,
     is_missing,
-    profile_categorical,
-    profile_ids,
     profile_numeric,
+    tally_codes,
     to_floats,
 )
 
+Hashes = NDArray[np.uint64]
 Build = Callable[..., Iterable[Summary]]
 
 PIECE: Final = 16_384  # rows that are summarised at once
@@ -49,6 +56,8 @@ class Gathering:
 
     def add(self, *columns: Column) -> None:
         """Rows as columns of equal length."""
+        if self._waiting and not _are_alike(self._waiting[-1], columns):
+            self._summarise()
         self._waiting.append(columns)
         self._rows += len(columns[0])
         if self._rows >= PIECE:
@@ -62,7 +71,7 @@ class Gathering:
         return [encode(piece, *name) for summary in merged for piece in _slices(summary)]
 
     def _summarise(self) -> None:
-        columns = [concatenated(column) for column in zip(*self._waiting, strict=True)]
+        columns = [concatenated(column) for column in zip(*self._waiting)]
         self._waiting, self._rows = [], 0
         for summary in self._build(*columns):
             parts = self._parts.setdefault(type(summary), [])
@@ -79,14 +88,19 @@ class Profiles:
     ('numeric', 'categorical')
     """
 
-    def __init__(self, declared: Sequence[Declared] | Mapping[str, FeatureKind], salt: bytes, modulus: int = 1) -> None:
+    def __init__(
+        self, declared: Sequence[Declared] | Mapping[str, FeatureKind], salt: bytes, sampling: IdSampling | None = None,
+        table: Table | None = None,
+    ) -> None:  # fmt: skip
         if isinstance(declared, Mapping):
             declared = [Feature(name=name, kind=kind) for name, kind in declared.items()]
         self._features = {feature.name: feature_of(feature) for feature in declared}
         self._declared = frozenset(self._features)
         self._shift: dict[str, float] = {}
         self._salt = salt
-        self._modulus = modulus
+        self._sampling = IdSampling() if sampling is None else sampling
+        self._table = Table(salt) if table is None else table
+        self._known: dict[str, tuple[int, Hashes | None]] = {}  # codes of a feature's default and vocabulary
 
     def feature(self, name: str, column: Column) -> Feature | None:
         """The declaration of a feature; None as long as nothing says what it is: no value has come yet."""
@@ -111,7 +125,12 @@ class Profiles:
         feature = self._features.get(name)
         if feature is None or not (feature.separator or feature.weight):
             return column
-        return multivalued.split(column, feature.separator, feature.weight)
+        found = multivalued.split(column, feature.separator, feature.weight)
+        return multivalued.with_numbers(found) if feature.kind == "numeric" and isinstance(found, Ragged) else found
+
+    def keys(self, ids: Array) -> Hashes:
+        """Sample ids as they are joined: hashes, 0 where one is missing."""
+        return codes_of(ids, self._salt, self._table)
 
     def codes(self, name: str, column: Column) -> Array:
         """A column as it is kept for label counts: float64, or a hash (uint64, 0 where missing); rows of these."""
@@ -120,20 +139,33 @@ class Profiles:
             return multivalued.rows_of(column, self._codes(feature, column.values))
         return self._codes(feature, column)
 
+    def gathered(self, name: str, column: Column) -> tuple[Column, Array | None]:
+        """A column as it waits for its profile, and its codes where it is not one of several values or of numbers.
+
+        Categories and ids wait as codes: hashed once, and with no hold on the job's own values.
+        """
+        feature = self.feature(name, column)
+        if isinstance(column, Ragged) or (feature is not None and feature.kind == "numeric"):
+            return column, None
+        codes = self._codes(feature, column)
+        return codes, codes
+
     def _codes(self, feature: Feature | None, column: Array) -> Array:
         if feature is None:
             return np.full(len(column), np.nan)
         if feature.kind == "numeric":
             return to_floats(column)[0]
-        return np.where(is_missing(column), np.uint64(0), hash_values(column, self._salt))
+        return codes_of(column, self._salt, self._table)
 
     def _summaries(self, name: str, column: Column) -> Iterable[Summary]:
         feature = self.feature(name, column)
         if feature is None:
             return (Counts(rows=len(column), missing=multivalued.missing_rows(column)),)
-        flat = column.values if isinstance(column, Ragged) else column
-        found = self._numeric(feature, flat) if feature.kind == "numeric" else self._categorical(feature, flat)
-        return multivalued.counting_rows(found, column, feature) if isinstance(column, Ragged) else found
+        if not isinstance(column, Ragged):
+            return self._numeric(feature, column) if feature.kind == "numeric" else self._categorical(feature, column)
+        codes = column.values if feature.kind == "numeric" else self._codes(feature, column.values)
+        found = self._numeric(feature, codes) if feature.kind == "numeric" else self._categorical(feature, codes)
+        return multivalued.counting_rows(found, column, feature)
 
     def _numeric(self, feature: Feature, column: Array) -> Iterable[Summary]:
         default = feature.default if isinstance(feature.default, (int, float)) else None
@@ -149,12 +181,35 @@ class Profiles:
             return profile
         return profile_numeric(column, default=default, low=feature.low, high=feature.high, shift=near)
 
-    def _categorical(self, feature: Feature, column: Array) -> Iterable[Summary]:
-        yield from profile_categorical(
-            column, salt=self._salt, default=feature.default, vocabulary=feature.vocabulary
-        )  # fmt: skip
+    def _categorical(self, feature: Feature, codes: Array) -> Iterable[Summary]:
+        """Of codes; floats are rows from before the feature's first value, all of them missing."""
+        if codes.dtype.kind == "f":
+            codes = np.zeros(len(codes), np.uint64)
+        default, vocabulary = self._declared_codes(feature)
+        found = tally_codes(codes)
+        yield Counts.of_codes(codes, default, vocabulary)
+        yield Distinct.of_tally(found)
+        yield Heavy.of_tally(found)
         if feature.kind == "id":
-            yield profile_ids(column, salt=self._salt, modulus=self._modulus)
+            yield Ids.of_tally(found, self._sampling.modulus)
+
+    def _declared_codes(self, feature: Feature) -> tuple[int, Hashes | None]:
+        """The codes of a feature's default, 0 for none, and of its vocabulary."""
+        found = self._known.get(feature.name)
+        if found is None:
+            words = feature.vocabulary
+            known = None if words is None else codes_of(np.array(list(words), object), self._salt)
+            found = self._known[feature.name] = (code_of(feature.default, self._salt), known)
+        return found
+
+
+def _are_alike(before: tuple[Column, ...], after: tuple[Column, ...]) -> bool:
+    """Whether columns can be put end to end as they are: codes and numbers cannot, nor one and several values."""
+    return all(
+        isinstance(one, Ragged) == isinstance(other, Ragged)
+        and (isinstance(one, Ragged) or isinstance(other, Ragged) or one.dtype.kind == other.dtype.kind)
+        for one, other in zip(before, after)
+    )
 
 
 def _is_far(moments: Moments) -> bool:
@@ -222,6 +277,8 @@ def _slices(summary: Summary) -> Iterable[Summary]:
     if isinstance(summary, Ids) and len(summary.hashes) > SLICE:
         starts = range(0, len(summary.hashes), SLICE)
         return [Ids(summary.hashes[i : i + SLICE], summary.counts[i : i + SLICE], summary.modulus) for i in starts]
+    if isinstance(summary, Groups) and len(summary.group) > SLICE:
+        return summary.pieces(SLICE)
     if isinstance(summary, Histogram) and len(summary.keys) > SLICE:
         starts = range(0, len(summary.keys), SLICE)
         return [Histogram(summary.keys[i : i + SLICE], summary.counts[i : i + SLICE]) for i in starts]

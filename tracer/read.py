@@ -28,6 +28,7 @@ class TracedArray(NamedTuple):
     collection: str
     name: str
     array: NDArray[Any]
+    emit: str = "raw"  # or "histogram", "units": what the array is of the tensor (tracer.reductions)
 
 
 def gather(messages: Iterable[bytes]) -> Iterator[TracedArray]:
@@ -44,7 +45,8 @@ def gather(messages: Iterable[bytes]) -> Iterator[TracedArray]:
             chunk = arrays.decode(message)
         except ArrayError:
             continue
-        key = (chunk.job, chunk.worker, chunk.incarnation, chunk.step, chunk.collection, chunk.name)
+        whose = (chunk.job, chunk.worker, chunk.incarnation)
+        key = (*whose, chunk.step, chunk.collection, chunk.name, chunk.emit)
         parts = waiting.setdefault(key, {})
         parts[chunk.part] = message
         if len(parts) == chunk.parts:
@@ -59,5 +61,6 @@ def _whole(about: Chunk, parts: dict[int, bytes]) -> Iterator[TracedArray]:
     except ArrayError:
         return
     yield TracedArray(
-        about.job, about.worker, about.incarnation, about.step, about.time, about.collection, about.name, array
+        about.job, about.worker, about.incarnation, about.step, about.time, about.collection, about.name, array,
+        about.emit,
     )

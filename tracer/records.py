@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import zlib
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar, Union
 
 import msgspec
 
@@ -125,7 +125,10 @@ class Setting(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class Feedback(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """What on-call said of a notification; the five verdicts are those of StarTree ThirdEye."""
+    """What on-call said of a notification; five verdicts are those of StarTree ThirdEye.
+
+    `missed` is said of a series that should have paged: `notification` then names it (`sample/feature:a/null_rate@w1`).
+    """
 
     version: int = VERSION
     kind: int = Kind.FEEDBACK
@@ -133,7 +136,7 @@ class Feedback(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     worker: str = ""
     shard: int = 0
     notification: str
-    verdict: Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+    verdict: Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", "missed"]
     author: str = ""
     comment: str = ""
     time: float = 0.0
@@ -152,7 +155,7 @@ class Event(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     text: str = ""
 
 
-Record = TraceBatch | Open | Tick | Setting | Feedback | Event
+Record = Union[TraceBatch, Open, Tick, Setting, Feedback, Event]
 R = TypeVar("R", TraceBatch, Open, Tick, Setting, Feedback, Event)
 
 

@@ -7,6 +7,7 @@ half a plan, and no lock is needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from streamgauge.tracer import control
 from streamgauge.tracer.plans import RAW, Plans
 from streamgauge.tracer.selection import Collection, Entry, Select, Selection
+from streamgauge.tracer.traits import Traits
 from streamgauge.tracer.transport import Transport
 
 
@@ -25,20 +27,23 @@ class Remote:
         allow_raw: Sequence[Collection] = RAW,
     ) -> None:
         self.catalogue: dict[tuple[str, str], Entry] = {}
-        self._plans = Plans(job, worker, boot, roles, labels, allow_raw)
+        self.traits = Traits()
+        self._plans = Plans(job, worker, boot, roles, labels, allow_raw, self.traits)
         self.selection: Selection = self._plans.selection
         self.pending: Selection = self.selection
         self._announced: Selection | None = None  # becomes pending when the bus knows that it is about to
         self._job = job
         self._worker = worker
         self._remembers = False
+        self.throttled = ""  # what the breaker leaves out, and why
         self._told: tuple[object, ...] = ()
         self._listed = 0
         self._is_over = False
+        self.of_job = b""  # what the pipeline said to all workers of the job
 
-    def take_over(self) -> Selection:
-        """A step boundary: what was pending holds now."""
-        if self.selection is not self.pending:
+    def take_over(self, step: int) -> Selection:
+        """The boundary behind a step: what was pending holds now, unless it waits for a later one."""
+        if self.selection is not self.pending and self.pending.min_step <= step + 1:
             self.selection = self.pending
         return self.selection
 
@@ -58,10 +63,13 @@ class Remote:
         changed = plans.expire(now)
         try:
             asked = transport.latest("control")
+            self.of_job = asked.get(self._job, b"")
             if not self._remembers and any(key.startswith(f"{self._job}/") for key in asked):
                 self._remember(transport)
             entries = tuple(self.catalogue.values())
-            if entries and plans.consider(asked, now, entries, steps_s):
+            if entries and plans.consider(asked, now, entries, steps_s, steps):
+                changed = True
+            if plans.is_trying and plans.try_out(self._others(transport), now):
                 changed = True
         finally:  # an expiry holds even where the bus is dead
             if changed:
@@ -72,10 +80,11 @@ class Remote:
         self._is_over = True
         if not self._told:
             return b""
-        return control.encode(msgspec.structs.replace(about, state="stopped", plans=self._plans.states))
+        return control.encode(msgspec.structs.replace(self._hinted(about), state="stopped", plans=self._plans.states))
 
     def news(self, about: control.Status, tripped: str) -> Iterator[tuple[str, bytes]]:
         """(topic, value) of what has changed since it was told last; `tripped` is why the breaker did, or ""."""
+        about = self._hinted(about)
         state: Literal["running", "off", "tripped"] = "running"
         if tripped or self.selection.off:
             state = "tripped" if tripped else "off"
@@ -100,6 +109,19 @@ class Remote:
         """Say the status once more, though nothing of the plans has changed."""
         self._told = ()
 
+    def _hinted(self, about: control.Status) -> control.Status:
+        """With what the breaker leaves out among its hints."""
+        return msgspec.structs.replace(about, hints=(*about.hints, *filter(None, [self.throttled])))
+
+    def _others(self, transport: Transport) -> dict[str, control.Status]:
+        """What the job's workers said last; one whose word cannot be read has said nothing."""
+        prefix, found = f"{self._job}/", dict[str, control.Status]()
+        for key, value in transport.latest("status").items():
+            if key.startswith(prefix):
+                with suppress(control.PlanError):
+                    found[key[len(prefix) :]] = control.decode_status(value)
+        return found
+
     def _remember(self, transport: Transport) -> None:
         said = _last_status(transport, control.key_of(self._job, self._worker))
         if said:
@@ -112,7 +134,7 @@ class Remote:
             self._announced = selection  # a worker that dies of it has said so before
             return
         self.pending, self._announced = selection, None
-        if between_steps or is_off:  # nobody is in a step, or no step looks
+        if (between_steps and not selection.min_step) or is_off:  # nobody is in a step, or no step looks
             self.selection = selection
             self._plans.confirm(selection)
 

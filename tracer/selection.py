@@ -1,22 +1,28 @@
 """Which tensors are traced: collections, regular expressions and lists, and what that would cost; pure.
 
 A plan says what is traced in the collections that it names; the others stay as they were at the start (the boot plan).
-Raw arrays are asked for beside the statistics, never instead of them. Of several plans the union holds.
+Arrays (raw, histograms, statistics by unit) are asked for beside the statistics, never instead of them. Of several
+plans the union holds.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
-Collection = Literal["weights", "gradients", "updates", "activations", "inputs", "metrics", "features"]
-Emit = Literal["stats", "raw"]
+from streamgauge.tracer.patterns import fault_of_pattern
 
-MAX_PATTERN: Final = 512
-MAX_REPEATS: Final = 3  # unbounded repeats in one pattern: matching costs len(name)^repeats at worst
+Collection = Literal["weights", "gradients", "updates", "activations", "inputs", "metrics", "features", "outputs"]
+Emit = Literal["stats", "raw", "histogram", "units"]
+When = Literal["", "nonfinite"]
+
+COLLECTIONS: Final[tuple[str, ...]] = get_args(Collection)
+ARRAYS: Final[tuple[Emit, ...]] = ("raw", "histogram", "units")  # what goes to the topic `tensors`
+HISTOGRAM_BYTES: Final = 3200
 STATS_BYTES: Final = 64  # a traced tensor costs about three points and their share of the names
 
 
@@ -30,6 +36,10 @@ class Select(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     emit: Emit = "stats"
     every: int = 10  # steps
     group: str = ""  # only what this collection of the graph holds (GraphKeys)
+    first: int = 0  # step of the worker from which on, and up to which (0: for ever)
+    last: int = 0
+    when: When = ""  # "nonfinite": only of a step whose loss is not finite, whatever `every` says
+    rows: int = 0  # of an array at most so many rows, evenly spaced; 0: all, of a large table 4,096
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,10 +126,15 @@ def fault_of(select: Select) -> str:
     >>> fault_of(Select(collection="weights", include="(a+)+$"))
     "include '(a+)+$' repeats a group that repeats or chooses inside: matching it could take for ever"
     """
-    if select.every < 1:
-        return f"every must be >= 1, got {select.every}"
+    for field, value, least in (("every", select.every, 1), ("first", select.first, 0), ("rows", select.rows, 0)):
+        if value < least:
+            return f"{field} must be >= {least}, got {value}"
+    if select.last and select.last < select.first:
+        return f"last must be >= first, got {select.last} and {select.first}"
+    if select.when and select.emit == "stats":
+        return f"when={select.when!r} keeps arrays: emit must be raw, histogram or units"
     for field, pattern in (("include", select.include), ("exclude", select.exclude)):
-        fault = _fault_of_pattern(pattern)
+        fault = fault_of_pattern(pattern)
         if fault:
             shown = pattern if len(pattern) <= 80 else pattern[:77] + "..."
             return f"{field} {shown!r} {fault}"
@@ -135,8 +150,25 @@ def cost_of(selects: Iterable[Select], catalogue: Iterable[Entry], steps_s: floa
         for entry in entries:
             if entry.collection == select.collection and matches(select, entry.name):
                 matched.add((entry.collection, entry.name))
-                bytes_s += (entry.bytes if select.emit == "raw" else STATS_BYTES) * steps_s / select.every
+                bytes_s += bytes_of(select, entry) * steps_s / select.every
     return Cost(len(matched), bytes_s)
+
+
+def bytes_of(select: Select, entry: Entry) -> float:
+    """What one step's worth of an entry takes; nothing where it waits for a step that goes wrong.
+
+    >>> bytes_of(Select(collection="weights", emit="raw", rows=10), Entry(name="w", collection="weights",
+    ...     shape=(100, 4), bytes=1600))
+    160.0
+    """
+    if select.when:
+        return 0.0
+    if select.emit == "raw":
+        rows = entry.shape[0] if len(entry.shape) > 1 else 0
+        return entry.bytes * min(1.0, select.rows / rows if select.rows and rows > 0 else 1.0)
+    if select.emit == "units":
+        return 16.0 * max(1, entry.shape[-1] if entry.shape else 64)
+    return float(HISTOGRAM_BYTES if select.emit == "histogram" else STATS_BYTES)
 
 
 def unsupported(selects: Iterable[Select], catalogue: Iterable[Entry]) -> str:
@@ -158,76 +190,109 @@ class Selection:
 
     def __init__(
         self, boot: Sequence[Select], selects: Sequence[Select] = (), plans: tuple[tuple[str, int], ...] = (),
-        off: bool = False,
-    ) -> None:
+        off: bool = False, min_step: int = 0,
+    ) -> None:  # fmt: skip
         self.plans = plans
         self.off = off
+        self.min_step = min_step  # of the worker, at which it begins
         named = {select.collection for select in selects if select.emit == "stats"}
-        kept = [select for select in boot if select.emit == "raw" or select.collection not in named]
+        kept = [select for select in boot if select.emit != "stats" or select.collection not in named]
         self.selects = () if off else (*kept, *selects)
-        self._cache: dict[tuple[str, str, str], tuple[int, ...]] = {}
-        self._raw = frozenset(select.collection for select in self.selects if select.emit == "raw")
-        self._steps = tuple(sorted({s.every for s in self.selects if s.collection in _PER_TENSOR}))
+        self.thin = 1  # every so manieth of the due steps only: what the breaker makes of a plan that costs too much
+        self.control = 0  # every so manieth step traces no tensor, so that there is something to compare with; 0: none
+        self._cache: dict[tuple[str, str, str], tuple[tuple[int, int, float], ...]] = {}
+        self._awaited: dict[tuple[str, str], bool] = {}
+        self._rows: dict[tuple[str, str], int] = {}
+        self._arrays = frozenset(select.collection for select in self.selects if select.emit != "stats")
+        per_tensor = [s for s in self.selects if s.collection in _PER_TENSOR]
+        self.is_watchful = any(select.when for select in per_tensor)
+        self._waits = any(select.when for select in self.selects)
+        self._steps = tuple(sorted({_times_of(select) for select in per_tensor if not select.when}))
+
+    @property
+    def is_always_due(self) -> bool:
+        """Whether there is no step without a traced tensor."""
+        return self.thin == 1 and (self.is_watchful or (1, 0, math.inf) in self._steps)
 
     def takes(self, collection: Collection, name: str, step: int, emit: Emit = "stats") -> bool:
         """Whether this is traced at this step."""
-        everies = self._everies(collection, name, emit)
-        if len(everies) == 1:  # at every step, mostly: a generator would cost as much as the copy of a column
-            return step % everies[0] == 0
-        return any(step % every == 0 for every in everies)
+        times = self._times(collection, name, emit)
+        if collection in _PER_TENSOR:
+            return _is_among(times, step, self.thin) and not self._is_control(step)
+        return _is_among(times, step, 1)
+
+    def takes_array(self, collection: Collection, name: str, step: int) -> bool:
+        """Whether the array itself is needed at this step: it is sent, reduced, or kept until the loss is known."""
+        if collection not in self._arrays:
+            return False
+        if self.awaits(collection, name) and not self._is_control(step):
+            return True
+        return any(self.takes(collection, name, step, emit) for emit in ARRAYS)
+
+    def awaits(self, collection: Collection, name: str) -> bool:
+        """Whether this is kept of a step whose loss is not finite."""
+        if not self._waits:
+            return False
+        key = (collection, name)
+        found = self._awaited.get(key)
+        if found is None:
+            found = any(s.when and s.collection == collection and matches(s, name) for s in self.selects)
+            if len(self._awaited) < _MOST:
+                self._awaited[key] = found
+        return found
+
+    def rows(self, collection: Collection, name: str) -> int:
+        """How many rows of an array are sent at most; 0: all."""
+        key = (collection, name)
+        found = self._rows.get(key)
+        if found is None:
+            arrays = (s for s in self.selects if s.emit != "stats" and s.collection == collection)
+            asked = [select.rows for select in arrays if matches(select, name)]
+            found = 0 if 0 in asked else max(asked, default=0)
+            if len(self._rows) < _MOST:
+                self._rows[key] = found
+        return found
 
     def covers(self, collection: Collection, name: str, emit: Emit = "stats") -> bool:
-        """Whether this is traced at some step."""
-        return bool(self._everies(collection, name, emit))
+        """Whether this is traced at some step; "raw": whether the array itself is needed at some."""
+        if emit == "stats":
+            return bool(self._times(collection, name, emit))
+        return self.awaits(collection, name) or any(self._times(collection, name, one) for one in ARRAYS)
 
     def is_due(self, step: int) -> bool:
         """Whether any tensor is traced at this step: the one test that an untraced step pays."""
-        return any(step % every == 0 for every in self._steps)
+        if not self._steps and not self.is_watchful:
+            return False
+        return (self.is_watchful or _is_among(self._steps, step, self.thin)) and not self._is_control(step)
 
     def has_raw(self, collection: Collection) -> bool:
-        """Whether raw arrays of a collection are asked for."""
-        return collection in self._raw
+        """Whether arrays of a collection are asked for."""
+        return collection in self._arrays
 
-    def _everies(self, collection: str, name: str, emit: str) -> tuple[int, ...]:
+    def _is_control(self, step: int) -> bool:
+        return self.control > 0 and step % self.control == 0
+
+    def _times(self, collection: str, name: str, emit: str) -> tuple[tuple[int, int, float], ...]:
         key = (collection, name, emit)
         found = self._cache.get(key)
         if found is None:
-            fitting = (s for s in self.selects if s.collection == collection and s.emit == emit)
-            found = tuple(sorted({select.every for select in fitting if matches(select, name)}))
-            if len(self._cache) < 16_384:
+            fitting = (s for s in self.selects if s.collection == collection and s.emit == emit and not s.when)
+            found = tuple(sorted({_times_of(select) for select in fitting if matches(select, name)}))
+            if len(self._cache) < _MOST:
                 self._cache[key] = found
         return found
 
 
+_MOST: Final = 16_384  # names whose answer is remembered
 _PER_TENSOR: Final = frozenset({"weights", "gradients", "updates", "activations"})
 
 
-def _fault_of_pattern(pattern: str) -> str:
-    if len(pattern) > MAX_PATTERN:
-        return f"has {len(pattern)} characters, at most {MAX_PATTERN} are allowed"
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"is no regular expression: {error}"
-    return _fault_of_repeats(re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern))
+def _times_of(select: Select) -> tuple[int, int, float]:
+    return select.every, select.first, select.last or math.inf
 
 
-def _fault_of_repeats(pattern: str) -> str:
-    """Catastrophic backtracking, refused by shape. `pattern` has its escapes and character classes replaced."""
-    inside = [False]  # by open group: does it repeat or choose?
-    unbounded = 0
-    for i, character in enumerate(pattern):
-        following = pattern[i + 1 : i + 2]
-        if character == "(":
-            inside.append(False)
-        elif character == ")" and len(inside) > 1:
-            risky = inside.pop()
-            if risky and following and following in "*+{":
-                return "repeats a group that repeats or chooses inside: matching it could take for ever"
-            inside[-1] = inside[-1] or risky
-        elif character in "*+{":
-            unbounded += 1
-            inside[-1] = True
-        elif character == "|":
-            inside[-1] = True
-    return f"has {unbounded} repeats, at most {MAX_REPEATS} are allowed" if unbounded > MAX_REPEATS else ""
+def _is_among(times: tuple[tuple[int, int, float], ...], step: int, thin: int) -> bool:
+    if len(times) == 1:  # mostly: a generator would cost as much as the copy of a column
+        every, first, last = times[0]
+        return step % (every * thin) == 0 and first <= step <= last
+    return any(step % (every * thin) == 0 and first <= step <= last for every, first, last in times)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamgauge.tracer.domains import SCALES, PredictionScale
+from streamgauge.tracer.evaluation import Evaluation, faults_of
 from streamgauge.tracer.features import Declared, FeatureKind
 from streamgauge.tracer.identity import identity
 from streamgauge.tracer.inputs import TimeUnit
@@ -17,7 +18,7 @@ from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import Collection, Select
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Settings:
     """What a tracer is told once."""
 
@@ -38,8 +39,10 @@ class Settings:
     allow_raw: tuple[Collection, ...]
     limit: int
     usage: bool
+    share: float
     predictions: PredictionScale
     time_unit: TimeUnit
+    evaluation: Evaluation
 
 
 def settings_of(
@@ -48,14 +51,17 @@ def settings_of(
     modulus: int, shards: int, salt: bytes | str, mode: Mode,
     select: Sequence[Select], roles: Sequence[str] | None, tags: Mapping[str, str] | None,
     allow_raw: Sequence[Collection], limit: int, usage: bool,
-    predictions: PredictionScale, time_unit: TimeUnit,
+    predictions: PredictionScale, time_unit: TimeUnit, share: float,
+    evaluation: Evaluation | None = None,
 ) -> Settings:  # fmt: skip
     """The settings of one worker. Raises ValueError for one that cannot be."""
-    _check(pane=pane, interval=interval, shards=shards, modulus=modulus)
+    _check(pane=pane, interval=interval, shards=shards, modulus=modulus, share=share)
     who = identity(os.environ, socket.gethostname())
     who = who if worker is None else who._replace(worker=worker)
     _check_names(job=job, worker=who.worker)
     _check_domains(labels or Labels(), predictions, time_unit)
+    for fault in faults_of(evaluation or Evaluation()):
+        raise ValueError(f"evaluation.{fault} (tracer.Tracer)")
     return Settings(
         job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards,
         mode=mode,
@@ -63,20 +69,23 @@ def settings_of(
         salt=salt.encode() if isinstance(salt, str) else salt, labels=labels or Labels(), max_age=max_age,
         modulus=modulus, select=tuple(select),
         roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
-        allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit,
+        allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit, share=share,
+        evaluation=evaluation or Evaluation(),
     )  # fmt: skip
 
 
-def _check(*, pane: float, interval: float | None, shards: int, modulus: int) -> None:
+def _check(*, pane: float, interval: float | None, shards: int, modulus: int, share: float) -> None:
     """A tracer that is set up wrongly says so at once: this is before the training starts."""
     if not 0.0 < pane < 1e9:
         raise ValueError(f"pane must be > 0 s, got {pane} (tracer.Tracer)")
     if interval is not None and not 0.0 < interval < 1e9:
         raise ValueError(f"interval must be > 0 s, got {interval} (tracer.Tracer)")
+    if not 0.0 < share <= 1.0:
+        raise ValueError(f"share must be in (0, 1], 1 for any cost, got {share} (tracer.Tracer)")
     if shards < 1:
         raise ValueError(f"shards must be >= 1, got {shards} (tracer.Tracer)")
-    if modulus < 1 or modulus & (modulus - 1):
-        raise ValueError(f"modulus must be a power of two, got {modulus} (tracer.Tracer)")
+    if modulus < 0 or modulus & (modulus - 1):
+        raise ValueError(f"modulus must be a power of two, or 0, got {modulus} (tracer.Tracer)")
 
 
 def _check_names(**names: str) -> None:
@@ -87,9 +96,13 @@ def _check_names(**names: str) -> None:
 
 
 def _check_domains(labels: Labels, predictions: str, time_unit: str) -> None:
-    """Raises ValueError for a scale or a unit that there is not."""
+    """Raises ValueError for a scale, a rate or a unit that there is not."""
     if labels.scale not in SCALES:
         raise ValueError(f"labels.scale must be one of {', '.join(SCALES)}, got {labels.scale!r} (tracer.Tracer)")
+    if not 0.0 < labels.keep_rate <= 1.0:
+        raise ValueError(f"labels.keep_rate must be above 0 and at most 1, got {labels.keep_rate} (tracer.Tracer)")
+    if labels.predicts not in ("kept", "all"):
+        raise ValueError(f'labels.predicts must be "kept" or "all", got {labels.predicts!r} (tracer.Tracer)')
     if predictions not in ("probability", "logit"):
         raise ValueError(f'predictions must be "probability" or "logit", got {predictions!r} (tracer.Tracer)')
     if time_unit not in ("s", "ms", "us", "ns"):

@@ -24,17 +24,20 @@ from numpy.typing import ArrayLike
 from streamgauge.tracer import arguments, from_config, process_lifecycle
 from streamgauge.tracer.buffer import Priority
 from streamgauge.tracer.domains import PredictionScale
-from streamgauge.tracer.events import Idled, Raw, Tensor
+from streamgauge.tracer.evaluation import Evaluation
+from streamgauge.tracer.events import Idled, Tensor
 from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
 from streamgauge.tracer.inputs import TimeUnit
 from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.planned import planned
 from streamgauge.tracer.plans import RAW
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of
-from streamgauge.tracer.selection import BOOT, Collection, Entry, Select, Selection
+from streamgauge.tracer.selection import BOOT, COLLECTIONS, Collection, Entry, Select, Selection
 from streamgauge.tracer.settings import settings_of
 from streamgauge.tracer.steady import Steady
+from streamgauge.tracer.traits import Traits
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.worker import Worker
 
@@ -54,7 +57,7 @@ class Tracer:
         predictions: whether predictions are probabilities or logits.
         time_unit: of times that are numbers.
         max_age: samples older than this when first seen are late.
-        modulus: of the sample ids kept to find duplicates; a power of two.
+        modulus: of the sample ids kept to find duplicates, a power of two; 0: the pipeline chooses it by their rate.
         salt: of the hashes that replace ids and categories before they leave the process.
         select: what is traced at the start, and again when a plan from the control topic runs out.
         roles, tags: what plans can target beside the worker's name.
@@ -64,23 +67,27 @@ class Tracer:
             two processes that were given one name stay apart.
         limit: bytes that may wait, before and after folding each.
         usage: whether processor and memory use of the process are traced.
+        share: of all time that traced steps may take beyond the untraced ones between them; beyond it fewer of the
+            planned steps are traced (`tracer.share`). 1: whatever it costs. Not with a clock that is given.
+        evaluation: features by whose values predictions are evaluated in groups, and slices of the rows.
     """
 
     def __init__(
         self, job: str, worker: str | None, transport: Transport, *, clock: Callable[[], float] | None = None,
         pane: float = 10.0, interval: float | None = None,
         features: Sequence[Declared] | Mapping[str, FeatureKind] = (), labels: Labels | None = None,
-        max_age: float | None = None, modulus: int = 1, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
+        max_age: float | None = None, modulus: int = 0, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
         select: Sequence[Select] = BOOT, roles: Sequence[str] | None = None, tags: Mapping[str, str] | None = None,
         allow_raw: Sequence[Collection] = RAW,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
-        predictions: PredictionScale = "probability", time_unit: TimeUnit = "s",
+        predictions: PredictionScale = "probability", time_unit: TimeUnit = "s", share: float = 0.01,
+        evaluation: Evaluation | None = None,
     ) -> None:  # fmt: skip
         settings = settings_of(
             job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
             modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags,
             allow_raw=allow_raw, limit=limit,
-            usage=usage, predictions=predictions, time_unit=time_unit,
+            usage=usage, predictions=predictions, time_unit=time_unit, share=share, evaluation=evaluation,
         )  # fmt: skip
         self.faults = Faults(clocks.monotonic)
         self._is_threaded = clock is None
@@ -147,6 +154,11 @@ class Tracer:
         return not self.is_off and not self.selection.off
 
     @property
+    def traits(self) -> Traits:
+        """What an adapter says of the job: what a change of what is traced costs there."""
+        return self._worker.life.remote.traits
+
+    @property
     def selection(self) -> Selection:
         """What is traced now; another object as soon as that changes."""
         return self._worker.life.remote.selection
@@ -161,13 +173,18 @@ class Tracer:
         """The name of this life in its records."""
         return self._worker.life.name
 
+    def plan(self) -> str:
+        """What is sent by the plans in force of what this worker knows so far: each thing, how often, how much."""
+        remote = self._worker.life.remote
+        return planned(self.selection, list(remote.catalogue.values()), self._worker.life.pace())
+
     def takes(self, collection: Collection, name: str) -> bool:
         """Whether a tensor's statistics are wanted in the step that runs now."""
         return not self.is_off and self.selection.takes(collection, name, self._worker.step + 1)
 
     def takes_raw(self, collection: Collection, name: str) -> bool:
-        """Whether a tensor itself is wanted in the step that runs now."""
-        return not self.is_off and self.selection.takes(collection, name, self._worker.step + 1, "raw")
+        """Whether a tensor itself is wanted in the step that runs now: to be sent, reduced, or kept for a bad loss."""
+        return not self.is_off and self.selection.takes_array(collection, name, self._worker.step + 1)
 
     @harmless
     def observe(
@@ -219,14 +236,17 @@ class Tracer:
         count as seen, labelled and trained on here.
         """
         self._worker.step += updated
-        if self._worker.life.remote.take_over().off:
+        took = self._worker.seconds(seconds) if updated else None
+        if updated:
+            self._worker.judge(took)
+        if self._worker.life.remote.take_over(self._worker.step).off:
             return
         given = {"ids": ids, "labels": labels, "predictions": predictions, "weights": weights}
         event = self._worker.capture.stepped(
             self._clock(), self.selection, self._worker.step, given, loss=loss, rows=rows, time=time, features=features,
-            tensors=tensors, skipped=skipped, updated=updated,
-            seconds=self._worker.seconds(seconds) if updated else None,
+            tensors=tensors, skipped=skipped, updated=updated, seconds=took,
         )  # fmt: skip
+        self._worker.arrays.settle(self._worker.step, event.loss, updated=updated)
         self._worker.put(event, Priority.SCALAR, points=2 + 3 * len(event.tensors))
 
     @harmless
@@ -244,16 +264,18 @@ class Tracer:
     def idle(self) -> None:
         """Input is awaited and nothing is pending: time may pass without a step."""
         self._worker.forget_step()
-        if not self._worker.life.remote.take_over().off:
+        if not self._worker.life.remote.take_over(self._worker.step).off:
             self._worker.put(Idled(self._clock()), Priority.SCALAR, points=0)
 
     @harmless
     def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
-        """A whole array that a plan asked for (`takes_raw`), for the `tensors` topic."""
-        copied = self._worker.capture.argument(name_of(name), arguments.copied, array)
-        if copied is not None:
-            event = Raw(self._clock(), self._worker.step + 1, name_of(collection), name_of(name), copied)
-            self._worker.put(event, Priority.RAW)
+        """An array that a plan asks for (`takes_raw`), for the `tensors` topic, before its step is told."""
+        values = self._worker.capture.argument(name_of(name), arguments.numeric, array)
+        whose: Any = name_of(collection)  # what is no collection matches no plan
+        if values is not None:
+            if whose in COLLECTIONS:
+                self._worker.capture.list(whose, name_of(name), values)
+            self._worker.keep(whose, name_of(name), values, self._worker.step + 1)
 
     @harmless
     def list_tensors(self, entries: Sequence[Entry]) -> None:

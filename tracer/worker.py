@@ -7,19 +7,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from streamgauge.tracer import process_lifecycle
 from streamgauge.tracer.buffer import Priority
 from streamgauge.tracer.capture import Capture
-from streamgauge.tracer.events import Event, Raw, Refused
+from streamgauge.tracer.events import Event, Refused
 from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.incarnation import Incarnation
-from streamgauge.tracer.inputs import array_of
+from streamgauge.tracer.kept_arrays import KeptArrays
 from streamgauge.tracer.process_lifecycle import Names
 from streamgauge.tracer.rows import name_of, size_of
 from streamgauge.tracer.selection import Collection
 from streamgauge.tracer.settings import Settings
+from streamgauge.tracer.share import Share
 from streamgauge.tracer.transport import Transport
 
 
@@ -35,6 +34,7 @@ class Worker:
         self._names = Names(incarnation, is_apart=threaded)
         self.step = 0  # the last one that is done
         self._step_at: float | None = None
+        self.share = Share(settings.share if threaded else 1.0)
         self._begin()
 
     def put(self, event: Event, priority: Priority, points: int = 1) -> None:
@@ -46,6 +46,10 @@ class Worker:
         if not self._is_threaded and life.intake.used > self._settings.limit // 2:
             life.turn()
 
+    def keep(self, collection: Collection, name: str, value: Any, step: int) -> None:
+        """An array of a step, sent or kept in the forms that the plans ask for."""
+        self.arrays.take(self._clock(), step, self.life.remote.selection, collection, name, value)
+
     def seconds(self, given: float | None) -> float | None:
         """How long a step took: what was given, else the wall time since the last one, which is then this one."""
         if given is not None:
@@ -55,6 +59,16 @@ class Worker:
         now, before = time.perf_counter(), self._step_at
         self._step_at = now
         return None if before is None else now - before
+
+    def judge(self, seconds: float | None) -> None:
+        """The step that is done took so long: whether what is traced now costs more than it may."""
+        remote = self.life.remote
+        before = self.share.verdict
+        self.share.step(remote.selection, self.step, seconds)
+        if self.share.verdict is not before:
+            remote.throttled = self.share.text()
+            if self.share.verdict.is_tripped:
+                self._faults.trip("share", remote.throttled)
 
     def forget_step(self) -> None:
         """The wall time until the next step is none of it."""
@@ -72,6 +86,7 @@ class Worker:
             self._settings, self._transport, self._clock, self._names, threaded=self._is_threaded, faults=self._faults
         )
         self.capture = Capture(self.life.remote.catalogue, self._emit, self._refuse, self._settings)
+        self.arrays = KeptArrays(lambda raw: self.put(raw, Priority.RAW), self._settings.limit)
 
     def _begin_child(self) -> None:
         """The first event of a forked child: now it knows what it is."""
@@ -87,4 +102,4 @@ class Worker:
         self.put(Refused(self._clock(), what, reason), Priority.SCALAR, points=0)
 
     def _emit(self, collection: Collection, name: str, value: Any) -> None:
-        self.put(Raw(self._clock(), self.step, collection, name, np.array(array_of(value))), Priority.RAW)
+        self.keep(collection, name, value, self.step)

@@ -16,6 +16,7 @@ from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Refer
 
 MINIMUM: Final = 4  # entries before a distance is told
 HIGHEST: Final = 1e6  # sigmas
+STORED: Final = 2.0**-22  # of a level, how exactly its reference is kept
 
 
 def deviation(expected: Expected, noise: Floats, least: Floats) -> Floats:
@@ -59,8 +60,9 @@ class SeasonalRobust:
     def score(self, level: Floats, moment: Moment) -> Floats:
         """Sigmas from the normal of this time of day."""
         expected = self.reference.expect(moment)
-        flat = np.ones(len(level))
-        return sigmas(level, expected, deviation(expected, self.noise * flat, self.least * flat))
+        # What a reference keeps is float32: a constant must not be far from itself.
+        least = np.maximum(self.least, STORED * np.abs(np.nan_to_num(expected.center)))
+        return sigmas(level, expected, deviation(expected, np.full(len(level), self.noise), least))
 
     def learn(self, level: Floats, moment: Moment, keep: Bools) -> None:
         """Add the window to its slot."""

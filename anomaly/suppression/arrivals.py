@@ -39,6 +39,8 @@ def arrive(ledger: Ledger, arrival: Arrival, now: float) -> list[Episode]:
     )  # fmt: skip
     if not ledger.graph.is_top(arrival.node) and anomaly.severity != "page-now":
         episode.hold = now + min(ledger.waits.grace, ledger.waits.max_wait)
+    if anomaly.severity != "page-now":
+        episode.hold = max(episode.hold, ledger.calm_until)
     ledger.add(episode)
     if anomaly.end is not None:
         end(ledger, episode, anomaly.end, now)
@@ -95,6 +97,9 @@ def _reweigh(ledger: Ledger, episode: Episode, is_graver: bool, now: float) -> N
         ledger.move(episode, "pending", reason, now, due=now)
     elif episode.state == "pending" and episode.alert.severity == "page-now":
         episode.hold = episode.due = now
+    elif episode.state == "sent":
+        episode.is_risen = True
+        schedule(ledger, episode)
 
 
 def end(ledger: Ledger, episode: Episode, end: float, now: float) -> None:

@@ -42,6 +42,7 @@ class Waits(NamedTuple):
     group: float
     repeat: float
     digest: float
+    remind: tuple[float, ...] = ()
 
 
 class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False):
@@ -74,6 +75,9 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False):
     untold: int = 0  # folded since it was last told
     heirs: list[str] = []  # episodes that outlived it and were released
     identity: str = ""  # the alert's, kept because it is asked for all the time
+    first: float = 0.0  # when it was told first, or grew graver since
+    is_demoted: bool = False  # told as a ticket, though it would page: the budget was used
+    is_risen: bool = False  # graver than when it was told, which is to be told at once
 
     @property
     def id(self) -> str:
@@ -96,6 +100,16 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False):
         return min(self.due, self.close, self.seen + STALE)
 
     @property
+    def pages(self) -> bool:
+        """Whether it wakes somebody."""
+        return LEVEL[self.alert.severity] >= LEVEL["page"] and not self.is_demoted
+
+    @property
+    def is_budgeted(self) -> bool:
+        """Whether it wakes somebody only while the page budget lasts: a hard fact always does."""
+        return self.alert.severity == "page" and self.kind != "fact" and not self.is_forced
+
+    @property
     def carries(self) -> bool:
         """Whether others can be folded beneath it: it was sent, or its root was."""
         return self.state in ("sent", "suppressed")
@@ -113,6 +127,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     recent: tuple[Episode, ...]
     told: tuple[str, ...]
     silences: tuple[Silence, ...]
+    calm_until: float = -NEVER
 
 
 def notification_id(episode: str, kind: str) -> str:

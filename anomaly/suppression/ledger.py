@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -22,6 +22,8 @@ class Ledger:
         self.number = self.count = self.carried = 0
         self.out: list[Decision | Notification] = []
         self.told: dict[str, None] = {}
+        self.calm_until = -NEVER  # what does not page at once must outlast this: a roll-out began
+        self.may_page: Callable[[float], bool] = lambda now: True  # spends one page of the budget, if one is left
         self.silences: dict[str, Silence] = {}
         self.recent: list[Episode] = []  # closed roots, until nothing can follow from them any more
         self.episodes: dict[str, Episode] = {}
@@ -45,6 +47,18 @@ class Ledger:
     def pending(self, key: str) -> tuple[Episode, ...]:
         """Undecided episodes of one node, of one `base NAME`, or under one key of `keys_of`."""
         return tuple(self._pending.get(key, {}).values())
+
+    def has_pending(self, key: str) -> bool:
+        """Whether there are any."""
+        return key in self._pending
+
+    def has_carriers(self, key: str) -> bool:
+        """Whether there are any sent or suppressed ones."""
+        return key in self._carriers
+
+    def kinds(self) -> Iterable[str]:
+        """The kinds of places (`feature`, `labels`) at which something is open."""
+        return self._kinds.keys()
 
     def carriers(self, key: str, since: float = -NEVER) -> Iterator[Episode]:
         """The newest sent or suppressed episodes of one node or one `base NAME`, that are so since `since`.
@@ -112,13 +126,13 @@ class Ledger:
 
     def move(self, episode: Episode, state: State, reason: Reason, now: float, *, due: float = NEVER) -> None:
         """Put an episode into a state, with the reason, and say so."""
-        self._unindex(episode)
+        self._leave(episode)
         if state in ("sent", "suppressed"):
             self.carried += 1
             episode.carried = self.carried
         episode.state, episode.reason, episode.due = state, reason, due
         episode.since = now
-        self._index(episode)
+        self._enter(episode)
         self.say(episode, now)
 
     def reparent(self, episode: Episode, cause: str) -> None:
@@ -188,7 +202,7 @@ class Ledger:
         return Snapshot(
             number=self.number, count=self.count, carried=self.carried, topology=self.graph.topology,
             episodes=tuple(self.episodes.values()), recent=tuple(self.recent), told=tuple(self.told),
-            silences=tuple(self.silences.values()),
+            silences=tuple(self.silences.values()), calm_until=self.calm_until,
         )  # fmt: skip
 
     def restore(self, state: Snapshot) -> None:
@@ -196,7 +210,7 @@ class Ledger:
         self.number, self.count, self.carried = state.number, state.count, state.carried
         self.graph = self._graph_of(state.topology)
         self.recent = list(state.recent)
-        self.told = dict.fromkeys(state.told)
+        self.told, self.calm_until = dict.fromkeys(state.told), state.calm_until
         self.silences = {silence.id: silence for silence in state.silences}
         self.episodes = {episode.id: episode for episode in state.episodes}
         self._reindex()
@@ -216,6 +230,7 @@ class Ledger:
         self._pending: dict[str, dict[str, Episode]] = {}
         self._carriers: dict[str, dict[str, Episode]] = {}
         self._bases: dict[str, dict[str, Episode]] = {}
+        self._kinds: dict[str, dict[str, Episode]] = {}
         self._at_workers: dict[str, dict[str, Episode]] = {}
         self._children: dict[str, dict[str, Episode]] = {}
         self._members: dict[str, dict[str, Episode]] = {}
@@ -223,41 +238,57 @@ class Ledger:
         self._timers: list[tuple[float, int, str]] = []
 
     def _index(self, episode: Episode) -> None:
+        """Into all tables: those of its place, which it stays in while it is open, and those of its state."""
+        base, identity = base_of(episode.alert.node), episode.id
         self._live[episode.alert.fingerprint] = episode
+        self._bases.setdefault(base, {})[identity] = episode
+        self._kinds.setdefault(base.partition(":")[0], {})[identity] = episode
+        if episode.alert.worker:
+            self._at_workers.setdefault(base, {})[identity] = episode
+        self._enter(episode)
+
+    def _unindex(self, episode: Episode) -> None:
+        base = base_of(episode.alert.node)
+        self._live.pop(episode.alert.fingerprint, None)
+        for table, key in ((self._bases, base), (self._at_workers, base), (self._kinds, base.partition(":")[0])):
+            _drop(table, key, episode)
+        self._leave(episode)
+
+    def _enter(self, episode: Episode) -> None:
         if episode.state == "sent" and episode.is_over:
             self._ending[episode.id] = episode
         for table, key in self._places(episode):
             table.setdefault(key, {})[episode.id] = episode
         self.arm(episode)
 
-    def _unindex(self, episode: Episode) -> None:
-        self._live.pop(episode.alert.fingerprint, None)
+    def _leave(self, episode: Episode) -> None:
         self._ending.pop(episode.id, None)
         for table, key in self._places(episode):
-            entries = table.get(key)
-            if entries is not None and entries.pop(episode.id, None) is not None and not entries:
-                del table[key]
+            _drop(table, key, episode)
 
-    def _places(self, episode: Episode) -> Iterator[tuple[dict[str, dict[str, Episode]], str]]:
-        node = episode.alert.node
-        yield self._bases, base_of(node)
-        if episode.alert.worker:
-            yield self._at_workers, base_of(node)
-        if episode.state == "pending":
-            for key in (node, f"base {base_of(node)}", *self.keys_of(episode.alert)):
-                yield self._pending, key
-        if episode.carries:
-            yield self._carriers, node
-            yield self._carriers, f"base {base_of(node)}"
-        if episode.state == "sent":
-            yield self._carriers, f"sent {base_of(node)}"
-            for key in (*self.keys_of(episode.alert), *([f"heir {episode.outlived}"] if episode.outlived else ())):
-                yield self._carriers, key
-        if episode.state == "suppressed":
-            yield self._children, episode.reason.cause
-            yield self._members, episode.reason.root
-            if not episode.is_over:
-                yield self._firing, episode.reason.root
+    def _places(self, episode: Episode) -> list[tuple[dict[str, dict[str, Episode]], str]]:
+        """The tables of its state, and under which key it is in each."""
+        alert, state = episode.alert, episode.state
+        if state == "pending":
+            keys = (alert.node, f"base {base_of(alert.node)}", *self.keys_of(alert))
+            return [(self._pending, key) for key in keys]
+        if state == "sent":
+            base = base_of(alert.node)
+            heir = (f"heir {episode.outlived}",) if episode.outlived else ()
+            keys = (alert.node, f"base {base}", f"sent {base}", *self.keys_of(alert), *heir)
+            return [(self._carriers, key) for key in keys]
+        if state == "suppressed":
+            reason, node = episode.reason, alert.node
+            found = [(self._carriers, node), (self._carriers, f"base {base_of(node)}")]
+            found += [(self._children, reason.cause), (self._members, reason.root)]
+            return found if episode.is_over else [*found, (self._firing, reason.root)]
+        return []
+
+
+def _drop(table: dict[str, dict[str, Episode]], key: str, episode: Episode) -> None:
+    entries = table.get(key)
+    if entries is not None and entries.pop(episode.id, None) is not None and not entries:
+        del table[key]
 
 
 def _order(episode: Episode) -> int:

@@ -8,6 +8,9 @@ is told at one time is told after all of that time was decided, so a page lists 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
 
 from streamgauge.anomaly.suppression.arrivals import Arrival, arrival_order, arrive
 from streamgauge.anomaly.suppression.episodes import NEVER, STALE, Episode, notification_id
@@ -26,6 +29,8 @@ from streamgauge.anomaly.suppression.transitions import (
 )
 from streamgauge.anomaly.suppression.wording import duration
 from streamgauge.anomaly.types import Notification, Reason
+
+OVER_BUDGET: Final = "told as a ticket: the pages of this shift are used"
 
 
 def advance(ledger: Ledger, arrivals: Sequence[Arrival], until: float) -> None:
@@ -94,8 +99,7 @@ def _decide(ledger: Ledger, episode: Episode, now: float, told: Told) -> None:
             episode.due = back_until
             ledger.arm(episode)
         return
-    verdict = under_cause(ledger, episode) if _may_fold(ledger, episode) else None
-    verdict = verdict or (group(ledger, episode, now) if now < episode.hold else None) or judge(ledger, episode, now)
+    verdict = judge(ledger, episode, now)
     if verdict.state == "sent":
         _send(ledger, episode, verdict.reason, now, told)
     elif verdict.state == "suppressed":
@@ -119,11 +123,14 @@ def _hold(ledger: Ledger, episode: Episode, verdict: Verdict, now: float) -> Non
         settle(ledger, episode, now)
 
 
-def _send(
-    ledger: Ledger, episode: Episode, reason: Reason, now: float, told: Told
-) -> None:
-    episode.notification, episode.told = notification_id(episode.id, "firing"), now
+def _send(ledger: Ledger, episode: Episode, reason: Reason, now: float, told: Told) -> None:
+    episode.notification, episode.told, episode.first = notification_id(episode.id, "firing"), now, now
+    episode.is_demoted = episode.is_budgeted and not ledger.may_page(now)
+    if episode.is_demoted:
+        reason = msgspec.structs.replace(reason, text=f"{reason.text}; {OVER_BUDGET}")
     for node, way in ledger.graph.effects(episode.alert.node).items():
+        if not ledger.has_carriers(node):
+            continue
         for root in ledger.carriers(node, episode.alert.start - 2 * ledger.waits.tolerance):
             is_apart = base_of(node) != base_of(episode.alert.node)
             is_less = may_hide(ledger, episode, root)
@@ -167,31 +174,45 @@ def _again(
     ledger: Ledger, episode: Episode, now: float, until: float, told: Told
 ) -> None:
     """A repeat or a digest; of several that a long jump of time made due only the last is told."""
-    since = now - episode.told
-    episode.told = now
+    since, is_risen = now - (episode.first or episode.told), episode.is_risen
+    episode.told, episode.is_risen = now, False
+    if is_risen:
+        _rise(ledger, episode, now)
     schedule(ledger, episode)
     is_held = any(is_silenced(item, episode.alert, now) for item in ledger.silences.values())
-    if episode.due <= until or is_held:
+    if is_held or (episode.due <= until and not is_risen):
         return
     episode.updates += 1
-    text = f"still there {duration(since)} later" + (f", {episode.untold} more folded" if episode.untold else "")
+    if is_risen:
+        reason = Reason(decision="severity", text="graver than when it was told first", topology=ledger.graph.revision)
+        told.append((episode, "update", reason))
+        return
+    text = f"still there after {duration(since)}" + (f", {episode.untold} more folded" if episode.untold else "")
     told.append((episode, "update", Reason(decision="repeat", text=text, topology=ledger.graph.revision)))
+
+
+def _rise(ledger: Ledger, episode: Episode, now: float) -> None:
+    """What was told is graver now: whoever acknowledged it saw something less, and its reminders begin anew."""
+    episode.is_acked, episode.first = False, now
+    episode.is_demoted = episode.is_budgeted and not ledger.may_page(now)
 
 
 def _tell(ledger: Ledger, episode: Episode, status: str, reason: Reason, now: float) -> None:
     kind = f"update {episode.updates}" if status == "update" else status
     episode.untold = 0
+    root = msgspec.structs.replace(episode.alert, severity="ticket") if episode.is_demoted else episode.alert
     ledger.out.append(
         Notification(
-            id=notification_id(episode.id, kind), job=ledger.job, status=status, time=now, root=episode.alert,  # type: ignore[arg-type]
+            id=notification_id(episode.id, kind), job=ledger.job, status=status, time=now, root=root,  # type: ignore[arg-type]
             reason=reason, text="", suppressed=tuple(episode.folded), grouped=tuple(episode.grouped),
+            first=episode.first,
         )
     )
 
 
 def _is_worth_telling(ledger: Ledger, episode: Episode) -> bool:
     """Told although it is over: a hard fact happened, it comes and goes, or something waits that follows from it."""
-    if episode.outlived:
+    if episode.outlived or episode.hold == ledger.calm_until:
         return False
     if episode.kind == "fact" or episode.flaps >= FLAPS:
         return True

@@ -67,6 +67,8 @@ def may_hide(ledger: Ledger, root: Episode, episode: Episode) -> bool:
     one, other = root.alert, episode.alert
     if LEVEL[one.severity] < LEVEL[other.severity]:
         return False
+    if root.is_demoted and episode.pages and not episode.is_budgeted:
+        return False  # told as a ticket for want of budget: what wakes somebody all the same is not hidden beneath
     if not one.worker or other.worker or base_of(one.node) == base_of(other.node):
         return True
     is_whole = other.score >= FACT or is_common(ledger, base_of(other.node))  # a fact of the job is no worker's doing

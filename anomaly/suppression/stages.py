@@ -1,4 +1,4 @@
-"""The way of an alert to a page, as one visible list: time slices -> inhibit -> silence -> group -> deduplicate.
+"""The way of an alert to a page, as one visible list: fold at once, time slices, inhibit, silence, group, deduplicate.
 
 Each stage looks at one undecided alert and says what becomes of it, or `None`: the next stage may. What no stage keeps
 is sent. Stages change nothing; `streamgauge.anomaly.suppression.lifecycle` applies what they say.
@@ -51,16 +51,24 @@ def time_slices(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
     if episode.outlived:
         text = f"its cause ended; it gets {duration(episode.hold - now)} to end too"
         return Verdict("pending", _waiting(ledger, text, episode.outlived), episode.hold)
-    text = f"held {duration(episode.hold - now)} for a cause to show"
+    what = "to pass: the job was rolled out" if episode.hold == ledger.calm_until else "for a cause to show"
+    text = f"held {duration(episode.hold - now)} {what}"
     return Verdict("pending", _waiting(ledger, text), episode.hold)
 
 
+def fold_at_once(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
+    """Folded under a sent root that explains it, at once; while it is held also under one that it belongs to."""
+    if episode.is_forced:
+        return None
+    found = under_cause(ledger, episode) if ledger.graph.knows(episode.alert.node) else None
+    return found or (group(ledger, episode, now) if now < episode.hold else None)
+
+
 def inhibit(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
-    """Folded under a sent root that explains it; else held, within bounds, for one that may be sent or just ended."""
+    """Held, within bounds, for a cause that may be sent yet or just ended."""
     if episode.is_forced or not ledger.graph.knows(episode.alert.node):
         return None
-    verdict = under_cause(ledger, episode)
-    return verdict or _behind_rival(ledger, episode, now) or _in_aftermath(ledger, episode, now)
+    return _behind_rival(ledger, episode, now) or _in_aftermath(ledger, episode, now)
 
 
 def silence(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
@@ -124,7 +132,7 @@ def deduplicate(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
     return None
 
 
-STAGES: Final[tuple[Stage, ...]] = (time_slices, inhibit, silence, group, deduplicate)
+STAGES: Final[tuple[Stage, ...]] = (fold_at_once, time_slices, inhibit, silence, group, deduplicate)
 
 
 def judge(ledger: Ledger, episode: Episode, now: float) -> Verdict:
@@ -138,10 +146,10 @@ def judge(ledger: Ledger, episode: Episode, now: float) -> Verdict:
 
 def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
     """The verdict under the nearest sent root that explains the alert, if there is one."""
-    causes = ledger.graph.causes(episode.alert.node)
     found = [
         (way.hops, abs(episode.alert.start - cause.alert.start), -cause.alert.score, cause.id, cause, root)
         for node, way in ledger.graph.causes_elsewhere(episode.alert.node)
+        if ledger.has_carriers(node)
         for cause in ledger.carriers(node, episode.alert.start - way.delay - 2 * ledger.waits.tolerance)
         if (root := ledger.root_of(cause)) is not None
         and root is not episode
@@ -154,7 +162,7 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
         return None
     *_, cause, root = min(found, key=lambda item: item[:4])
     others = sorted({item[5].alert.node for item in found if item[5] is not root})
-    way = causes[cause.alert.node]
+    way = ledger.graph.causes(episode.alert.node)[cause.alert.node]
     gap = episode.alert.start - root.alert.start
     text = f"follows from {place(root.alert.node)}, {lag(gap)}"
     if others:
@@ -171,6 +179,7 @@ def _behind_rival(ledger: Ledger, episode: Episode, now: float) -> Verdict | Non
     rivals = [
         rival
         for node, way in ledger.graph.causes_elsewhere(episode.alert.node)
+        if ledger.has_pending(node)
         for rival in ledger.pending(node)
         if rival.due > now and may_hide(ledger, rival, episode) and explains(ledger, rival, episode, way)
         and (not ledger.graph.is_cyclic(node, episode.alert.node) or _leads(ledger, rival, episode))
@@ -261,13 +270,13 @@ def _root_reason(ledger: Ledger, episode: Episode) -> Reason:
     if episode.outlived:
         return _reason(ledger, "outlived cause", "its cause ended and it did not", episode.outlived)
     if not ledger.graph.knows(node):
-        return _reason(ledger, "unknown node", f"{node} is not in the topology, so nothing is known upstream of it")
+        return _reason(ledger, "unknown node", f"{place(node)} is not in the topology")
     upstream = len(ledger.graph.causes(node))
     if episode.alert.severity == "page-now" and upstream:
         return _reason(ledger, "severity", "told at once; nothing upstream was known to be broken")
     if not upstream:
-        return _reason(ledger, "root", f"nothing lies upstream of {node}")
-    return _reason(ledger, "root", f"nothing upstream of {node} is broken ({upstream} places looked at)")
+        return _reason(ledger, "root", f"nothing lies upstream of {place(node)}")
+    return _reason(ledger, "root", f"nothing upstream of {place(node)} is broken ({upstream} places looked at)")
 
 
 def _waiting(ledger: Ledger, text: str, root: str = "") -> Reason:

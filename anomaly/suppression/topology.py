@@ -20,11 +20,13 @@ to build.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from streamgauge.anomaly.suppression.components import components, longest, sizes
+from streamgauge.anomaly.suppression.patterns import admits, overlap
 from streamgauge.anomaly.types import Edge, Topology
 
 LARGEST_CYCLE: Final = 20
@@ -93,7 +95,7 @@ class Graph:
             self._up.setdefault(edge.effect, []).append((edge.cause, delay, is_firm))
         firm = [(edge.cause, edge.effect) for edge in edges if edge.weight >= FIRM]
         self._cycle = components(self.nodes, firm)
-        self._sizes = _sizes(self._cycle)
+        self._sizes = sizes(self._cycle)
         self._depth = self._depths(firm)
         self._watched = frozenset(topology.watched)
         self._origins: dict[str, tuple[str, ...]] = {}
@@ -134,7 +136,7 @@ class Graph:
             if moves is None:
                 reached, is_first = [()], False
                 continue
-            meets = _admits if is_first else overlap
+            meets = _admits_first if is_first else overlap
             reached = [after for before, after in moves if any(meets(before, names) for names in reached)]
             is_first = False
         return any(admits(names, effect) for names in reached)
@@ -195,11 +197,11 @@ class Graph:
     def _depths(self, firm: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
         bases = {base_of(node) for node in self.nodes}
         group = components(bases, [(base_of(a), base_of(b)) for a, b in firm])
-        sizes = _sizes(group)
-        outer = _longest(group, [(base_of(a), base_of(b)) for a, b in firm])
-        inner = _longest(self._cycle, firm)
+        counts = sizes(group)
+        outer = longest(group, [(base_of(a), base_of(b)) for a, b in firm])
+        inner = longest(self._cycle, firm)
         return {
-            node: (outer[group[base_of(node)]], inner[self._cycle[node]] if sizes[group[base_of(node)]] > 1 else 0)
+            node: (outer[group[base_of(node)]], inner[self._cycle[node]] if counts[group[base_of(node)]] > 1 else 0)
             for node in self.nodes
         }
 
@@ -207,77 +209,6 @@ class Graph:
 def _longest_first(edge: Edge) -> tuple[object, ...]:
     """Of two edges between the same places that with the longer delay counts."""
     return (edge.cause, edge.effect, -edge.delay, *msgspec.structs.astuple(edge))
-
-
-def admits(patterns: Sequence[str], metric: str) -> bool:
-    """Whether a metric is among those that patterns stand for.
-
-    >>> admits(("loss", "auc"), "loss"), admits(("!volume",), "loss"), admits(("!volume",), "volume"), admits((), "auc")
-    (True, True, False, True)
-    """
-    without = tuple(pattern[1:] for pattern in patterns if pattern.startswith("!"))
-    wanted = tuple(pattern for pattern in patterns if not pattern.startswith("!"))
-    return not metric.startswith(without) and (not wanted or metric.startswith(wanted))
-
-
-def overlap(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether some metric may be among both.
-
-    >>> overlap(("loss",), ("!volume",)), overlap(("volume",), ("!volume",)), overlap(("loss",), ("auc",))
-    (True, False, False)
-    """
-    wanted = [pattern for pattern in (*one, *other) if not pattern.startswith("!")]
-    return not wanted or any(_may_admit(one, name) and _may_admit(other, name) for name in wanted)
-
-
-def _may_admit(patterns: Sequence[str], prefix: str) -> bool:
-    """Whether a metric that begins so may be among those that patterns stand for."""
-    without = tuple(pattern[1:] for pattern in patterns if pattern.startswith("!"))
-    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
-    is_wanted = not wanted or any(prefix.startswith(name) or name.startswith(prefix) for name in wanted)
-    return is_wanted and not prefix.startswith(without)
-
-
-def _admits(patterns: Sequence[str], names: Sequence[str]) -> bool:
-    return admits(patterns, names[0])
-
-
-def components(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """The strongly connected component of each node, numbered so that causes have smaller numbers than effects.
-
-    Kosaraju and Sharir (1981): in the reverse of the order in which a search from causes to effects leaves the nodes,
-    each search back reaches just the rest of its own component.
-
-    >>> parts = components("abcd", [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")])
-    >>> parts["b"] == parts["c"], parts["a"] < parts["b"] < parts["d"]
-    (True, True)
-    """
-    down: dict[str, list[str]] = {node: [] for node in sorted(nodes)}
-    up: dict[str, list[str]] = {node: [] for node in down}
-    for cause, effect in edges:
-        down[cause].append(effect)
-        up[effect].append(cause)
-    seen: set[str] = set()
-    left = [node for root in down for node in _left(down, root, seen)]
-    part: dict[str, int] = {}
-    seen.clear()
-    for number, root in enumerate(reversed(left)):
-        part |= dict.fromkeys(_left(up, root, seen), number)
-    return part
-
-
-def _left(following: Mapping[str, Sequence[str]], root: str, seen: set[str]) -> Iterator[str]:
-    """The nodes not seen yet that a depth-first search from `root` finds, in the order in which it leaves them."""
-    work = [] if root in seen else [(root, iter(following[root]))]
-    seen.update(node for node, _ in work)
-    while work:
-        rest = work[-1][1]
-        found = next((other for other in rest if other not in seen), None)
-        if found is None:
-            yield work.pop()[0]
-        else:
-            seen.add(found)
-            work.append((found, iter(following[found])))
 
 
 def _step(node: str, other: str, was_at_worker: bool) -> bool | None:
@@ -294,20 +225,6 @@ def _step_up(node: str, other: str, has_descended: bool) -> bool | None:
     return has_descended or bool(worker_of(node) and not worker_of(other))
 
 
-def _sizes(part: Mapping[str, int]) -> dict[int, int]:
-    sizes: dict[int, int] = {}
-    for number in part.values():
-        sizes[number] = sizes.get(number, 0) + 1
-    return sizes
-
-
-def _longest(part: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> dict[int, int]:
-    """By component the longest chain of components above it."""
-    above: dict[int, set[int]] = {number: set() for number in part.values()}
-    for cause, effect in edges:
-        if part[cause] != part[effect]:
-            above[part[effect]].add(part[cause])
-    depth: dict[int, int] = {}
-    for number in sorted(above):
-        depth[number] = 1 + max((depth[cause] for cause in above[number]), default=-1)
-    return depth
+def _admits_first(patterns: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether the metric of a way's first node is among them; `names` holds it alone."""
+    return admits(patterns, names[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamgauge.anomaly.suppression.episodes import ENDED, LISTED, NEVER, Episode
+from streamgauge.anomaly.suppression.episodes import ENDED, LISTED, NEVER, Episode, Waits
 from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.suppression.stages import Verdict
 from streamgauge.anomaly.suppression.wording import place
@@ -106,12 +106,20 @@ def schedule(ledger: Ledger, root: Episode) -> None:
     if root.state != "sent":
         return
     waits, times = ledger.waits, [NEVER]
+    if root.is_risen:
+        times.append(root.told)
     if not root.is_over and waits.repeat > 0 and not (root.is_acked or root.explained):
-        times.append(root.told + waits.repeat)
+        times.append(_next_repeat(root, waits))
     if waits.digest > 0 and ledger.has_members(root):
         times.append(root.told + waits.digest)
     root.due = min(times)
     ledger.arm(root)
+
+
+def _next_repeat(root: Episode, waits: Waits) -> float:
+    """A page that nobody acknowledged is repeated soon, then again and again like everything else."""
+    soon = [root.first + after for after in waits.remind if root.first + after > root.told] if root.pages else []
+    return min((*soon, root.told + waits.repeat))
 
 
 def settle(ledger: Ledger, episode: Episode, now: float) -> None:

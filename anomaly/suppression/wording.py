@@ -6,6 +6,11 @@ from typing import Final
 
 from streamgauge.anomaly.suppression.topology import base_of, worker_of
 
+_WORKERS: Final = ("heartbeat", "watermark")
+_NAMES: Final = {
+    "heartbeat": "worker", "watermark": "worker", "train": "training", "produce": "producer", "queue": "input queue",
+    "restart": "restarts", "prediction": "predictions",
+}  # fmt: skip
 _UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -30,11 +35,33 @@ def duration(seconds: float) -> str:
 def place(node: str) -> str:
     """A node in words.
 
-    >>> place("feature:tailnum@LGA"), place("labels"), place("watermark@EWR")
-    ('feature tailnum at LGA', 'labels of the whole job', 'watermark at EWR')
+    >>> place("feature:tailnum@LGA"), place("labels"), place("watermark@EWR"), place("heartbeat")
+    ('feature tailnum at LGA', 'labels of the whole job', 'worker EWR', 'the workers')
     """
-    entity, worker = base_of(node).replace(":", " ").replace("%40", "@"), worker_of(node)
-    return f"{entity} at {worker}" if worker else f"{entity} of the whole job"
+    base, worker = base_of(node), worker_of(node)
+    if base in _WORKERS:
+        return f"worker {worker}" if worker else "the workers"
+    return f"{entity(base)} at {worker}" if worker else f"{entity(base)} of the whole job"
+
+
+def places(base: str, named: str, *, is_whole: bool) -> str:
+    """A place at several workers, `named` in words: of the whole job if they are most of its workers.
+
+    >>> places("model", "w0, w1", is_whole=True), places("watermark", "w0, w2", is_whole=False)
+    ('model of the whole job (w0, w1)', 'workers w0, w2')
+    """
+    if base in _WORKERS:
+        return f"all workers ({named})" if is_whole else f"workers {named}"
+    return f"{entity(base)} of the whole job ({named})" if is_whole else f"{entity(base)} at {named}"
+
+
+def entity(base: str) -> str:
+    """A place in words, without its worker.
+
+    >>> entity("feature:tailnum"), entity("train")
+    ('feature tailnum', 'training')
+    """
+    return _NAMES.get(base, base.replace(":", " ", 1).replace("%40", "@"))
 
 
 def lag(seconds: float) -> str:

@@ -56,11 +56,12 @@ def tracers_for(matrix: str) -> dict[str, Tracer]:
     del os.environ["TRACER"]
     kinds: tuple[Collection, ...] = ("weights", "gradients")
     raw = [Select(collection=kind, names=(matrix,), emit="raw", every=1) for kind in kinds]
+    raw += [select for select in BOOT if select.collection == "metrics"]
     return {
         "off": off,
-        "statistics_every_10": Tracer("bench", "s", Sink()),
-        "statistics_every_10, bus dead": Tracer("bench", "d", DeadBus()),
-        "raw_every_1": Tracer("bench", "r", Sink(), select=[*raw, *(s for s in BOOT if s.collection == "metrics")]),
+        "statistics_every_10": Tracer("bench", "s", Sink(), share=1.0),
+        "statistics_every_10, bus dead": Tracer("bench", "d", DeadBus(), share=1.0),
+        "raw_every_1": Tracer("bench", "r", Sink(), share=1.0, select=raw),
     }
 
 

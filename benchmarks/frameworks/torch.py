@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.frameworks.arms import ITEMS, WIDTHS, Step, batch, tracers_for
+from benchmarks.frameworks.rival import is_at_hand, watched
 from streamgauge.tracer.frameworks.torch import TorchTracer
 from streamgauge.tracer.tracer import Tracer
 
@@ -34,11 +35,28 @@ def arms() -> tuple[dict[str, Step], list[Tracer]]:
     torch.set_num_threads(1)
     tracers = tracers_for("layers.6.weight")
     steps: dict[str, Step] = {"plain": _step(None)}
+    if is_at_hand():
+        steps["wandb.watch every 10"] = _watched()
     return steps | {name: _step(tracer) for name, tracer in tracers.items()}, list(tracers.values())
 
 
-def _step(tracer: Tracer | None) -> Step:
-    model = Network()
+def _watched() -> Step:
+    """The same steps under `wandb.watch(log="all", log_freq=10)`; the run begins with the first one."""
+    model, run = Network(), list[Any]()
+    step = _step(None, model)
+
+    def logged() -> object:
+        if not run:
+            run.append(watched(model))
+        loss: Any = step()
+        run[0].log({"loss": float(loss.detach())})
+        return loss
+
+    return logged
+
+
+def _step(tracer: Tracer | None, model: Any = None) -> Step:
+    model = Network() if model is None else model
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     traced = None if tracer is None else TorchTracer(tracer, model, optimizer)
     x, labels = batch()

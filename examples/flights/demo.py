@@ -71,11 +71,11 @@ def _run(args: argparse.Namespace, truth: truths.Truth, times: dict[str, Floats]
         fleet.ready()
         _open_page(pipeline.address, args)
         with Progress(begin, end, pipeline, screen) as progress:
-            _replay(fleet, pipeline, truth, begin, end, args.speed, progress)
+            pushes = _replay(fleet, pipeline, truth, begin, end, args.speed, progress)
         fleet.close()
         pipeline.drain()
         pages = reports.paged(pipeline.incidents())
-        result = reports.build(truth, pages, times, begin, end, pipeline.counts())
+        result = reports.build(truth, pages, times, begin, end, pipeline.counts(), pushes)
         print("\n" + reports.table(result), flush=True)
         if args.report:
             args.report.write_text(json.dumps(result, indent=1))
@@ -86,7 +86,9 @@ def _run(args: argparse.Namespace, truth: truths.Truth, times: dict[str, Floats]
 def _replay(
     fleet: Fleet, pipeline: PipelineProcess, truth: truths.Truth, begin: float, end: float, speed: float | None,
     progress: Progress,
-) -> None:  # fmt: skip
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Hour by hour; once a day the models are saved and the gate is asked whether they may be pushed: its answers."""
+    pushes: list[dict[str, Any]] = []
     log = LocalLog(pipeline.log)
     wait = _pacer(speed)
     broken = {item.airport: truths.seconds(item.end) for item in truth.incident if item.fault == "learning_rate"}
@@ -95,14 +97,19 @@ def _replay(
             if start == repaired:
                 fleet.restart(airport, start)
         faults = {airport: truths.active(truth, airport, start, start + HOUR) for airport in AIRPORTS}
-        fleet.hour(start, faults, save=_due(start + HOUR - begin))
+        save = _due(start + HOUR - begin)
+        fleet.hour(start, faults, save=save)
         tick = codec.encode(records.Tick(job=JOB, time=start + HOUR))
         log.send([("traces", records.key_of(JOB, 0, 1), tick)])
         if (start - begin) % _AHEAD == 0:
             pipeline.keep_up(_WAITING)
+        if save == "model":
+            pipeline.drain()
+            pushes.append(pipeline.gate(JOB, since=start + HOUR - 24 * HOUR))
         progress.show(start + HOUR)
         wait()
     log.close()
+    return pushes
 
 
 def _due(age: float) -> Literal["", "join", "model"]:

@@ -72,6 +72,11 @@ class PipelineProcess:
         found: list[dict[str, Any]] = self.ask("/api/incidents?start=0&end=4000000000&limit=5000")
         return found
 
+    def gate(self, job: str, since: float) -> dict[str, Any]:
+        """Whether a model that learnt since then may be pushed now."""
+        found: dict[str, Any] = self.ask(f"/api/gate/{job}?since={since:.0f}")
+        return found
+
     def counts(self) -> dict[str, int]:
         """What became of the job's records so far; `dead` with those that could not be told to belong to it."""
         counts: dict[str, int] = self.ask("/api/jobs/flights/health")

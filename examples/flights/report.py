@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import zoneinfo
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -55,9 +56,13 @@ def paged(incidents: Sequence[dict[str, Any]]) -> list[Paged]:
 
 
 def build(
-    truth: Truth, pages: Sequence[Paged], times: dict[str, Floats], begin: float, end: float, counts: dict[str, Any]
-) -> dict[str, Any]:
-    """The report: `times` are the fault-free sample times by airport, [begin, end) what was replayed."""
+    truth: Truth, pages: Sequence[Paged], times: dict[str, Floats], begin: float, end: float, counts: dict[str, Any],
+    pushes: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """The report: `times` are the fault-free sample times by airport, [begin, end) what was replayed.
+
+    `pushes` are the gate's answers, one for each model that was to be pushed.
+    """
     declared = [item for item in truth.incident if begin <= seconds(item.start) < end]
     natural = [item for item in truth.natural if begin <= seconds(item.start) < end]
     labels = {page.id: _explain(page, declared, natural) for page in pages}
@@ -85,6 +90,9 @@ def build(
         "rest_per_14_days": len(rest) / max((end - begin) / 86400 / 14, 1e-9),
         "rest_most_in_14_days": _most(rest, 14 * 86400.0),
         "records": _records(counts),
+        "pushes": [
+            {"time": _local(push["at"]), "answer": push["answer"], "reasons": list(push["reasons"])} for push in pushes
+        ],
     }  # fmt: skip
 
 
@@ -105,8 +113,25 @@ def table(report: dict[str, Any]) -> str:
         more = len(page["folded"]) - _LISTED
         lines += [f"    - and {more} more"] if more > 0 else []
     lines += [] if report["notifications"] else ["  none"]
+    lines += _pushed(report["pushes"])
     rate = f"{report['rest_per_14_days']:.2f} per 14 days beside the declared ones, {report['unexplained']} unexplained"
     return "\n".join([*lines, "", rate, _records_line(report["records"])])
+
+
+def _pushed(pushes: Sequence[dict[str, Any]]) -> list[str]:
+    r"""What the gate said of the models, and why it held some.
+
+    >>> held = {"time": "2013-02-27 00:00", "answer": "hold", "reasons": ["open: PAGE NOW [flights] model at JFK"]}
+    >>> print("\n".join(_pushed([held, {"time": "2013-02-28 00:00", "answer": "pass", "reasons": []}])).strip())
+    Model pushes, one a day: 1 pass, 1 held, 0 unknown
+      2013-02-27 00:00  held  open: PAGE NOW [flights] model at JFK
+    """
+    if not pushes:
+        return []
+    counted = Counter(push["answer"] for push in pushes)
+    said = f"{counted['pass']} pass, {counted['hold']} held, {counted['unknown']} unknown"
+    held = [push for push in pushes if push["answer"] == "hold"]
+    return ["", f"Model pushes, one a day: {said}", *(f"  {one['time']}  held  {one['reasons'][0]}" for one in held)]
 
 
 def is_good(report: dict[str, Any]) -> bool:

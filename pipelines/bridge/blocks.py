@@ -13,23 +13,25 @@ import base64
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from streamgauge.pipelines.bridge import rows
-from streamgauge.pipelines.config.schema import Bridge, JobConfig
+from streamgauge.pipelines.config.schema import Bridge, Feature, JobConfig
 from streamgauge.pipelines.wire.dead_letters import dead_letter
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.tracer import codec, profiles, records
 from streamgauge.tracer.events import Idled, Stepped
 from streamgauge.tracer.fold import Fold, Rules
-from streamgauge.tracer.inputs import Array
+from streamgauge.tracer.id_sampling import IdSampling
+from streamgauge.tracer.inputs import Array, Column
 from streamgauge.tracer.joins import Join, Labels
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import TraceBatch
+from streamgauge.tracer.summaries import Table
 from streamgauge.tracer.transport import Message
 
 VERSION: Final = 1
@@ -96,6 +98,7 @@ class Blocks:
         place: Place | None = None, fault: Callable[[str, Exception], None],
     ) -> None:  # fmt: skip
         self._bridge, self._job, self._worker, self._read, self._salt = bridge, job, worker, read, salt
+        self._table = Table(salt)
         self._fault = fault
         self.offset = offset
         self._waiting: list[Sample] = []  # the open block
@@ -190,19 +193,21 @@ class Blocks:
             predictions=rows.numbers_of(columns[bridge.prediction]) if bridge.prediction else None,
             event_time=None if ages is None else now - ages,  # each row's age is that at its own timestamp
             features={
-                feature.name: (rows.numeric_of if feature.kind == "numeric" else rows.column_of)(
-                    columns[field_of(bridge, feature.name)]
-                )
+                feature.name: _reader(feature)(columns[field_of(bridge, feature.name)])
                 for feature in self._job.features
             },
         )  # fmt: skip
 
     def _new_fold(self, panes: Panes) -> Fold:
         """Anew for each block, so that nothing is carried along but its place."""
-        job, salt = self._job, self._salt
-        features = Profiles(job.features, salt, job.duplicate_modulus)
-        rules = Rules(salt, job.duplicate_modulus, self._bridge.max_age, self._bridge.prediction_scale)
-        labels = Labels(scale=job.labels.scale, positive=job.labels.positive)
+        job = self._job
+        sampling = IdSampling(max(1, job.duplicate_modulus))  # a block that is read again must be the same
+        features = Profiles(job.features, self._salt, sampling, self._table)
+        rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale, job.evaluation)
+        given = job.labels
+        labels = Labels(
+            scale=given.scale, positive=given.positive, keep_rate=given.keep_rate, predicts=given.predicts
+        )  # fmt: skip
         return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 
     def _sent(self, batch: TraceBatch) -> Output:
@@ -218,6 +223,11 @@ def fields_of(bridge: Bridge, job: JobConfig) -> list[str]:
     special = [bridge.id, bridge.time, bridge.label, bridge.prediction]
     features = [field_of(bridge, feature.name) for feature in job.features]
     return list(dict.fromkeys(name for name in (*special, *features) if name))
+
+
+def _reader(feature: Feature) -> Callable[[Sequence[Any]], Column]:
+    """How its values are read; rows of several values stay text until they are split."""
+    return rows.numeric_of if feature.kind == "numeric" and not feature.separator else rows.column_of
 
 
 def field_of(bridge: Bridge, feature: str) -> str:

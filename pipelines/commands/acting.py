@@ -1,4 +1,4 @@
-"""The commands that act on a running pipeline through its log: `silence`, `feedback`; and what all such share."""
+"""The commands that act on a running pipeline through its log: `silence`, `feedback` ...; and what all such share."""
 
 from __future__ import annotations
 
@@ -32,14 +32,35 @@ def silence(args: argparse.Namespace) -> int:
 
 
 def feedback(args: argparse.Namespace) -> int:
-    """Say what a notification was worth."""
+    """Say what a notification was worth, or which series should have sent one."""
     config, job = job_of(args)
     bus = bus_of(config)
-    _check_told(config, args.notification)
+    if args.verdict != "missed":
+        _check_told(config, args.notification)
     now = now_of(config, bus)
     actions.feedback(bus, job, args.notification, args.verdict, now, author_of(args), args.comment)
     text = f"{args.notification} is {args.verdict.replace('_', ' ')}"
     say(args, text, {"notification": args.notification, "verdict": args.verdict})
+    return 0
+
+
+def ack(args: argparse.Namespace) -> int:
+    """Stop the repeats of a notification."""
+    config, job = job_of(args)
+    bus = bus_of(config)
+    _check_told(config, args.notification)
+    actions.acknowledge(bus, job.name, args.notification, now_of(config, bus), author_of(args), args.comment)
+    say(args, f"{args.notification} is not repeated any more", {"notification": args.notification})
+    return 0
+
+
+def change(args: argparse.Namespace) -> int:
+    """Note what was changed."""
+    config, job = job_of(args)
+    bus = bus_of(config)
+    text = args.text + (f" ({args.comment})" if args.comment else "")
+    made = actions.change(bus, job, args.name, text, now_of(config, bus), author_of(args))
+    say(args, f"noted of {job.name}: {made.name}, {made.text}", {"name": made.name, "time": made.time})
     return 0
 
 

@@ -1,12 +1,10 @@
-"""The commands that read one file and print what they find: `check`, `detect`, `profile`; and `version`."""
+"""The commands that read one file and print what they find: `check`, `profile`; and `version`."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
 import json
-import math
-import sys
 from contextlib import suppress
 
 from streamgauge.anomaly.young import least
@@ -74,74 +72,36 @@ def _duration(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def detect(args: argparse.Namespace) -> int:
-    """Print the episodes in a file, or every row with its score; a page with charts where one is named."""
-    from streamgauge.pipelines.detection import detect_file, detect_plot, surprise_file
-    from streamgauge.pipelines.detection.series_file import Dialect, FileFault, read
-
-    if args.plot and args.plot.suffix.lower() not in (".html", ".htm"):
-        raise UseError(f"{args.plot}: a plot is a page; name a file that ends in .html")
-    dialect = Dialect(
-        args.time, tuple(args.value), tuple(args.by), args.separator, args.decimal, not args.no_header, args.day_first
-    )
-    try:
-        series, notes = read(args.file, dialect)
-        said = surprise_file.read_feedback(args.feedback) if args.feedback else None
-        if args.out:
-            with args.out.open("w", newline="", encoding="utf-8") as file:
-                surprise_file.write((row for one in series for row in surprise_file.judge(one, said)), file)
-    except FileFault as error:
-        raise UseError(str(error)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UseError(f"cannot read {args.file}: {error}; name a CSV file in UTF-8") from None
-    for note in notes:
-        print(note, file=sys.stderr)
-    judged = [(one, *detect_file.detect_series(one, threshold=args.threshold, limit=args.limit)) for one in series]
-    found = [episode for one, choice, rows in judged for episode in detect_file.episodes(one.name, choice, rows)]
-    if args.json:
-        print(json.dumps([one._asdict() for one in found]))
-    elif args.all:
-        detect_file.write((row for _, _, rows in judged for row in rows), sys.stdout)
-    else:
-        detect_file.write_episodes(found, sys.stdout)
-    if args.plot:
-        args.plot.write_text(detect_plot.page(args.file.name, judged, found), encoding="utf-8")
-    for one, choice, rows in judged:
-        unknown = sum(math.isnan(row.value) for row in rows)
-        gaps = f", {unknown} without a number" if unknown else ""
-        alerts = sum(row.is_alert for row in rows)
-        print(f"{one.name}: {len(rows)} rows{gaps}, {alerts} alerts, detector {choice.name}", file=sys.stderr)
-    return 0
-
-
 def profile(args: argparse.Namespace) -> int:
     """Print the profile of a file."""
-    from streamgauge.pipelines import profile_file
+    from streamgauge.pipelines.profiling import report as profiler
+    from streamgauge.pipelines.profiling.columns import ProfileError
 
     if args.other is not None:
         return _compare(args)
     if args.html is not None:
         raise UseError("--html writes a comparison; name two files")
     try:
-        report = profile_file.profile(args.file, columns=args.columns, label=args.label)
-    except profile_file.ProfileError as error:
+        report = profiler.profile(args.file, columns=args.columns, label=args.label)
+    except ProfileError as error:
         raise UseError(str(error)) from None
-    print(profile_file.to_json(report) if args.json else profile_file.render(report))
+    print(profiler.to_json(report) if args.json else profiler.render(report))
     return 0
 
 
 def _compare(args: argparse.Namespace) -> int:
     """Print how the second file differs from the first; 1 if it does."""
-    from streamgauge.pipelines import profile_compare, profile_file
+    from streamgauge.pipelines.profiling import comparison
+    from streamgauge.pipelines.profiling.columns import ProfileError, read
 
     try:
-        frames = [profile_file.read(path) for path in (args.file, args.other)]
-        report = profile_compare.compare(*frames, columns=args.columns)
-    except profile_file.ProfileError as error:
+        frames = [read(path) for path in (args.file, args.other)]
+        report = comparison.compare(*frames, columns=args.columns)
+    except ProfileError as error:
         raise UseError(str(error)) from None
-    print(json.dumps(report) if args.json else profile_compare.render(report))
+    print(json.dumps(report) if args.json else comparison.render(report))
     if args.html is not None:
-        page = profile_compare.page(f"{args.file.name} and {args.other.name}", report)
+        page = comparison.page(f"{args.file.name} and {args.other.name}", report)
         args.html.write_text(page, encoding="utf-8")
     return int(report["differs"])
 

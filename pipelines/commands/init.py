@@ -1,4 +1,4 @@
-"""The command `init`: a first `streamgauge.toml` from a file of rows, or from what a running job sends; to be changed.
+"""The command `init`: a first `streamgauge.toml` from rows, an EasyRec configuration or a running job; to be changed.
 
 Kinds are guessed: numbers are numeric; text with many values, and numbers called ids that hardly repeat, are ids; other
 text is categorical. What is guessed says so beside it.
@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.config import easyrec
 from streamgauge.pipelines.config.loading import load, parse
 from streamgauge.pipelines.service import stores
+from streamgauge.tracer.printable import printable
 
 MANY: Final = 1_000  # distinct values from which on a text column is ids
 UNIQUE: Final = 0.5  # distinct values a row from which on a column of whole numbers or texts is ids
@@ -28,19 +32,26 @@ class Guess(NamedTuple):
     kind: str
     why: str
     is_optional: bool = False
+    default: str = ""  # what stands for a missing value
 
 
 def init(args: argparse.Namespace) -> int:
     """Write the file; an existing one is kept unless `--force` is given."""
     if args.out.exists() and not args.force:
         raise UseError(f"{args.out} is there already; name another with --out, or overwrite it with --force")
-    if (args.file is None) == (not args.from_job):
-        raise UseError("name a file of rows, or a running job with --from-job NAME")
-    if args.from_job:
+    if sum(map(bool, (args.file, args.from_job, args.from_config))) != 1:
+        raise UseError("name a file of rows, or a running job with --from-job NAME, or --from easyrec.config")
+    groups: tuple[str, ...] = ()
+    if args.from_config:
+        pipeline = _of_easyrec(args.from_config)
+        groups = pipeline.groups
+        guesses = [Guess(one.name, one.kind, one.why, default=one.default) for one in pipeline.inputs]
+        name = args.job or args.from_config.name.partition(".")[0]
+    elif args.from_job:
         guesses, name = _of_job(args), args.job or args.from_job
     else:
         guesses, name = list(_of_file(args.file, {args.label, args.time, args.id})), args.job or args.file.stem
-    text = written(name, guesses)
+    text = written(name, guesses, groups)
     parse(text)
     args.out.write_text(text, encoding="utf-8")
     told = {"file": str(args.out), "job": name, "features": len(guesses)}
@@ -48,18 +59,51 @@ def init(args: argparse.Namespace) -> int:
     return 0
 
 
-def written(job: str, guesses: Iterable[Guess]) -> str:
+def written(job: str, guesses: Sequence[Guess], groups: Sequence[str] = ()) -> str:
     """The file, commented.
 
     >>> written("ctr", [Guess("age", "numeric", "numbers")]).splitlines()[-3:]
     ['[[jobs.features]]', 'name = "age"', 'kind = "numeric"  # numbers']
     """
     lines = [_HEAD.format(job=json.dumps(job))]
+    by = [name for name in groups if name in {one.name for one in guesses}]
+    if by:
+        lines.append(f"[jobs.evaluation]\ngroups = {json.dumps(by)}  # GAUC and ranking within each")
     for one in guesses:
-        lines.append(f'[[jobs.features]]\nname = {json.dumps(one.name)}\nkind = "{one.kind}"  # {one.why}')
+        lines.append(f'[[jobs.features]]\nname = {json.dumps(one.name)}\nkind = "{one.kind}"  # {printable(one.why)}')
+        if one.default:
+            lines[-1] += f"\ndefault = {_default(one)}  # what stands for a missing value"
         if one.is_optional:
             lines[-1] += "\noptional = true  # mostly missing: shown, never paged; take this out if it must be there"
     return "\n\n".join(lines) + "\n"
+
+
+def _default(one: Guess) -> str:
+    """A default as TOML: a number of a numeric feature, else text."""
+    if one.kind == "numeric":
+        try:
+            number = float(one.default)
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            return repr(number)
+    return json.dumps(one.default)
+
+
+def _of_easyrec(path: Path) -> easyrec.Pipeline:
+    """What an EasyRec configuration says; what is left out is told."""
+    try:
+        pipeline = easyrec.read(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UseError(f"cannot read {path}: {error}") from None
+    except easyrec.EasyRecError as error:
+        raise UseError(f"{path}: {error}; give the pipeline.config of an EasyRec job") from None
+    for one in pipeline.skipped:
+        known = ", ".join(easyrec.KINDS)
+        print(f"streamgauge: left out: {printable(one)}, of an unknown type; known are {known}", file=sys.stderr)
+    if not pipeline.inputs:
+        raise UseError(f"{path}: it has no feature of a known type; known are {', '.join(easyrec.KINDS)}")
+    return pipeline
 
 
 def guess(column: Mapping[str, Any], rows: int) -> Guess | None:
@@ -79,16 +123,16 @@ def guess(column: Mapping[str, Any], rows: int) -> Guess | None:
 
 
 def _of_file(path: Path, left_out: set[str]) -> Iterable[Guess]:
-    from streamgauge.pipelines import profile_file
+    from streamgauge.pipelines.profiling import columns, report
 
     try:
-        report = profile_file.profile(path)
-    except profile_file.ProfileError as error:
+        found = report.profile(path)
+    except columns.ProfileError as error:
         raise UseError(str(error)) from None
-    for column in report["columns"]:
-        found = None if column["name"] in left_out else guess(column, report["rows"])
-        if found is not None:
-            yield found
+    for column in found["columns"]:
+        one = None if column["name"] in left_out else guess(column, found["rows"])
+        if one is not None:
+            yield one
 
 
 def _of_job(args: argparse.Namespace) -> list[Guess]:

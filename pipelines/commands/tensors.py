@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands.acting import bus_of, job_of
-from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.commands.tensor_reports import diagnoses, event_files, messages
 from streamgauge.tracer.printable import printable
 from streamgauge.tracer.read import TracedArray, gather
 
@@ -21,26 +20,14 @@ from streamgauge.tracer.read import TracedArray, gather
 def tensors(args: argparse.Namespace) -> int:
     """1 where nothing matches."""
     config, job = job_of(args)
-    found = [one for one in _all(bus_of(config), job.name) if _matches(args, one)]
+    bus = bus_of(config)
+    found = [one for one in gather(messages(bus, "tensors")) if one.job == job.name and _matches(args, one)]
+    if args.do == "tensorboard":
+        return event_files(args, bus, job.name, found)
     if not found:
         print(f"no raw tensor of {job.name} matches; `streamgauge trace --emit raw` asks for some")
         return 1
-    return {"list": _list, "print": _print, "diff": _diff, "export": _export}[args.do](args, found)
-
-
-def _all(bus: Bus, job: str) -> Iterator[TracedArray]:
-    for log, (first, end) in sorted(bus.bounds("tensors").items()):
-        yield from (one for one in gather(_messages(bus, log, first, end)) if one.job == job)
-
-
-def _messages(bus: Bus, log: str, first: int, end: int) -> Iterator[bytes]:
-    at = first
-    while at < end:
-        read = bus.read(log, at, 1000)
-        if not read:
-            return
-        at = read[-1].offset + 1
-        yield from (message.value for message in read)
+    return _DOES[args.do](args, found)
 
 
 def _matches(args: argparse.Namespace, one: TracedArray) -> bool:
@@ -74,9 +61,9 @@ def _print(args: argparse.Namespace, found: list[TracedArray]) -> int:
 
 def _diff(args: argparse.Namespace, found: list[TracedArray]) -> int:
     """The last of each tensor less the first of it."""
-    ends: dict[tuple[str, str, str], list[TracedArray]] = {}
+    ends: dict[tuple[str, str, str, str], list[TracedArray]] = {}
     for one in found:
-        ends.setdefault((one.worker, one.collection, one.name), []).append(one)
+        ends.setdefault((one.worker, one.collection, one.name, one.emit), []).append(one)
     pairs = [(kept[0], kept[-1]) for kept in ends.values() if len(kept) > 1]
     pairs = [(first, last) for first, last in pairs if first.array.shape == last.array.shape]
     if not pairs:
@@ -98,7 +85,8 @@ def _export(args: argparse.Namespace, found: list[TracedArray]) -> int:
     for one in found:
         folder = Path(args.to) / _safe(one.worker)
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / f"{_safe(one.name)}.{_safe(one.collection)}.{one.step}.npy", one.array, allow_pickle=False)
+        form = _safe(one.collection) + ("" if one.emit == "raw" else f".{_safe(one.emit)}")
+        np.save(folder / f"{_safe(one.name)}.{form}.{one.step}.npy", one.array, allow_pickle=False)
     print(f"{len(found)} arrays in {args.to}")
     return 0
 
@@ -110,7 +98,8 @@ def _about(one: TracedArray) -> dict[str, Any]:
 
 
 def _name(one: TracedArray) -> str:
-    return f"{one.worker} step {one.step} {one.collection} {one.name}"
+    form = "" if one.emit == "raw" else f" ({one.emit})"
+    return f"{one.worker} step {one.step} {one.collection} {one.name}{form}"
 
 
 def _shape(one: TracedArray) -> str:
@@ -130,3 +119,6 @@ def _summary(array: np.ndarray[Any, Any]) -> str:
 def _safe(text: str) -> str:
     """A name as a file may have it: nothing leads out of the folder."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".") or "_"
+
+
+_DOES: Final = {"list": _list, "print": _print, "diff": _diff, "export": _export, "diagnose": diagnoses}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.config.loading import load
@@ -27,14 +29,16 @@ def topics(args: argparse.Namespace) -> int:
     client = _client(config.kafka)
     asked, found, told = _look(client, config, config.kafka)
     if _is_changing(args, told):
-        _change(client, asked, told, create=args.create)
+        done = _change(client, asked, told, create=args.create)
+        print("\n".join(done), file=sys.stderr if args.json else sys.stdout)
         deadline = time.monotonic() + _SPREAD
         while _is_changing(args, told) and time.monotonic() < deadline:
             time.sleep(_POLL)
             asked, found, told = _look(client, config, config.kafka)
-    print("\n".join(_table(asked, found)))
-    for one in told:
-        print(f"{one.topic}: {one.text}")
+    if args.json:
+        print(json.dumps(_told(asked, found, told)))
+    else:
+        print("\n".join([*_table(asked, found), *(f"{one.topic}: {one.text}" for one in told)]))
     return int(bool(told) and (args.check or args.create or args.alter))
 
 
@@ -58,16 +62,29 @@ def _look(client: KafkaTopics, config: Config, kafka: Kafka) -> tuple[list[Topic
     return asked, found, differences(asked, found)
 
 
-def _change(client: KafkaTopics, asked: Sequence[Topic], told: Iterable[Difference], *, create: bool) -> None:
+def _change(client: KafkaTopics, asked: Sequence[Topic], told: Iterable[Difference], *, create: bool) -> list[str]:
+    """Make or alter them; what was done."""
     if create:
         missing = {one.topic for one in told if one.is_missing}
         client.create([topic for topic in asked if topic.name in missing])
-        print(f"made {', '.join(sorted(missing))}")
-        return
-    for one in told:
-        if one.settings:
-            client.alter(one.topic, one.settings)
-            print(f"{one.topic}: set {', '.join(f'{name}={value}' for name, value in one.settings.items())}")
+        return [f"made {', '.join(sorted(missing))}"]
+    altered = [one for one in told if one.settings]
+    for one in altered:
+        client.alter(one.topic, one.settings)
+    pairs = [(one.topic, [f"{name}={value}" for name, value in one.settings.items()]) for one in altered]
+    return [f"{topic}: set {', '.join(told)}" for topic, told in pairs]
+
+
+def _told(asked: Iterable[Topic], found: Mapping[str, Topic], told: Iterable[Difference]) -> dict[str, Any]:
+    return {
+        "topics": [
+            {"topic": topic.name, "is_missing": True} if (there := found.get(topic.name)) is None else
+            {"topic": topic.name, "partitions": there.partitions, "copies": there.copies,
+             "settings": dict(there.settings)}
+            for topic in asked
+        ],
+        "differences": [{"topic": one.topic, "text": one.text, "settings": dict(one.settings)} for one in told],
+    }  # fmt: skip
 
 
 def _table(asked: Iterable[Topic], found: Mapping[str, Topic]) -> list[str]:

@@ -19,8 +19,8 @@ from streamgauge.tracer.printable import printable
 from streamgauge.tracer.selection import Budget, Collection, Select
 
 _POLL: Final = 0.1
-_DONE: Final = ("applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect")
-_GOOD: Final = ("applied", "not-targeted")
+_DONE: Final = ("applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect", "pending")
+_GOOD: Final = ("applied", "not-targeted", "pending")
 
 
 def trace(args: argparse.Namespace) -> int:
@@ -32,13 +32,14 @@ def trace(args: argparse.Namespace) -> int:
     _check_workers(bus, job.name, args.workers)
     select = Select(
         collection=_collection(args.collection), include=args.include, exclude=args.exclude, emit=args.emit,
-        every=args.every,
+        every=args.every, when=args.when, first=args.first, last=args.last, rows=args.rows,
     )  # fmt: skip
     if args.dry_run:
         return _try(bus, job.name, select, args.workers, is_json=args.json)
     plan = actions.trace(
         bus, job.name, () if args.off else (select,), now_of(config, bus), name=args.name, workers=args.workers,
-        expires=args.ttl, author=author_of(args), reason=args.comment, off=args.off,
+        expires=args.ttl, author=author_of(args), reason=args.comment, off=args.off, min_step=args.min_step,
+        allow_stall=args.allow_stall,
     )  # fmt: skip
     out = sys.stderr if args.json else sys.stdout
     _say(f"{plan.job}/{plan.plan} revision {plan.revision} sent", file=out)
@@ -57,6 +58,8 @@ def _list(bus: Bus, job: str, *, is_json: bool) -> int:
     if is_json:
         print(json.dumps(found))
         return 0
+    if found["ids"]:
+        _say(f"one id in {found['ids']['modulus']} is kept to find duplicates, by their rate")
     for worker in found["status"]:
         said = worker.get("state") or worker.get("fault") or "unknown"
         _say(f"{worker['worker']}: {said}")
@@ -140,7 +143,7 @@ def _answers(status: Mapping[str, bytes], plan: Plan) -> dict[str, PlanState | N
 
 def _told(state: PlanState) -> str:
     details = [state.reason] if state.reason else []
-    if state.state in ("applying", "applied"):
+    if state.state in ("applying", "applied", "pending"):
         details.append(f"{state.matched} tensors, about {state.bytes_s:.0f} bytes/s")
     return f"{state.state}{': ' if details else ''}{'; '.join(details)}"
 

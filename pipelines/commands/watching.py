@@ -150,6 +150,8 @@ def _job_line(row: Mapping[str, Any]) -> str:
     until = f"data until {_time(row['last_data'])}"
     line = f"{row['job']:<20} {row['score']:5.1f} {row['band']:<9} {domains}  {opened}  {until}"
     phase = row.get("warm_up", {}).get("phase")
+    given = row.get("reference")
+    line += f"\n{'':<20} reference since {_time(given['time'])}: {given['text']}" if given else ""
     return line + (f"\n{'':<20} {phase}: {_UNTIL[phase]} {_time(row['warm_up']['until'])}" if phase in _UNTIL else "")
 
 

@@ -6,7 +6,7 @@ import re
 import urllib.parse
 from collections.abc import Iterator
 
-from streamgauge.pipelines.config import receivers
+from streamgauge.pipelines.config import receivers, waking
 from streamgauge.pipelines.config.faults import Fault, suggestion
 from streamgauge.pipelines.config.job_checks import job_faults, tick_faults
 from streamgauge.pipelines.config.schema import Bridge, Config, Influx, Kafka
@@ -47,8 +47,13 @@ def _host_faults(config: Config) -> Iterator[Fault]:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             yield Fault(f"webhooks[{i}].url", f"must be an http or https address, got {webhook.url!r}")
     yield from receivers.faults_of(config)
+    yield from waking.faults_of(config)
+    if config.deeper_traces and not 60.0 <= config.deeper_traces <= 3600.0:
+        yield Fault("deeper_traces", f"must be 0 or 60..3600 s, got {config.deeper_traces:g}")
     if 0 < config.retention.max_bytes < _LEAST_STORE:
         yield Fault("retention.max_bytes", f"must be at least {_LEAST_STORE}, got {config.retention.max_bytes}")
+    if config.retention.traces_bytes < 0:
+        yield Fault("retention.traces_bytes", f"must be >= 0, got {config.retention.traces_bytes}; 0 is no cap")
     yield from positive("self.most_waiting", config.own.most_waiting)
     yield from job_name_faults("self.name", config.own.name)
     for name in ("raw", "r10", "r60", "r3600", "records", "profiles", "log", "max_bytes"):
@@ -109,5 +114,3 @@ def _bridge_faults(config: Config, bridge: Bridge, i: int) -> Iterator[Fault]:
         yield Fault(f"{at}.delimiter", f"must be one character, got {bridge.delimiter!r}")
     if not _LEAST_ROWS <= bridge.rows <= _MOST_ROWS:
         yield Fault(f"{at}.rows", f"must be in {_LEAST_ROWS}..{_MOST_ROWS}, got {bridge.rows}")
-
-

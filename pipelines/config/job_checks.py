@@ -18,6 +18,7 @@ from streamgauge.pipelines.config.values import (
     zone_faults,
 )
 from streamgauge.pipelines.registry import METRICS
+from streamgauge.tracer import evaluation
 from streamgauge.tracer.bounds import MAX_SHARDS
 
 _NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
@@ -36,6 +37,7 @@ def job_faults(job: JobConfig) -> Iterator[Fault]:
     yield from _feature_faults(job, at)
     yield from _metric_faults(job, at)
     yield from _topology_faults(job, at)
+    yield from _evaluation_faults(job, at)
     for i, limit in enumerate(job.limits):
         yield from _limit_faults(job, limit, f"{at}.limits[{i}]")
     yield from repeated(f"{at}.holidays", "date", [day.date for day in job.holidays])
@@ -69,18 +71,24 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         yield from positive(f"{at}.{name}", value)
     natural = {
         "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
-        "labels.silence": job.labels.silence, "detection.warm_up": job.detection.warm_up,
+        "labels.silence": job.labels.silence, "labels.wait": job.labels.wait,
+        "detection.warm_up": job.detection.warm_up,
         **{f"minimum.{name}": least for name, least in job.minimum.items()},
-    } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__}
+    } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__ if name != "remind"}
     for name, value in natural.items():
         if value < 0:
             yield Fault(f"{at}.{name}", f"must be >= 0, got {value}")
-    if job.duplicate_modulus < 1 or job.duplicate_modulus & (job.duplicate_modulus - 1):
-        below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 1
+    if job.duplicate_modulus < 0 or job.duplicate_modulus & (job.duplicate_modulus - 1):
+        below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 0
         yield Fault(f"{at}.duplicate_modulus", f"must be a power of two, got {job.duplicate_modulus}; {below} is one")
     if job.labels.timeout < job.labels.horizon:
         text = f"must not be below horizon {job.labels.horizon:g} s, got {job.labels.timeout:g} s: samples would be"
         yield Fault(f"{at}.labels.timeout", f"{text} dropped before they are old enough to count")
+    if not 0.0 < job.labels.keep_rate <= 1.0:
+        yield Fault(f"{at}.labels.keep_rate", f"must be above 0 and at most 1, got {job.labels.keep_rate:g}")
+    if job.labels.wait >= job.labels.horizon:
+        text = f"must be below horizon {job.labels.horizon:g} s, got {job.labels.wait:g} s: the cohorts would have no"
+        yield Fault(f"{at}.labels.wait", f"{text} negatives yet; set horizon to wait and how late they may come")
     if job.detection.burn_in is not None and job.detection.burn_in < 0:
         yield Fault(f"{at}.detection.burn_in", f"must be >= 0, got {job.detection.burn_in:g}")
     if job.detection.clear > job.detection.threshold:
@@ -126,6 +134,8 @@ def _feature_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         low, high = feature.low, feature.high
         if low is not None and high is not None and low >= high:
             yield Fault(f"{at}.features[{i}].low", f"must be below high {high:g}, got {low:g}")
+        if feature.weight and feature.weight == feature.separator:
+            yield Fault(f"{at}.features[{i}].weight", f"must differ from separator, both are {feature.weight!r}")
         if not 0 < feature.importance <= 5:
             yield Fault(f"{at}.features[{i}].importance", f"must be above 0 and at most 5, got {feature.importance:g}")
 
@@ -146,6 +156,18 @@ def _metric_faults(job: JobConfig, at: str) -> Iterator[Fault]:
                 yield Fault(f"{at}.rules.{name}.{key}", f"unknown key{suggestion(key, _RULE_KEYS)}")
     for name, value in job.slo.items():
         yield from positive(f"{at}.slo.{name}", value)
+
+
+def _evaluation_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    for text in evaluation.faults_of(job.evaluation):
+        key, _, what = text.partition(": ")
+        yield Fault(f"{at}.evaluation.{key}", what)
+    declared = {feature.name for feature in job.features}
+    named = [(f"groups[{i}]", name) for i, name in enumerate(job.evaluation.groups)]
+    named += [(f"slices[{i}].feature", one.feature) for i, one in enumerate(job.evaluation.slices)]
+    for key, name in named:
+        if declared and name not in declared:
+            yield Fault(f"{at}.evaluation.{key}", f"unknown feature {name!r}{suggestion(name, declared)}")
 
 
 def _limit_faults(job: JobConfig, limit: Limit, at: str) -> Iterator[Fault]:

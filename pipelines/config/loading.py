@@ -24,8 +24,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400
 _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
 # Numbers that are no seconds: a duration there would be a mistake.
 _PLAIN = frozenset({
-    "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
-    "below",
+    "cost", "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
+    "below", "equals",
 })  # fmt: skip
 _KIND_WORDS = {
     inspect.FloatType: "a number", inspect.IntType: "a whole number", inspect.StrType: "a string",
@@ -44,10 +44,10 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         remedy = "name an existing file"
-        raise ConfigError([Fault("", f"cannot read {path}: {error.strerror or error}; {remedy}")], str(path)) from None
+        raise ConfigError([Fault("", f"cannot read {path}: {error.strerror or error}; {remedy}")]) from None
     except UnicodeDecodeError as error:
-        fault = Fault("", f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8")
-        raise ConfigError([fault], str(path)) from None
+        fault = Fault("", f"{path} is not UTF-8 at byte {error.start}; name a TOML file, or save it as UTF-8")
+        raise ConfigError([fault]) from None
     return parse(text, str(path))
 
 

@@ -43,6 +43,12 @@ EXAMPLES: Final[dict[str, str]] = {
     "WindowSpec": '[[jobs]]\nname = "ctr"\n\n[[jobs.windows]]\nname = "5m"\nkind = "short"\nlength = 300\nslide = 300',
     "Feature": '[[jobs]]\nname = "ctr"\n\n[[jobs.features]]\nname = "age"\nkind = "numeric"\nlow = 0\nhigh = 120',
     "Labels": '[[jobs]]\nname = "ctr"\n\n[jobs.labels]\nhorizon = "30m"\nmargin = "5m"',
+    "Evaluation": (
+        '[[jobs]]\nname = "ctr"\n\n[jobs.evaluation]\ngroups = ["user_id"]\nweight = "clicks"'
+    ),
+    "Slice": (
+        '[[jobs]]\nname = "ctr"\n\n[[jobs.evaluation.slices]]\nname = "new users"\nfeature = "age_days"\nbelow = 7'
+    ),
     "Detection": '[[jobs]]\nname = "ctr"\n\n[jobs.detection]\nthreshold = 8\nwarm_up = "14d"',
     "Paging": '[[jobs]]\nname = "ctr"\n\n[jobs.paging]\nrepeat = "8h"',
     "Holiday": '[[jobs]]\nname = "ctr"\n\n[[jobs.holidays]]\ndate = "2026-12-25"\nname = "Christmas Day"',

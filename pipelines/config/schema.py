@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from streamgauge.anomaly.types import Edge, Severity
+from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.kafka.settings import KafkaSettings
 
 HOUR = 3600.0
@@ -39,17 +40,23 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     default: float | str | None = None  # what stands for a missing value upstream; counted apart
     low: float | None = None  # valid range of a numeric one
     high: float | None = None  # the other end of that range
+    separator: str = ""  # between the values of a row that comes as text, such as "a,b": it has several values
+    weight: str = ""  # before the weight of a value that comes as text, such as "tag|0.5"
     importance: float = 1.0  # weight in the score, capped at 5
+    cost: float | None = None  # what it costs to have, in a unit of your own, in the table of features
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How labels reach the job; seconds."""
 
-    horizon: float = DAY  # H of the `@H` cohorts
+    horizon: float = DAY  # H: label metrics by cohort (`@H`) are of samples that became this old
+    wait: float = 0.0  # without a click for so long a sample is a negative: judged by cohort; 0: labels as they come
     margin: float = 3 * HOUR  # a label is overdue this long after it was due
     timeout: float = DAY  # after its due time a sample without label is dropped and counted as expired
     silence: float = 0.0  # longest normal gap between labels; 0: learnt
     scale: Literal["binary", "sign", "soft", "count"] = "binary"  # 0/1, -1/+1, a share in 0..1, a number of events
+    keep_rate: float = 1.0  # share of the negatives that the job was given; label metrics are those of all rows
+    predicts: Literal["kept", "all"] = "kept"  # what predictions are right for: the rows as they were kept, or all
     positive: float | str | None = None  # which label is positive (`count`: from which on); None: what the scale says
 
 
@@ -73,10 +80,13 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hop_delay: float = 30.0  # an effect follows its cause within hops x this + tolerance
     max_hops: int = 2  # edges of the topology from a cause to its effect
     clear_hold: float = 90.0  # a re-fire within this continues the episode
-    recover: float = 50.0  # after its cause is over, a suppressed alert gets this long to end too
+    recover: float = 65.0  # after its cause is over, a suppressed alert gets this long to end too
     group: float = 20.0  # alerts of one entity or worker that begin within this of each other are one incident
-    repeat: float = 4 * HOUR  # a firing notification is repeated after this, 0: never
+    repeat: float = 4 * HOUR  # a firing notification is repeated after this, 0: never, and `remind` is off too
     digest: float = 4 * HOUR  # whatever is suppressed is shown again at least this often
+    remind: tuple[float, ...] = (300.0, 900.0, 1800.0)  # a page nobody acknowledged is repeated so long after it
+    involve: float = 900.0  # and after so long it pages the owners of what is folded beneath it
+    calm: float = 600.0  # after a roll-out only what pages at once is told; the rest must outlast this
 
 
 class Holiday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,15 +124,18 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_hold: float | None = None  # None: three of the shortest windows
     max_ahead: float = 300.0  # a worker's time may lead the clock by no more
     missing_after: float = 600.0  # a worker silent for so long, and three of its intervals, is a fact
-    max_series: int = 20_000  # series of one job; others are counted as overflow
+    max_series: int = 20_000  # series of one job, names of 200 bytes each on average; others are counted as overflow
     shards: int = 1  # keys that a big job is spread over; fixed for a run of the job
     workers: int = 0  # expected number, 0: the maximum of the last hour
     features: tuple[Feature, ...] = ()  # the declared features
     labels: Labels = Labels()  # how labels reach the job
     minimum: dict[str, float] = {}  # least evidence by metric, over the catalogue's
     rules: dict[str, dict[str, float]] = {}  # good, bad, weight, criticality by metric
-    unpaged: tuple[str, ...] = ()  # metrics that are scored and shown, never paged
-    duplicate_modulus: int = 1  # ids with hash mod this = 0 are kept; a power of two
+    unpaged: tuple[str, ...] = ()  # metrics that are scored and shown, never told
+    paged: tuple[str, ...] = ()  # changes that page, others are tickets: "auc", "feature:age/missing_rate", "*"
+    team: str = ""  # whose page budget its pages are taken from; jobs without one share it
+    owners: dict[str, str] = {}  # who is told of which place, the first that fits: "feature:*" = "features"
+    duplicate_modulus: int = 0  # ids with hash mod this = 0 are kept; a power of two; 0: chosen by their rate
     duplicate_horizon: float = 48 * HOUR  # ids seen within it are duplicates
     slo: dict[str, float] = {}  # seconds by metric: queue_delay, produce_delay, feature_age, ...
     detection: Detection = Detection()  # when a change is an anomaly
@@ -130,6 +143,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     holidays: tuple[Holiday, ...] = ()  # days with the class of a Sunday
     topology: tuple[Edge, ...] = ()  # edges between node names, beside the built-in ones
     limits: tuple[Limit, ...] = ()  # declared facts, in force from the first window on
+    evaluation: Evaluation = Evaluation()  # predictions by groups and by slices of the rows
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,7 +151,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     url: str  # http or https
     secret_file: str = ""  # signs what is posted
-    severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("ticket", "page", "page-now")  # what is posted
+    severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("page", "page-now")  # what is posted
 
 
 ReceiverKind = Literal["slack", "teams", "feishu", "dingtalk", "pagerduty", "alertmanager", "email", "heartbeat"]
@@ -155,6 +169,10 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     severities: tuple[Literal["ticket", "page", "page-now"], ...] = ("page", "page-now")  # of which it is told
     jobs: tuple[str, ...] = ()  # of which it is told; none: of all
     domains: tuple[Literal["sample", "train", "system"], ...] = ()  # of which it is told; none: of all
+    owners: tuple[str, ...] = ()  # of `owners` of the jobs: it is told of their places; none: of all
+    hours: tuple[str, ...] = ()  # when it is told: "mon-fri 08:00-20:00"; none: always
+    timezone: str = "UTC"  # of `hours`
+    backup: str = ""  # name of another that is told when this one takes nothing for two minutes
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,6 +187,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     log: float = 7 * DAY  # the embedded log
     max_bytes: int = 2_000_000_000  # of the whole store; raw points are shortened first
     log_bytes: int = 4_000_000_000  # of the embedded log; beyond, the oldest that all have read goes
+    traces_bytes: int = 0  # of `traces` on Kafka, about; beyond, the oldest that is in a stored state goes; 0: no cap
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -254,6 +273,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webhooks: tuple[Webhook, ...] = ()  # where they are posted too
     notifiers: tuple[Receiver, ...] = ()  # who else is told, in their own formats
     public_url: str = ""  # where people reach the page; messages link to their incident with it
+    page_budget: int = 2  # pages per team and 12-hour shift, hard facts aside; the rest become tickets
+    deeper_traces: float = 0.0  # an incident about a layer or the loss asks its worker for so long for more; 0: never
     retention: Retention = Retention()  # how long the store keeps what
     kafka: Kafka | None = None  # None: the embedded log in `data`
     store: Literal["auto", "sqlite", "influx", "both"] = "auto"  # auto: influx where there is [influx], else sqlite

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
+from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.metrics import Metric
+
+REMIND: Final = 5 * DAY  # the pager forgets in 14 days what nobody says
 
 
 class Episode(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -21,6 +24,8 @@ class Episode(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     value: float
     expected: float  # NaN where there is no reference
     workers: tuple[str, ...] = ()
+    decays: bool = False  # begun by days that all went the same way, not by this window
+    detector: str = "seasonal_robust"  # that spoke for the series
 
 
 class Found(NamedTuple):
@@ -59,6 +64,20 @@ def localise(
     return Places(everywhere, frozenset(firing) - frozenset(everywhere))
 
 
+def common(
+    job: SeriesKey, workers: tuple[str, ...], everyone: Mapping[SeriesKey, Episode], metrics: Mapping[SeriesKey, Metric]
+) -> Found:
+    """The job's episode of what more than half of its workers have: the strongest of theirs, from the first on.
+
+    None of theirs need have begun now: it is enough that a worker without one has left.
+    """
+    keys = [job._replace(worker=worker) for worker in workers]
+    members = [everyone[key] for key in keys]
+    strongest = max(members, key=lambda episode: abs(episode.score))
+    start = min(episode.start for episode in members)
+    return Found(job, metrics[keys[0]], msgspec.structs.replace(strongest, start=start, workers=workers))
+
+
 def anomaly(
     key: SeriesKey, episode: Episode, time: float, severity: Severity, text: str, end: float | None = None
 ) -> Anomaly:
@@ -69,8 +88,12 @@ def anomaly(
         job=key.job, worker=key.worker, domain=key.domain, entity=key.entity, metric=key.metric,
         severity=severity, start=episode.start, time=time, end=end,
         value=episode.value, expected=episode.expected if known else None, score=episode.score,
-        detector="limit" if episode.is_fact else "seasonal_robust", text=text,
+        detector=_detector(episode), text=text,
     )
+
+
+def _detector(episode: Episode) -> str:
+    return "limit" if episode.is_fact else "decay" if episode.decays else episode.detector
 
 
 def describe(key: SeriesKey, metric: Metric | None, episode: Episode) -> str:
@@ -81,15 +104,25 @@ def describe(key: SeriesKey, metric: Metric | None, episode: Episode) -> str:
     'missing_rate of feature:tailnum at LGA is 1, expected 0.004 (+25.0 sigmas)'
     """
     unit = metric.unit if metric else ""
-    what = f"{key.metric} of {key.entity}" if key.entity else key.metric
-    where = f" at {key.worker}" if key.worker else ""
-    said = f"{what}{where} is {number(episode.value, unit)}"
+    said = f"{place(key)} is {number(episode.value, unit)}"
     if episode.is_fact:
         limit = metric.limit if metric and metric.limit is not None else 0.0
         said += f", above its limit of {number(limit, unit)}"
     else:
         said += f", expected {number(episode.expected, unit)} ({episode.score:+.1f} sigmas)"
+    if episode.decays:
+        said += "; its days have gone this way one after the other"
     return f"{said}; at {len(episode.workers)} workers: {', '.join(episode.workers)}" if episode.workers else said
+
+
+def place(key: SeriesKey) -> str:
+    """A series in words.
+
+    >>> place(SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate"))
+    'missing_rate of feature:tailnum at LGA'
+    """
+    what = f"{key.metric} of {key.entity}" if key.entity else key.metric
+    return f"{what} at {key.worker}" if key.worker else what
 
 
 def number(value: float, unit: str) -> str:

@@ -21,6 +21,8 @@ def phase_of(job: JobConfig, first: float, now: float) -> Phase:
 def with_phase(row: dict[str, Any], job: JobConfig) -> dict[str, Any]:
     """A row of jobs with its `warm_up`; a sound job that is learning has that for its band, neither healthy nor broken.
 
+    A job that was given a reference knows what is normal: it is young at once.
+
     Args:
         row: as the `Query` port gives it.
         job: its configuration.
@@ -28,6 +30,8 @@ def with_phase(row: dict[str, Any], job: JobConfig) -> dict[str, Any]:
     if "first" not in row or row["first"] is None:
         return row
     name, until = phase_of(job, row["first"], row["end"])
+    if row.get("reference") is not None and name == "learning":
+        name, until = "young", row["first"] + job.detection.warm_up
     is_hidden = name == "learning" and row["band"] in ("healthy", "watch")
     told = {"phase": name, "until": until if name != "grown" else None}
     return row | {"warm_up": told, "band": "learning" if is_hidden else row["band"]}

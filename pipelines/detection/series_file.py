@@ -58,10 +58,15 @@ class Series(NamedTuple):
 
 def read(path: Path, dialect: Dialect = Dialect()) -> tuple[list[Series], list[str]]:  # noqa: B008 - it is frozen
     """The series of a file, and what had to be guessed or mended. Raises FileFault."""
+    if not path.is_file():
+        raise FileFault(f"{path}: no such file")
     names, rows, notes = _parquet(path) if _is_parquet(path) else _text(path, dialect)
     if not rows:
         raise FileFault(f"{path}: no rows below the header")
-    time, values, by = _columns(path, names, dialect)
+    time, values, by = _columns(path, names, dialect, rows)
+    if len(values) > 1 and not dialect.values:
+        told = ", ".join(names[i] for i in values)
+        notes.append(f"a series for each column with numbers: {told} (--value names others)")
     decimal = dialect.decimal or _decimal([row[i] for row in rows[:_SAMPLE] for i in values])
     if decimal == "," and not dialect.decimal:
         notes.append("numbers are written with a decimal comma")
@@ -136,7 +141,10 @@ def _is_row(cells: Sequence[str]) -> bool:
     return all(_is_number(cell) or _is_time(cell) for cell in cells if cell.strip()) and any(map(str.strip, cells))
 
 
-def _columns(path: Path, names: Sequence[str], dialect: Dialect) -> tuple[int, list[int], list[int]]:
+def _columns(
+    path: Path, names: Sequence[str], dialect: Dialect, rows: Sequence[Sequence[Any]]
+) -> tuple[int, list[int], list[int]]:
+    """Places of the time, of the values, and of what tells series apart."""
     lower = [name.lower() for name in names]
     for name in (*dialect.values, *dialect.by, *([dialect.time] if dialect.time else [])):
         if name not in names:
@@ -151,9 +159,17 @@ def _columns(path: Path, names: Sequence[str], dialect: Dialect) -> tuple[int, l
         return time, [names.index(name) for name in dialect.values], by
     rest = [i for i in range(len(names)) if i != time and i not in by]
     found = [lower.index(name) for name in _VALUES if name in lower][:1] or (rest if len(rest) == 1 else [])
+    found = found or [i for i in rest if _holds_numbers([row[i] for row in rows[:_SAMPLE]])]
     if not found:
         raise FileFault(f"{path}: no column value; name those with the values: --value NAME ..., of {', '.join(names)}")
     return time, found, by
+
+
+def _holds_numbers(cells: Sequence[Any]) -> bool:
+    """Whether most of what is there are numbers, with a point or with a comma."""
+    there = [cell for cell in cells if cell is not None and str(cell).strip()]
+    numbers = sum(np.isfinite(_number(cell, ".")) or bool(_COMMA.fullmatch(str(cell).strip())) for cell in there)
+    return bool(numbers > 0.5 * len(there))
 
 
 def _groups(rows: Sequence[Sequence[Any]], by: Sequence[int]) -> Iterator[tuple[tuple[str, ...], list[int]]]:
@@ -170,7 +186,9 @@ def _ordered(series: Series, notes: list[str]) -> Series:
         notes.append(f"{series.name}: rows were out of order and are sorted by time")
     twice = sum(count - 1 for count in Counter(series.times).values() if count > 1)
     if twice:
-        notes.append(f"{series.name}: {twice} rows have a time that another has, too; all are judged")
+        apart = "; if they are several series, name what tells them apart: --by COLUMN"
+        many = apart if 4 * twice > len(order) else ""
+        notes.append(f"{series.name}: {twice} rows have a time that another has, too; all are judged{many}")
     return Series(
         series.name, tuple(series.stamps[i] for i in order), tuple(series.times[i] for i in order), series.values[order]
     )

@@ -60,3 +60,9 @@ def traits(
         multiplier=np.array([multipliers.get(key, 1.0) for key in keys]),
         owner=owners(keys, config.features),
     )
+
+
+def is_bad(sigmas: Floats, own: Traits) -> Bools:
+    """Which are known, and in the direction that is bad; shape [n]."""
+    bad: Bools = np.isfinite(sigmas) & ((own.direction == 0) | (own.direction * np.nan_to_num(sigmas) > 0.0))
+    return bad

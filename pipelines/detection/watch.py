@@ -8,58 +8,41 @@ because a monitor that never accepts a lasting change judges everything after it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
 
 import msgspec
 import numpy as np
 
-from streamgauge.anomaly import scales, young
+from streamgauge.anomaly import young
 from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
 from streamgauge.anomaly.detectors.limit import exceeds
-from streamgauge.anomaly.detectors.seasonal_robust import deviation, sigmas
-from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Reference
+from streamgauge.anomaly.reference import Bools, Floats
 from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
 from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
-from streamgauge.pipelines.detection import vanished
+from streamgauge.pipelines.detection import streaks, vanished
 from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
-from streamgauge.pipelines.detection.episodes import Episode, Found, anomaly, describe, localise
+from streamgauge.pipelines.detection.episodes import REMIND, Episode, Found, anomaly, common, describe, localise
+from streamgauge.pipelines.detection.judging import Judged
+from streamgauge.pipelines.detection.learnt import Learnt, notes
+from streamgauge.pipelines.detection.normal import Lesson, Normal
 from streamgauge.pipelines.detection.sources import owners
-from streamgauge.pipelines.detection.traits import Traits, traits
+from streamgauge.pipelines.detection.taught import Taught
+from streamgauge.pipelines.detection.traits import Traits, is_bad, traits
 from streamgauge.pipelines.wire import states
-from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, unpacked
+from streamgauge.pipelines.wire.rows import Rows, decoded, encoded, packed, unpacked
 
+WEEKEND: Final = 2 * DAY  # what goes on for longer is no weekend
 FORGET: Final = 2 * DAY  # an episode whose series has been unknown for this long is over
-LAPSE: Final = DAY  # firing windows further apart than this are not in a row
-HOLIDAY: Final = 2.0  # how much wider the band of counts is on a holiday
 _NAN: Final = float("nan")
 _COLUMNS: Final = {
     "first": Column("<f8", fill=_NAN),  # start of the first known window
     "known": Column("<f8", fill=_NAN),  # start of the last known one
-    "streak": Column("<i4"),  # firing windows in a row
-    "onset": Column("<f8", fill=_NAN),  # start of the first of them
-    "hot": Column("<f8", fill=_NAN),  # start of the last of them
+    **streaks.COLUMNS,
     "unlearnt": Column("<f8", fill=_NAN),  # start of the first window in a row that was not learnt
 }
-
-
-
-class Judged(NamedTuple):
-    """What was normal for one window's series and how far they are from it; every array has shape [n]."""
-
-    at: Moment
-    level: Floats  # the value on its scale
-    expected: Expected
-    z: Floats  # signed sigmas, NaN unknown
-    reference: Floats  # in the value's unit, like `low` and `high`; NaN while there is none
-    low: Floats
-    high: Floats
-    threshold: Floats
-    may_page: Bools  # enough is known of it
-    age: Floats  # seconds of history, NaN for none
 
 
 class _Open(msgspec.Struct, array_like=True, frozen=True):
@@ -80,7 +63,7 @@ class Watch:
 
     def __init__(self, config: JobConfig, spec: WindowSpec, *, shown: bool = False) -> None:
         self.config, self.spec, self.shown = config, spec, shown
-        self.reference = Reference(0, slots(spec))
+        self._normal = Normal(spec)
         self.episodes: dict[SeriesKey, Episode] = {}
         self._multipliers: dict[SeriesKey, float] = {}
         self._excused: dict[SeriesKey, float] = {}  # until when
@@ -90,6 +73,7 @@ class Watch:
         self._traits: Traits | None = None
         self._changes = 0  # of the arrays; not part of the state
         self._vanished = vanished.Vanished(round(spec.length / spec.slide))
+        self._taught = Taught(slots(spec))  # of series that were not seen yet
 
     def adjust(self, multipliers: dict[SeriesKey, float]) -> None:
         """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
@@ -99,26 +83,31 @@ class Watch:
         """What these series have done since they were last learnt is normal, at once; on-call says so."""
         rows = [self._rows[key] for key in keys if key in self._rows]
         of_source = np.isin(owners(self._keys, self.config.features), rows)
-        self._settle(np.flatnonzero(np.isin(np.arange(len(self._keys)), rows) | of_source))
+        accepted = np.flatnonzero(np.isin(np.arange(len(self._keys)), rows) | of_source)
+        self._normal.accept(accepted)
+        self._learnt(accepted)
 
     def excuse(self, keys: Iterable[SeriesKey], until: float) -> None:
         """What these series do in windows that begin before `until` is expected: no news, and no lesson either."""
         self._excused |= dict.fromkeys(keys, until)
 
+    def teach(self, taught: Taught) -> None:
+        """Begin with this reference: at once where the series is known, of the others when they come."""
+        self._taught.add(taught)
+        self._receive()
+
     def judge(self, closed: Closed) -> Judged:
         """Reference, band and sigmas of a window: revision 0 in the order of windows, later revisions at any time."""
         at = moment(closed.start, self.spec, self.config.timezone, self.config.holidays)
+        detection = self.config.detection
         if not closed.revision:
             self._changes += 1
             self._align(closed.keys)
-            own = self._own(closed)
-            return self._judge(closed, own, at, self.reference.expect(at, own.classed), self._arrays["first"])
+            return self._normal.judge(closed, self._own(closed), at, closed.start - self._arrays["first"], detection)
         own = traits(closed.keys, closed.metrics, self.config, self._multipliers, self.shown)
         rows = np.array([self._rows.get(key, -1) for key in closed.keys], dtype=np.int64)
-        classed = np.zeros(len(self._keys), dtype=bool)
-        classed[rows[rows >= 0]] = own.classed[rows >= 0]
         first = np.append(self._arrays["first"], np.nan)[rows]  # -1 is a series that is not known
-        return self._judge(closed, own, at, self.reference.expect(at, classed).at(rows), first)
+        return self._normal.rejudge(closed, own, at, closed.start - first, detection, rows)
 
     def anomalies_of(self, closed: Closed, judged: Judged, time: float, standing: Bools | None = None) -> list[Anomaly]:
         """Episodes that are over, then those that begin, with this window; `time` is the deadline that closed it.
@@ -127,29 +116,33 @@ class Watch:
         """
         own = self._own(closed)
         fact = exceeds(closed.value, closed.error, own.limit) & own.watched
-        hot = fact | (self._unusual(closed, judged, own, judged.threshold) & ~self._expected(closed.start))
+        is_expected = self._expected(closed.start)
+        hot = fact | ((self._unusual(judged, own, judged.threshold) | self._together(judged, own)) & ~is_expected)
         of_source = np.flatnonzero(own.owner >= 0)
         # Its source speaks for it, also where people have said that this is no alarm.
-        spoken = self._unusual(closed, judged, own, judged.threshold / np.maximum(own.multiplier, 1.0))
+        spoken = self._unusual(judged, own, judged.threshold / np.maximum(own.multiplier, 1.0))
         hot[of_source] &= ~spoken[own.owner[of_source]]
-        self._count(closed, hot)
+        drifts = self._drifts(judged, own)
+        decays = np.isfinite(drifts) & ~is_expected
+        hot |= decays
+        streaks.count(self._arrays, closed.start, closed.value, hot)
         over = self._over(closed, judged, own)
         # Windows that share panes share what is odd in them: in a row are those that do not overlap.
         in_a_row = (own.consecutive - 1) * round(self.spec.length / self.spec.slide) + 1
-        begin = hot & (self._arrays["streak"] >= np.where(fact, 1, in_a_row))
+        begin = decays | (hot & (self._arrays["streak"] >= np.where(fact, 1, in_a_row)))
         begin = begin if standing is None else begin & ~standing
         begun = [
-            self._found(closed, judged, row, bool(fact[row]))
+            self._found(closed, judged, row, bool(fact[row]), float(drifts[row]))
             for row in np.flatnonzero(begin).tolist()
             if self._keys[row] not in self.episodes
         ]
-        told = self._change(closed, over, begun, time)
+        told = self._change(closed, over, begun, time) + self._reminded(closed, time)
         news = own.watched & (judged.age >= vanished.KNOWN)
         known = {*self.episodes, *self._excused}
         return [*told, *([] if self.shown else self._vanished.tell(closed, judged.expected.reach, news, known, time))]
 
-    def learn(self, closed: Closed, judged: Judged, frozen: Bools, standing: Bools | None = None) -> Bools:
-        """Teach the references this window, except what was anomalous or `frozen`; returns what was kept.
+    def learn(self, closed: Closed, judged: Judged, frozen: Bools, standing: Bools | None = None) -> Learnt:
+        """Teach the references this window, except what was anomalous or `frozen`.
 
         What a fact stands for (`standing`) teaches nothing from the first window on.
         """
@@ -158,17 +151,23 @@ class Watch:
         arrays["first"] = np.where(np.isnan(arrays["first"]) & known, start, arrays["first"])
         anomalous = np.abs(np.nan_to_num(judged.z)) > judged.threshold
         anomalous[[self._rows[key] for key in self.episodes if key in self._rows]] = True
-        keep: Bools = ~(judged.may_page & (anomalous | frozen)) & ~self._expected(start)
-        keep = keep if standing is None else keep & ~standing
+        mute = self._expected(start) if standing is None else self._expected(start) | standing
+        # While a slot has days of its own and its warm-up lasts, its median stands what is odd, and learns the weekend.
+        grown = judged.age >= self.config.detection.warm_up
+        is_strict = judged.may_page & (grown | ~judged.expected.own | self._open_since(start - WEEKEND))
+        keep: Bools = ~(is_strict & (anomalous | frozen)) & ~mute
         self._excused = {key: until for key, until in self._excused.items() if start < until}
-        self.reference.learn(judged.at, judged.level, keep, judged.level - judged.expected.center)
+        odd, lasting = known & is_strict & anomalous & ~mute, start - arrays["unlearnt"] >= DAY
+        news = self._normal.learn(judged, Lesson(keep, odd, lasting, grown))
         arrays["known"] = np.where(known, start, arrays["known"])
         since = np.where(np.isnan(arrays["unlearnt"]), start, arrays["unlearnt"])
         arrays["unlearnt"] = np.where(known, np.where(keep, np.nan, since), arrays["unlearnt"])
-        self.reference.forget_excess(np.flatnonzero(known & keep))
-        lasting = np.flatnonzero(known & (start - arrays["unlearnt"] >= self.config.detection.history / 4))
-        self._settle(lasting)
-        return keep
+        accepted = np.flatnonzero(known & (start - arrays["unlearnt"] >= self.config.detection.history / 4))
+        self._normal.settle(accepted)
+        self._learnt(accepted)
+        if news is None:
+            return Learnt(keep)
+        return Learnt(keep, tuple(notes(self._keys, self._own(closed).watched, news, self._normal)))
 
     def rename(self, job: str) -> None:
         """The same series of a job of another name; what is open stays with the old one."""
@@ -176,6 +175,7 @@ class Watch:
         self._rows = {key: row for row, key in enumerate(self._keys)}
         self._multipliers = {key._replace(job=job): factor for key, factor in self._multipliers.items()}
         self._excused = {key._replace(job=job): until for key, until in self._excused.items()}
+        self._taught.rename(job)
         self.episodes, self._traits = {}, None
 
     def end(self, time: float) -> list[Anomaly]:
@@ -192,21 +192,21 @@ class Watch:
             "watch open", tuple(self.episodes.items()), tuple(self._multipliers.items()), tuple(self._excused.items()),
             self._vanished.state(),
         ))
-        for name, changes, encode in self.reference.parts():
-            rows.put(f"reference/{name}", partial(_part, encode), self.reference, changes)
+        self._normal.put_rows(rows)
+        self._taught.put_rows(rows)
 
     def take_rows(self, rows: Mapping[str, bytes]) -> None:
         """Continue exactly where the rows were put."""
         self._keys = tuple(series_of(key) for key in decoded("watch keys", rows["keys"])[0])
         self._arrays, self._traits = unpack(decoded("watch series", rows["series"])[0]), None
         self._rows = {key: row for row, key in enumerate(self._keys)}
-        parts = {name: decoded("reference", value)[0] for name, value in below(rows, "reference").items()}
-        self.reference = Reference.of_parts(parts)
+        self._normal.take_rows(rows)
         state = states.read("watch open", rows["open"], _Open)
         self.episodes = {series_of(key): episode for key, episode in state.episodes}
         self._multipliers = {series_of(key): factor for key, factor in state.multipliers}
         self._excused = {series_of(key): until for key, until in state.excused}
         self._vanished.restore(state.vanished)
+        self._taught = Taught.of_rows(rows, slots(self.spec))
 
     def snapshot(self) -> bytes:
         """All state, exactly."""
@@ -216,9 +216,8 @@ class Watch:
         """Take the state that `snapshot` gave."""
         self.take_rows(unpacked(self.KIND, data))
 
-    def _settle(self, rows: Indices) -> None:
+    def _learnt(self, rows: Indices) -> None:
         self._changes += 1
-        self.reference.settle(rows)
         self._arrays["unlearnt"][rows] = np.nan
 
     def _align(self, keys: tuple[SeriesKey, ...]) -> None:
@@ -228,57 +227,49 @@ class Watch:
         if keys != self._keys:
             index = np.array([self._rows.get(key, -1) for key in keys], dtype=np.int64)
             self._arrays = pick(_COLUMNS, self._arrays, index)
-            self.reference.reindex(index)
+            self._normal.reindex(index)
             self._rows = {key: row for row, key in enumerate(keys)}
             self._traits = None
+            self._receive()
         self._keys = keys
+
+    def _receive(self) -> None:
+        """What waited for series that are here now."""
+        if self._taught.keys:
+            self._arrays["first"] = self._normal.take(self._taught, self._rows, self._arrays["first"])
+            self._changes += 1
 
     def _own(self, closed: Closed) -> Traits:
         if self._traits is None:
             self._traits = traits(self._keys, closed.metrics, self.config, self._multipliers, self.shown)
         return self._traits
 
-    def _judge(self, closed: Closed, own: Traits, at: Moment, expected: Expected, first: Floats) -> Judged:
-        expected = expected._replace(center=np.where(own.referenced, expected.center, np.nan))
-        level = scales.forward(own.scale, closed.value)
-        exposure = np.where(own.per > 0.0, closed.length / np.maximum(own.per, 1.0), 1.0)
-        noise = scales.noise(own.scale, closed.value, closed.rows, closed.error, closed.floor, exposure)
-        s = deviation(expected, noise, scales.least(own.scale, expected.center, own.least))
-        if at.holiday:
-            s = np.where(own.classed, HOLIDAY * s, s)
-        detection = self.config.detection
-        once = np.where(own.consecutive > 1, detection.threshold_twice, detection.threshold)
-        age = closed.start - first
-        width = young.widening(age, expected.entries, young.least(self.spec.length, self.spec.slide), detection.warm_up)
-        threshold = once * own.multiplier * np.minimum(width, young.WIDEST)
-        return Judged(
-            at, level, expected, sigmas(level, expected, s),
-            reference=scales.inverse(own.scale, expected.center),
-            low=scales.inverse(own.scale, expected.center - threshold * s),
-            high=scales.inverse(own.scale, expected.center + threshold * s),
-            threshold=threshold, may_page=np.isfinite(width), age=age,
-        )
-
-    def _unusual(self, closed: Closed, judged: Judged, own: Traits, threshold: Floats) -> Bools:
+    def _unusual(self, judged: Judged, own: Traits, threshold: Floats) -> Bools:
         z = np.nan_to_num(judged.z)
         bad = np.where(own.direction == 0, np.abs(z), own.direction * z)
-        unusual: Bools = own.watched & (bad > threshold) & judged.may_page
-        return unusual
+        return own.watched & judged.may_page & self._normal.is_news(judged, bad, threshold)
+
+    def _together(self, judged: Judged, own: Traits) -> Bools:
+        """Series of which six windows in a row are off together."""
+        return own.watched & judged.may_page & is_bad(self._normal.together(judged, own), own)
+
+    def _drifts(self, judged: Judged, own: Traits) -> Floats:
+        """Sigmas of the series whose level goes the same bad way day after day, once a day; NaN for all else."""
+        drifts = self._normal.drifts(judged)
+        return np.where(own.watched & judged.may_page & is_bad(drifts, own), drifts, np.nan)
+
+    def _open_since(self, time: float) -> Bools:
+        """Series whose episode began before `time`."""
+        old = np.zeros(len(self._keys), dtype=bool)
+        open_ = (key for key, episode in self.episodes.items() if episode.start < time)
+        old[[self._rows[key] for key in open_ if key in self._rows]] = True
+        return old
 
     def _expected(self, start: float) -> Bools:
         expected = np.zeros(len(self._keys), dtype=bool)
         now = (key for key, until in self._excused.items() if start < until)
         expected[[self._rows[key] for key in now if key in self._rows]] = True
         return expected
-
-    def _count(self, closed: Closed, hot: Bools) -> None:
-        """Firing windows in a row; a window without evidence is none, so nights do not break a row."""
-        arrays, start = self._arrays, closed.start
-        again = hot & (arrays["streak"] > 0) & (start - arrays["hot"] <= LAPSE)
-        arrays["onset"] = np.where(hot & ~again, start, arrays["onset"])
-        kept = np.where(np.isfinite(closed.value), 0, arrays["streak"])
-        arrays["streak"] = np.where(hot, np.where(again, arrays["streak"] + 1, 1), kept).astype("<i4")
-        arrays["hot"] = np.where(hot, start, arrays["hot"])
 
     def _over(self, closed: Closed, judged: Judged, own: Traits) -> list[SeriesKey]:
         return [
@@ -295,13 +286,18 @@ class Watch:
             return bool(closed.start - self._arrays["known"][row] >= FORGET)
         if episode.is_fact:
             return bool(value <= own.limit[row])
-        return not abs(float(judged.z[row])) >= self.config.detection.clear * float(own.multiplier[row])
+        if abs(float(judged.z[row])) >= self.config.detection.clear * float(own.multiplier[row]):
+            return False
+        is_small = abs(episode.score) < float(judged.threshold[row])  # begun by six windows together
+        return not is_small or self._normal.is_over(judged, row)
 
-    def _found(self, closed: Closed, judged: Judged, row: int, is_fact: bool) -> Found:
+    def _found(self, closed: Closed, judged: Judged, row: int, is_fact: bool, drift: float) -> Found:
+        decays = drift == drift and not is_fact
         return Found(self._keys[row], closed.metrics[row], Episode(
             start=float(self._arrays["onset"][row]), is_fact=is_fact,
-            score=1e9 if is_fact else float(judged.z[row]),
-            value=float(closed.value[row]), expected=float(judged.reference[row]),
+            score=1e9 if is_fact else drift if decays else float(judged.z[row]),
+            value=float(closed.value[row]), expected=float(judged.reference[row]), decays=decays,
+            detector=self._normal.detector(row),
         ))
 
     def _change(self, closed: Closed, over: list[SeriesKey], begun: list[Found], time: float) -> list[Anomaly]:
@@ -312,11 +308,23 @@ class Watch:
         told = [self._told(key, self.episodes.pop(key), None, time, closed.start) for key in over]
         taken = {*self.episodes, *(found.key for found in begun)}
         everyone = {**still, **{found.key: found.episode for found in begun}}
-        begun += [self._shared(job, workers, closed, everyone) for job, workers in shared.items() if job not in taken]
+        metrics = {key: closed.metrics[row] for key, row in self._rows.items()} if shared else {}
+        begun += [common(job, workers, everyone, metrics) for job, workers in shared.items() if job not in taken]
         for key, metric, episode in begun:
             self.episodes[key] = episode
             text = describe(key, metric, episode) + ("" if episode.is_fact else self._youth(key, closed.start))
             told.append(self._told(key, episode, text, time, None))
+        return told
+
+    def _reminded(self, closed: Closed, time: float) -> list[Anomaly]:
+        """What lasts is said again every five days, so that nobody who forgets what is not said takes it for over."""
+        told = []
+        for key, episode in self.episodes.items():
+            age = closed.end - episode.start
+            if age // REMIND > max(age - self.spec.slide, 0.0) // REMIND:
+                row = self._rows.get(key)
+                text = describe(key, None if row is None else closed.metrics[row], episode)
+                told.append(self._told(key, episode, text, time, None))
         return told
 
     def _youth(self, key: SeriesKey, start: float) -> str:
@@ -325,24 +333,6 @@ class Watch:
         age = math.nan if row is None else start - float(self._arrays["first"][row])
         return f"; {young.phrase(age)}" if age < self.config.detection.warm_up else ""
 
-    def _shared(
-        self, job: SeriesKey, workers: tuple[str, ...], closed: Closed, everyone: dict[SeriesKey, Episode]
-    ) -> Found:
-        """The job's episode of what more than half of its workers have: the strongest of theirs, from the first on.
-
-        None of theirs need have begun now: it is enough that a worker without one has left.
-        """
-        keys = [job._replace(worker=worker) for worker in workers]
-        members = [everyone[key] for key in keys]
-        strongest = max(members, key=lambda episode: abs(episode.score))
-        return Found(job, closed.metrics[self._rows[keys[0]]], msgspec.structs.replace(
-            strongest, start=min(episode.start for episode in members), workers=workers
-        ))
-
     def _told(self, key: SeriesKey, episode: Episode, text: str | None, time: float, end: float | None) -> Anomaly:
         severity: Severity = "info" if self.shown else "page"
         return anomaly(key, episode, time, severity, text or f"{key.metric} is normal again", end)
-
-
-def _part(encode: Callable[[], bytes]) -> bytes:
-    return encoded("reference", encode())

@@ -16,6 +16,7 @@ from streamgauge.pipelines.engines.keyed import Keyed, KeyedConsumer
 from streamgauge.pipelines.engines.routing import Routing
 from streamgauge.pipelines.engines.ticking import Hosted, Ticks
 from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.stream.stages import Caching
 from streamgauge.tracer.transport import LogError
 
 
@@ -61,6 +62,11 @@ class Engine:
     def now(self) -> float:
         """The time of the furthest job; 0 before the first tick. Any thread may ask."""
         return max((self._clock(key) for key in list(self._hosted)), default=0.0)
+
+    @property
+    def cached_bytes(self) -> int:
+        """What all operators keep to be quicker, about. Any thread may ask."""
+        return sum(one.cached_bytes for one in list(self._hosted.values()) if isinstance(one, Caching))
 
     @contextmanager
     def _watching(self) -> Iterator[None]:

@@ -1,7 +1,6 @@
 """How one consumer's states are kept on its bus: in rows that change apart, with a manifest beside the offsets.
 
 One transaction holds the rows that changed, the manifest and the offsets, so whatever a crash leaves belongs together.
-A host whose bus keeps no rows has the states whole, within the manifest.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import kept, states
 from streamgauge.pipelines.wire.frames import unframed
 from streamgauge.pipelines.wire.kept import Kept, Manifest, Stored
-from streamgauge.pipelines.wire.rows import InRows, Whole, packed
+from streamgauge.pipelines.wire.rows import InRows, Whole
 
 R = TypeVar("R", bound=InRows | Whole)
 Place = tuple[str, str]  # of a row: the name that a state is kept under, and its own
@@ -25,7 +24,7 @@ Place = tuple[str, str]  # of a row: the name that a state is kept under, and it
 class _Committed(msgspec.Struct, array_like=True):
     version: int
     keys: dict[str, Manifest] = {}
-    whole: dict[str, bytes] = {}  # states without rows
+    whole: dict[str, bytes] = {}  # states of releases before rows: read, and written in rows
     parked: dict[str, Parked] = {}  # those of either that nothing configured wants
 
 
@@ -37,15 +36,12 @@ class Keeping(Generic[R]):
         name: of the consumer.
         make: a new state for a key. Raises Unfit for one that nothing configured wants.
         wall: wall time, seconds: since when a state is parked.
-        in_rows: False for a bus that keeps no rows.
     """
 
-    def __init__(
-        self, bus: Bus, name: str, make: Callable[[str], R], wall: Callable[[], float], *, in_rows: bool = True
-    ) -> None:
+    def __init__(self, bus: Bus, name: str, make: Callable[[str], R], wall: Callable[[], float]) -> None:
         self.parking = Parking(make, wall)
         self.size = 0  # bytes committed last
-        self._bus, self._name, self._in_rows = bus, name, in_rows
+        self._bus, self._name = bus, name
         self._kept: dict[str, Kept] = {}  # of each key in use
         self._resting: dict[str, Sequence[str]] = {}  # names whose rows no state in use has: the names of those
 
@@ -66,12 +62,6 @@ class Keeping(Generic[R]):
 
     def commit(self, states_: Mapping[str, R], offsets: Mapping[str, int]) -> None:
         """Store offsets and states together, of the states what has changed."""
-        if self._in_rows:
-            self._commit_rows(states_, offsets)
-        else:
-            self._commit_whole(states_, offsets)
-
-    def _commit_rows(self, states_: Mapping[str, R], offsets: Mapping[str, int]) -> None:
         changes = {key: kept.change(states_[key], self._kept.get(key, kept.NOTHING)) for key in sorted(states_)}
         keys = {key: change.kept.manifest for key, change in changes.items()}
         keys |= {name: one.stored.manifest for name, one in self.parking.kept.items()}
@@ -91,13 +81,6 @@ class Keeping(Generic[R]):
             yield from (((name, row), None) for row in self._kept[name].marks)
         for name in self.parking.kept.keys() - self._resting.keys():
             yield from (((name, row), frame) for row, frame in self.parking.kept[name].stored.frames.items())
-
-    def _commit_whole(self, states_: Mapping[str, R], offsets: Mapping[str, int]) -> None:
-        whole = {key: _snapshot(states_[key]) for key in sorted(states_)}
-        whole |= {name: one.state for name, one in self.parking.kept.items()}
-        committed = _Committed(states.written("consumer"), {}, whole, _parked(self.parking.kept))
-        self._bus.commit(self._name, offsets, msgspec.msgpack.encode(committed))
-        self._measure(committed)
 
     def _measure(self, committed: _Committed) -> None:
         in_rows = sum(manifest.size for manifest in committed.keys.values())
@@ -131,7 +114,3 @@ def _committed(state: bytes | None) -> _Committed:
 
 def _parked(held: Mapping[str, Held]) -> dict[str, Parked]:
     return {name: one.about for name, one in held.items()}
-
-
-def _snapshot(state: InRows | Whole) -> bytes:
-    return packed(state) if isinstance(state, InRows) else state.snapshot()

@@ -59,15 +59,14 @@ class KeyedConsumer:
         every: least seconds between commits of the state, longer where one takes long; a restart re-reads this much.
         batch: messages read at once.
         wall: wall time, seconds: since when a state is parked.
-        in_rows: False for a bus that keeps no rows of state.
     """
 
     def __init__(
         self, bus: Bus, name: str, topic: str, route: Callable[[Message], Route], make: Callable[[str], Keyed],
-        *, every: float = 5.0, batch: int = 200, wall: Callable[[], float] = time.time, in_rows: bool = True,
+        *, every: float = 5.0, batch: int = 200, wall: Callable[[], float] = time.time,
     ) -> None:
         self.states: dict[str, Keyed] = {}
-        self._keeping = Keeping(bus, name, make, wall, in_rows=in_rows)
+        self._keeping = Keeping(bus, name, make, wall)
         self.parking = self._keeping.parking
         self.name, self.topic, self.bus = name, topic, bus
         self._route, self._make = route, make
@@ -89,6 +88,11 @@ class KeyedConsumer:
     def state_bytes(self) -> int:
         """Bytes of state that were committed last."""
         return self._keeping.size
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that wait to be sent. Any thread may ask."""
+        return sum(len(output.value) for output in self._unsent)
 
     @property
     def done(self) -> int:

@@ -1,24 +1,27 @@
-"""The commands that work on files: init, check, detect, profile."""
+"""The commands that work on files: init, check, detect, profile, select."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamgauge.pipelines.grammar.arguments import add, finite, json, sigmas
+from streamgauge.pipelines.grammar.arguments import add, config, finite, json, sigmas
 
 if TYPE_CHECKING:
     from streamgauge.pipelines.grammar.arguments import Commands
 
 
-def add_configuring(commands: Commands) -> None:
-    """A configuration: a first one, and what is wrong with one."""
+def add_files(commands: Commands) -> None:
+    """Configurations and series, rows and what to make of them."""
     init = add(
-        commands, "init", "write a first configuration from a file of rows, or from a running job",
+        commands, "init", "write a first configuration from rows, an EasyRec configuration or a running job",
         example="streamgauge init rows.parquet --job ctr --label clicked",
     )
     init.add_argument("file", type=Path, nargs="?", help="rows as CSV or Parquet, a column a feature")
     init.add_argument("--from-job", default="", metavar="NAME", help="the features that this running job sends")
+    init.add_argument(
+        "--from", dest="from_config", type=Path, metavar="FILE", help="an EasyRec job's configuration, text or JSON"
+    )
     init.add_argument("--job", default="", help="name of the job (the file's name)")
     for name, what in (("label", "label"), ("time", "time"), ("id", "sample's id")):
         init.add_argument(f"--{name}", default="", metavar="COLUMN", help=f"the column with the {what}: no feature")
@@ -26,16 +29,13 @@ def add_configuring(commands: Commands) -> None:
     init.add_argument("--force", action="store_true", help="overwrite it")
     init.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="of the running job")
     json(init)
+    _add_reference(commands)
     check = add(
         commands, "check", "name every fault of a configuration",
         example="streamgauge check streamgauge.toml",
     )
     check.add_argument("file", type=Path, help="the configuration")
     json(check)
-
-
-def add_detect(commands: Commands) -> None:
-    """Series in a file, and what is odd in them."""
     detect = add(
         commands, "detect", "run the detector on the series in a CSV or Parquet file",
         example="streamgauge detect latency.csv --threshold 6",
@@ -53,12 +53,9 @@ def add_detect(commands: Commands) -> None:
     detect.add_argument("--decimal", choices=[".", ","], default="", help="sign of the decimals (guessed)")
     detect.add_argument("--no-header", action="store_true", help="the first line holds values (guessed)")
     detect.add_argument("--day-first", action="store_true", help="dates such as 03/04/2026 are in April")
-    detect.add_argument("--plot", type=Path, metavar="FILE.html", help="write a page with charts, in one file")
+    detect.add_argument("--plot", type=Path, metavar="FILE", help="write the charts: a page (.html), or .png")
+    detect.add_argument("--report", type=Path, metavar="FILE", help="write what was read, done and found, as Markdown")
     json(detect)
-
-
-def add_profile(commands: Commands) -> None:
-    """Rows in a file, alone or beside those of another."""
     profile = add(
         commands, "profile", "run the profiler on a CSV or Parquet file, or compare two",
         example="streamgauge profile samples.parquet --label clicked",
@@ -68,4 +65,48 @@ def add_profile(commands: Commands) -> None:
     profile.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as a page, in one file")
     profile.add_argument("--columns", nargs="+", default=[], help="only these")
     profile.add_argument("--label", default="", help="column with the label, for the information value")
-    json(profile)
+    profile.add_argument("--json", action="store_true", help="as JSON")
+    select = add(
+        commands, "select", "which features earn their place in a model, by experiments on rows it was not trained on",
+        example="streamgauge select held_out.parquet --model model:predict --label clicked --group user_id",
+    )
+    select.add_argument("file", type=Path, help="the rows as CSV or Parquet, a column a feature")
+    select.add_argument(
+        "--model", required=True, metavar="MODULE:FUNCTION", help="takes a dict of columns, gives a probability a row"
+    )
+    select.add_argument("--label", required=True, metavar="COLUMN", help="the column with the label, 0 or 1")
+    select.add_argument("--group", default="", metavar="COLUMN", help="a user or a request: GAUC beside the AUC")
+    select.add_argument("--leave-out", nargs="+", default=[], metavar="COLUMN", help="no features: ids, times")
+    select.add_argument(
+        "--mask", action="append", default=[], metavar="A,B", help="masked together; again for another (each by itself)"
+    )
+    select.add_argument(
+        "--methods", nargs="+", default=["bench_mask"], help="(bench_mask)",
+        choices=["bench_mask", "permutation", "influence", "feature_gauc"],
+    )  # fmt: skip
+    select.add_argument("--gradients", default="", metavar="MODULE:FUNCTION", help="of the logit by feature: influence")
+    select.add_argument("--passes", type=int, default=8, help="of bench_mask over the rows (8)")
+    select.add_argument("--repeats", type=int, default=5, help="of permutation for each mask (5)")
+    select.add_argument("--rows", type=int, default=0, help="drawn from the file; 0: all")
+    select.add_argument("--seed", type=int, default=0, help="of everything that is drawn (0)")
+    select.add_argument("--csv", action="store_true", help="as CSV")
+    json(select)
+
+
+def _add_reference(commands: Commands) -> None:
+    reference = add(
+        commands, "reference", "let a job begin with what is normal in a file of rows, or was in an earlier run",
+        example="streamgauge reference training.parquet --job ctr --time shown_at --label clicked",
+    )
+    reference.add_argument("file", type=Path, nargs="?", help="rows as CSV or Parquet, a column a feature")
+    reference.add_argument("--job", required=True, help="the job that begins with it")
+    reference.add_argument("--time", default="", metavar="COLUMN", help="when a row was seen; hours are told apart")
+    reference.add_argument("--label", default="", metavar="COLUMN", help="the column with the label")
+    reference.add_argument("--salt-file", default="", metavar="FILE", help="the tracers' salt, where they have one")
+    reference.add_argument("--from-job", default="", metavar="NAME", help="an earlier run, in place of a file")
+    reference.add_argument("--from-data", default="", metavar="FOLDER", help="the data folder of that run (this one)")
+    reference.add_argument("--release", default="", metavar="VERSION", help="only since it was pushed, or `last`")
+    reference.add_argument("--since", default="", metavar="TIME", help="only since then, such as 2026-11-28T14:00")
+    reference.add_argument("--dry-run", action="store_true", help="only say what it would begin with")
+    json(reference)
+    config(reference)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +29,36 @@ def add_watching(commands: Commands) -> None:
         example="streamgauge silences --end 5fa9c1d20e77",
     )
     silences.add_argument("--end", default="", metavar="ID", help="end this one")
+    features = add(
+        commands, "features", "the job's features: what each is worth; keep, ask its owner, or drop it, and why",
+        example="streamgauge features --job ctr --since 7d --decision drop",
+    )
+    features.add_argument("--job", required=True, help="the job")
+    features.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
+    features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
+    features.add_argument("--csv", action="store_true", help="as CSV")
     for command in (incidents, silences):
         command.add_argument("--job", default="", help="only of this job")
-    for command in (status, incidents, silences):
+    for command in (status, incidents, silences, features):
         json(command)
         config(command)
+
+
+def add_backtest(commands: Commands) -> None:
+    """What another configuration would page for."""
+    backtest = add(
+        commands, "backtest", "judge the stored series again: what would page, now and with another configuration",
+        example="streamgauge backtest --job flights --with wider.toml --feedback labels.csv --html backtest.html",
+    )
+    backtest.add_argument("--job", required=True, help="the job")
+    backtest.add_argument("--with", dest="against", type=Path, metavar="FILE", help="the other configuration")
+    backtest.add_argument("--days", type=finite, default=0.0, help="only the last days (all that are stored)")
+    backtest.add_argument(
+        "--feedback", type=Path, metavar="FILE", help="CSV: start, end, label (true_alarm, false_alarm, missed)"
+    )
+    backtest.add_argument("--html", type=Path, metavar="FILE", help="write a page with the table and the pages in time")
+    json(backtest)
+    config(backtest)
 
 
 def add_deciding(commands: Commands) -> None:
@@ -66,8 +90,8 @@ def add_deciding(commands: Commands) -> None:
         config(command)
 
 
-def add_tracing(commands: Commands) -> None:
-    """What is traced, and the raw tensors that came of it."""
+def add_actions(commands: Commands) -> None:
+    """What a person does."""
     trace = add(
         commands, "trace", "change what a running job traces, and wait for its workers' answers",
         example="streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
@@ -78,28 +102,30 @@ def add_tracing(commands: Commands) -> None:
     trace.add_argument("--exclude", default="", help="regular expression that a name does not match")
     trace.add_argument("--workers", nargs="+", default=[], help="only these")
     trace.add_argument("--every", type=int, default=10, help="steps (10)")
-    trace.add_argument("--emit", choices=["stats", "raw"], default="stats", help="summaries or whole arrays (stats)")
+    forms = "stats", "raw", "histogram", "units"
+    trace.add_argument("--emit", choices=forms, default="stats", help="arrays come beside the statistics (stats)")
+    trace.add_argument("--when", choices=["nonfinite"], default="", help="arrays only of a batch without a finite loss")
+    trace.add_argument("--first", type=int, default=0, help="step of the worker from which on (0)")
+    trace.add_argument("--last", type=int, default=0, help="step up to which; 0: for ever (0)")
+    trace.add_argument("--rows", type=int, default=0, help="rows of an array at most, evenly spaced; 0: all (0)")
+    trace.add_argument("--min-step", type=int, default=0, help="step of each worker at which it begins; 0: at once (0)")
+    trace.add_argument("--allow-stall", action="store_true", help="a step may wait for above 5 s while it is compiled")
     trace.add_argument("--ttl", type=seconds, default=1800.0, help="how long it holds, such as 30m (30m)")
     trace.add_argument("--list", action="store_true", help="only show what is traced and what could be")
     trace.add_argument("--dry-run", action="store_true", help="only show what would match and what it would send")
     trace.add_argument("--off", action="store_true", help="stop all tracing instead")
     trace.add_argument("--wait", type=seconds, default=30.0, help="how long to wait for answers, such as 10s (30s)")
     tensors = add(
-        commands, "tensors", "the raw tensors that workers sent: list, print, compare, export them",
+        commands, "tensors", "the arrays that workers sent: list, print, compare, diagnose, export them",
         example="streamgauge tensors diff --job flights --tensor dense/kernel --worker LGA",
     )
-    tensors.add_argument("do", choices=["list", "print", "diff", "export"], help="diff: the last step less the first")
+    does = "list", "print", "diff", "diagnose", "export", "tensorboard"
+    tensors.add_argument("do", choices=does, help="diff: the last step less the first; export: .npy files")
     tensors.add_argument("--tensor", default="", help="its name, or that of a partitioned one's whole")
     tensors.add_argument("--collection", default="", help="weights, gradients, updates, activations, inputs")
     tensors.add_argument("--worker", default="", help="only this one's")
     tensors.add_argument("--step", type=int, nargs="+", help="only these steps")
-    tensors.add_argument("--to", type=Path, default=Path("tensors"), help="folder of the exported .npy files (tensors)")
-    for command in (trace, tensors):
-        _by_a_person(command)
-
-
-def add_answers(commands: Commands) -> None:
-    """What on-call says of notifications."""
+    tensors.add_argument("--to", type=Path, default=Path("tensors"), help="folder of the exported files (tensors)")
     silence = add(
         commands, "silence", "hold back notifications that match",
         example="streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
@@ -110,17 +136,23 @@ def add_answers(commands: Commands) -> None:
         commands, "feedback", "say what a notification was worth; thresholds learn from it",
         example="streamgauge feedback --job flights 3f2a91bc false_alarm --comment 'holiday'",
     )
-    feedback.add_argument("notification", help="its id")
-    verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+    feedback.add_argument("notification", help="its id; of what was missed DOMAIN/ENTITY/METRIC@WORKER")
+    verdicts = ["true_alarm", "false_alarm", "expected", "new_trend", "none", "missed"]
     feedback.add_argument("verdict", choices=verdicts, help="what it was worth")
-    for command in (silence, feedback):
-        _by_a_person(command)
-
-
-def _by_a_person(command: argparse.ArgumentParser) -> None:
-    """What is written down of who does something to a job."""
-    command.add_argument("--job", required=True, help="its name")
-    command.add_argument("--author", default="", help="who does it")
-    command.add_argument("--comment", default="", help="why")
-    json(command)
-    config(command)
+    ack = add(
+        commands, "ack", "say that somebody has seen a notification: it is not repeated",
+        example="streamgauge ack --job flights 3f2a91bc --comment seen",
+    )
+    ack.add_argument("notification", help="its id")
+    change = add(
+        commands, "change", "note on a job's time axis what was changed, such as a deployment",
+        example="streamgauge change --job flights deployed ranker-41",
+    )
+    change.add_argument("name", help="deployed, reconfigured, backfill ...")
+    change.add_argument("text", help="what was changed")
+    for command in (trace, tensors, silence, feedback, ack, change):
+        command.add_argument("--job", required=True, help="its name")
+        command.add_argument("--author", default="", help="who does it")
+        command.add_argument("--comment", default="", help="why")
+        json(command)
+        config(command)

@@ -14,24 +14,34 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from streamgauge.anomaly.types import Ack, Matcher, Silence, Unsuppress
+from streamgauge.anomaly.types import Ack, Domain, Matcher, SeriesKey, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.paging import foreign, gate
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer import codec, control, records
 from streamgauge.tracer.control import Plan, PlanError, Target
-from streamgauge.tracer.records import Feedback
+from streamgauge.tracer.records import Event, Feedback
 from streamgauge.tracer.selection import Budget, Select
 
-Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none"]
+Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", "missed"]
 LABELS: Final = ("job", "worker", "domain", "entity", "metric", "node", "severity")
 MAX_SILENCE: Final = 366 * 86400.0
 _MAX_PATTERN: Final = 512
 _MAX_MATCHERS: Final = 20
+_MAX_TEXT: Final = 2000
+_CHANGE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
 class ActionError(ValueError):
     """An action that cannot be taken."""
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """What was taken of another system's alerts: their names."""
+
+    job: str
+    alerts: tuple[str, ...]
 
 
 def silence(
@@ -70,12 +80,14 @@ def unsuppress(bus: Bus, job: str, episode: str, now: float, author: str = "") -
 def feedback(
     bus: Bus, job: JobConfig, notification: str, verdict: Verdict, now: float, author: str = "", comment: str = ""
 ) -> Feedback:
-    """Say what a notification was worth.
+    """Say what a notification was worth, or which series should have sent one (`missed`).
 
     It goes into the job's log, where it is shown, and behind the notification on `alerts`, where thresholds learn.
     """
     if verdict not in get_args(Verdict):
         raise ActionError(f"verdict must be one of {', '.join(get_args(Verdict))}, got {verdict!r}")
+    if verdict == "missed" and series_at(job.name, notification) is None:
+        raise ActionError(f"what was missed is named DOMAIN/ENTITY/METRIC@WORKER, got {notification[:100]!r}")
     made = Feedback(
         job=job.name, notification=_named(notification, "notification"), verdict=verdict, author=author,
         comment=comment, time=now,
@@ -87,16 +99,57 @@ def feedback(
     return made
 
 
+def change(bus: Bus, job: JobConfig, name: str, text: str, now: float, author: str = "") -> Event:
+    """Note on a job's time axis what somebody changed: a deployment, another source, a backfill."""
+    if not _CHANGE.fullmatch(name):
+        raise ActionError(f"a change is named by 1-60 of a-z, 0-9, '_' and '-', got {name[:100]!r}; write deployed")
+    if name == gate.EVENT:
+        raise ActionError(f"{name} lets a push through; use `streamgauge gate --override REASON --author NAME`")
+    if not 0 < len(text) <= _MAX_TEXT:
+        raise ActionError(f"a change has 1-{_MAX_TEXT} characters of text, got {len(text)}; say what was changed")
+    made = Event(job=job.name, name=name, time=now, text=f"{author}: {text}" if author else text)
+    bus.send([("traces", records.key_of(job.name, 0, job.shards), codec.encode(made))])
+    return made
+
+
+def report(bus: Bus, job: str, webhook: foreign.Webhook, now: float) -> Reported:
+    """Take what another system's alerts say of a job; the pager folds and tells them like its own."""
+    try:
+        found = foreign.facts(webhook, job, now)
+    except foreign.ForeignError as error:
+        raise ActionError(str(error)) from None
+    bus.send([("anomalies", job, outputs.encode(fact)) for fact in found])
+    return Reported(job, tuple(fact.metric for fact in found))
+
+
+def series_at(job: str, path: str) -> SeriesKey | None:
+    """The series that a path names; None for what is none.
+
+    >>> series_at("ctr", "sample/feature:a/null_rate@w1").node
+    'feature:a@w1'
+    >>> series_at("ctr", "train//loss").metric
+    'loss'
+    """
+    parts, _, worker = path.partition("@")
+    domain, _, rest = parts.partition("/")
+    entity, slash, metric = rest.rpartition("/")
+    if domain not in get_args(Domain) or not slash or not metric:
+        return None
+    return SeriesKey(job, worker, domain, entity, metric)  # type: ignore[arg-type]
+
+
 def trace(
     bus: Bus, job: str, select: Sequence[Select], now: float, *, name: str = "on-call", workers: Sequence[str] = (),
     expires: float = control.TTL, budget: Budget | None = None, author: str = "", reason: str = "", off: bool = False,
+    min_step: int = 0, allow_stall: bool = False,
 ) -> Plan:  # fmt: skip
     """Put a plan on the control topic, one revision above the last; workers answer on `status`."""
     try:
         revision = control.next_revision(job, name, bus.latest("control"), bus.latest("status"))
         value = control.plan(
             job, name, revision, issued=now, select=select, target=Target(workers=tuple(workers)), expires=expires,
-            budget=budget or Budget(), author=author, reason=reason, off=off,
+            budget=budget or Budget(), author=author, reason=reason, off=off, min_step=min_step,
+            allow_stall=allow_stall,
         )  # fmt: skip
     except PlanError as error:
         raise ActionError(f"no worker would take this plan: {error}") from None

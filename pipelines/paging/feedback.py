@@ -7,6 +7,7 @@ gives the same settings with the same revisions, so the operators drop what is s
     true_alarm, false_alarm   lower and raise the multiplier of the series that the notification was about
     new_trend                 the change is the new normal from now on
     expected                  these series neither page nor teach for a day from the onset
+    missed                    lowers that of a series that should have paged: `notification` names it
     none                      moves nothing
 
 A notification is about its root's series; told of the job as a whole, also about the same series of each worker beneath
@@ -27,6 +28,7 @@ from streamgauge.anomaly.suppression.wording import place
 from streamgauge.anomaly.thresholds import LEAST_VERDICTS, Excused, Lesson, Verdict
 from streamgauge.anomaly.types import Alert, Domain, Notification, SeriesKey, Severity, fingerprint
 from streamgauge.pipelines.config.schema import DAY, JobConfig
+from streamgauge.pipelines.paging.actions import series_at
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import Change, Output
 from streamgauge.tracer import codec, records
@@ -139,7 +141,7 @@ class FeedbackLoop:
         return sent
 
     def _judge(self, feedback: Feedback, now: float) -> list[Output]:
-        told = self._told.get(feedback.notification)
+        told = self._told.get(feedback.notification) if feedback.verdict != "missed" else self._missed(feedback, now)
         author = f", says {feedback.author}" if feedback.author else ""
         said = f"{feedback.notification} is {feedback.verdict}{author}"
         if told is None:
@@ -162,6 +164,11 @@ class FeedbackLoop:
             sent += self._excuse(told, told.start + DAY, now)
             sent.append(self._change(now, f"{said}: {_name(told.series[0])} neither pages nor teaches for a day"))
         return sent or [self._change(now, f"{said}: {self._unmoved(told, feedback.verdict)}")]
+
+    def _missed(self, feedback: Feedback, now: float) -> Told | None:
+        """A series that should have paged, as if it had: on one day at most once."""
+        key = series_at(self._job.name, feedback.notification)
+        return key and Told(f"missed-{feedback.notification}-{math.floor(now / DAY)}", (key,), "page", now)
 
     def _excuse(self, told: Told, until: float, now: float) -> list[Output]:
         return self._settings("expected", now, msgspec.json.encode(Excused(_with_job(told.series), until)))

@@ -33,7 +33,7 @@ from streamgauge.pipelines.config.schema import JobConfig
 PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its metrics begin with
     "heartbeat": ("heartbeat_age", "missing"),
     "watermark": ("watermark_lag", "behind"),
-    "restart": ("restart",),
+    "restart": ("restart", "rollout"),
     "tracing": ("trace_loss", "lost", "refused", "tripped"),
     "machine": ("cpu", "memory", "step_time", "straggler", "input_wait"),
     "samples": ("volume", "late_rate", "duplicate_rate", "new_id_rate", "leak_rate", "sampling_rate", "inconsistency"),
@@ -46,11 +46,12 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its 
         "loss_scale", "table", "unseen_rate",
     ),
     "train": (
-        "loss", "normalized_entropy", "auc", "gauc", "base_auc", "pcoc", "ece", "skipped_updates", "throughput",
-        "keep_up", "train_delay",
+        "loss", "log_loss", "normalized_entropy", "brier", "auc", "gauc", "base_auc", "pr_auc", "max_f1", "pcoc", "ece",
+        "ndcg", "hit_rate", "recall", "mrr", "slice", "skipped_updates", "throughput", "keep_up", "train_delay",
     ),
     "serving": ("model_age", "serving_model_age", "push_delay", "version_skew"),
 }  # fmt: skip
+SHOWN: Final = ("samples", "feature", "labels", "train", "model", "prediction", "heartbeat")  # said to be sound
 _PREFIXES: Final = {prefix: place for place, prefixes in PLACES.items() for prefix in prefixes}
 FLOW: Final = (  # what the names of metrics begin with that no wrong value can move
     "volume", "late_rate", "duplicate_rate", "sampling_rate", "produce_delay", "queue_delay", "consumer_lag",

@@ -1,85 +1,97 @@
 """What a notification says: the words that a person on call reads at night; pure, tested as golden text.
 
-Values read in the unit that the metric's name implies: rates and shares in percent, delays, ages and lags as durations.
-Times are the job's local ones; the onset is given in UTC too.
+The first line is what a lock screen shows: how urgent, which job, where, what, since when, in `LONGEST` characters.
+Then whom it hurts, the cause with its normal, what is not touched, what to do first and what not to do, what is folded
+beneath it and why, and what happens next. Times are the job's local ones; the onset is given in UTC too. Words of
+metrics and places are in `words`.
 """
 
 from __future__ import annotations
 
 import datetime
-import math
 import zoneinfo
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streamgauge.anomaly.suppression.topology import base_of, worker_of
-from streamgauge.anomaly.suppression.wording import duration, lag, place
-from streamgauge.anomaly.types import Alert, Anomaly, Notification, Suppressed
+from streamgauge.anomaly.suppression.wording import duration, entity, lag, place, places
+from streamgauge.anomaly.types import Alert, Notification, Suppressed
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.paging import words
+from streamgauge.pipelines.paging.hints import hints
 from streamgauge.tracer.printable import printable
 
+LONGEST: Final = 120  # characters of the first line
 SHOWN: Final = 5  # folded alerts that are listed; the rest is counted
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_PERCENT: Final = (
-    "_rate", "_share", "overdue", "expired", "coverage", "keep_up", "cpu", "memory", "trace_loss", "dead_units",
-    "pipeline_failing",
-)  # fmt: skip
-_SECONDS: Final = ("delay", "_age", "_lag", "silence", "step_time", "close_time")
-_COUNTED: Final = ("nonfinite", "restarts")
-_LOOK: Final = {
-    "feature": "where {entity} comes from and how it is joined{at}; what was deployed shortly before",
-    "source": "the source itself and what fills it; what was deployed shortly before",
-    "labels": "the label producer and the join; the training input is sound as far as it is measured",
-    "samples": "the producer of the samples{at}: its volume, replays and offsets; the model has trained on what came",
-    "watermark": "why the worker{at} reads nothing though it lives: its input, its consumer's offsets, its threads",
-    "heartbeat": "whether the process{at} is alive: its host, its exit reason, its last log lines",
-    "model": "stop pushing this model; learning rate and last input{at}; restart from the last finite snapshot",
-    "train": "what changed in training{at}: code, learning rate, labels and features of the same time",
-    "prediction": "the features with the largest drift of the same time, and the model that predicts{at}",
-    "serving": "the export and push of the model",
-}
+_URGENCY: Final = {"info": "INFO", "ticket": "TICKET", "page": "PAGE", "page-now": "PAGE NOW"}
+_MANY: Final = {"feature": "features", "heartbeat": "workers"}
+_WHY: Final = {
+    "root": "it is where the trouble begins", "outlived cause": "it went on after its cause was over",
+    "unknown node": "nothing is known upstream of it", "unsuppressed": "somebody asked for it",
+    "repeat": "nobody has acknowledged it",
+}  # fmt: skip
 
 
-def describe(anomaly: Anomaly) -> str:
-    """What an anomaly shows, without its place.
+def text(notification: Notification, job: JobConfig, *, workers: int = 0, sound: Sequence[str] = ()) -> str:
+    """The whole text of a notification, several lines.
 
-    >>> describe(Anomaly(kind="anomaly", job="flights", worker="LGA", domain="sample", entity="feature:tailnum",
-    ...     metric="missing_rate", severity="page", start=0.0, time=0.0, value=1.0, expected=0.003))
-    'missing_rate 100 % (normal 0.3 %)'
+    Args:
+        notification: what is told.
+        job: its job; only the time zone and the times of paging are read.
+        workers: how many the job has.
+        sound: kinds of places at which nothing is open.
     """
-    if anomaly.kind == "fact" and anomaly.text:
-        return anomaly.text
-    if anomaly.value is None:
-        return anomaly.text or anomaly.metric
-    expected = f" (normal {_value(anomaly.metric, anomaly.expected)})" if anomaly.expected is not None else ""
-    return f"{anomaly.metric} {_value(anomaly.metric, anomaly.value)}{expected}"
-
-
-def text(notification: Notification, timezone: str, workers: int = 0) -> str:
-    """The whole text of a notification, several lines; `workers` is how many the job has."""
-    zone = zoneinfo.ZoneInfo(timezone)
-    lines = [headline(notification, timezone, workers)]
+    zone = zoneinfo.ZoneInfo(job.timezone)
+    lines = [headline(notification, job.timezone, workers)]
     if notification.status == "resolved":
-        lines.append(_over(notification, zone))
-        lines += _folded(notification.suppressed)
+        lines += [_over(notification, zone), *_folded(notification.suppressed)]
         return "\n".join(map(printable, lines))
-    lines += [_onset(notification, zone, timezone), _why(notification)]
+    action = _action(notification.root)
+    lines += [
+        _impact(notification, zone, action),
+        f"Cause: {place(notification.root.node)}, {notification.root.text}.",
+        _why(notification),
+        _onset(notification, zone, job.timezone),
+        *_not_touched(sound),
+        f"Look at: {_filled(action.first, notification.root)}.",
+        f"Careful: {_filled(action.never, notification.root)}.",
+    ]
     if notification.grouped:
         told = ", ".join(place(alert.node) for alert in notification.grouped[:SHOWN])
         lines.append(f"It explains what was told before: {told}.")
-    lines += _folded(notification.suppressed)
-    lines.append(f"Look at: {_look(notification.root)}.")
+    about = [notification.root, *notification.grouped, *(item.alert for item in notification.suppressed)]
+    lines += [f"Hint: {hint}." for hint in hints(about)]
+    lines += [*_folded(notification.suppressed), _next(notification, zone, job)]
     return "\n".join(map(printable, lines))
 
 
 def headline(notification: Notification, timezone: str, workers: int = 0) -> str:
-    """The first line: severity while it fires, job, where, what, since when."""
+    """The first line; where it is too long what is normal goes first, then the end of what it says."""
     zone, root = zoneinfo.ZoneInfo(timezone), notification.root
-    prefix = {"firing": "", "update": "still: ", "resolved": "over: "}[notification.status]
+    head = f"{_prefix(notification)} [{root.job}] "
     if notification.reason.decision == "handed over":
-        return printable(f"[{root.job}] handed over: {notification.reason.text}")
-    where = _where(notification, workers)
-    return printable(f"[{root.job}] {prefix}{where}: {root.text} since {_clock(root.start, zone)}")
+        return _cut(printable(f"{head}{notification.reason.text}"), LONGEST)
+    begin = f"{head}{_where(notification, workers)}: "
+    since = f" since {_clock(root.start, zone)}"
+    room = max(LONGEST - len(since), 20)
+    what = root.text if len(printable(begin + root.text)) <= room else root.text.partition(" (")[0]
+    return _cut(printable(begin + what), room) + since
+
+
+def _prefix(notification: Notification) -> str:
+    urgency = _URGENCY[notification.root.severity]
+    if notification.reason.decision == "handed over":
+        return "OVER IN PART"
+    if notification.status == "resolved":
+        return "OVER"
+    is_repeat = notification.status == "update" and notification.reason.decision == "repeat"
+    return f"STILL {urgency}" if is_repeat else urgency
+
+
+def _cut(line: str, room: int) -> str:
+    return line if len(line) <= room else line[: room - 3].rstrip() + "..."
 
 
 def _where(notification: Notification, workers: int) -> str:
@@ -90,24 +102,40 @@ def _where(notification: Notification, workers: int) -> str:
     shared = sorted({root.worker, *beside}) if root.worker else sorted(beside)
     if not root.worker or len(shared) < 2:
         return place(root.node)
-    name = base.replace(":", " ").replace("%40", "@")
     named = ", ".join(shared[:SHOWN]) + (f" and {len(shared) - SHOWN} more" if len(shared) > SHOWN else "")
-    return f"{name} of the whole job ({named})" if 2 * len(shared) > workers else f"{name} at {named}"
+    return places(base, named, is_whole=2 * len(shared) > workers)
+
+
+def _impact(notification: Notification, zone: datetime.tzinfo, action: words.Action) -> str:
+    root = notification.root
+    said = _filled(action.impact, root)
+    if root.severity not in ("page", "page-now"):
+        return f"Impact: {said}."
+    at = _clock(root.start, zone, notification.time)
+    good = "" if root.domain == "system" else f"; the last good model is from before {at}"
+    return f"Impact: {said}. The gate holds model pushes while this is open{good}."
+
+
+def _why(notification: Notification) -> str:
+    reason = notification.reason
+    known = _WHY.get(reason.decision)
+    return f"Why you are told: {known}; {reason.text}." if known else f"Why you are told: {reason.text}."
 
 
 def _onset(notification: Notification, zone: datetime.tzinfo, name: str) -> str:
     root = notification.root
     found = duration(max(0.0, root.arrival - root.start))
-    told = duration(max(0.0, notification.time - root.arrival))
-    parts = [f"Onset {_clock(root.start, zone)} {name} ({_clock(root.start, datetime.UTC)} UTC), found {found} later"]
+    local, utc = _clock(root.start, zone), _clock(root.start, datetime.UTC)
+    since = f"Since {local} {name}" if name == "UTC" else f"Since {local} {name} ({utc} UTC)"
+    parts = [since, f"found {found} later"]
     if notification.time > root.arrival and notification.status == "firing":
-        parts.append(f"held {told} for a cause to show")
-    return ", ".join(parts) + f"; severity {root.severity}."
+        parts.append(f"held {duration(notification.time - root.arrival)} for a cause to show")
+    return ", ".join(parts) + "."
 
 
-def _why(notification: Notification) -> str:
-    reason = notification.reason
-    return f"Why you are told: {reason.decision}, {reason.text}."
+def _not_touched(sound: Sequence[str]) -> Iterator[str]:
+    if sound:
+        yield f"Nothing is open at: {', '.join(_MANY.get(kind, entity(kind)) for kind in sound)}."
 
 
 def _over(notification: Notification, zone: datetime.tzinfo) -> str:
@@ -118,52 +146,56 @@ def _over(notification: Notification, zone: datetime.tzinfo) -> str:
     return f"It was over at {_clock(end, zone)}, after {duration(end - root.start)}."
 
 
-def _folded(suppressed: Sequence[Suppressed]) -> list[str]:
+def _folded(suppressed: Sequence[Suppressed]) -> Iterator[str]:
     if not suppressed:
-        return ["Nothing is folded beneath it."]
+        yield "Nothing is folded beneath it."
+        return
     kinds = Counter(base_of(item.alert.node).partition(":")[0] for item in suppressed)
     ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
-    counted = ", ".join(f"{count} of {kind}" for kind, count in ordered)
-    lines = [f"Folded beneath it, {len(suppressed)}: {counted}."]
+    counted = ", ".join(f"{count} of {entity(kind)}" for kind, count in ordered)
+    yield f"Folded beneath it, {len(suppressed)}: {counted}."
     for item in suppressed[:SHOWN]:
-        path = f" ({' -> '.join(item.reason.path)})" if len(item.reason.path) > 1 else ""
-        lines.append(f"  - {place(item.alert.node)}: {item.alert.text}, {lag(item.reason.gap)}{path}")
+        yield f"  - {place(item.alert.node)}: {item.alert.text}, {lag(item.reason.gap)}{_way(item)}"
     if len(suppressed) > SHOWN:
-        lines.append(f"  - and {len(suppressed) - SHOWN} more")
-    return lines
+        yield f"  - and {len(suppressed) - SHOWN} more"
 
 
-def _look(root: Alert) -> str:
-    base, worker = base_of(root.node), worker_of(root.node)
-    kind, _, name = base.partition(":")
-    at = f" at {worker}" if worker else ""
-    return _LOOK.get(kind, "what changed here{at} shortly before").format(entity=name or kind, at=at)
+def _way(item: Suppressed) -> str:
+    """Through which places it follows from the root, if any lie between."""
+    between = [place(node) for node in item.reason.path[1:-1]]
+    return f", by way of {', '.join(between)}" if between else ""
 
 
-def _value(metric: str, value: float) -> str:
-    if not math.isfinite(value):
-        return str(value)
-    name = metric.partition("@")[0]
-    for suffix in ("_p50", "_p95", "_p99", "_mean", "_max"):
-        name = name.removesuffix(suffix)
-    if name in _COUNTED:
-        return f"{value:g}"
-    if name.endswith(_SECONDS):
-        return duration(value)
-    if name.endswith(_PERCENT):
-        return f"{_short(100.0 * value)} %"
-    return _short(value)
+def _next(notification: Notification, zone: datetime.tzinfo, job: JobConfig) -> str:
+    """What happens if nobody does anything."""
+    if notification.root.severity not in ("page", "page-now"):
+        return "Next: nobody is woken for it; that it is over is told here."
+    paging, end = job.paging, "that it is over is told here"
+    if paging.repeat <= 0:
+        return f"Next: it is not told again; {end}."
+    times = [notification.first + after for after in paging.remind if notification.first + after > notification.time]
+    again = "at " + ", ".join(_clock(time, zone, notification.time) for time in times) if times else ""
+    again = again or f"every {duration(paging.repeat)}"
+    others = ""
+    if notification.informed and not notification.is_escalated:
+        at = _clock(notification.first + paging.involve, zone, notification.time)
+        others = f"; from {at} on {', '.join(notification.informed)} too"
+    return f"Next: told again {again}{others}, until somebody acknowledges it; {end}."
 
 
-def _short(value: float) -> str:
-    """Three digits at most that matter, no exponent for ordinary sizes.
-
-    >>> _short(0.3), _short(100.0), _short(1234.4), _short(0.00012)
-    ('0.3', '100', '1234', '0.00012')
-    """
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+def _action(root: Alert) -> words.Action:
+    return words.ACTIONS.get(base_of(root.node).partition(":")[0], words.OTHER)
 
 
-def _clock(time: float, zone: datetime.tzinfo) -> str:
+def _filled(text: str, root: Alert) -> str:
+    kind, _, name = base_of(root.node).partition(":")
+    worker = worker_of(root.node)
+    return text.replace("{at}", f" at {worker}" if worker else "").replace("{it}", (name or kind).replace("%40", "@"))
+
+
+def _clock(time: float, zone: datetime.tzinfo, now: float | None = None) -> str:
+    """A local time; without its date if that is the date of `now`."""
     local = datetime.datetime.fromtimestamp(time, zone)
+    if now is not None and local.date() == datetime.datetime.fromtimestamp(now, zone).date():
+        return f"{local:%H:%M}"
     return f"{local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"

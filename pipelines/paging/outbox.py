@@ -27,7 +27,7 @@ from streamgauge.tracer.transport import Message
 
 _TOPIC: Final = "alerts"
 _REMEMBERED: Final = 500  # identities of sent notifications: more than a pager re-sends after a crash
-_PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds before the next attempt, the last for all later ones
+_PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 30.0, 45.0, 60.0)  # seconds before the next attempt, the last for all
 _log = logging.getLogger(__name__)
 
 
@@ -126,7 +126,7 @@ class Outbox:
             self._bus.send([dead_letter(message, "not delivered", f"{self._notifier.name}: {error}")])
             return True
         self.sent += 1
-        self.error = ""
+        self.error = str(getattr(self._notifier, "failing", ""))
         return True
 
     def _mark(self) -> None:

@@ -9,6 +9,7 @@ decisions go to the topic `alerts`.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -22,8 +23,7 @@ from streamgauge.anomaly.suppression.episodes import Snapshot, Waits
 from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.types import Ack, Anomaly, Decision, Notification, Silence, Topology, Unsuppress
 from streamgauge.pipelines.config.schema import Config, JobConfig
-from streamgauge.pipelines.paging import lineage
-from streamgauge.pipelines.paging.messages import describe, text
+from streamgauge.pipelines.paging import lineage, messages, waking, words
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import DeadLetter, Output
 from streamgauge.tracer.codec import identity_of
@@ -49,6 +49,7 @@ class _JobState(msgspec.Struct, array_like=True):
 class _State(msgspec.Struct, array_like=True):
     version: int
     jobs: dict[str, _JobState]
+    spent: waking.Spent = {}
 
 
 class Pager:
@@ -61,7 +62,7 @@ class Pager:
     >>> out = pager.on_records([outputs.encode(dead), outputs.encode(Tick(job="ctr", time=60.0))])
     >>> told = [record for item in out if isinstance(record := outputs.decode(item.value, KINDS), Notification)]
     >>> print(told[0].text.splitlines()[0])
-    [ctr] heartbeat at w1: no record for 30 s since 1 Jan 00:01
+    PAGE [ctr] worker w1: no record for 30 s since 1 Jan 00:01
     """
 
     def __init__(self, config: Config) -> None:
@@ -69,11 +70,12 @@ class Pager:
         self._jobs: dict[str, _JobState] = {}
         self._parked: dict[str, _JobState] = {}  # of jobs that were taken out of the configuration: nobody is told
         self._ledgers: dict[str, Ledger] = {}
+        self._budget = waking.Budget(config.page_budget)
 
-    def on_records(self, messages: Sequence[bytes]) -> list[Output]:
+    def on_records(self, records: Sequence[bytes]) -> list[Output]:
         """Take messages in their order, give the decisions and notifications that they lead to."""
         out: list[Output] = []
-        for message in messages:
+        for message in records:
             try:
                 record = outputs.decode(message, KINDS)
                 fault = _fault(record)
@@ -93,12 +95,13 @@ class Pager:
             self._jobs[name].ledger = ledger.snapshot()
         kept = self._parked | self._jobs
         jobs = {name: kept[name] for name in sorted(kept)}
-        return msgspec.msgpack.encode(_State(states.written("pager"), jobs))
+        return msgspec.msgpack.encode(_State(states.written("pager"), jobs, self._budget.spent))
 
     def restore(self, state: bytes) -> None:
         """Become what `snapshot` described."""
         restored = states.read("pager", state, _State)
         self._parked = {name: job for name, job in restored.jobs.items() if self._configs and name not in self._configs}
+        self._budget.spent = dict(restored.spent)
         self._jobs, self._ledgers = {k: job for k, job in restored.jobs.items() if k not in self._parked}, {}
         for name in list(self._jobs):
             self._restore_ledger(name)
@@ -146,11 +149,15 @@ class Pager:
         for record in waiting:
             if isinstance(record, _ASKED):
                 _ask(ledger, record, now)
-        anomalies = [record for record in waiting if isinstance(record, Anomaly)]
+        config = self._config(name)
+        anomalies = [waking.judged(record, config) for record in waiting if isinstance(record, Anomaly)]
+        rolled = [anomaly.time for anomaly in anomalies if anomaly.metric == waking.ROLLOUT]
+        ledger.calm_until = max([ledger.calm_until, *(time + config.paging.calm for time in rolled)])
         lifecycle.advance(ledger, [_arrival(anomaly, since, now) for anomaly in anomalies], now)
         job.clock = now
         decided, ledger.out = ledger.out, []
-        return [_output(name, record, self._config(name), ledger.workers) for record in decided]
+        sound = _sound(ledger) if any(isinstance(record, Notification) for record in decided) else ()
+        return [_output(record, config, ledger.workers, sound) for record in decided]
 
     def _use_topology(self, name: str, waiting: list[Any], now: float) -> None:
         """A declared topology holds from now on; else the built-in one grows with what is seen of the job."""
@@ -175,8 +182,9 @@ class Pager:
         if name not in self._ledgers:
             config, job = self._config(name), self._jobs[name]
             topology = lineage.topology(config, job.workers, features=job.features)
-            waits = Waits(**msgspec.structs.asdict(config.paging))
-            self._ledgers[name] = Ledger(name, waits, topology, workers=config.workers)
+            waits = Waits(*(getattr(config.paging, field) for field in Waits._fields))
+            ledger = self._ledgers[name] = Ledger(name, waits, topology, workers=config.workers)
+            ledger.may_page = functools.partial(self._budget.spend, config.team, config.timezone)
         return self._ledgers[name]
 
     def _config(self, name: str) -> JobConfig:
@@ -185,7 +193,7 @@ class Pager:
 
 def _arrival(anomaly: Anomaly, since: float, now: float) -> Arrival:
     """An anomaly between two ticks: found when it says, within them."""
-    return Arrival(max(since, min(anomaly.time, now)), lineage.node(anomaly), describe(anomaly), anomaly)
+    return Arrival(max(since, min(anomaly.time, now)), lineage.node(anomaly), words.describe(anomaly), anomaly)
 
 
 def _ask(ledger: Ledger, record: Silence | Ack | Unsuppress, now: float) -> None:
@@ -197,10 +205,19 @@ def _ask(ledger: Ledger, record: Silence | Ack | Unsuppress, now: float) -> None
         requests.unsuppress(ledger, record, now)
 
 
-def _output(name: str, record: Decision | Notification, config: JobConfig, workers: int) -> Output:
+def _output(record: Decision | Notification, job: JobConfig, workers: int, sound: Sequence[str]) -> Output:
     if isinstance(record, Notification):
-        record = msgspec.structs.replace(record, text=text(record, config.timezone, workers))
-    return Output("alerts", name, outputs.encode(record))
+        record = waking.addressed(record, job)
+        text = messages.text(record, job, workers=workers, sound=sound)
+        record = msgspec.structs.replace(record, text=text)
+    return Output("alerts", job.name, outputs.encode(record))
+
+
+def _sound(ledger: Ledger) -> tuple[str, ...]:
+    """The kinds of places at which nothing is open."""
+    open_ = set(ledger.kinds())
+    open_ |= {"heartbeat"} if open_ & {"watermark", "restart"} else set()
+    return tuple(kind for kind in lineage.SHOWN if kind not in open_)
 
 
 def _feature(anomaly: Anomaly) -> str:

@@ -11,7 +11,14 @@ from typing import Final
 import numpy as np
 
 from streamgauge.pipelines.metrics import Floats, Values, View
-from streamgauge.pipelines.statistics import drift_of, id_counts, information_value, js_distance, numeric_counts
+from streamgauge.pipelines.statistics import (
+    drift_of,
+    id_counts,
+    id_doubt,
+    information_value,
+    js_distance,
+    numeric_counts,
+)
 from streamgauge.pipelines.statistics.measures import values
 from streamgauge.tracer.summaries import Bins, Heavy, Histogram, Moments
 
@@ -29,7 +36,7 @@ def psi(view: View) -> Values:
 
 def js(view: View) -> Values:
     """Jensen-Shannon distance from the reference, 0..1."""
-    return _against_reference(view, lambda p, q: (js_distance(p, q), float(p.sum()), 0.0, 0.0))
+    return _against_reference(view, lambda p, q, doubt: (js_distance(p, q), float(p.sum()), 0.0, 0.0))
 
 
 def change_rate(view: View) -> Values:
@@ -94,24 +101,24 @@ def _minority(bins: Bins) -> float:
     return float(min(positives, bins.rows - positives))
 
 
-def _psi(current: Floats, reference: Floats) -> _Columns:
-    found = drift_of(current, reference)
+def _psi(current: Floats, reference: Floats, doubt: float) -> _Columns:
+    found = drift_of(current, reference, doubt)
     return found.value, float(current.sum()), 0.0, found.floor
 
 
-def _against_reference(view: View, measure: Callable[[Floats, Floats], _Columns]) -> Values:
-    found = {entity: measure(p, q) for entity, p, q in _binned(view)}
+def _against_reference(view: View, measure: Callable[[Floats, Floats, float], _Columns]) -> Values:
+    found = {entity: measure(p, q, doubt) for entity, p, q, doubt in _binned(view)}
     return values(list(found), list(found.values()))
 
 
-def _binned(view: View) -> Iterator[tuple[str, Floats, Floats]]:
-    """Counts of window and reference in the reference's bins, by feature; numeric features first."""
+def _binned(view: View) -> Iterator[tuple[str, Floats, Floats, float]]:
+    """Counts of window and reference in the reference's bins, and what they leave open; numeric features first."""
     numeric = view.sketches(Histogram, "sample", "profile")
     for entity, histogram in numeric.items():
         past = view.reference(Histogram, "sample", "profile", entity)
         if past is not None and past.total >= LEAST_REFERENCE and histogram.total:
-            yield entity, *numeric_counts(histogram, past)
+            yield entity, *numeric_counts(histogram, past), 0.0
     for entity, heavy in view.sketches(Heavy, "sample", "profile").items():
         known = view.reference(Heavy, "sample", "profile", entity)
         if entity not in numeric and known is not None and known.total >= LEAST_REFERENCE and heavy.total:
-            yield entity, *id_counts(heavy, known)
+            yield entity, *id_counts(heavy, known), id_doubt(heavy, known)

@@ -39,6 +39,19 @@ def delay(clock: Clock, name: str, q: float) -> Callable[[View], Values]:
     return compute
 
 
+def label_delay(q: float) -> Callable[[View], Values]:
+    """The same of the labels; where negatives come by time-out (`labels.wait`) their delay is no news, and left out."""
+    every = delay("label", "label_delay", q)
+
+    def compute(view: View) -> Values:
+        if not view.config.labels.wait:
+            return every(view)
+        clicked = view.sketches(Histogram, "label", "label_delay").get("label:positive")
+        return quantile_values({} if clicked is None else {"": clicked, "label:positive": clicked}, q)
+
+    return compute
+
+
 def duplicate_rate(view: View) -> Values:
     """1 - ids seen for the first time / rows, on the sampled ids, over the horizon."""
     found = view.sketches(Ids, "train", "sample_id").get("")

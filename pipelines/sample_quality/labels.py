@@ -9,10 +9,10 @@ import numpy as np
 
 from streamgauge.pipelines.config.localtime import day_and_hour
 from streamgauge.pipelines.metrics import Values, View
-from streamgauge.pipelines.statistics.measures import NOTHING, proportion, rate, single
+from streamgauge.pipelines.statistics.measures import MOST_INVALID, NOTHING, UNKNOWN, proportion, rate, single
 from streamgauge.pipelines.stream.memory import Rates, Silence
 
-MOST_INVALID: Final = 0.01  # beyond this share of invalid labels, what they say is unknown
+USUAL: Final = 0.8  # of the usual coverage; below it what is known of a cohort is no fair sample of it
 
 
 def label_rate(view: View) -> Values:
@@ -23,11 +23,36 @@ def label_rate(view: View) -> Values:
     """
     if not view.stat("label", "labels").entities:
         return NOTHING
-    positives, labels = view.total("label", "positives"), view.total("label", "labels")
-    invalid = view.total("label", "invalid_labels")
+    invalid, labels = view.total("label", "invalid_labels"), view.total("label", "labels")
     if invalid > MOST_INVALID * (invalid + labels):
-        return single(math.nan, positives)
-    usual = cast("Rates | None", view.memory("label_rate", ""))
+        return UNKNOWN
+    stands_for = view.total("label", "label_weight") or labels
+    return _rate(view, "label_rate", view.total("label", "positives"), stands_for)
+
+
+def label_rate_of_cohort(view: View) -> Values:
+    """Positives / labelled samples of those that became H old, with the same evidence; unknown where few are labelled.
+
+    What came within the window is of many times: where clicks come at once and negatives by time-out, their share
+    follows the traffic. Of a cohort it does not.
+    """
+    if not view.stat("label", "cohort_labelled").entities:
+        return NOTHING
+    if not is_covered(view):
+        return UNKNOWN
+    labelled = view.total("label", "cohort_weight") or view.total("label", "cohort_labelled")
+    return _rate(view, "label_rate@H", view.total("label", "cohort_positives"), labelled)
+
+
+def is_covered(view: View) -> bool:
+    """Whether about as many samples of the cohort are labelled as usual: else they are no fair sample of it."""
+    usual = cast("Rates | None", view.memory("label_coverage@H", ""))
+    rows, labelled = view.total("label", "cohort_rows"), view.total("label", "cohort_labelled")
+    return usual is None or labelled >= USUAL * usual.rate * rows
+
+
+def _rate(view: View, memory: str, positives: float, labels: float) -> Values:
+    usual = cast("Rates | None", view.memory(memory, ""))
     evidence = max(positives, usual.evidence(labels) if usual is not None else 0.0)
     found = proportion(positives, labels, rows=evidence)
     return found._replace(error=found.value / math.sqrt(max(evidence, 1.0))) if positives else found
@@ -59,7 +84,7 @@ def label_expired(view: View) -> Values:
 
 
 def label_coverage(view: View) -> Values:
-    """Of the samples that became H old, the share that was labelled within H: the join rate."""
+    """Of the samples that became H old, the share that is labelled then: the join rate."""
     return _share(view, "cohort_labelled", "cohort_rows")
 
 

@@ -113,20 +113,24 @@ METRICS: tuple[Metric, ...] = (
         doc="Labels outside the declared scale / labels; above 1 % the label rate and what depends on it are unknown.",
     ),
     _delay(
-        name="label_delay_p50", clock="label", compute=flow.delay("label", "label_delay", 0.5), consecutive=2,
+        name="label_delay_p50", clock="label", compute=flow.label_delay(0.5), consecutive=2,
         doc="Median of label time - sample time, of the labels that arrived.",
     ),
     _delay(
-        name="label_delay_p95", clock="label", compute=flow.delay("label", "label_delay", 0.95), pages=False,
+        name="label_delay_p95", clock="label", compute=flow.label_delay(0.95), pages=False,
         doc="95 % quantile of label time - sample time, of the labels that arrived.",
     ),
     _delay(
-        name="label_delay_p99", clock="label", compute=flow.delay("label", "label_delay", 0.99), pages=False,
+        name="label_delay_p99", clock="label", compute=flow.label_delay(0.99), pages=False,
         doc="99 % quantile of label time - sample time, of the labels that arrived.",
     ),
     _label(
         name="label_coverage@H", compute=labels.label_coverage, minimum=50, direction="down", pages=False,
-        doc="Of the samples that became H old in the window, the share labelled within H: the join rate.",
+        doc="Of the samples that became H old in the window, the share that is labelled: the join rate.",
+    ),
+    _label(
+        name="label_rate@H", compute=labels.label_rate_of_cohort, minimum=20, transform="log", consecutive=2,
+        pages=False, doc="Positives / labelled samples, of those that became H old in the window.",
     ),
     _label(
         name="label_arrivals", compute=labels.label_arrivals, unit="rows/s", minimum=0, transform="sqrt",

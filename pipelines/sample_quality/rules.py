@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     Rule("label_silence", losses.ratio_to_floor, 1.0, 5.0, 3.0, cap_overall=40.0),
     Rule("label_arrivals", losses.count_below_reference, 0.4, 1.6, 3.0),
     Rule("label_rate", losses.log_off_reference, 0.18, 1.1, 2.0, 0.9),
+    Rule("label_rate@H", losses.log_off_reference, 0.18, 1.1, 2.0, 0.9),
     Rule("label_delay_p50", losses.log_above_reference, 0.4, 1.6, 2.0, 0.8),
     Rule("produce_delay_p95", losses.ratio_to_floor, 1.0, 5.0, 2.0, 0.8),
     Rule("queue_delay_p95", losses.ratio_to_floor, 1.0, 5.0, 3.0),

@@ -14,9 +14,11 @@ from streamgauge.pipelines.config.schema import HOUR, JobConfig
 from streamgauge.pipelines.detection.closed import Closed
 
 EXCUSED: Final = frozenset({"pcoc", "ece", "normalized_entropy"})
+COHORTS: Final = frozenset(f"{name}@H" for name in EXCUSED)
 NEAR: Final = 0.2  # of ln pcoc
 SIGMAS: Final = 3.0
 MOST_WINDOWS: Final = 120
+COHORT_WINDOWS: Final = 12
 MOST: Final = 2 * HOUR
 
 
@@ -27,6 +29,14 @@ def is_over(closed: Closed, config: JobConfig, first: float) -> bool:
         return age >= config.detection.burn_in
     shortest = min(window.length for window in config.windows)
     return age >= max(MOST_WINDOWS * shortest, MOST) or _is_calibrated(closed)
+
+
+def is_over_in_cohorts(closed: Closed, config: JobConfig, first: float) -> bool:
+    """The same of the samples that are H old by now, which a cold model may have predicted: by the clock alone."""
+    age = 0.0 if math.isnan(first) else closed.end - first - config.labels.horizon
+    if config.detection.burn_in is not None:
+        return age >= config.detection.burn_in
+    return age >= max(COHORT_WINDOWS * min(window.length for window in config.windows), MOST)
 
 
 def _is_calibrated(closed: Closed) -> bool:

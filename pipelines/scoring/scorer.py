@@ -9,23 +9,24 @@ What goes missing holds its loss and never raises a score. Sums are `math.fsum` 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
 from streamgauge.anomaly.columns import Column, empty, pack, pick, unpack
-from streamgauge.anomaly.reference import Bools, Floats, Rows
+from streamgauge.anomaly.reference import Bools, Floats
 from streamgauge.anomaly.types import Part, Score, SeriesKey
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.detection.closed import Closed
-from streamgauge.pipelines.metrics import Metric, Pipeline, Rule
+from streamgauge.pipelines.metrics import Pipeline
+from streamgauge.pipelines.scoring.ruled import Ruled, lost, overridden, ruled_of
 from streamgauge.pipelines.scoring.tree import Leaf, Tree, divide
 from streamgauge.pipelines.wire import states
 
 if TYPE_CHECKING:
-    from streamgauge.pipelines.detection.watch import Judged
+    from streamgauge.pipelines.detection.judging import Judged
 
 HOLD: Final = 3  # expected windows that a missing metric holds its last loss for
 EXPECTED: Final = 0.5  # share of the slot's days with a value from which on one is expected: it counts for coverage
@@ -71,7 +72,7 @@ class Scorer:
         self.config = config
         self.weights = {str(pipeline.domain): pipeline.weight for pipeline in pipelines}
         self._rules = {
-            (str(pipeline.domain), rule.metric): _overridden(rule, config.rules.get(rule.metric, {}))
+            (str(pipeline.domain), rule.metric): overridden(rule, config.rules.get(rule.metric, {}))
             for pipeline in pipelines for rule in pipeline.rules
         }
         self._optional = frozenset(f"feature:{feature.name}" for feature in config.features if feature.optional)
@@ -127,11 +128,17 @@ class Scorer:
         ))
 
     def restore(self, data: bytes) -> None:
-        """Take the state that `snapshot` gave."""
+        """Take the state that `snapshot` gave; leaves that this configuration has no rule for are left out."""
         state = states.read("scorer", data, _State)
-        self._leaves, self._arrays = dict(state.leaves), unpack(state.arrays)
-        self._kept, self._waiting, self._scores = dict(state.kept), state.waiting, state.scores
+        ruled = [row for row, (key, _) in enumerate(state.leaves) if self._has_rule(key)]
+        self._leaves = {key: window for key, window in state.leaves if self._has_rule(key)}
+        self._arrays = pick(_COLUMNS, unpack(state.arrays), np.array(ruled, np.int64))
+        self._waiting = tuple(losses for losses in state.waiting if all(map(self._has_rule, losses.keys)))
+        self._kept, self._scores = dict(state.kept), state.scores
         self._tree, self._aligned = None, {}
+
+    def _has_rule(self, key: SeriesKey) -> bool:
+        return (key.domain, key.metric) in self._rules
 
     def rename(self, job: str) -> None:
         """The same leaves of a job of another name."""
@@ -159,7 +166,7 @@ class Scorer:
     def _ruled(self, closed: Closed) -> Ruled:
         ruled = self._ruled_by.get(closed.window)
         if ruled is None or ruled.keys is not closed.keys:
-            ruled = self._ruled_by[closed.window] = _ruled(
+            ruled = self._ruled_by[closed.window] = ruled_of(
                 closed.keys, closed.metrics, self._rules, self._optional
             )
         return ruled
@@ -233,54 +240,6 @@ class Scorer:
             coverage = tree.coverage(domain, arrays["known"], arrays["expected"])
             scores.append(_score(self.config.name, closed, domain, total, parts, cap, coverage))
         return [*scores, _overall(self.config.name, closed, scores, tree, loss, kept)] if scores else []
-
-
-class Ruled(NamedTuple):
-    """The leaves among one window's series."""
-
-    keys: tuple[SeriesKey, ...]  # of all series
-    rules: list[tuple[Rule, Rows]]  # each rule and the rows it judges
-    rows: Rows  # of all leaves
-    leaves: tuple[SeriesKey, ...]
-
-
-def is_leaf(key: SeriesKey, metric: Metric) -> bool:
-    """Whether a series is scored: the job's own values, and what exists at workers only or measures them.
-
-    A source repeats its columns, so it is shown and not counted twice.
-    """
-    return not key.entity.startswith("source:") and (
-        not key.worker or key.domain == "system" or metric.scope == "worker"
-    )
-
-
-def lost(rule: Rule, x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
-    """Loss in 0..1 by a rule: 0 up to `good`, 1 from `bad` on, linear between; NaN where it cannot be told."""
-    excess = rule.form(x, reference, error, floor, rows)
-    return np.where(np.isnan(x), np.nan, np.clip((excess - rule.good) / (rule.bad - rule.good), 0.0, 1.0))
-
-
-def _ruled(
-    keys: tuple[SeriesKey, ...], metrics: Sequence[Metric], rules: Mapping[tuple[str, str], Rule],
-    optional: frozenset[str],
-) -> Ruled:
-    by_rule: dict[tuple[str, str], list[int]] = {}
-    for row, (key, metric) in enumerate(zip(keys, metrics, strict=True)):
-        # An optional feature is flaky by nature: shown, neither paged nor scored.
-        if (key.domain, key.metric) in rules and is_leaf(key, metric) and key.entity not in optional:
-            by_rule.setdefault((key.domain, key.metric), []).append(row)
-    every = sorted(row for rows in by_rule.values() for row in rows)
-    return Ruled(
-        keys, [(rules[name], np.array(rows, dtype=np.int64)) for name, rows in sorted(by_rule.items())],
-        np.array(every, dtype=np.int64), tuple(keys[row] for row in every),
-    )
-
-
-def _overridden(rule: Rule, changes: Mapping[str, float]) -> Rule:
-    return rule._replace(
-        good=changes.get("good", rule.good), bad=changes.get("bad", rule.bad),
-        weight=changes.get("weight", rule.weight), criticality=changes.get("criticality", rule.criticality),
-    )
 
 
 def _score(

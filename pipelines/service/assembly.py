@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streamgauge.pipelines.adapters.http.security import Guard
 from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
+from streamgauge.pipelines.adapters.notifiers.backed import Backed
 from streamgauge.pipelines.adapters.notifiers.chat import Chat
 from streamgauge.pipelines.adapters.notifiers.console import Console
+from streamgauge.pipelines.adapters.notifiers.deeper import Deeper
 from streamgauge.pipelines.adapters.notifiers.heartbeat import Heartbeat
 from streamgauge.pipelines.adapters.notifiers.mail import Mail
 from streamgauge.pipelines.adapters.notifiers.pagerduty import PagerDuty
-from streamgauge.pipelines.adapters.notifiers.routed import Routed
+from streamgauge.pipelines.adapters.notifiers.routed import Route, Routed
 from streamgauge.pipelines.adapters.notifiers.webhook import Webhook
 from streamgauge.pipelines.config.faults import ConfigError, Fault
 from streamgauge.pipelines.config.schema import Config, Kafka, Receiver
@@ -86,8 +88,22 @@ def notifiers_of(config: Config) -> tuple[Notifier, ...]:
         if one.secret_file:
             read_file(f"notifiers[{i}].secret_file", one.secret_file)
     console: tuple[Notifier, ...] = (Console(),) if config.console else ()
-    hooks = (Routed(Webhook(one, public_url=config.public_url), severities=one.severities) for one in config.webhooks)
-    return (*console, *hooks, *(_receiver(one, config) for one in config.notifiers))
+    hooks = (
+        Routed(Webhook(one, public_url=config.public_url), Route(severities=one.severities)) for one in config.webhooks
+    )
+    deeper = (Deeper(lambda: bus_of(config), config.deeper_traces),) if config.deeper_traces else ()
+    return (*console, *hooks, *(_routed(one, config) for one in config.notifiers), *deeper)
+
+
+def _routed(one: Receiver, config: Config) -> Notifier:
+    """A receiver behind its route, with its backup behind it."""
+    made = _receiver(one, config)
+    backup = next((other for other in config.notifiers if other.name == one.backup), None)
+    route = Route(
+        severities=one.severities, jobs=one.jobs, domains=one.domains, owners=one.owners, hours=one.hours,
+        timezone=one.timezone, takes_information=one.kind != "pagerduty",
+    )  # fmt: skip
+    return Routed(made if backup is None else Backed(made, _receiver(backup, config)), route)
 
 
 def _receiver(one: Receiver, config: Config) -> Notifier:
@@ -103,7 +119,7 @@ def _receiver(one: Receiver, config: Config) -> Notifier:
         made = Mail(one, public_url=url)
     else:
         made = Chat(one, public_url=url)
-    return Routed(made, severities=one.severities, jobs=one.jobs, domains=one.domains)
+    return made
 
 
 def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Guard:
@@ -178,9 +194,31 @@ def _log_of(config: Config) -> _Log:
         trim = trimming.Trim(path, config.retention, {one.name for one in notifiers_of(config)})
         return _Log(lambda: LocalLog(path, heeds=False), trim, lambda: None)
     folder = Path(config.data)
-    buses = _kafka(config.kafka, lambda: LocalLog(state_path(config)))
+    buses = _kafka(config.kafka, lambda: LocalLog(state_path(config), heeds=False))
     buses.claim(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
-    return _Log(buses.open, lambda: None, buses.close)  # what is old there goes by the topics' retention
+    trims = trim_of(config, config.kafka, buses) if config.retention.traces_bytes else lambda: None
+    return _Log(buses.open, trims, buses.close)  # what is old there goes by the topics' retention
+
+
+def trim_of(config: Config, kafka: Kafka, buses: KafkaBuses) -> Callable[[], None]:
+    """What holds `traces` on the brokers to its bytes."""
+    from streamgauge.pipelines.adapters.kafka.group import GroupOffsets
+    from streamgauge.pipelines.adapters.kafka.topics import KafkaTopics
+
+    topics = KafkaTopics(kafka)
+    group = None if config.engine == "embedded" else GroupOffsets(kafka, GROUPS[config.engine])
+
+    def stored(bus: Bus) -> Mapping[str, int]:
+        if group is None:
+            return bus.committed("engine")[0]
+        logs, offsets = bus.logs("traces"), group()
+        return {log: offsets.get(number, 0) for number, log in enumerate(logs)}
+
+    def drop(bus: Bus, before: Mapping[str, int]) -> None:
+        numbers = {log: number for number, log in enumerate(bus.logs("traces"))}
+        topics.delete_before("traces", {numbers[log]: offset for log, offset in before.items() if log in numbers})
+
+    return trimming.TrimTopic(buses.open, config.retention.traces_bytes, stored, drop)
 
 
 def _kafka(kafka: Kafka, open_state: Callable[[], Bus]) -> KafkaBuses:

@@ -36,6 +36,8 @@ class Health:
         self.store: Callable[[], dict[str, Any]] = dict  # what the store sends on, if it does
         self.dead: Callable[[], Mapping[str, int]] = dict
         self.clients: Callable[[], int] = int
+        self.connections: Callable[[], Mapping[str, int]] = dict
+        self.held: dict[str, Callable[[], int]] = {}  # bytes in caches and queues, by what they are
         self.ahead: Callable[[], float] = float  # seconds that the ticks of the log are ahead of the clock
         self.passage = Passage((job.name for job in config.jobs), now if config.clock == "wall" else None)
         self._most_waiting, self._folder, self._now = config.own.most_waiting, Path(config.data), now
@@ -92,6 +94,8 @@ class Health:
             disk=disk_bytes(self._folder),
             clients=self.clients(),
             store={name: value for name, value in self.store().items() if isinstance(value, int)},
+            held={name: size() for name, size in self.held.items()},
+            connections=self.connections(),
         )
 
     def _looked(self) -> tuple[dict[str, int] | None, tuple[str, ...]]:

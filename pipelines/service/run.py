@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import threading
@@ -23,10 +22,12 @@ from streamgauge.pipelines.engines.ticking import Hosted, leap_of
 from streamgauge.pipelines.paging.feedback import CONSUMER as VERDICTS
 from streamgauge.pipelines.paging.feedback import FeedbackLoop
 from streamgauge.pipelines.paging.outbox import Outbox
-from streamgauge.pipelines.ports import Bus, Notifier, Query, Store
+from streamgauge.pipelines.ports import Ahead, Bus, Notifier, Query, Store, Stored
 from streamgauge.pipelines.service.child_process import ChildProcess, Command
 from streamgauge.pipelines.service.consumers import Consumer, Step
 from streamgauge.pipelines.service.health import Health
+from streamgauge.pipelines.service.http_thread import HttpThread
+from streamgauge.pipelines.service.id_control import IdControl
 from streamgauge.pipelines.service.kept import Left, left
 from streamgauge.pipelines.service.self_monitoring import SelfMonitor
 from streamgauge.pipelines.service.store_writer import StoreWriter
@@ -71,7 +72,9 @@ class Service:
             else ChildProcess(config, parts.open_bus, parts.engine)
         )  # fmt: skip
         self._config, self._parts, self._bus = config, parts, parts.open_bus()
+        self._ahead: list[Ahead] = []
         self._health = Health(config, parts.now)
+        self._health.held["read_ahead"] = lambda: sum(one.held_bytes for one in self._ahead)
         self._http: HttpThread | None = None
         self._keyed: list[KeyedConsumer] = []
         self._add_verdicts()  # first: what it says goes into the jobs' logs
@@ -94,6 +97,8 @@ class Service:
         )  # fmt: skip
         app = server.application(sources, guard, static)
         self._health.clients = lambda: events.clients(app)
+        self._health.connections = lambda: server.connections(app)
+        self._health.held["events"] = lambda: events.held_bytes(app)
         self._http = HttpThread(app, self._config.host, self._config.port)
         address = self._http.begin()
         self.engine.begin()
@@ -134,7 +139,13 @@ class Service:
         return self._parts.now() if self._config.clock == "wall" else self.engine.now()
 
     def _own_bus(self) -> Bus:
-        return self._parts.open_bus()
+        return self._noted(self._parts.open_bus())
+
+    def _noted(self, bus: Bus) -> Bus:
+        """A bus whose bytes are told, if it reads ahead; who uses it closes it."""
+        if isinstance(bus, Ahead):
+            self._ahead.append(bus)
+        return bus
 
     def _add(self, name: str, bus: Bus, step: Step, at_end: Callable[[], None] | None = None) -> None:
         self._health.consumers.append(Consumer(name, bus, step, self.stopping, at_end))
@@ -146,6 +157,8 @@ class Service:
             self._add("engine", engine.bus, engine.step, engine.stop)
             return
         self._watch(engine.consumer)
+        self._noted(engine.consumer.bus)
+        self._health.held["engine_caches"] = lambda: engine.cached_bytes
         if self._config.clock == "wall":
             self._health.ahead = lambda: engine.now() - now()
         step = lambda: engine.step() or engine.tick(now(), leap_of(now))  # noqa: E731
@@ -159,6 +172,7 @@ class Service:
         self._keyed.append(keyed)
         self._health.lags[keyed.name] = lambda: keyed.lag(self._bus)
         self._health.states[keyed.name] = lambda: keyed.state_bytes
+        self._health.held[f"{keyed.name}_unsent"] = lambda: keyed.unsent_bytes
 
     def _add_verdicts(self) -> None:
         bus, jobs = self._own_bus(), {job.name: job for job in self._config.jobs}
@@ -207,13 +221,19 @@ class Service:
 
     def _add_writer(self) -> None:
         bus, store = self._own_bus(), self._parts.open_store()
-        writer = StoreWriter(bus, store, passed=self._health.passage.note)
+        ids = IdControl(bus)
+
+        def passed(record: Stored) -> None:
+            self._health.passage.note(record)
+            ids.note(record)
+
+        writer = StoreWriter(bus, store, passed=passed)
         self._health.lags["writer"] = lambda: writer.lag(self._bus)
         self._health.dead = lambda: writer.dead
         self._health.store = lambda: store.health() | ({"replaced": writer.replaced} if writer.replaced else {})
         if store.health():
             self._health.lags["store"] = lambda: int(store.health()["waiting"])
-        self._add("writer", bus, lambda: writer.step() or self._parts.purge(store), store.close)
+        self._add("writer", bus, lambda: writer.step() or ids.step() or self._parts.purge(store), store.close)
 
     def _add_outbox(self, notifier: Notifier) -> None:
         bus = self._own_bus()
@@ -241,50 +261,3 @@ class Service:
             return 0
 
         return step
-
-
-class HttpThread(threading.Thread):
-    """The HTTP surface with an event loop of its own."""
-
-    def __init__(self, app: Any, host: str, port: int) -> None:
-        super().__init__(name="http", daemon=True)
-        self._app, self._host, self._port = app, host, port
-        self._loop = asyncio.new_event_loop()
-        self._ended = asyncio.Event()
-        self._begun = threading.Event()
-        self._address = ""
-        self._error: Exception | None = None
-
-    def begin(self) -> str:
-        """Listen; the address. Raises OSError if the port is taken."""
-        self.start()
-        self._begun.wait()
-        if self._error is not None:
-            self.join()  # it ends by itself
-            raise self._error
-        return self._address
-
-    def end(self) -> None:
-        """Stop listening and let every client go."""
-        if self.is_alive():
-            self._loop.call_soon_threadsafe(self._ended.set)
-            self.join(_LEAST_WAIT)
-
-    def run(self) -> None:
-        """The thread's life."""
-        try:
-            self._loop.run_until_complete(self._serve())
-        finally:
-            self._loop.close()
-
-    async def _serve(self) -> None:
-        try:
-            listening = await server.serve(self._app, self._host, self._port)
-            self._address = listening.address
-        except Exception as error:
-            self._error = error
-            return
-        finally:
-            self._begun.set()
-        await self._ended.wait()
-        await listening.cleanup()

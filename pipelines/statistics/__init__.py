@@ -1,8 +1,9 @@
 """Statistics of merged summaries: pure functions, each with its formula, its unit and its source.
 
 `drift`: PSI and JS distance, in bins that `binning` fixes with the reference. `ranking`: AUC with its bound and error,
-average precision, curves. `calibration`: PCOC, ECE, log loss, normalised entropy. `information`: information value with
-its floor. `concentration`: entropy, dispersion, top share, duplicates.
+average precision, curves. `calibration`: PCOC, ECE, log loss, normalised entropy. `loss`: Brier score, PR-AUC, best
+F1, with their bounds. `information`: information value with its floor. `concentration`: entropy, dispersion, top share,
+duplicates.
 """
 
 from streamgauge.pipelines.statistics.calibration import (
@@ -25,6 +26,7 @@ from streamgauge.pipelines.statistics.concentration import (
 from streamgauge.pipelines.statistics.drift import (
     drift_of,
     id_counts,
+    id_doubt,
     js_distance,
     numeric_counts,
     prediction_counts,
@@ -33,6 +35,7 @@ from streamgauge.pipelines.statistics.drift import (
 )
 from streamgauge.pipelines.statistics.estimate import Estimate
 from streamgauge.pipelines.statistics.information import InformationValue, information_value, iv_of
+from streamgauge.pipelines.statistics.loss import brier, max_f1, pr_auc
 from streamgauge.pipelines.statistics.ranking import (
     Auc,
     auc,
@@ -51,6 +54,7 @@ __all__ = [
     "auc_volatility",
     "average_precision",
     "base_rate",
+    "brier",
     "categorical_dispersion",
     "drift_of",
     "duplicate_rate",
@@ -58,16 +62,19 @@ __all__ = [
     "entropy",
     "hanley_mcneil",
     "id_counts",
+    "id_doubt",
     "information_value",
     "iv_of",
     "js_distance",
     "log_loss",
+    "max_f1",
     "normalized_entropy",
     "numeric_counts",
     "numeric_dispersion",
     "pcoc",
     "pcoc_bound",
     "pcoc_by_bucket",
+    "pr_auc",
     "precision_recall_curve",
     "prediction_counts",
     "psi",

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from streamgauge.tracer.summaries import Buckets, Heavy, Histogram
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 NUMERIC_BINS: Final = 20
 ID_BINS: Final = 50  # and one for all others
+SURE: Final = 0.1  # of the count of an id in the reference: what its error may be
 
 
 def numeric_cuts(reference: Histogram, limit: int = NUMERIC_BINS) -> Integers:
@@ -52,14 +54,27 @@ def count_predictions(cuts: Integers, buckets: Buckets) -> Integers:
 
 
 def id_vocabulary(reference: Heavy, limit: int = ID_BINS) -> NDArray[np.uint64]:
-    """Hashes of the reference's `limit` most frequent values, sorted."""
-    return np.sort(np.array([top.hash for top in reference.top(limit)], np.uint64))
+    """Hashes of the reference's `limit` most frequent values, sorted; of those whose counts are known to 10 %.
+
+    The others are one with the rest: what a sketch keeps of them depends on how many parts it was merged from.
+    """
+    known = [top.hash for top in reference.top(limit) if top.error <= SURE * top.rows]
+    return np.sort(np.array(known, np.uint64))
 
 
-def count_ids(vocabulary: NDArray[np.uint64], heavy: Heavy) -> Integers:
-    """Counts of the vocabulary's values and, last, of all others: shape [len(vocabulary) + 1]."""
-    counts = heavy.counts_of(vocabulary)
-    return np.append(counts, heavy.total - counts.sum())
+def count_ids(vocabulary: NDArray[np.uint64], heavy: Heavy) -> Floats:
+    """Counts of the vocabulary's values and, last, of all others: shape [len(vocabulary) + 1].
+
+    Where a count is known to lie between two bounds it is taken in their middle; `id_slack` is half of their distance.
+    """
+    counts = heavy.counts_of(vocabulary) + id_slack(vocabulary, heavy)[:-1]
+    return np.append(counts, max(heavy.total - counts.sum(), 0.0))
+
+
+def id_slack(vocabulary: NDArray[np.uint64], heavy: Heavy) -> Floats:
+    """How far each count of `count_ids` can be off, at most; of all others the sum."""
+    slack = 0.5 * heavy.slack_of(vocabulary)
+    return np.append(slack, slack.sum())
 
 
 def _greedy(keys: list[int], counts: list[int], target: float) -> list[int]:

@@ -18,7 +18,7 @@ THREE_SIGMAS: Final = 0.99865  # of a normal law, one-sided
 
 
 def pcoc(labels: LabelBuckets) -> Estimate:
-    """Predicted over observed clicks: sum w p / sum w y, a ratio; its relative error is 1 / sqrt(P).
+    """Predicted over observed clicks: sum w p / sum w y, a ratio; its relative error is 1 / sqrt(P), P effective.
 
     >>> pcoc(LabelBuckets.of([0.5, 0.5], [1, 0])).value
     1.0
@@ -27,7 +27,7 @@ def pcoc(labels: LabelBuckets) -> Estimate:
     if observed <= 0:
         return Estimate(math.nan, math.nan)
     ratio = predicted / observed
-    return Estimate(ratio, ratio / math.sqrt(labels.positive_rows))
+    return Estimate(ratio, ratio / math.sqrt(labels.effective_positives))
 
 
 def pcoc_bound(labels: LabelBuckets) -> float:
@@ -39,7 +39,8 @@ def pcoc_bound(labels: LabelBuckets) -> float:
     15.13
     """
     predicted = math.fsum(labels.sum_p.tolist())
-    return predicted / (0.5 * chi2_quantile(2.0 * (labels.positive_rows + 1), THREE_SIGMAS))
+    usual = math.fsum(np.concatenate(labels.squares()).tolist()) / _weight(labels)  # weight of a row, by weight
+    return predicted / usual / (0.5 * chi2_quantile(2.0 * (labels.effective_positives + 1.0), THREE_SIGMAS))
 
 
 def pcoc_by_bucket(labels: LabelBuckets, buckets: int = PCOC_BUCKETS) -> Floats:
@@ -61,7 +62,7 @@ def ece(labels: LabelBuckets, buckets: int = ECE_BUCKETS) -> Estimate:
         return Estimate(math.nan, math.nan, math.nan)
     gap = math.fsum(np.abs(predicted - observed).tolist())
     used = int(np.count_nonzero(rows))
-    return Estimate(gap / total, floor=math.sqrt(2.0 / math.pi) * math.sqrt(used / labels.positive_rows))
+    return Estimate(gap / total, floor=math.sqrt(2.0 / math.pi) * math.sqrt(used / labels.effective_positives))
 
 
 def calibration_curve(labels: LabelBuckets, buckets: int = ECE_BUCKETS) -> tuple[Floats, Floats, Floats]:
@@ -98,19 +99,13 @@ def normalized_entropy(labels: LabelBuckets) -> Estimate:
     p = np.clip(labels.sum_p / (labels.weight_positive + labels.weight_negative), CLIP, 1.0 - CLIP)
     positive = (-np.log(p) - loss) / entropy - slope * (1.0 - rate)
     negative = (-np.log1p(-p) - loss) / entropy + slope * rate
-    squares = _squares(labels.positives, labels.weight_positive, positive)
-    squares += _squares(labels.negatives, labels.weight_negative, negative)
+    heavy, light = labels.squares()
+    squares = math.fsum((heavy * positive**2 + light * negative**2).tolist())
     return Estimate(loss / entropy, math.sqrt(squares) / _weight(labels))
 
 
 def _weight(labels: LabelBuckets) -> float:
     return math.fsum((labels.weight_positive + labels.weight_negative).tolist())
-
-
-def _squares(rows: np.ndarray[tuple[int], np.dtype[np.int64]], weight: Floats, influence: Floats) -> float:
-    """Sum over rows of (weight x influence)^2, each row of a bucket having the bucket's mean weight."""
-    held = rows > 0
-    return math.fsum((weight[held] ** 2 * influence[held] ** 2 / rows[held]).tolist())
 
 
 def _equal_mass(labels: LabelBuckets, buckets: int) -> tuple[Floats, Floats, Floats]:

@@ -15,6 +15,7 @@ from streamgauge.pipelines.statistics.binning import (
     count_ids,
     count_numeric,
     count_predictions,
+    id_slack,
     id_vocabulary,
     numeric_cuts,
     prediction_cuts,
@@ -64,14 +65,19 @@ def js_distance(current: ArrayLike, reference: ArrayLike) -> float:
     return math.sqrt(min(max(divergence, 0.0), 1.0))
 
 
-def drift_of(current: ArrayLike, reference: ArrayLike) -> Estimate:
-    """PSI of counts in the same bins, with its floor; NaN where either side is empty."""
+def drift_of(current: ArrayLike, reference: ArrayLike, doubt: float = 0.0) -> Estimate:
+    """PSI of counts in the same bins, with its floor; NaN where either side is empty.
+
+    `doubt` is the PSI between the counts and what they may be (`id_doubt`); as roots of PSI near 0 are distances, the
+    floor with it is (sqrt(floor) + sqrt(doubt))^2.
+    """
     p, q = np.asarray(current, np.float64), np.asarray(reference, np.float64)
     rows, reference_rows = float(p.sum()), float(q.sum())
     if rows <= 0 or reference_rows <= 0:
         return Estimate(math.nan, math.nan, math.nan)
     bins = int(np.count_nonzero(p + q))
-    return Estimate(psi(p, q), floor=psi_floor(rows, reference_rows, max(bins, 2)))
+    floor = psi_floor(rows, reference_rows, max(bins, 2))
+    return Estimate(psi(p, q), floor=(math.sqrt(floor) + math.sqrt(doubt)) ** 2 if doubt else floor)
 
 
 def numeric_counts(current: Histogram, reference: Histogram) -> tuple[Floats, Floats]:
@@ -83,7 +89,20 @@ def numeric_counts(current: Histogram, reference: Histogram) -> tuple[Floats, Fl
 def id_counts(current: Heavy, reference: Heavy) -> tuple[Floats, Floats]:
     """Counts of both in the reference's top 50 values and one bin for all others."""
     vocabulary, counts = _ids(reference)
-    return count_ids(vocabulary, current).astype(np.float64), counts
+    return count_ids(vocabulary, current), counts
+
+
+def id_doubt(current: Heavy, reference: Heavy) -> float:
+    """PSI that the errors of both sketches alone can make: sum of (slack / rows)^2 / share, of either side.
+
+    0 while there are at most 256 values.
+    """
+    vocabulary, counts = _ids(reference)
+    if not (current.bound or reference.bound) or not len(vocabulary):
+        return 0.0
+    share = np.maximum(counts, 1.0) / max(reference.total, 1)
+    sides = [id_slack(vocabulary, side) / max(side.total, 1) for side in (current, reference)]
+    return math.fsum(((sides[0] + sides[1]) ** 2 / share).tolist())
 
 
 def prediction_counts(current: Buckets, reference: Buckets) -> tuple[Floats, Floats]:
@@ -101,7 +120,7 @@ def _numeric(reference: Histogram) -> tuple[Integers, Floats]:
 @lru_cache(REFERENCES)
 def _ids(reference: Heavy) -> tuple[NDArray[np.uint64], Floats]:
     vocabulary = id_vocabulary(reference)
-    return vocabulary, count_ids(vocabulary, reference).astype(np.float64)
+    return vocabulary, count_ids(vocabulary, reference)
 
 
 @lru_cache(REFERENCES)

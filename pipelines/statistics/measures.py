@@ -13,11 +13,12 @@ from typing import Final, TypeVar
 import numpy as np
 
 from streamgauge.pipelines.metrics import Floats, Stat, Values
-from streamgauge.tracer.summaries.histogram import Histogram
+from streamgauge.tracer.summaries import Buckets, Histogram, LabelBuckets
 
 T = TypeVar("T")
 _EMPTY: Final = np.zeros(0)
 NOTHING: Final = Values((), _EMPTY, _EMPTY, _EMPTY, _EMPTY)
+MOST_INVALID: Final = 0.01  # beyond this share of invalid ones, what depends on predictions or labels is unknown
 # Mean range of n normal values in standard deviations (Tippett 1925, table of d2).
 _RANGE_N: Final = np.log([2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0])
 _RANGE_D: Final = np.array([1.128, 1.693, 2.326, 3.078, 3.735, 4.498, 5.015, 6.483])
@@ -32,12 +33,29 @@ def single(value: float, rows: float, error: float = 0.0, floor: float = 0.0) ->
     return Values(("",), np.array([value]), np.array([rows]), np.array([error]), np.array([floor]))
 
 
+def finite(value: float) -> float:
+    """The value, 0.0 for one that is not finite: an error or a floor that is not known.
+
+    >>> finite(math.nan)
+    0.0
+    """
+    return value if math.isfinite(value) else 0.0
+
+
+def is_trusted(found: Buckets | LabelBuckets) -> bool:
+    """Whether few predictions or labels are invalid: where many are, what is left of them is no fair sample."""
+    return found.invalid <= MOST_INVALID * (found.rows + found.invalid)
+
+
 def values(entities: Sequence[str], columns: Sequence[tuple[float, float, float, float]]) -> Values:
     """One (value, rows, error, floor) an entity."""
     if not entities:
         return NOTHING
     table = np.array(columns, np.float64).T
     return Values(tuple(entities), table[0], table[1], table[2], table[3])
+
+
+UNKNOWN: Final = single(math.nan, 0.0)
 
 
 def proportions(entities: tuple[str, ...], part: Floats, whole: Floats) -> Values:

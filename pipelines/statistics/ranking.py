@@ -35,11 +35,12 @@ def auc(labels: LabelBuckets) -> Auc:
     above = np.cumsum(pos[::-1])[::-1] - pos
     tied = 0.5 * math.fsum((pos * neg).tolist())
     value = (math.fsum((neg * above).tolist()) + tied) / pairs
-    return Auc(value, hanley_mcneil(value, rows, other), tied / pairs, rows, other)
+    error = hanley_mcneil(value, labels.effective_positives, labels.effective_negatives)
+    return Auc(value, error, tied / pairs, rows, other)
 
 
-def hanley_mcneil(value: float, positives: int, negatives: int) -> float:
-    """Standard error of an AUC (Hanley and McNeil 1982).
+def hanley_mcneil(value: float, positives: float, negatives: float) -> float:
+    """Standard error of an AUC (Hanley and McNeil 1982); of weighted rows the sizes are effective ones.
 
     >>> round(hanley_mcneil(0.75, 50, 50), 3)
     0.049

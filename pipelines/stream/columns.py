@@ -13,7 +13,7 @@ import numpy as np
 
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.detection.closed import Closed
-from streamgauge.pipelines.detection.watch import Judged
+from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.wire.outputs import MOST, PointColumns
 

@@ -22,6 +22,7 @@ from streamgauge.tracer.summaries.columns import Columns
 
 SPAN: Final = 28 * DAY
 BLOCK: Final = 7 * DAY + HOUR  # a week that holds a clock change is an hour longer
+GIVEN: Final = ""  # stands for the worker of a reference that the job was given; no worker is called so
 OPEN_PARTS: Final = 16  # parts of the open day that are folded together when there are more
 KEPT: Final = frozenset(
     {
@@ -142,9 +143,23 @@ class References:
         """Gather a normal window of one worker."""
         self._workers.setdefault(worker, WorkerSlices()).learn(day, start, end, sketches)
 
+    def give(self, columns: Mapping[SketchKey, Columns], end: float) -> None:
+        """A reference from elsewhere, as of a day that ended at `end`: parts come one by one, another replaces it.
+
+        It is the job's beside what its workers show, and a worker's until that has one of its own.
+        """
+        slices = self._workers.setdefault(GIVEN, WorkerSlices())
+        there = next((piece.columns for piece in slices.closed if piece.end == end), {})
+        kept = {key: value for key, value in columns.items() if key[:3] in KEPT}
+        slices.closed = [_slice(end - DAY, end, {**there, **kept})]
+        slices.changes += 1
+        self._version, self._cache, self._entities = ("", 0.0, None), {}, {}
+
     def _members(self, worker: str) -> list[WorkerSlices]:
         if worker:
-            return [self._workers[worker]] if worker in self._workers else []
+            own = self._workers.get(worker)
+            found = own if own is not None and own.closed else self._workers.get(GIVEN)
+            return [] if found is None else [found]
         return [self._workers[name] for name in sorted(self._workers)]
 
     def _version_of(self, worker: str, before: float) -> Any:

@@ -33,6 +33,7 @@ HARD: Final[dict[str, tuple[Domain, Severity]]] = {
     "join_sampled": ("sample", "ticket"),  # they did: the tracer goes on with a sample of the ids
     "clock": ("system", "page"),  # the worker's clock leapt, and it does not follow
 }
+MOST_ABSENT: Final = 0.3  # of a job's workers: beyond, missing and stuck ones page
 TRAINED: Final = frozenset({"nonfinite"})  # ended by panes with training; others by any
 HELD: Final = frozenset(subject[0] for subject in (MISSING, BEHIND, SKEW, LIVES))  # ended by what began them
 _OTHER: Final[tuple[Domain, Severity]] = ("system", "ticket")
@@ -136,16 +137,26 @@ def _said(worker: str, subject: Subject, value: float, text: str) -> str:
     return f"{worker}: {text}" if text else f"{subject[0]} in {subject[1] or 'the worker'}: {value:g}"
 
 
-def missing(job: str, worker: str, incarnation: str, since: int, at: int) -> Anomaly:
+def missing(job: str, worker: str, incarnation: str, since: int, at: int, severity: Severity = "page") -> Anomaly:
     """A worker that said no goodbye is silent."""
     value = to_seconds(at - since)
-    return _fact(job, worker, incarnation, MISSING, "system", "page", since, at, value, f"no record for {value:g} s")
+    return _fact(job, worker, incarnation, MISSING, "system", severity, since, at, value, f"no record for {value:g} s")
 
 
-def behind(job: str, worker: str, incarnation: str, since: int, at: int) -> Anomaly:
+def behind(job: str, worker: str, incarnation: str, since: int, at: int, severity: Severity = "page") -> Anomaly:
     """A worker lives but its watermark does not move."""
     value = to_seconds(at - since)
-    return _fact(job, worker, incarnation, BEHIND, "system", "page", since, at, value, f"watermark {value:g} s behind")
+    text = f"watermark {value:g} s behind"
+    return _fact(job, worker, incarnation, BEHIND, "system", severity, since, at, value, text)
+
+
+def severity_of_absence(absent: int, workers: int) -> Severity:
+    """How loud it is that one more worker does nothing: few of many are somebody's work of the next day.
+
+    >>> severity_of_absence(1, 3), severity_of_absence(3, 10), severity_of_absence(4, 10)
+    ('page', 'ticket', 'page')
+    """
+    return "page" if absent > MOST_ABSENT * workers else "ticket"
 
 
 def clock(job: str, worker: str, incarnation: str, leap: int, since: int, at: int) -> Anomaly:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamgauge.pipelines.stream import clocks, closing, facts, lives, watermark
-from streamgauge.pipelines.stream.names import Index, Mapping, Part, map_names, split
+from streamgauge.anomaly.types import Severity
+from streamgauge.pipelines.stream import clocks, closing, facts, lives, rollouts, watermark
+from streamgauge.pipelines.stream import names as series_names
+from streamgauge.pipelines.stream.names import Index, Mapping, Part, Room, map_names, split
 from streamgauge.pipelines.stream.panes import Table, Track
 from streamgauge.pipelines.stream.state import Job, Side, Worker
 from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST, Member, Verdict
@@ -21,6 +23,7 @@ from streamgauge.tracer.records import Name, Sketch, TraceBatch
 
 RECORDS, POINTS, LATE, DUPLICATE, SUPERSEDED, CLAMPED, OVERFLOW, DEAD, LOST = range(len(COUNTS))
 MAX_MAPPINGS = 64  # names blobs remembered for each worker
+MAPPED = 1_000_000  # bytes of theirs
 
 
 class Rejected(ValueError):
@@ -114,8 +117,10 @@ def _welcome(job: Job, worker: Worker, batch: TraceBatch, pane: int, mark: int, 
     """A worker joins or comes back."""
     if is_new:
         job.out += facts.close_incarnation(worker.facts, pane, pane + job.pane)
+        last = worker.member.restarts[-1] if worker.member.restarts else None
         watermark.supersede(worker.member, batch, pane, mark)
         lives.begin(job, worker, batch, pane)
+        rollouts.begin(job, worker, pane, last)
     else:
         job.out += facts.close(worker.facts, facts.MISSING, pane, pane + job.pane)
     is_behind = facts.find(worker.facts, facts.BEHIND) is not None  # it still has to catch up
@@ -146,11 +151,13 @@ def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) 
 
 def _mapping(job: Job, worker: Worker, blob: bytes, names: Sequence[Name], time: int) -> Mapping:
     stream, wall = worker.stream.names, worker.wall.names
-    before = stream.size + wall.size
-    room = job.config.max_series - job.series
+    before, bytes_before = stream.size + wall.size, stream.bytes + wall.bytes
+    most = job.config.max_series
+    room = Room(most - job.series, most * series_names.BYTES - job.name_bytes)
     mapping = map_names(names, stream, wall, room, time)
     job.series += stream.size + wall.size - before
-    if len(worker.mappings) >= MAX_MAPPINGS:
+    job.name_bytes += stream.bytes + wall.bytes - bytes_before
+    if len(worker.mappings) >= MAX_MAPPINGS or sum(map(len, worker.mappings)) + len(blob) > MAPPED:
         worker.mappings.clear()
     worker.mappings[blob] = mapping
     return mapping
@@ -194,7 +201,9 @@ def _place(
     if part is not None:
         table.apply(*part)
     if sketches:
-        table.keep(sketches)
+        kept = track.admitted(sketches, job.config.max_series)
+        worker.member.counts[OVERFLOW] += len(sketches) - len(kept)
+        table.keep(kept)
 
 
 def _late_table(job: Job, side: Side, worker: Worker, track: Track, pane: int, size: int) -> Table | None:
@@ -269,11 +278,19 @@ def _changes_hold(job: Job, worker: Worker, pane: int) -> bool:
     return False
 
 
+def severity_of_absence(job: Job) -> Severity:
+    """How loud it is that one more worker is missing or stuck, with those that are already."""
+    members = [worker.member for worker in job.workers.values() if worker.member.state != "left"]
+    absent = sum(member.state == "behind" or member.is_reported for member in members)
+    return facts.severity_of_absence(absent, max(len(members), job.config.workers))
+
+
 def fall_behind(job: Job, worker: Worker, at: int) -> None:
     """A member stops holding windows until it has caught up, and this is a fact."""
     member = worker.member
     member.state = "behind"
-    fact = facts.behind(job.config.name, member.worker, member.incarnation, member.watermark, at)
+    severity = severity_of_absence(job)
+    fact = facts.behind(job.config.name, member.worker, member.incarnation, member.watermark, at, severity)
     shown = facts.show(worker.facts, fact, member.watermark // job.pane * job.pane)
     if shown is not None:
         job.out.append(shown)

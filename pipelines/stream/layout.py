@@ -11,8 +11,9 @@ Names = tuple[tuple[str, str, str], ...]
 Place = NDArray[np.int64] | slice
 SCALARS: Final = "*"  # the name under which `stat` gives all scalars of the job's own, entity `scalar:NAME`
 TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a scalar of the job's own
-    "sample": "rows late_rows repeats",
-    "label": "labels positives due overdue expired settled cohort_rows cohort_labelled last_label flips",
+    "sample": "rows late_rows timed_rows repeats prediction_weight prediction_total",
+    "label": "labels positives invalid_labels due overdue expired settled last_label flips"
+    " cohort_rows cohort_labelled cohort_positives label_weight cohort_weight",
     "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps",
     "wall": "rows_seen rows_trained cpu memory dropped"
     " pipeline_records pipeline_late pipeline_dropped pipeline_lost pipeline_overflow pipeline_dead pipeline_waiting"
@@ -20,6 +21,7 @@ TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a sca
     " pipeline_notified pipeline_untold pipeline_clients",
 }
 _TRACED: Final = {clock: frozenset(names.split()) for clock, names in TRACED.items()}
+_NAME_BYTES: Final = 200  # of a name and its places, about
 LAYOUTS: Final = 200_000  # names whose layouts are kept; a cache whose size changes no answer
 
 
@@ -36,6 +38,11 @@ class Layouts:
     def __init__(self) -> None:
         self._kept: dict[Names, Layout] = {}
         self._size = 0
+
+    @property
+    def bytes(self) -> int:
+        """About."""
+        return self._size * _NAME_BYTES
 
     def of(self, names: Names) -> Layout:
         """The layout of these names."""

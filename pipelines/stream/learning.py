@@ -19,13 +19,14 @@ from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
 from streamgauge.pipelines.statistics.measures import means
-from streamgauge.pipelines.stream.distributions import References, Slice, is_reference
+from streamgauge.pipelines.stream.distributions import References, SketchKey, Slice, is_reference
 from streamgauge.pipelines.stream.memory import IdHorizon, Rates, Silence, Trail
 from streamgauge.pipelines.stream.memory import Slice as Piece
 from streamgauge.pipelines.stream.view import JobView, WindowView
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, name_of
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import Ids, Moments
+from streamgauge.tracer.summaries.columns import Columns
 
 Memory = IdHorizon | Rates | Silence | Trail
 Normality = Callable[[str, str], bool]  # whether a (worker, entity) was normal; worker "" is the job, entity "" itself
@@ -34,6 +35,12 @@ FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is droppe
 AUC_WINDOWS: Final = 24
 TENSOR_WINDOWS: Final = 24
 DAYS: Final = 28
+_RATES: Final = (  # memory, part, whole: shares of labels, of which their usual value is remembered
+    ("label_rate", "positives", ("label_weight", "labels")),  # with a keep rate what the labels stand for
+    ("label_rate@H", "cohort_positives", ("cohort_weight", "cohort_labelled")),
+    ("label_coverage@H", "cohort_labelled", ("cohort_rows",)),
+)
+_OF_RATES: Final = frozenset(name for name, _, _ in _RATES)
 _OF_IDS: Final = ("sample_id", "profile")  # memories that are horizons of ids
 
 
@@ -60,6 +67,10 @@ class Knowledge:
         """A memory, or None while there is none."""
         return self._memories.get((worker, name, entity))
 
+    def give(self, columns: Mapping[SketchKey, Columns], time: float) -> None:
+        """Begin with these reference distributions for windows that end after `time`."""
+        self._references.give(columns, time - self._longest)
+
     def learn(self, window: int, view: JobView, found: Mapping[Slot, Floats], is_normal: Normality) -> None:
         """Learn from a window that has been judged.
 
@@ -76,7 +87,7 @@ class Knowledge:
             for scoped in views:
                 self._learn_ids(scoped)
                 self._learn_silence(scoped, day, hour, is_normal(scoped.worker, ""))
-                self._learn_rate(scoped, day, is_normal(scoped.worker, ""))
+                self._learn_rates(scoped, day, is_normal(scoped.worker, ""))
             self._learn_norms(view, is_normal)
         if spec.kind == "long":
             for scoped in views:
@@ -101,14 +112,15 @@ class Knowledge:
         if is_normal:
             silence.learn(day, hour, max(view.end - silence.last, 0.0))
 
-    def _learn_rate(self, view: WindowView, day: int, is_normal: bool) -> None:
-        labels = view.total("label", "labels")
-        if not labels or not is_normal:
-            return
-        rates = self._kept(view, "label_rate", "")
-        assert isinstance(rates, Rates)
-        if view.start >= rates.end:
-            rates.learn(day, view.end, view.total("label", "positives"), labels)
+    def _learn_rates(self, view: WindowView, day: int, is_normal: bool) -> None:
+        for name, part, wholes in _RATES:
+            count = next((found for whole in wholes if (found := view.total("label", whole))), 0.0)
+            if not count or not is_normal:
+                continue
+            rates = self._kept(view, name, "")
+            assert isinstance(rates, Rates)
+            if view.start >= rates.end:
+                rates.learn(day, view.end, view.total("label", part), count)
 
     def _learn_norms(self, view: WindowView, is_normal: Normality) -> None:
         stat = view.stat("train", "gradient_norm")
@@ -165,7 +177,7 @@ class Knowledge:
         """A memory by its name, fresh or as it was."""
         if name == "label":
             return Silence() if state is None else Silence.from_state(state)
-        if name == "label_rate":
+        if name in _OF_RATES:
             return Rates() if state is None else Rates.from_state(state)
         if name in _OF_IDS:
             days = self._config.duplicate_horizon

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streamgauge.anomaly.detectors.limit import ERRORS
 from streamgauge.anomaly.types import SeriesKey
-from streamgauge.pipelines.config.schema import Limit
+from streamgauge.pipelines.config.schema import JobConfig, Limit
 from streamgauge.pipelines.detection.closed import Closed
 from streamgauge.pipelines.detection.episodes import number
 from streamgauge.pipelines.metrics import Metric
+from streamgauge.pipelines.registry import METRICS
 from streamgauge.pipelines.stream.absolutes import Condition
+
+CALIBRATED: Final = (0.67, 1.5)  # predicted over observed: outside of it bids and budgets are wrong by a third
+WINDOWS: Final = 3  # in a row, before one of the limits below is told
 
 
 class Bound(NamedTuple):
@@ -21,6 +25,33 @@ class Bound(NamedTuple):
 
     row: int
     limit: Limit
+
+
+def standing(job: JobConfig, *, is_cold: bool = False) -> tuple[Limit, ...]:
+    """What is declared for every job: calibration, and delays beyond the job's SLO, each for three windows.
+
+    A limit of the configuration for the same metric takes its place, and `unpaged` takes it out. A cold model is
+    calibrated for nobody.
+
+    >>> [(one.metric, one.above, one.lasting) for one in standing(JobConfig(name="ctr", slo={"queue_delay": 30.0}))]
+    [('pcoc', 1.5, 3720.0), ('queue_delay_p95', 30.0, 180.0)]
+    """
+    low, high = CALIBRATED
+    calibration = "pcoc@H" if job.labels.wait else "pcoc"  # where late negatives come by time-out only cohorts tell
+    delays = [(f"{name}_p95", job.slo[name]) for name in ("queue_delay", "train_delay") if name in job.slo]
+    known = {limit.metric for limit in job.limits} | set(job.unpaged)
+    made = [*([] if is_cold else [(calibration, high, low)]), *((name, most, None) for name, most in delays)]
+    return tuple(
+        Limit(metric=name, above=above, below=below, lasting=_lasting(job, METRICS[name].window))
+        for name, above, below in made
+        if name not in known
+    )
+
+
+def _lasting(job: JobConfig, kind: str) -> float:
+    """Seconds from the start of the first of three windows to the end of the last."""
+    found = next((window for window in job.windows if window.kind == kind), None)
+    return 0.0 if found is None else found.length + (WINDOWS - 1) * found.slide
 
 
 def bind(limits: Sequence[Limit], keys: Sequence[SeriesKey], metrics: Sequence[Metric]) -> list[Bound]:

@@ -14,17 +14,19 @@ from streamgauge.tracer.records import Clock, Name
 
 OVERFLOW: Final = "overflow"  # name and entity of the series that takes what a limit turned away
 CLOCKS: Final[tuple[Clock, ...]] = ("sample", "label", "train", "wall")
+BYTES: Final = 200  # of names for each series that a job may have, on average
 Index = NDArray[np.intp]
 
 
 class Names:
     """A worker's series: which slot each name has, in the order in which they were first sent."""
 
-    __slots__ = ("_all", "_seen", "names", "slots")
+    __slots__ = ("_all", "_seen", "bytes", "names", "slots")
 
     def __init__(self) -> None:
         self.names: list[Name] = []
         self.slots: dict[Name, int] = {}
+        self.bytes = 0  # of all names
         self._seen = np.zeros(16, np.int64)
         self._all: tuple[Name, ...] = ()
 
@@ -44,6 +46,7 @@ class Names:
         if slot == len(self._seen):
             self._seen = np.concatenate((self._seen, np.zeros(slot, np.int64)))
         self._seen[slot] = time
+        self.bytes += size_of(name)
         self.slots[name] = slot
         self.names.append(name)
         return slot
@@ -55,6 +58,13 @@ class Names:
         if len(self._all) != len(self.names):
             self._all = tuple(self.names)
         return self._all
+
+
+class Room(NamedTuple):
+    """What a job has left for new names."""
+
+    series: int
+    bytes: int
 
 
 class Mapping(NamedTuple):
@@ -76,15 +86,22 @@ class Part(NamedTuple):
     weight: Floats | None
 
 
-def map_names(names: Sequence[Name], stream: Names, wall: Names, room: int, time: int) -> Mapping:
-    """Slots for a blob's names; `room` new ones are added, the others share one overflow series a clock."""
+def size_of(name: Name) -> int:
+    """Bytes of a name."""
+    return len(name.name.encode()) + len(name.entity.encode())
+
+
+def map_names(names: Sequence[Name], stream: Names, wall: Names, room: Room, time: int) -> Mapping:
+    """Slots for a blob's names; new ones are added while there is room, others share one overflow series a clock."""
     slots, walls, over = [], [], []
+    left, space = room
     for name in names:
         book = wall if name.clock == "wall" else stream
         slot = book.slots.get(name)
-        is_over = slot is None and room <= 0
+        is_over = slot is None and (left <= 0 or space < size_of(name))
         if slot is None:
-            room -= 1
+            left -= not is_over
+            space -= 0 if is_over else size_of(name)
             slot = _new_slot(book, Name(name.clock, OVERFLOW, OVERFLOW) if is_over else name, time)
         slots.append(slot)
         walls.append(name.clock == "wall")

@@ -20,9 +20,10 @@ from streamgauge.pipelines.stream.emitting import Emission, evaluate
 from streamgauge.pipelines.stream.intake import DEAD, Rejected
 from streamgauge.pipelines.stream.shards import ship
 from streamgauge.pipelines.stream.snapshots import put_job, take_job
-from streamgauge.pipelines.stream.stages import CONFIG, Stage2
+from streamgauge.pipelines.stream.stages import CONFIG, Caching, Stage2
 from streamgauge.pipelines.stream.state import KEPT_IDENTITIES, Emitted, Job, new_job
 from streamgauge.pipelines.stream.windows import to_micros, to_seconds
+from streamgauge.pipelines.wire.given import SETTING as REFERENCE
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Output
 from streamgauge.pipelines.wire.rows import Rows, packed, part_of, put_state, take_state, unpacked
 from streamgauge.tracer import codec, records
@@ -67,6 +68,12 @@ class Operator:
     def config(self) -> JobConfig:
         """The configuration in force."""
         return self._job.config
+
+    @property
+    def cached_bytes(self) -> int:
+        """What is kept only to be quicker, about. Any thread may ask."""
+        blobs = sum(len(blob) for worker in list(self._job.workers.values()) for blob in list(worker.mappings))
+        return blobs + (self._stage2.cached_bytes if isinstance(self._stage2, Caching) else 0)
 
     def on_records(self, messages: Sequence[bytes]) -> list[Output]:
         """Take records in the log's order; what they cause, in order. A bad one becomes a dead letter."""
@@ -180,6 +187,9 @@ def _set(job: Job, record: Setting) -> None:
     waits = record.name == CONFIG and job.pending != b""
     text = f"{record.name} revision {record.revision}" + (", from when the job begins again" if waits else "")
     told = Change(job=record.job, name="setting", time=record.effective, text=text)
+    if record.name == REFERENCE:  # comes in many parts, and says itself what it is
+        job.out.append(record)
+        return
     job.out += [told] if waits else [record, told]
 
 

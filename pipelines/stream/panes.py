@@ -27,6 +27,9 @@ _DENSE: Final = 8
 _EMPTY: Final = np.array([[0.0], [0.0], [0.0], [np.inf], [-np.inf], [0.0], [0.0]])
 
 
+_Identity = tuple[str, str, str, str]
+
+
 class Table:
     """Folded points and pending sketches of one pane or slice; `columns` has shape [7, slots] and grows.
 
@@ -88,13 +91,16 @@ class Table:
 class Track:
     """One worker's panes and slices for one kind of windows (stream or wall); times in microseconds."""
 
-    __slots__ = ("_blocks", "names", "panes", "slices")
+    __slots__ = ("_blocks", "_held", "_is_stale", "names", "panes", "slices")
 
     def __init__(self) -> None:
         self.names = Names()
         self.panes: dict[int, Table] = {}
         self.slices: dict[int, Table] = {}
         self._blocks = Blocks()  # a cache
+        # Of all sketches that are held, and perhaps of some that were: gathered anew only where the bound is near.
+        self._held: set[_Identity] | None = None
+        self._is_stale = False
 
     def pane(self, start: int) -> Table:
         """The table of a pane that is still open."""
@@ -107,6 +113,20 @@ class Track:
     def slice(self, end: int) -> Table:
         """The table of a slice that this worker has passed already, to add to it."""
         return _table(self.slices, end, len(self.names.names))
+
+    def admitted(self, sketches: Sequence[Sketch], most: int) -> Sequence[Sketch]:
+        """Sketches of series of which some are held already, and of new ones while there are fewer than `most`."""
+        if self._held is None or (self._is_stale and len(self._held) + len(sketches) > most):
+            tables = (*self.panes.values(), *self.slices.values())
+            self._held = {_identity(sketch) for table in tables for sketch in table.pending}
+            self._is_stale = False
+        found = []
+        for sketch in sketches:
+            identity = _identity(sketch)
+            if identity in self._held or len(self._held) < most:
+                self._held.add(identity)
+                found.append(sketch)
+        return found
 
     def pass_slice(self, end: int) -> None:
         """Fold the panes before `end` into its slice: nothing on time can come for them any more."""
@@ -141,6 +161,7 @@ class Track:
         for end in gone:
             del self.slices[end]
         if gone:
+            self._is_stale = True
             self._blocks.forget(reach)
 
     def oldest(self) -> int | None:
@@ -222,6 +243,10 @@ def _merged_or_last(group: Sequence[Sketch]) -> Sketch:
         return summaries.merge_sketches(group)[0]
     except RecordError:
         return group[-1]
+
+
+def _identity(sketch: Sketch) -> _Identity:
+    return sketch.kind, sketch.clock, sketch.name, sketch.entity
 
 
 def _fold_columns(into: Floats, columns: Floats) -> None:

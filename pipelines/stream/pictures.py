@@ -6,14 +6,17 @@ labels, because its distributions are sums of the short ones. Identifiers, regis
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streamgauge.pipelines.config.schema import WindowSpec
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.view import JobView, WorkerView
-from streamgauge.pipelines.wire.outputs import Profiles
+from streamgauge.pipelines.wire.outputs import MOST, Profiles
+from streamgauge.tracer.records import Sketch
 
 MAX_WORKERS: Final = 16  # beyond it only the job's are kept
+_BESIDE: Final = 64  # bytes of a sketch beside its columns and names
 SHORT: Final = ("buckets", "counts", "heavy", "histogram", "label_buckets", "moments")  # in the order they are sent
 LONG: Final = ("bins", "label_buckets")
 WALL: Final = ("histogram",)
@@ -26,12 +29,31 @@ def profiles_of(report: Report, spec: WindowSpec, view: JobView) -> tuple[Profil
     scopes: list[tuple[str, JobView | WorkerView]] = [("", view)]
     if spec.kind == "short" and len(view.views) <= MAX_WORKERS:
         scopes += view.views.items()
-    kept = [(worker, tuple(s for kind in kinds for s in scope.of_kind(kind))) for worker, scope in scopes]
+    kept = [(worker, tuple(_drawn(scope, kinds))) for worker, scope in scopes]
     return tuple(
         Profiles(
             job=report.job, worker=worker, window=spec.name, start=report.start, end=report.end,
-            revision=report.revision, number=0, sketches=sketches,
+            revision=report.revision, number=0, sketches=sketches, part=part,
         )
-        for worker, sketches in kept
-        if sketches
+        for worker, found in kept
+        for part, sketches in enumerate(_cut(found))
     )
+
+
+def _cut(sketches: Sequence[Sketch]) -> Iterator[tuple[Sketch, ...]]:
+    """As many as a message takes, in their order; nothing of none."""
+    some, size = list[Sketch](), 0
+    for sketch in sketches:
+        more = sum(map(len, sketch.columns)) + len(sketch.name.encode()) + len(sketch.entity.encode()) + _BESIDE
+        if some and size + more > MOST:
+            yield tuple(some)
+            some, size = [], 0
+        some.append(sketch)
+        size += more
+    if some:
+        yield tuple(some)
+
+
+def _drawn(scope: JobView | WorkerView, kinds: Sequence[str]) -> Iterator[Sketch]:
+    """Its summaries of these kinds; those of slices are left out, they would be kept twenty times."""
+    return (s for kind in kinds for s in scope.of_kind(kind) if not s.entity.startswith("slice:"))

@@ -11,8 +11,9 @@ from streamgauge.pipelines.stream.windows import to_micros
 def evict_series(job: Job, worker: Worker, bound: int) -> None:
     """Series that were not seen for a day, and that no open window needs, leave."""
     before = bound - to_micros(DAY)
-    names = len(worker.stream.names.names) + len(worker.wall.names.names)
+    names, size = len(worker.stream.names.names) + len(worker.wall.names.names), _bytes(worker)
     job.series -= worker.stream.evict(before) + worker.wall.evict(before)
+    job.name_bytes += _bytes(worker) - size
     if len(worker.stream.names.names) + len(worker.wall.names.names) < names:
         for other in job.workers.values():
             other.mappings.clear()  # what found no room may find some now
@@ -36,11 +37,16 @@ def forget_worker(job: Job, name: str) -> None:
     if len(job.gone) > KEPT_MEMBERS:
         del job.gone[next(iter(job.gone))]
     job.series -= worker.stream.names.size + worker.wall.names.size
+    job.name_bytes -= _bytes(worker)
     for ring in job.rings.values():
         for closed in ring:
             closed.dirty = [dirty for dirty in closed.dirty if dirty != name]
     for other in job.workers.values():
         other.mappings.clear()
+
+
+def _bytes(worker: Worker) -> int:
+    return worker.stream.names.bytes + worker.wall.names.bytes
 
 
 def _is_needed(worker: Worker) -> bool:

@@ -89,6 +89,7 @@ def take_job(rows: Mapping[str, bytes], config: JobConfig) -> Job:
         job.facts = msgspec.convert(found, Facts)
     job.gone = {member.worker: member for member in _taken_many("gone", taken.of("gone"), Member)}
     frozen = _take_workers(job, taken)
+    job.name_bytes = sum(track.names.bytes for w in job.workers.values() for track in (w.stream, w.wall))
     job.has_second_lives = any(worker.member.base for worker in job.workers.values())
     _take_rings(job, taken, frozen)
     return job

@@ -12,20 +12,24 @@ from streamgauge.anomaly.thresholds import Excused, Multipliers
 from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
 from streamgauge.pipelines.detection.closed import Closed, Columns
+from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.detection.sources import Sources, extend, find
-from streamgauge.pipelines.detection.watch import Judged, Watch
+from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.metrics import Metric, Report, Values, View
-from streamgauge.pipelines.registry import PIPELINES
+from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
 from streamgauge.pipelines.statistics.measures import NOTHING
-from streamgauge.pipelines.stream import absolutes, limits
+from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits
 from streamgauge.pipelines.stream.columns import PointRecords
-from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator
+from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, failures, unkept
+from streamgauge.pipelines.stream.id_sampling import Sampling
 from streamgauge.pipelines.stream.limits import Bound
 from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
+from streamgauge.pipelines.wire.given import SETTING as REFERENCE
+from streamgauge.pipelines.wire.given import Given
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter
 from streamgauge.pipelines.wire.rows import Rows, encoded, packed, put_state, take_state, unpacked
 from streamgauge.tracer import codec
@@ -37,6 +41,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
     waiting: tuple[Setting, ...]
     detection: Detection
     config: bytes  # the log's; empty: of a release that did not keep it
+    ids: Sampling = Sampling()
 
 
 class Stage2:
@@ -46,7 +51,7 @@ class Stage2:
 
     def __init__(self, config: JobConfig) -> None:
         self._waiting: tuple[Setting, ...] = ()
-        self._points = PointRecords(config.name)
+        self._points, self._ids = PointRecords(config.name), Sampling()
         self._reports = 0  # taken by this process; not part of the state
         self._build(config)
 
@@ -56,11 +61,16 @@ class Stage2:
         self._watches = [Watch(config, spec) for spec in config.windows]
         short = next((spec for spec in config.windows if spec.kind == "short"), config.windows[0])
         self._score_watch = Watch(config, short, shown=True)
-        self._scorer = Scorer(config, PIPELINES)
+        self._scorer = Scorer(config, pipelines_of(config))
         self._facts = [Facts(config.name) for _ in config.windows]
         self._short = config.windows.index(short)
-        self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int]]] = {}  # a cache
+        self._bound: dict[int, tuple[tuple[SeriesKey, ...], list[Bound], dict[SeriesKey, int], bool]] = {}  # a cache
         self._sources: dict[str, tuple[tuple[SeriesKey, ...], Sources]] = {}  # by window, a cache
+
+    @property
+    def cached_bytes(self) -> int:
+        """What is kept only to be quicker, about."""
+        return self._evaluator.cached_bytes
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """Everything that one closed window, or a revision of one, says. A revision raises and teaches nothing."""
@@ -75,15 +85,19 @@ class Stage2:
         excused = self._excused(closed)
         if report.revision:
             return [*outputs, *self._scorer.score(closed, judged, excused)]
+        outputs += [
+            *unkept(evaluated, self.config), *failures(evaluated, self.config), *self._sample_ids(report, evaluated),
+        ]  # fmt: skip
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
         outputs += watch.anomalies_of(closed, judged, report.clock, standing)
         scores = self._scorer.score(closed, judged, excused)
         outputs += scores
         outputs += self._watch_scores(scores, report)
-        keep = watch.learn(closed, judged, self._scorer.frozen(closed.keys), standing)
-        self._evaluator.learn(evaluated, keep[: len(evaluated.keys)])
-        return outputs
+        learnt = watch.learn(closed, judged, self._scorer.frozen(closed.keys), standing)
+        self._evaluator.learn(evaluated, learnt.keep[: len(evaluated.keys)])
+        job = self.config.name
+        return [*outputs, *(Change(job=job, name=name, time=report.end, text=text) for name, text in learnt.notes)]
 
     def adopt(self, config: JobConfig) -> None:
         """Another configuration from here on. What was learnt stays, of windows that stay the same."""
@@ -106,11 +120,14 @@ class Stage2:
         if setting.name not in _SETTINGS:
             return []
         try:
-            self._read(setting)
+            read = self._read(setting)
+            if isinstance(read, Given):
+                giving.check(read)
         except ValueError as error:
             return [_refused(setting, str(error))]
         self._waiting = (*self._waiting, setting)
-        return []
+        text = read.text if isinstance(read, Given) else ""
+        return [Change(job=setting.job, name=REFERENCE, time=setting.effective, text=text)] if text else []
 
     def _on_config(self, setting: Setting) -> list[msgspec.Struct]:
         """The operator has read it, and sends on what holds from here on."""
@@ -144,7 +161,7 @@ class Stage2:
     def put_rows(self, rows: Rows) -> None:
         """All state, exactly."""
         given = msgspec.json.encode(self._given)
-        rows.put_value("head", encoded("second stage head", self._waiting, self.config.detection, given))
+        rows.put_value("head", encoded("second stage head", self._waiting, self.config.detection, given, self._ids))
         put_state(rows, "evaluator", self._evaluator)
         for name, watch in self._watched():
             put_state(rows, name, watch)
@@ -168,7 +185,7 @@ class Stage2:
         for i, facts in enumerate(self._facts):
             if f"facts/{i}" in rows:  # a state of before there were any has none
                 facts.restore(rows[f"facts/{i}"])
-        self._waiting = head.waiting
+        self._waiting, self._ids = head.waiting, head.ids
         self._detect_with(head.detection)
 
     def snapshot(self) -> bytes:
@@ -188,15 +205,18 @@ class Stage2:
         facts = self._facts[self._short]
         if not facts.is_burnt_in and not closed.revision:
             facts.is_burnt_in = burn_in.is_over(closed, self.config, facts.first)
-        return frozenset() if facts.is_burnt_in else burn_in.EXCUSED
+        cold = frozenset() if facts.is_burnt_in else burn_in.EXCUSED
+        return cold if burn_in.is_over_in_cohorts(closed, self.config, facts.first) else cold | burn_in.COHORTS
 
     def _state_facts(self, report: Report, evaluated: Evaluated, closed: Closed, judged: Judged) -> list[Anomaly]:
         """What the window says that needs no history: declared limits, and what is wrong by itself."""
         facts, view = self._facts[report.window], evaluated.view
         kept = self._bound.get(report.window)
-        if kept is None or kept[0] is not closed.keys:
-            bounds = limits.bind(self.config.limits, closed.keys, closed.metrics)
-            kept = self._bound[report.window] = (closed.keys, bounds, absolutes.rows_of(closed.keys))
+        is_cold = not self._facts[self._short].is_burnt_in
+        if kept is None or kept[0] is not closed.keys or kept[3] != is_cold:
+            declared = (*self.config.limits, *limits.standing(self.config, is_cold=is_cold))
+            bounds = limits.bind(declared, closed.keys, closed.metrics)
+            kept = self._bound[report.window] = (closed.keys, bounds, absolutes.rows_of(closed.keys), is_cold)
         found = [*limits.conditions(closed, kept[1])]
         if report.window == self._short and view is not None:
             facts.tallies = absolutes.count(view, facts.tallies)
@@ -204,6 +224,13 @@ class Stage2:
             facts.tallies = absolutes.learn(view, facts.tallies)
         left = frozenset(one.worker for one in report.presences if one.state == "left")
         return facts.settle(found, Window(report.start, report.end, report.clock, left))
+
+    def _sample_ids(self, report: Report, evaluated: Evaluated) -> list[Change]:
+        """A share of the ids that follows their rate."""
+        if report.window != self._short or evaluated.view is None:
+            return []
+        before, self._ids = self._ids, id_sampling.follow(self._ids, report, evaluated.view, self.config)
+        return [] if self._ids is before else [id_sampling.said(self.config.name, self._ids)]
 
     def _settle(self, end: float) -> None:
         """Apply what is effective for a window that ends at `end`, in the order of the log."""
@@ -215,11 +242,13 @@ class Stage2:
                 self._multiply(read)
             elif isinstance(read, Detection):
                 self._detect_with(read)
+            elif isinstance(read, Given):
+                giving.give(read, setting.effective, self.config, self._watches, self._evaluator)
             else:
                 for watch in self._watches:
                     watch.excuse(read.series, read.until) if isinstance(read, Excused) else watch.accept(read)
 
-    def _read(self, setting: Setting) -> Multipliers | Excused | Detection | tuple[SeriesKey, ...]:
+    def _read(self, setting: Setting) -> Multipliers | Excused | Detection | Given | tuple[SeriesKey, ...]:
         """What a setting says. Raises ValueError for a body that cannot be read."""
         read = msgspec.json.decode(setting.body, type=_SETTINGS[setting.name])
         if isinstance(read, dict):
@@ -266,6 +295,7 @@ def _nothing(view: View) -> Values:
 
 _SETTINGS: Final[dict[str, Any]] = {
     "thresholds": Multipliers, "new_trend": tuple[SeriesKey, ...], "expected": Excused, "detection": dict[str, float],
+    REFERENCE: Given,
 }  # fmt: skip
 SCORE: Final = Metric(
     name="score", domain="system", clock="wall", compute=_nothing, unit="points", minimum=0.0, window="short",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -11,6 +11,16 @@ from streamgauge.pipelines.metrics import Report
 from streamgauge.tracer.records import Feedback, Setting
 
 CONFIG: Final = "config"  # the setting that carries a JobConfig
+
+
+@runtime_checkable
+class Caching(Protocol):
+    """What says how much it keeps only to be quicker."""
+
+    @property
+    def cached_bytes(self) -> int:
+        """About. Any thread may ask."""
+        ...
 
 
 class Stage2(Protocol):

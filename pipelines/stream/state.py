@@ -77,6 +77,7 @@ class Job:
     gone: dict[str, Member] = field(default_factory=dict)  # workers that left long ago: old records are known as such
     rings: dict[int, list[Closed]] = field(default_factory=dict)
     series: int = 0
+    name_bytes: int = 0  # of all series: follows from the workers
     counts: list[int] = field(default_factory=lambda: [0] * len(COUNTS))  # of no worker, or of workers long gone
     reports: int = 0  # number of the last report
     number: int = 0  # number of the last output
@@ -86,6 +87,7 @@ class Job:
     facts: Facts = field(default_factory=Facts)  # of the job itself
     doubted: int | None = None  # a tick far ahead of all that is known, which waits for a second one
     has_second_lives: bool = False  # some worker is one: a cache, so that nobody looks for them where there are none
+    renewals: list[int] | None = None  # panes in which workers began anew last, rising: a cache
     laggard: Member | None = None  # who held windows open the last time: a cache
     out: list[Emitted] = field(default_factory=list)  # what the current record caused, not yet encoded
     pane: int = 0

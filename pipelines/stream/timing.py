@@ -65,7 +65,7 @@ def finish(job: Job, at: int) -> None:
             closing.close_unfinished(job, side, at)
             side.floor, side.cursor, side.is_fresh = max(side.floor, side.cursor), FAR_PAST, True
     job.rings.clear()
-    job.series = 0
+    job.series = job.name_bytes = 0
     _shrink(job)
     job.is_live, job.is_begun, job.vacant_since = False, False, None
     job.out.append(Change(job=job.config.name, name="end", time=to_seconds(at)))
@@ -210,7 +210,8 @@ def _report_missing(job: Job, worker: Worker, at: int) -> None:
     if is_enough or lives.is_survived(job, member):
         return
     since = member.heard if member.heard is not None else at
-    fact = facts.missing(job.config.name, member.worker, member.incarnation, since, at)
+    severity = intake.severity_of_absence(job)
+    fact = facts.missing(job.config.name, member.worker, member.incarnation, since, at, severity)
     shown = facts.show(worker.facts, fact, since // job.pane * job.pane)
     if shown is not None:
         job.out.append(shown)
@@ -223,4 +224,4 @@ def _shrink(job: Job) -> None:
             job.workers[name] = Worker(worker.member, worker.facts, next_bound=worker.next_bound)
         else:
             retention.forget_worker(job, name)
-    job.series = 0
+    job.series = job.name_bytes = 0

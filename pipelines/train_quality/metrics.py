@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from streamgauge.pipelines.metrics import Metric
-from streamgauge.pipelines.train_quality import predictions, progress, tensors
+from streamgauge.pipelines.train_quality import evaluation, groups, labelled, predictions, progress, tensors
 
 _step = partial(Metric, domain="train", clock="train", window="short")
 _tensor = partial(_step, transform="log", minimum=5)
 _model = partial(Metric, domain="train", clock="train", window="long")
+_shown = partial(_model, pages=False, scope="job")  # at each worker it would double the series
+_cohort = partial(_model, clock="label", pages=False)  # with `labels.wait` as those of the train clock: registry.py
 
 METRICS: tuple[Metric, ...] = (
     _step(
@@ -34,25 +36,96 @@ METRICS: tuple[Metric, ...] = (
         doc="Mean over steps of a scalar of the job's own (`Tracer.scalar`), shown as it is.",
     ),
     _model(
-        name="normalized_entropy", compute=predictions.normalized_entropy, unit="ratio", minimum=50, transform="log",
-        direction="up", consecutive=2,
+        name="normalized_entropy", compute=labelled.normalized_entropy(labelled.trained), unit="ratio", minimum=50,
+        transform="log", direction="up", consecutive=2,
         doc="Log loss / entropy of the base rate of the same rows; 1 says no more than the base rate.",
     ),
     _model(
-        name="auc", compute=predictions.auc, unit="ratio", minimum=50, direction="down",
+        name="auc", compute=labelled.auc(labelled.trained), unit="ratio", minimum=50, direction="down",
         consecutive=2,
         doc="Area under the ROC curve, 4,096 logit buckets; the floor is their bound, the error Hanley-McNeil's.",
     ),
     _model(
-        name="pcoc", compute=predictions.pcoc, unit="ratio", minimum=20, transform="log", consecutive=2,
+        name="pcoc", compute=labelled.pcoc(labelled.trained), unit="ratio", minimum=20, transform="log", consecutive=2,
         doc="Sum of predictions / positives of the same labelled rows; below 20 positives its lower bound, if above 1.",
     ),
     _model(
-        name="ece", compute=predictions.ece, unit="ratio", minimum=200, transform="log", direction="up", pages=False,
+        name="ece", compute=labelled.ece(labelled.trained), unit="ratio", minimum=200, transform="log", direction="up",
+        pages=False,
         doc="Expected calibration error over 20 equal-mass buckets / base rate; the floor is a perfect model's.",
     ),
+    _shown(
+        name="log_loss", compute=evaluation.log_loss, unit="nats", minimum=50, transform="log", direction="up",
+        doc="Weighted mean log loss of labelled rows, predictions clipped to 1e-7 from 0 and 1.",
+    ),
+    _shown(
+        name="brier", compute=evaluation.brier, unit="ratio", minimum=50, transform="log", direction="up",
+        doc="Weighted mean of (prediction - label)^2; the floor bounds what the 4,096 buckets can hide.",
+    ),
+    _shown(
+        name="pr_auc", compute=evaluation.pr_auc, unit="ratio", minimum=50, direction="down",
+        doc="Average precision over thresholds, 4,096 logit buckets; the exact one lies within the floor.",
+    ),
+    _shown(
+        name="max_f1", compute=evaluation.max_f1, unit="ratio", minimum=50, direction="down",
+        doc="Largest F1 over thresholds between buckets; the floor is how much more one within a bucket could give.",
+    ),
+    _cohort(
+        name="normalized_entropy@H", compute=labelled.normalized_entropy(labelled.cohort), unit="ratio", minimum=50,
+        transform="log", direction="up", consecutive=2,
+        doc="Of the samples that became H old in the window: log loss / entropy of their base rate.",
+    ),
+    _cohort(
+        name="auc@H", compute=labelled.auc(labelled.cohort), unit="ratio", minimum=50, direction="down", consecutive=2,
+        doc="Of the samples that became H old in the window: area under the ROC curve.",
+    ),
+    _cohort(
+        name="pcoc@H", compute=labelled.pcoc(labelled.cohort), unit="ratio", minimum=20, transform="log", consecutive=2,
+        doc="Of the samples that became H old in the window: sum of predictions / positives.",
+    ),
+    _cohort(
+        name="ece@H", compute=labelled.ece(labelled.cohort), unit="ratio", minimum=200, transform="log", direction="up",
+        doc="Of the samples that became H old in the window: expected calibration error / base rate.",
+    ),
     _model(
-        name="auc_volatility", compute=predictions.auc_volatility, unit="ratio", minimum=24, pages=False,
+        name="gauc", compute=groups.gauc, unit="ratio", minimum=200, direction="down", consecutive=2, scope="job",
+        doc="AUC within each group of `[jobs.evaluation]`, weighted mean over the groups with both classes; groups are "
+        "sampled whole by hash, the error is that of their spread.",
+    ),
+    _shown(
+        name="gauc_share", compute=groups.gauc_share, unit="ratio", minimum=1,
+        doc="Weight of the groups with both classes / of all: what `gauc` speaks of.",
+    ),
+    _shown(
+        name="ndcg_at_k", compute=groups.at_k("ndcg"), unit="ratio", minimum=200, direction="down",
+        doc="NDCG@K of groups with a positive, binary gains; ties count at the mean over their orders.",
+    ),
+    _shown(
+        name="hit_rate_at_k", compute=groups.at_k("hit_rate"), unit="ratio", minimum=200, direction="down",
+        doc="Groups with a positive among their first K rows / groups with a positive.",
+    ),
+    _shown(
+        name="recall_at_k", compute=groups.at_k("recall"), unit="ratio", minimum=200, direction="down",
+        doc="Positives among the first K rows / positives, mean over groups with a positive.",
+    ),
+    _shown(
+        name="mrr", compute=groups.at_k("mrr"), unit="ratio", minimum=200, direction="down",
+        doc="1 / rank of the first positive, mean over groups with a positive.",
+    ),
+    _shown(
+        name="slice_auc", compute=groups.slice_auc, unit="ratio", minimum=50, direction="down",
+        doc="AUC of each declared slice of the rows.",
+    ),
+    _shown(
+        name="slice_pcoc", compute=groups.slice_pcoc, unit="ratio", minimum=20, transform="log",
+        doc="Sum of predictions / positives of each declared slice.",
+    ),
+    _shown(
+        name="slice_label_rate", compute=groups.slice_label_rate, unit="ratio", minimum=50, transform="asin",
+        doc="Positives / labelled rows of each declared slice.",
+    ),
+    _model(
+        name="auc_volatility", compute=labelled.auc_volatility, unit="ratio", minimum=24, pages=False,
         reference="none",
         doc="sqrt(max(0, var(auc) - mean(se^2))) / (mean(auc) - 0.5) over the trailing 24 windows that do not overlap.",
     ),

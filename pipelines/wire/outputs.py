@@ -74,6 +74,7 @@ class Profiles(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     revision: int
     number: int
     sketches: tuple[Any, ...]  # streamgauge.tracer.records.Sketch
+    part: int = 0  # which one, of summaries that are too large for one message
 
 
 class Change(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -65,8 +66,31 @@ def check_arguments_untouched(name: str, levels: np.ndarray) -> None:
     np.testing.assert_array_equal(levels, before)
 
 
+def check_bounded(name: str, levels: np.ndarray) -> None:
+    detector = make(name, 2)
+    replay(detector, levels[:30], MOMENTS[:30])
+    size = len(detector.snapshot())
+    scores = replay(detector, levels[30:], MOMENTS[30:])
+    assert len(detector.snapshot()) == size
+    assert not np.isinf(scores).any()
+
+
+def check_pickled_in_mid_stream_goes_on(name: str, levels: np.ndarray) -> None:
+    detector = make(name, 2)
+    replay(detector, levels[:25], MOMENTS[:25])
+    again = pickle.loads(pickle.dumps(detector))
+    expected = replay(detector, levels[25:], MOMENTS[25:])
+    np.testing.assert_array_equal(replay(again, levels[25:], MOMENTS[25:]), expected)
+
+
+def check_quiet_on_a_constant(name: str, levels: np.ndarray) -> None:
+    scores = replay(make(name, 2), np.broadcast_to(levels[0], levels.shape), MOMENTS)
+    assert name == "limit" or np.nanmax(np.abs(np.nan_to_num(scores))) < 1.0
+
+
 CHECKS = [
     check_no_look_ahead, check_series_apart, check_restore, check_unknown_teaches_nothing, check_arguments_untouched,
+    check_bounded, check_pickled_in_mid_stream_goes_on, check_quiet_on_a_constant,
 ]
 
 

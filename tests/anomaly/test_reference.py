@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from streamgauge.anomaly.reference import DEPTH, Expected, Moment, Reference
+from streamgauge.anomaly.days import DEPTH
+from streamgauge.anomaly.reference import Expected, Moment, Reference
 
 YES = np.array([True])
 
@@ -52,15 +53,18 @@ def test_a_gap_longer_than_the_history_leaves_the_trailing_windows() -> None:
     assert 10.0 <= expected.center[0] <= 11.0
 
 
-def test_classes_of_day_are_told_apart_where_asked_once_there_are_four() -> None:
-    reference = Reference(2, 1)
+def test_classes_of_day_are_told_apart_where_asked_or_clearly_apart() -> None:
+    reference, generator = Reference(3, 1), np.random.default_rng(1)
     for day in range(28):
         saturday = day % 7 == 5
         reference.expect(Moment(day, 0, int(saturday)))
-        reference.learn(Moment(day, 0, int(saturday)), np.full(2, 20.0 if saturday else 100.0), np.ones(2, bool))
-    expected = reference.expect(Moment(33, 0, 1), np.array([True, False]))
-    assert expected.center.tolist() == [20.0, 100.0]
-    assert expected.entries.tolist() == [4, 23]  # days 5 to 27
+        low = 20.0 if saturday else 100.0
+        noise = generator.normal(0.0, 10.0)
+        reference.learn(Moment(day, 0, int(saturday)), np.array([low, low, 100.0 + noise]), np.ones(3, bool))
+    expected = reference.expect(Moment(33, 0, 1), np.array([True, False, False]))
+    assert expected.center[:2].tolist() == [20.0, 20.0]
+    assert expected.entries.tolist() == [4, 23, 23]  # days 5 to 27
+    assert expected.center[2] == pytest.approx(100.0, abs=5.0)  # what is not clearly apart is pooled
 
 
 def test_a_constant_history_still_has_the_spread_of_the_other_slots() -> None:
@@ -181,3 +185,16 @@ def test_series_are_independent_of_their_company(levels: np.ndarray) -> None:
             own = feed(reference, moment, levels[row, series])
             for left, right in zip(expected, own, strict=True):
                 np.testing.assert_array_equal(left[series], right[0])
+
+
+def test_a_slot_that_is_moved_is_expected_there_at_once_and_no_other_is() -> None:
+    reference = Reference(2, 2)
+    for day in range(6):
+        for slot in (0, 1):
+            at = Moment(day, slot)
+            reference.expect(at)
+            reference.learn(at, np.full(2, 10.0), np.ones(2, bool))
+    reference.shift(1, np.array([0.0, 5.0]))
+    assert reference.expect(Moment(5, 1)).center.tolist() == [10.0, 15.0]
+    assert reference.expect(Moment(6, 0)).center.tolist() == [10.0, 10.0]
+    assert reference.expect(Moment(6, 1)).center.tolist() == [10.0, 15.0]

@@ -30,6 +30,16 @@ def test_an_incident_unfolds_and_says_why(tabs: Tabs) -> None:
     until(lambda: "".join(texts(page, ".golden")).startswith("[ctr] feature late: missing_rate 80 %"))
 
 
+def test_an_incident_shows_its_root_now_beside_the_onset(tabs: Tabs) -> None:
+    page = tabs().open(OPEN)
+    page.wait_for_selector(".incident-picture canvas")
+    until(lambda: "At the onset" in "".join(texts(page, ".stands")))
+    told = "".join(texts(page, ".stands"))
+    assert "Now" in told
+    assert "Usual20 %" in told.replace("\n", "")
+    assert texts(page, ".stands .chip") == ["as at the onset"]
+
+
 def test_the_link_shows_the_same_to_a_colleague(tabs: Tabs) -> None:
     tab = tabs()
     page = tab.open(f"{OPEN}&why=pred-{world.LATE[0] + 2 * world.HOUR:.3f}")

@@ -30,6 +30,7 @@ VIEWS = {  # its fragment, and what must be seen
         [".incident-head", ".why", ".golden"],
     ),
     "traces": (f"#/traces?job={world.SICK}", [".plan-form", ".catalogue"]),
+    "features": (f"#/features?job={world.SICK}&range=7d", [".scrolled"]),
     "health": (f"#/health?job={world.SICK}", [".counts-of", ".queues", ".sizes"]),
 }
 

@@ -33,7 +33,9 @@ def answers(page: Any, plan: str) -> dict[str, str]:
 
 
 def test_a_change_is_sent_from_the_form_and_comes_back_applied(tabs: Tabs, plant: Plant) -> None:
+    plant.log.send([("control", LINE, b'{"version": 1, "modulus": 4, "start": 1700000000.0}')])
     page = working(tabs, plant)
+    assert texts(page, ".ids")[0].startswith("one id in 4 is kept to find duplicates, by their rate, from ")
     page.locator("select[name=emit]").select_option("raw")
     page.get_by_label("Include").fill("kernel$")
     page.get_by_label("Exclude").fill("img")

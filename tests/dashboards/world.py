@@ -29,7 +29,8 @@ KEYS: Final = (
     ("", "sample", "feature:early", "missing_rate"), ("", "sample", "feature:late", "missing_rate"),
     ("LGA", "sample", "feature:late", "missing_rate"), ("", "train", "", "auc"), ("", "train", "", "loss"),
     ("", "sample", f"feature:{HOSTILE}", "psi"), (QUOTES, "sample", f"feature:{LONG}", "psi"),
-    ("", "train", f"tensor:{QUOTES}", "gradient_norm"),
+    ("", "train", f"tensor:{QUOTES}", "gradient_norm"), ("", "train", "slice:new users", "slice_auc"),
+    ("", "train", "slice:new users", "slice_pcoc"), ("", "train", f"slice:{HOSTILE}", "slice_auc"),
 )  # fmt: skip
 EARLY: Final = (START + 60 * HOUR, START + 72 * HOUR)
 LATE: Final = (START + 156 * HOUR, START + 168 * HOUR)

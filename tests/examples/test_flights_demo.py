@@ -91,7 +91,15 @@ def test_the_notification_names_domain_entity_and_worker(winter: Replayed, item:
     node, _, worker = place.partition(" at ")
     assert (domain, worker) == (item.domain, item.worker)
     assert any(node == known or node.startswith(f"{known}:") for known in item.nodes)
-    assert page["text"].startswith("[flights] ") and "Look at: " in page["text"]
+    assert page["text"].startswith("PAGE") and "Look at: " in page["text"]
+
+
+def test_the_model_that_learnt_from_nan_is_not_pushed_and_most_others_are(winter: Replayed) -> None:
+    pushes = {push["time"]: push for push in winter.report["pushes"]}
+    broken = pushes["2013-02-27 00:00"]
+    assert broken["answer"] == "hold"
+    assert any("model at JFK" in reason for reason in broken["reasons"])
+    assert sum(push["answer"] == "pass" for push in pushes.values()) > 0.6 * len(pushes)
 
 
 def test_the_blizzard_is_told_once(winter: Replayed) -> None:

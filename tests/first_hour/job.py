@@ -34,6 +34,9 @@ name = "clicks"
 workers = 3
 missing_after = "60s"  # a restart of this job takes seconds
 
+[jobs.paging]
+remind = []  # nobody is there to acknowledge
+
 [jobs.labels]
 horizon = "60s"
 margin = "10s"

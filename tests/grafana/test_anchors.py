@@ -12,7 +12,7 @@ from streamgauge.pipelines.adapters.stores.answers import band
 from streamgauge.pipelines.metrics import Rule
 from streamgauge.pipelines.registry import RULES
 from streamgauge.pipelines.scoring import losses
-from streamgauge.pipelines.scoring.scorer import lost
+from streamgauge.pipelines.scoring.ruled import lost
 
 REFERENCE, FLOOR = 0.5, 0.04
 MANY = 1e18  # rows: noise that falls with them is gone

@@ -14,9 +14,10 @@ from torch.utils.checkpoint import checkpoint
 
 from streamgauge.tracer import control
 from streamgauge.tracer.frameworks.torch import TorchTracer
+from streamgauge.tracer.frameworks.torch.values import dense
 from streamgauge.tracer.selection import Select
 from streamgauge.tracer.summaries import decode
-from tests.tracer.frameworks.job import EVERY, RAW, Job
+from tests.tracer.frameworks.job import EVERY, ODD, RAW, Job
 
 ROWS = 16
 BOTH = (*EVERY, *RAW)
@@ -357,7 +358,7 @@ def test_a_compiled_model_keeps_its_names_and_its_one_compilation() -> None:
 
 def test_a_broken_tracer_breaks_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     job, model, optimizer, traced = traced_net(*EVERY)
-    monkeypatch.setattr("streamgauge.tracer.frameworks.torch.norm", lambda values: 1 / 0)
+    monkeypatch.setattr("streamgauge.tracer.frameworks.torch.adapter.norm", lambda values: 1 / 0)
     before = model.hidden.weight.detach().clone()
     train(model, optimizer, traced, 3)
     assert not torch.equal(before, model.hidden.weight)
@@ -393,6 +394,46 @@ def test_a_collection_of_tables_with_two_optimizers_is_one_step() -> None:
     for name in ("embedding_bags.user.weight", "embedding_bags.item.weight", "out.weight"):
         assert len(job.values("update_ratio", f"tensor:{name}")) == 3
     traced.detach()
+
+
+def test_the_gradients_and_outputs_of_the_batch_whose_loss_is_not_finite_are_kept_and_no_others() -> None:
+    job, model, optimizer, traced = traced_net(*ODD)
+    for i in range(5):
+        ids, y = batch(i)
+        logits = model(ids) * (float("nan") if i == 2 else 1.0)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, y)
+        traced.tell(loss=loss, rows=ROWS, predictions=torch.sigmoid(logits)[:, 0])
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    found = job.arrays()
+    assert {one.step for one in found} == {3}
+    kinds = {(one.collection, one.name) for one in found}
+    assert {("gradients", "hidden.weight"), ("activations", "relu"), ("outputs", "predictions")} <= kinds
+    assert np.isfinite(next(one.array for one in found if one.name == "relu")).all()
+    assert np.isnan(next(one.array for one in found if one.name == "hidden.weight")).all()
+
+
+def test_the_first_module_with_an_output_that_is_not_finite_is_told() -> None:
+    job, model, optimizer, traced = traced_net(*EVERY)
+    with torch.no_grad():
+        model.hidden.bias[3] = float("inf")
+    train(model, optimizer, traced, 1)
+    facts = [(fact, entity) for one in job.batches() for fact, entity, _ in one.hard]
+    assert ("nonfinite", "tensor:table") not in facts
+    assert next(entity for fact, entity in facts if fact == "nonfinite" and entity != "loss") == "tensor:hidden"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_sparse_gradient_is_what_coalescing_gives(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randint(0, 3_000_000_000, (1, 500), generator=generator) % 40
+    values = torch.randn(500, 3, generator=generator).to(dtype)
+    gradient = torch.sparse_coo_tensor(rows, values, (3_000_000_000, 3), check_invariants=False)
+    found, touched = dense(gradient)
+    whole = gradient.coalesce()
+    assert torch.equal(touched, whole.indices()[0])
+    torch.testing.assert_close(found, whole.values(), rtol=1e-5 if dtype != torch.bfloat16 else 1e-1, atol=1e-5)
 
 
 def test_a_flat_parameter_of_fsdp1_is_listed_as_unsupported_and_left_alone() -> None:

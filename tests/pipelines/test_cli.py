@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from streamgauge.anomaly.types import Matcher, Silence
+from streamgauge.anomaly.types import Ack, Matcher, Silence
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.cli import main
 from streamgauge.pipelines.config.loading import load
@@ -27,7 +27,7 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer import codec, control
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.plans import Plans
-from streamgauge.tracer.records import Feedback, Tick
+from streamgauge.tracer.records import Event, Feedback, Tick
 from streamgauge.tracer.selection import BOOT, Entry
 
 CONFIG = 'console = false\nport = 0\n[jobs.ctr]\npane = 10\n'
@@ -80,7 +80,7 @@ def test_check_says_that_a_file_is_sound_or_names_every_fault(
     (["replay", "--log", "nowhere.db", "--config", "CONFIG"], "there is no log nowhere.db"),
     (["silence", "--job", "ctr", "worker=u", "--config", "CONFIG"], "start `streamgauge run` first"),
     (["trace", "--job", "crt", "--config", "CONFIG"], "unknown job 'crt'"),
-    (["detect", "nowhere.csv"], "cannot read nowhere.csv"),
+    (["detect", "nowhere.csv"], "nowhere.csv: no such file"),
     (["profile", "nowhere.csv"], "nowhere.csv"),
     (["replay", "--log", "CONFIG", "--config", "CONFIG"], "is no log, it begins as another kind of file"),
     (["check", "nowhere.toml"], "cannot read nowhere.toml: No such file or directory; name an existing file"),
@@ -115,6 +115,7 @@ def test_a_threshold_that_is_none_is_refused(arguments: list[str], capsys: pytes
     ["trace", "--job", "ctr", "--every", "0"],
     ["trace", "--job", "ctr", "--ttl", "9d"],
     ["feedback", "--job", "ctr", "x" * 201, "expected"],
+    ["change", "--job", "ctr", "Deployed", "ranker"],
 ])  # fmt: skip
 def test_an_action_that_does_not_fit_sends_nothing(
     config: Path, log: LocalLog, arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -141,6 +142,18 @@ def test_silence_and_feedback_are_records_on_the_log(
     told = (feedback.notification, feedback.verdict, feedback.author, feedback.comment)
     assert told == ("n1", "false_alarm", "ann", "why")
     assert f"silence {silence.id} holds back worker=u, entity=~feature:.* for 7200 s" in capsys.readouterr().out
+    log.close()
+
+
+def test_an_acknowledgement_and_a_change_are_records_on_the_log(config: Path, log: LocalLog) -> None:
+    common = ["--job", "ctr", "--config", str(config), "--author", "ann", "--comment", "why"]
+    assert main(["ack", "n1", *common]) == 0
+    assert main(["change", "deployed", "ranker 41", *common]) == 0
+    ack = outputs.decode(log.read("anomalies", 0, 1)[0].value, {"ack": Ack})
+    assert (ack.notification, ack.author, ack.comment) == ("n1", "ann", "why")
+    event = codec.decode(log.read("traces", 0, 1)[0].value)
+    assert isinstance(event, Event)
+    assert (event.name, event.text) == ("deployed", "ann: ranker 41 (why)")
     log.close()
 
 

@@ -20,6 +20,8 @@ from streamgauge.tracer.records import TraceBatch
 from tests.soak.parts import WORKERS, Driver, Fleet, Pipeline, Plan, children
 from tests.soak.worker import BEGIN, JOB, PANE
 
+_LEAP: Final = 600.0  # seconds
+
 
 class Scene(NamedTuple):
     """What faults are inflicted on; `held` is how long one that lasts goes on, seconds."""
@@ -154,6 +156,14 @@ def flip_bit(scene: Scene) -> str:
     return f"bit {place} of {8 * len(sound)}"
 
 
+def leap_clock(scene: Scene) -> str:
+    """The clock of the host that writes the ticks is ten minutes ahead for a while; time itself goes on."""
+    scene.driver.leap = _LEAP
+    time.sleep(scene.held)
+    scene.driver.leap = 0.0
+    return f"{_LEAP:g} s for {scene.held:g} s"
+
+
 @contextlib.contextmanager
 def _connected(scene: Scene, count: int, sent: bytes) -> Iterator[None]:
     """Connections to the page, as far as they are let in."""
@@ -201,7 +211,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "kill run": kill_run, "kill engine": kill_engine, "kill worker": kill_worker, "kill broker": kill_broker,
     "lock store": lock_store, "pause": pause, "poison": poison, "fill disk": fill_disk,
     "change configuration": change_configuration, "drip webhook": drip_webhook, "flip bit": flip_bit,
-    "exhaust descriptors": exhaust_descriptors, "slow headers": slow_headers,
+    "exhaust descriptors": exhaust_descriptors, "slow headers": slow_headers, "leap clock": leap_clock,
 }  # fmt: skip
 
 

@@ -223,6 +223,7 @@ class Driver(threading.Thread):
     def __init__(self, plan: Plan, origin: float) -> None:
         super().__init__(name="driver")
         self.passed = 0
+        self.leap = 0.0  # seconds that its host's clock is ahead
         self._plan, self._origin = plan, origin
         self._stopping, self._transport = threading.Event(), plan.transport()
 
@@ -250,7 +251,8 @@ class Driver(threading.Thread):
         self._transport.close()
 
     def _tick(self, until_pane: int) -> None:
-        ticks = [Tick(job=JOB, time=BEGIN + (pane + 1) * PANE) for pane in range(self.passed, until_pane)]
+        panes = range(self.passed, until_pane)
+        ticks = [Tick(job=JOB, time=BEGIN + (pane + 1) * PANE, leap=self.leap) for pane in panes]
         if ticks:
             self.send([("traces", JOB, codec.encode(tick)) for tick in ticks])
             self.passed = until_pane

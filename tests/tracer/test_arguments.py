@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from streamgauge.tracer.features import Feature
+from streamgauge.tracer.selection import Select
 from streamgauge.tracer.summaries import hash_values
 from streamgauge.tracer.tracer import Labels, Tensor
 from tests.tracer.streams import Sent
@@ -315,3 +316,17 @@ def test_the_join_says_how_full_it_is_before_it_goes_on_with_a_sample() -> None:
     assert "one id in 2 is joined" in said["join_sampled"]
     assert job.total("label", "join_modulus") == 2
     assert job.total("label", "overflow") > 0
+
+
+def test_a_gradient_that_overflowed_under_a_loss_scale_is_a_skipped_update_and_no_fact() -> None:
+    job = Sent(select=[Select(collection=part, every=1) for part in ("weights", "gradients")])
+    weight, bad = np.ones(3), np.array([np.inf, np.nan, 1.0], np.float16)
+    job.tracer.step(0.5, tensors={"w": Tensor(weight=weight, gradient=np.ones(3, np.float16))})
+    job.tracer.step(0.5, tensors={"w": Tensor(weight=weight, gradient=bad), "v": Tensor(nonfinite=2)}, skipped=True)
+    assert job.total("train", "skipped_updates") == 1
+    assert not job.total("train", "nonfinite", "tensor:w")
+    assert not job.total("train", "nonfinite", "tensor:v")
+    job.tracer.step(0.5, tensors={"w": Tensor(weight=bad, gradient=bad)}, skipped=True)  # a weight stays what it is
+    assert job.total("train", "nonfinite", "tensor:w") == 2
+    job.tracer.step(0.5, tensors={"w": Tensor(weight=weight, gradient=bad)})
+    assert job.total("train", "nonfinite", "tensor:w") == 4

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamgauge.tracer import codec
 from streamgauge.tracer.buffer import SHARES, Buffer, Priority
+from streamgauge.tracer.summaries import Counts, decode
+from streamgauge.tracer.tracer import Tracer
+from streamgauge.tracer.transport import MemoryLog
 
 PUTS = st.lists(st.tuples(st.integers(1, 400), st.sampled_from(Priority)), max_size=60)
 
@@ -63,3 +68,21 @@ def test_the_byte_count_is_right_after_threads_put_at_once() -> None:
         thread.join()
     assert len(buffer.drain()) == 8000
     assert buffer.used == 0
+
+
+def test_one_item_above_the_limit_is_taken_where_nothing_waits_but_no_raw_array() -> None:
+    buffer: Buffer[str] = Buffer(100)
+    assert not buffer.put("tensor", 101, Priority.RAW)
+    assert buffer.put("call", 1_000, Priority.STATS)
+    assert not buffer.put("next", 1, Priority.STATS)
+    assert buffer.drain() == ["call"]
+
+
+def test_a_call_larger_than_the_tracers_limit_is_profiled_whole() -> None:
+    log, values = MemoryLog(), np.arange(100_000.0)
+    tracer = Tracer("ctr", "w", log, clock=lambda: 1e9, limit=100_000)
+    tracer.observe({"age": values, "city": np.array(["a", "b"] * 50_000, object)})
+    assert tracer.flush()
+    batches = [codec.decode(message.value) for message in log.read("traces", 0, 100)]
+    rows = [decode(sketch) for batch in batches for sketch in batch.sketches if sketch.kind == "counts"]
+    assert [one.rows for one in rows if isinstance(one, Counts)] == [100_000, 100_000]

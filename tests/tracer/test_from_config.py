@@ -22,6 +22,12 @@ pane = "5s"
 labels = { horizon = "1h", margin = 60, timeout = "2h", silence = "5m" }
 
 [[jobs.features]]
+name = "tags"
+kind = "id"
+separator = ","
+weight = "|"
+
+[[jobs.features]]
 name = "age"
 kind = "numeric"
 high = 120
@@ -39,7 +45,10 @@ def file(tmp_path: Path) -> Path:
 def test_what_the_pipeline_is_told_the_tracer_knows(file: Path) -> None:
     (job,), (found, _) = load(file).jobs, read(file)
     assert (found["job"], found["pane"], found["shards"]) == (job.name, job.pane, job.shards)
-    assert [(one.name, one.kind, one.high) for one in found["features"]] == [("age", "numeric", 120.0)]
+    assert [(one.name, one.kind, one.high) for one in found["features"]] == [
+        ("tags", "id", None), ("age", "numeric", 120.0),
+    ]  # fmt: skip
+    assert [(one.separator, one.weight) for one in found["features"]] == [(",", "|"), ("", "")]
     labels = found["labels"]
     assert (labels.horizon, labels.margin, labels.timeout) == (
         job.labels.horizon, job.labels.margin, job.labels.timeout,

@@ -109,7 +109,7 @@ def test_a_restored_join_goes_on_as_if_nothing_had_happened(
 def test_a_label_in_time_is_due_and_not_overdue() -> None:
     join = _opened()
     join.label(29.9, _keys(1), np.ones(1))
-    assert join.close(100.0)[0] == Deadlines(30.0, 1, 0, 1, 1, 0)
+    assert join.close(100.0)[0] == Deadlines(30.0, 1, 0, 1, 1, 0, 1)
 
 
 def test_a_label_after_due_and_margin_was_overdue() -> None:
@@ -264,4 +264,61 @@ def test_a_snapshot_of_version_1_is_read() -> None:
     again = Join(LABELS, 10.0)
     join_state.load(again, old)
     assert again.features(_keys(1, 2))[1]["age"].tolist() == [3.0, 4.0]
+    assert again.close(1_000.0) == join.close(1_000.0)
+
+
+def test_a_snapshot_of_version_2_had_counted_its_cohorts_already_and_counts_them_once() -> None:
+    join = _opened(keys=(1, 2))
+    join.label(5.0, _keys(1), np.ones(1))
+    fields = msgspec.msgpack.decode(join_state.save(join), strict=False)
+    tally = {int(pane): counts[:5] for pane, counts in fields[4].items()}
+    tally.setdefault(3, [0] * 5)[2:4] = [2, 1]  # two rows that become 35 s old, one of them labelled
+    again = Join(LABELS, 10.0)
+    join_state.load(again, msgspec.msgpack.encode([2, *fields[1:4], tally, *fields[5:10]]))
+    assert again.close(1_000.0) == join.close(1_000.0)
+
+
+def test_a_cohort_is_of_samples_of_one_time_with_the_labels_they_have_when_they_are_old() -> None:
+    join = Join(LABELS, 10.0)
+    join.open(0.0, _keys(1, 2, 3, 4), event=np.array([0.0, 0.0, -20.0, math.nan]), predictions=np.full(4, 0.25))
+    join.label(3.0, _keys(1, 2), np.array([0.0, 0.0]))
+    join.label(12.0, _keys(2, 3, 4), np.array([1.0, 0.0, 1.0]))  # 2 was clicked in the end
+    told = {row.pane: row for row in join.close(40.0)}
+    assert (told[10.0].cohort_rows, told[10.0].cohort_positives) == (1, 0)
+    assert (told[30.0].cohort_rows, told[30.0].cohort_labelled, told[30.0].cohort_positives) == (3, 3, 2)
+    old = join.cohort(30.0)
+    assert old is not None
+    assert (old.labels.tolist(), old.predictions.tolist()) == ([0.0, 1.0, 1.0], [0.25] * 3)
+    assert join.cohort(30.0) is None  # told once
+
+
+def test_a_prediction_from_before_the_first_update_stays_and_one_that_comes_with_it_is_kept() -> None:
+    join = Join(LABELS, 10.0)
+    join.open(0.0, _keys(1, 2), event=np.zeros(2), predictions=np.array([0.1, math.nan]))
+    join.predict(join.find(_keys(1, 2, 9)), np.array([0.7, 0.8, 0.9]))
+    assert join.column("prediction", join.find(_keys(1, 2))).tolist() == [0.1, 0.8]
+
+
+def test_a_cohort_of_a_sample_of_the_ids_is_as_fair_as_they_are() -> None:
+    join = Join(Labels(margin=20.0, horizon=35.0, timeout=50.0, capacity=1_000), 10.0)
+    keys = np.random.default_rng(3).integers(0, 2**63, 4_000).astype(np.uint64)
+    for part in np.array_split(np.arange(4_000), 40):  # positives are known at once, negatives never
+        join.open(0.0, keys[part], event=np.zeros(len(part)))
+        join.label(0.0, keys[part][::4], np.ones(len(part[::4])))
+    remembered = len(join)
+    (row,) = [row for row in join.close(40.0) if row.cohort_rows]
+    assert row.cohort_rows == remembered < 1_000
+    assert row.cohort_labelled / row.cohort_rows == pytest.approx(0.25, abs=4 * math.sqrt(0.19 / row.cohort_rows))
+
+
+def test_rows_of_several_values_are_kept_over_a_restart() -> None:
+    join, again = _opened(keys=()), _opened(keys=())
+    tags = np.empty(3, object)
+    tags[:] = [np.array([7, 8], np.uint64), None, np.array([], np.uint64)]
+    join.open(0.0, _keys(1, 2, 3), event=np.zeros(3), features={"tags": tags, "age": np.array([1.0, 2.0, 3.0])})
+    join_state.load(again, join_state.save(join))
+    inside, features = again.features(_keys(1, 2, 3))
+    assert inside.all()
+    assert [None if row is None else row.tolist() for row in features["tags"]] == [[7, 8], None, []]
+    assert features["age"].tolist() == [1.0, 2.0, 3.0]
     assert join_state.save(again) == join_state.save(join)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamgauge.anomaly.types import Alert, Notification, Reason
 from streamgauge.pipelines.adapters.notifiers.console import Console
 from streamgauge.pipelines.cli import _Printable
+from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import messages
 from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.printable import printable, printable_lines
@@ -38,9 +39,9 @@ def test_a_hostile_name_is_one_line_in_a_notification_and_on_the_console() -> No
     made = Notification(
         id="1", job="ctr", status="firing", time=0.0, root=root, reason=Reason(decision="root", text=""), text=""
     )
-    text = messages.text(made, "UTC")
+    text = messages.text(made, JobConfig(name="ctr"))
     assert all(line.isprintable() for line in text.split("\n"))
-    assert not [line for line in text.split("\n")[1:] if line.startswith("[ctr]")]
+    assert not [line for line in text.split("\n")[1:] if line.startswith(("[ctr]", "PAGE"))]
     stream = io.StringIO()
     Console(stream).notify(msgspec.structs.replace(made, text=f"{HOSTILE}"))
     assert all(line.isprintable() for line in stream.getvalue().split("\n"))

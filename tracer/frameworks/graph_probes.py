@@ -96,7 +96,7 @@ class Probes:
 def tensors_of(group: Group, packed: Any) -> dict[str, Tensor]:
     """What `Tracer.step` takes, of a fetched matrix."""
     found = {}
-    for part, row in zip(group.parts, np.asarray(packed, np.float64).tolist(), strict=True):
+    for part, row in zip(group.parts, np.asarray(packed, np.float64).tolist()):
         gradient, update, touched, weight, bad = row
         has_update = part.read is not None and _times(part.variable) == 1.0
         found[part.name] = Tensor(
@@ -161,7 +161,8 @@ def _by_row(part: Part) -> tuple[Any, Any]:
     return rows, tf.math.unsorted_segment_sum(part.gradient, position, tf.size(rows))
 
 
-def _units(tensor: Any) -> tuple[Any, Any]:
-    """Positive activations by unit, and of how many rows."""
+def _units(tensor: Any) -> tuple[Any, Any, Any]:
+    """Positive activations by unit, of how many rows, and how many values are not finite."""
     sample = tf.reshape(tensor[:ACTIVATION_ROWS], (-1, int(tensor.shape[-1])))
-    return tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32), tf.shape(sample)[0]
+    bad = tf.size(sample) - tf.math.count_nonzero(tf.math.is_finite(sample), dtype=tf.int32)
+    return tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32), tf.shape(sample)[0], bad

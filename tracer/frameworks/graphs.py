@@ -64,6 +64,11 @@ def groups_of(graph: Any, name: str) -> tuple[str, ...]:
     return tuple(sorted(key for key, names in held.items() if name in names))
 
 
+def has_collectives(graph: Any) -> bool:
+    """Whether workers wait for each other inside a step: all-reduce of TensorFlow's own or of Horovod."""
+    return any(operation.type.startswith(("Collective", "Horovod")) for operation in graph.get_operations())
+
+
 def reaches(operations: list[Any], wanted: set[Any]) -> set[Any]:
     """Those of `wanted` that running `operations` runs, too."""
     seen, queue = set(operations), deque(operations)

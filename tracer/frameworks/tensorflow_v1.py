@@ -10,6 +10,7 @@ of these with the raw tensors that the plans ask for. What is selected of the no
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from streamgauge.tracer.frameworks.graph_probes import Group, Probes, tensors_of
-from streamgauge.tracer.frameworks.graphs import reaches
+from streamgauge.tracer.frameworks.graphs import has_collectives, reaches
 from streamgauge.tracer.selection import Collection, Selection
 from streamgauge.tracer.tracer import Tensor, Tracer
 
@@ -58,6 +59,7 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         self._raw: tuple[Raw, ...] = ()
         self._sets: set[tuple[Raw, ...]] = set()
         self._running: tuple[Group, ...] = ()
+        self._began = 0.0  # when the run that goes on did
 
     def begin(self) -> None:
         """The graph is whole: add the probes."""
@@ -67,6 +69,8 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
             self._graph = tf.compat.v1.get_default_graph()  # at a run it may be another one
             self._probes = Probes(self._graph)
             self.tracer.list_tensors(self._probes.entries)
+            traits = self.tracer.traits
+            traits.rebuilds, traits.has_collectives = self._rebuilds, has_collectives(self._graph)
         except Exception as error:
             self._probes = None
             self.tracer.fault("tensorflow_v1", error)
@@ -76,6 +80,7 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         self._running = ()
         if not self.tracer.is_on:
             return None
+        self._began = time.thread_time()
         try:
             self._running = self._updated_by(run_context.original_args.fetches)
             return tf.compat.v1.train.SessionRunArgs(self._fetches(self._running)) if self._running else None
@@ -90,6 +95,8 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
             if self._is_step(run_context):
                 self.tracer.step()  # a step boundary all the same: `off` may end here
             return
+        traits = self.tracer.traits
+        traits.first_build = traits.first_build or time.thread_time() - self._began
         try:
             self._step(run_values.results)
         except Exception as error:
@@ -132,9 +139,8 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         """What the plans ask for now, in an order that does not depend on theirs."""
         assert self._probes is not None
         self._selection = selection = self.tracer.selection
-        keys = sorted(self._probes.raw)
-        self._stats = [key for key in keys if selection.covers(*key)]
-        raw = tuple(key for key in keys if selection.covers(*key, "raw"))
+        self._stats = [key for key in sorted(self._probes.raw) if selection.covers(*key)]
+        raw = self._raw_of(selection)
         if raw and raw not in self._sets and len(self._sets) >= MOST_SETS:
             error = RuntimeError(f"a session keeps each set of fetches: {MOST_SETS} were traced raw, restart for more")
             self.tracer.fault("fetch_sets", error)
@@ -142,16 +148,28 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         self._sets |= {raw} if raw else set()
         self._raw = raw
 
+    def _raw_of(self, selection: Selection) -> tuple[Raw, ...]:
+        keys = sorted(self._probes.raw) if self._probes is not None else []
+        return tuple(key for key in keys if selection.covers(*key, "raw"))
+
+    def _rebuilds(self, now: Selection, then: Selection) -> bool:
+        """Whether the session compiles another set of fetches: statistics are all in one."""
+        raw = self._raw_of(then)
+        return bool(raw) and raw not in self._sets
+
     def _step(self, results: dict[str, Any]) -> None:
         told = dict(results["told"])
         tensors: dict[str, Tensor] = {}
-        for group, packed in zip(self._running, results.get("packed", ()), strict=False):
+        for group, packed in zip(self._running, results.get("packed", ())):
             tensors |= tensors_of(group, packed)
         assert self._probes is not None
-        for (name, *_), (positives, rows) in zip(self._probes.units, results.get("units", ()), strict=False):
-            tensors[name] = Tensor(positives=positives, rows=int(rows), nonfinite=0)
+        outputs = {
+            name: Tensor(positives=positives, rows=int(rows), nonfinite=int(bad))
+            for (name, *_), (positives, rows, bad) in zip(self._probes.units, results.get("units", ()))
+        }
         if not self._chief and not self.tracer.selection.plans:
             tensors = {name: tensor._replace(weight=None) for name, tensor in tensors.items()}
+        tensors = outputs | tensors  # in the order in which they are computed
         if "raw" in results:
             self._keep_raw(results["raw"])
         loss = told.pop("loss", None)
@@ -161,9 +179,9 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         assert self._probes is not None
         names = {part.name for group in self._running for part in group.parts}
         keys = [key for key in self._raw if key[1] in names or key[0] == "activations"]
-        for (collection, name), arrays in zip(keys, fetched, strict=True):
+        for (collection, name), arrays in zip(keys, fetched):
             if self.tracer.takes_raw(collection, name):
-                for (part, _), array in zip(self._probes.raw[collection, name], arrays, strict=True):
+                for (part, _), array in zip(self._probes.raw[collection, name], arrays):
                     self.tracer.raw(collection, part, array)
 
     def _is_step(self, run_context: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Ragged:
         return np.split(self.values, np.cumsum(self.sizes)[:-1]) if len(self.lengths) else []
 
 
-Column = Array | Ragged
+Column = Union[Array, Ragged]
 
 
 def with_missing(values: Array, missing: NDArray[np.bool_]) -> Array:

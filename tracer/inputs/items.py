@@ -16,8 +16,9 @@ _ABSENT: Final = frozenset({"NAType", "NaTType", "MaskedConstant", "NoneType"}) 
 _TEXT: Final = (str, bytes, bytearray)
 _TIMES: Final = (datetime.datetime, datetime.date, np.datetime64)
 _DURATIONS: Final = (datetime.timedelta, np.timedelta64, datetime.time)
+_TEXT_ONLY: Final = frozenset({str, type(None)})
 _PLAIN: Final = frozenset({int, float, str, bool})
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _SECOND: Final = datetime.timedelta(seconds=1)
 Read = Callable[[Any], Column]  # a column of a container
 
@@ -43,7 +44,10 @@ def of_objects(values: Array, read: Read) -> Column:
     if values.ndim > 1 and values.shape[-1] > 1:
         per_row = int(np.prod(values.shape[1:]))
         return of_rows(_flat(values.reshape(-1).tolist(), read), np.full(len(values), per_row, np.int64))
-    return of_items(values.reshape(-1).tolist(), read)
+    items = values.reshape(-1).tolist()
+    if _TEXT_ONLY.issuperset(map(type, items)):  # most columns: nothing in it to be read, or to change behind our back
+        return values.reshape(-1).copy()
+    return of_items(items, read)
 
 
 def seconds(value: Any) -> float:
@@ -56,7 +60,7 @@ def seconds(value: Any) -> float:
         return float((value - np.datetime64(0, "s")) / np.timedelta64(1, "s"))
     if not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
-    at = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+    at = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
     return float((at - _EPOCH) / _SECOND)
 
 
@@ -80,7 +84,7 @@ def _numbers(items: Sequence[Any], present: set[type], absent: set[type]) -> Arr
     if not absent and not has_float:
         return _whole(items)
     missing = np.array([_is_absent(value) for value in items], bool) if absent else np.zeros(len(items), bool)
-    present_or_nan = [NA if gone else value for value, gone in zip(items, missing.tolist(), strict=True)]
+    present_or_nan = [NA if gone else value for value, gone in zip(items, missing.tolist())]
     try:
         found = np.array(present_or_nan, np.float64)
     except OverflowError:

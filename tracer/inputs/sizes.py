@@ -22,13 +22,13 @@ def check_size(values: Any) -> None:
     if type(values) not in (list, tuple, set, frozenset, range) and not _is_plain(values):
         return
     count = len(values)
-    first = values[0] if count and isinstance(values, list | tuple) else None
-    count *= len(first) if isinstance(first, list | tuple) else 1
+    first = values[0] if count and isinstance(values, (list, tuple)) else None
+    count *= len(first) if isinstance(first, (list, tuple)) else 1
     if count > MOST:
         raise Refusal(f"{count:,} Python objects in one call; give an array, or at most {MOST:,}")
 
 
 def _is_plain(values: Any) -> bool:
     """A collection of objects that is no array, table or text."""
-    is_other = hasattr(values, "dtype") or isinstance(values, str | bytes | dict)
+    is_other = hasattr(values, "dtype") or isinstance(values, (str, bytes, dict))
     return isinstance(values, Collection) and not is_other

@@ -26,9 +26,9 @@ def columns_of(features: Any) -> Iterable[tuple[Any, Any]]:
     if library == "pandas" and hasattr(features, "items") and getattr(features, "ndim", 0) == 2:
         return features.items()  # type: ignore[no-any-return]
     if library == "polars" and hasattr(features, "get_columns"):
-        return zip(features.columns, features.get_columns(), strict=True)
+        return zip(features.columns, features.get_columns())
     if library == "pyarrow" and hasattr(features, "column_names"):
-        return zip(features.column_names, features.columns, strict=True)
+        return zip(features.column_names, features.columns)
     raise Refusal(
         f"features are a mapping of columns, a data frame, an Arrow table or a list of row dicts, "
         f"not a {type(features).__name__}"

@@ -23,7 +23,7 @@ _Number = tuple[int, int]  # a message's identity, which its letter keeps alive,
 _SLICE: Final = 0.1
 
 
-@dataclass(slots=True)
+@dataclass
 class _Letter:
     """A message that was handed to the client, and what became of it."""
 
@@ -80,7 +80,7 @@ class Outbox:
         numbers = _numbers(messages)
         if not any(number in self._letters for number in numbers):  # a new batch: nobody asks for the last one
             self._letters = {number: letter for number, letter in self._letters.items() if not letter.is_done}
-        for number, message in zip(numbers, messages, strict=True):
+        for number, message in zip(numbers, messages):
             letter = self._letters.get(number)
             if letter is None or letter.error is not None:
                 self._letters[number] = self._posted(producer, message)

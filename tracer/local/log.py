@@ -38,7 +38,8 @@ class LocalLog:
         busy: seconds that a call waits for other processes' transactions before it raises a retryable LogError.
         max_bytes: bound on the file's size; beyond it `send` raises a retryable LogError until `trim` makes room.
         clock: wall time, stamped on messages for `trim_older`.
-        heeds: whether `send` keeps to the limit that the file's pipeline has set; the pipeline itself does not.
+        heeds: whether `send` keeps to the limit that the file's pipeline has set, and goes on in a file that took the
+            place of this one; the pipeline itself does neither: its state was in the old one.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class LocalLog:
         self._clock, self._heeds = clock, heeds
         with suppress(OSError):  # the opening says it better
             self._path.parent.mkdir(exist_ok=True)
-        self._file = OpenFile(self._path, sync=sync, busy=busy, max_bytes=max_bytes)
+        self._file = OpenFile(self._path, sync=sync, busy=busy, max_bytes=max_bytes, follows=heeds)
         try:
             self._file.connect()
         except LogError as error:
@@ -73,7 +74,7 @@ class LocalLog:
                 topics[topic] = (number, offset + 1)
             connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", rows)
             connection.executemany("UPDATE topics SET next = ?2 WHERE id = ?1", topics.values())
-            for row, (topic, key, _) in zip(rows, messages, strict=True):
+            for row, (topic, key, _) in zip(rows, messages):
                 if topic in COMPACTED:
                     tables.compact(connection, topics[topic][0], key, row[0])
         with self._file.changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -10,18 +11,22 @@ from pathlib import Path
 from typing import Literal
 
 from streamgauge.tracer.local import forks, tables
-from streamgauge.tracer.local.sqlite_file import FileError, Sync, explained, open_file, read_only
+from streamgauge.tracer.local.sqlite_file import FileError, Sync, explained, open_file, place_of, read_only
 from streamgauge.tracer.transport import LogError
+
+_log = logging.getLogger(__name__)
 
 
 class OpenFile:
     """One connection for all threads of a process; `changed` guards it, and is notified of what was appended here.
 
-    `seen` holds what each thread's `wait` saw last.
+    `seen` holds what each thread's `wait` saw last. A file that was deleted or replaced under an open connection takes
+    what is written into nowhere: one who `follows` goes on in the new one, for the others that is a fault.
     """
 
-    def __init__(self, path: Path, *, sync: Sync, busy: float, max_bytes: int | None) -> None:
+    def __init__(self, path: Path, *, sync: Sync, busy: float, max_bytes: int | None, follows: bool) -> None:
         self._path, self._sync, self._busy, self._max_bytes = path, sync, busy, max_bytes
+        self._follows, self._place = follows, place_of(path)
         self.changed = threading.Condition(threading.RLock())
         self.seen = threading.local()
         self._connection: sqlite3.Connection | None = None
@@ -85,10 +90,16 @@ class OpenFile:
             raise LogError(str(cause), retryable=cause.retryable) from error
 
     def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and place_of(self._path) != self._place:
+            if not self._follows:
+                raise FileError("replaced", self._path, "it was deleted or replaced while it was in use")
+            _log.warning("%s was deleted or replaced; what comes from now on goes into the new one", self._path)
+            self.close()
         if self._connection is None:
             self._connection = open_file(
                 self._path, tables.SHAPE, sync=self._sync, busy=self._busy, max_bytes=self._max_bytes
             )
+            self._place = place_of(self._path)
         return self._connection
 
     def _readable(self) -> sqlite3.Connection:

@@ -10,22 +10,22 @@ import time
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "failed"]
+Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "failed", "replaced"]
 Sync = Literal["normal", "full"]
 
 PAGE_BYTES: Final = 4096
-_WORDS: Final[dict[int, Fault]] = {
-    sqlite3.SQLITE_BUSY: "busy",
-    sqlite3.SQLITE_LOCKED: "busy",
-    sqlite3.SQLITE_PROTOCOL: "busy",
-    sqlite3.SQLITE_FULL: "full",
-    sqlite3.SQLITE_IOERR: "failing",  # a quota, a limit or a disk that is away: no record's fault
-    sqlite3.SQLITE_CORRUPT: "damaged",
-    sqlite3.SQLITE_NOTADB: "damaged",
-    sqlite3.SQLITE_CANTOPEN: "unwritable",
-    sqlite3.SQLITE_READONLY: "unwritable",
-    sqlite3.SQLITE_PERM: "unwritable",
-    sqlite3.SQLITE_AUTH: "unwritable",
+_WORDS: Final[dict[int, tuple[str, Fault]]] = {  # by SQLite's code: its message, and what it is to us
+    5: ("database is locked", "busy"),
+    6: ("database table is locked", "busy"),
+    15: ("locking protocol", "busy"),
+    13: ("database or disk is full", "full"),
+    10: ("disk I/O error", "failing"),  # a quota, a limit or a disk that is away: no record's fault
+    11: ("database disk image is malformed", "damaged"),
+    26: ("file is not a database", "damaged"),
+    14: ("unable to open database file", "unwritable"),
+    8: ("attempt to write a readonly database", "unwritable"),
+    3: ("access permission denied", "unwritable"),
+    23: ("not authorized", "unwritable"),
 }
 _REMEDIES: Final[dict[Fault, str]] = {
     "busy": "another process holds it; try again",
@@ -36,6 +36,7 @@ _REMEDIES: Final[dict[Fault, str]] = {
     "unwritable": "its folder must exist and be writable for this user",
     "failing": "look at the disk and its quotas; it is tried again",
     "failed": "see the cause",
+    "replaced": "start the pipeline again, it begins with what is there now",
 }
 
 
@@ -59,7 +60,11 @@ class FileError(Exception):
 def explained(error: sqlite3.Error, path: Path) -> FileError:
     """What SQLite's error means for the one who runs the program."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
-    return FileError("failed" if code is None else _WORDS.get(code & 0xFF, "failed"), path, str(error))
+    if code is not None:
+        return FileError(_WORDS.get(code & 0xFF, ("", "failed"))[1], path, str(error))
+    said = str(error)  # before Python 3.11 there is only the message
+    found = [fault for message, fault in _WORDS.values() if said.startswith(message)]
+    return FileError(found[0] if found else "failed", path, said)
 
 
 def open_file(path: Path, shape: Shape, *, sync: Sync, busy: float, max_bytes: int | None = None) -> sqlite3.Connection:

@@ -14,21 +14,32 @@ from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.records import Clock, Sketch
 from streamgauge.tracer.summaries.batched_merge import BatchedMerge, Book
 from streamgauge.tracer.summaries.bins import Bins
+from streamgauge.tracer.summaries.buckets import Buckets
 from streamgauge.tracer.summaries.columns import Columns, Summary
 from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats
 from streamgauge.tracer.summaries.distinct import Distinct
-from streamgauge.tracer.summaries.hashing import Tally, combine, hash_values, is_missing, tally
+from streamgauge.tracer.summaries.groups import Groups
+from streamgauge.tracer.summaries.hashing import (
+    Table,
+    Tally,
+    code_of,
+    codes_of,
+    combine,
+    hash_values,
+    is_missing,
+    tally,
+)
 from streamgauge.tracer.summaries.heavy import Heavy, Top
 from streamgauge.tracer.summaries.histogram import Histogram
 from streamgauge.tracer.summaries.ids import Ids
-from streamgauge.tracer.summaries.labels import Buckets, LabelBuckets
+from streamgauge.tracer.summaries.labels import LabelBuckets
 from streamgauge.tracer.summaries.profile import (
     CategoricalProfile,
     NumericProfile,
     profile_categorical,
     profile_ids,
     profile_numeric,
-    tally_values,
+    tally_codes,
 )
 from streamgauge.tracer.summaries.units import Units
 
@@ -41,6 +52,7 @@ __all__ = [
     "CategoricalProfile",
     "Counts",
     "Distinct",
+    "Groups",
     "Heavy",
     "Histogram",
     "Ids",
@@ -48,9 +60,12 @@ __all__ = [
     "Moments",
     "NumericProfile",
     "Summary",
+    "Table",
     "Tally",
     "Top",
     "Units",
+    "code_of",
+    "codes_of",
     "combine",
     "decode",
     "encode",
@@ -62,7 +77,7 @@ __all__ = [
     "profile_numeric",
     "sketches_of",
     "tally",
-    "tally_values",
+    "tally_codes",
     "to_floats",
 ]
 
@@ -77,6 +92,7 @@ KINDS: Final[dict[str, type[Summary]]] = {
     "label_buckets": LabelBuckets,
     "bins": Bins,
     "units": Units,
+    "groups": Groups,
 }
 
 FEW: Final = 2  # series that are folded faster one by one than all at once

@@ -93,11 +93,11 @@ class BatchedMerge:
 def _stack(kind: str, sketches: Sequence[Sketch], numbers: Sequence[int]) -> Stack:
     of_head = np.array(numbers, np.uint32 if max(numbers) >> 16 else np.uint16)
     counts = np.bincount(of_head)
-    alone = dict(zip(numbers, sketches, strict=True))
+    alone = dict(zip(numbers, sketches))
     keyed = KEYED.get(kind)
     if keyed is None:
         parts: dict[int, list[Columns]] = {}
-        for number, sketch in zip(numbers, sketches, strict=True):
+        for number, sketch in zip(numbers, sketches):
             parts.setdefault(number, []).append(sketch.columns)
         return Stack(counts, alone, of_head, _NO_HEADS, of_head, (), parts)
     heads, sizes, rows = _read(keyed, kind, [sketch.columns for sketch in sketches])
@@ -133,7 +133,7 @@ def _join(kind: str, stacks: Sequence[Stack]) -> Stack:
         counts, alone,
         np.concatenate([stack.of_head for stack in stacks]), np.concatenate([stack.heads for stack in stacks]),
         np.concatenate([stack.of_row for stack in stacks]),
-        tuple(np.concatenate(columns) for columns in zip(*[stack.rows for stack in stacks], strict=True)), {},
+        tuple(np.concatenate(columns) for columns in zip(*[stack.rows for stack in stacks])), {},
     ))
 
 
@@ -188,7 +188,7 @@ def _sketches(kind: str, stack: Stack, series: Sequence[Series], fold: Fold) -> 
         folded = keyed.write(stack.heads, stack.rows, ends)
     is_single = (stack.counts == 1).tolist()
     found = []
-    for number, columns in zip(numbers, folded, strict=True):
+    for number, columns in zip(numbers, folded):
         clock, name, entity = series[number]
         found.append(stack.alone[number] if is_single[number] else Sketch(kind, clock, name, entity, columns))
     return found

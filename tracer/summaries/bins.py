@@ -1,14 +1,15 @@
 """Label counts by value bin of a feature: what information value needs.
 
-Numeric bins keep 2 mantissa bits (25 % wide at most), ids are bins of their own. At most 256 bins are kept, the
-largest; the rest is `other`. Exact in any order while nothing overflows into `other`; merge all parts at once.
+Numeric bins lie on nested grids (`value_bins`), as finely as 64 of them allow and 25 % wide at most; ids are bins of
+their own. At most 256 bins are kept, the largest; the rest is `other`. Exact in any order while nothing overflows into
+`other`; merge all parts at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,13 +26,15 @@ from streamgauge.tracer.summaries.columns import (
     views,
 )
 from streamgauge.tracer.summaries.counts import to_floats
-from streamgauge.tracer.summaries.histogram import bucket_keys
+from streamgauge.tracer.summaries.value_bins import FINEST, at_level, finest_keys, sharpest
+
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
 
 CAPACITY: Final = 256
-_OFFSET: Final = 1 << 31  # makes signed numeric keys sort as unsigned ones
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Bins:
     """Positives and negatives by bin; `keys` is sorted, and for numeric features in the order of the values."""
 
@@ -44,6 +47,7 @@ class Bins:
     missing: tuple[int, int] = (0, 0)  # of the rows where the feature is missing
     is_numeric: bool = False
     capacity: int = CAPACITY
+    level: int = 0  # of a numeric one: how often bins of 2 mantissa bits were halved
 
     @classmethod
     def of_numeric(cls, values: Values, labels: ArrayLike, capacity: int = CAPACITY) -> Self:
@@ -54,9 +58,7 @@ class Bins:
         """
         numbers = to_floats(values)[0]
         finite = np.isfinite(numbers)
-        fine = bucket_keys(numbers[finite]).astype(np.int64)
-        coarse = np.sign(fine) * (((np.abs(fine) - 1) >> 3) + 1)
-        return cls._of((coarse + _OFFSET).astype(np.uint64), finite, labels, is_numeric=True, capacity=capacity)
+        return cls._of(finest_keys(numbers[finite]), finite, labels, is_numeric=True, capacity=capacity)
 
     @classmethod
     def of_ids(
@@ -75,12 +77,15 @@ class Bins:
         bins, (positives, negatives) = sum_by_key(keys, here.astype(np.int64), (~here).astype(np.int64))
         absent = int(np.count_nonzero(y[~present]))
         missing = (absent, int(np.count_nonzero(~present)) - absent)
-        return cls.keep(bins, positives, negatives, (0, 0), missing, is_numeric, capacity)
+        level = 0
+        if is_numeric:
+            level, bins, (positives, negatives) = sharpest(bins, FINEST, positives, negatives)
+        return cls.keep(bins, positives, negatives, (0, 0), missing, is_numeric, capacity, level)
 
     @classmethod
     def keep(
         cls, keys: Hashes, positives: Integers, negatives: Integers, other: tuple[int, int], missing: tuple[int, int],
-        is_numeric: bool, capacity: int,
+        is_numeric: bool, capacity: int, level: int = 0,
     ) -> Self:
         """Keep the `capacity` bins with most rows, ties by the smaller key."""
         if len(keys) > capacity:
@@ -90,7 +95,7 @@ class Bins:
             dropped[kept] = False
             other = (other[0] + int(positives[dropped].sum()), other[1] + int(negatives[dropped].sum()))
             keys, positives, negatives = keys[kept], positives[kept], negatives[kept]
-        return cls(keys, positives, negatives, other, missing, is_numeric, capacity)
+        return cls(keys, positives, negatives, other, missing, is_numeric, capacity, level)
 
     @property
     def rows(self) -> int:
@@ -98,8 +103,9 @@ class Bins:
         return int(self.positives.sum() + self.negatives.sum()) + sum(self.other) + sum(self.missing)
 
     def columns(self) -> Columns:
-        """`<i8` (other pos, neg, missing pos, neg, is_numeric, capacity), keys `<u8`, positives, negatives `<i8`."""
-        head = np.array([*self.other, *self.missing, self.is_numeric, self.capacity], "<i8").tobytes()
+        """`<i8` (other pos, neg, missing pos, neg, is_numeric, capacity[, level]), keys `<u8`, pos, neg `<i8`."""
+        level = [self.level] if self.level else []
+        head = np.array([*self.other, *self.missing, self.is_numeric, self.capacity, *level], "<i8").tobytes()
         counts = self.positives.astype("<i8").tobytes(), self.negatives.astype("<i8").tobytes()
         return head, self.keys.astype("<u8").tobytes(), *counts
 
@@ -107,26 +113,39 @@ class Bins:
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") where the columns do not fit together."""
         head, keys, positives, negatives = views(cls.KIND, columns, ("<i8", "<u8", "<i8", "<i8"))
-        expect(len(head) == 6 and bool((head >= 0).all()), cls.KIND, "bad head")
+        expect(len(head) in (6, 7) and bool((head >= 0).all()), cls.KIND, "bad head")
+        expect(len(head) == 6 or (head[4] == 1 and head[6] <= FINEST), cls.KIND, "a level that there is not")
         expect(len(keys) == len(positives) == len(negatives) <= head[5], cls.KIND, "columns of different lengths")
         expect(is_increasing(keys), cls.KIND, "keys not increasing")
         expect(bool((positives >= 0).all() and (negatives >= 0).all()), cls.KIND, "negative counts")
-        a, b, c, d, numeric, capacity = head.tolist()
-        return cls(keys, positives, negatives, (a, b), (c, d), bool(numeric), capacity)
+        a, b, c, d, numeric, capacity, *level = head.tolist()
+        return cls(keys, positives, negatives, (a, b), (c, d), bool(numeric), capacity, *level)
 
     @classmethod
     def fold(cls, parts: Sequence[Columns]) -> Self:
         """Exact sums by bin, then the largest bins."""
-        heads = gather(parts, 0, "<i8").reshape(-1, 6)
+        heads = heads_of(parts)
         a, b, c, d = heads[:, :4].sum(axis=0).tolist()
-        keys, (positives, negatives) = sum_by_key(
-            gather(parts, 1, "<u8"), gather(parts, 2, "<i8"), gather(parts, 3, "<i8")
-        )
         numeric = bool(heads[:, 4].any())
         capacity = int(heads[:, 5].max()) if parts else CAPACITY
-        return cls.keep(keys, positives, negatives, (a, b), (c, d), numeric, capacity)
+        level = int(heads[:, 6].min()) if parts else 0
+        found = [np.frombuffer(part[1], "<u8") for part in parts]
+        if level < int(heads[:, 6].max(initial=0)):
+            found = [at_level(keys, own, level) for keys, own in zip(found, heads[:, 6].tolist())]
+        keys, (positives, negatives) = sum_by_key(
+            np.concatenate(found) if found else np.zeros(0, np.uint64), gather(parts, 2, "<i8"), gather(parts, 3, "<i8")
+        )
+        if numeric:
+            level, keys, (positives, negatives) = sharpest(keys, level, positives, negatives)
+        return cls.keep(keys, positives, negatives, (a, b), (c, d), numeric, capacity, level)
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:
         """All parts at once."""
         return cls.fold([part.columns() for part in parts])
+
+
+def heads_of(parts: Sequence[Columns]) -> Integers:
+    """The heads of parts, of shape [n, 7]; one without a level has level 0."""
+    heads = [part[0] if len(part[0]) == 56 else part[0] + bytes(8) for part in parts]
+    return np.frombuffer(b"".join(heads), "<i8").reshape(-1, 7)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from streamgauge.tracer.bounds import RecordError
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 Columns = tuple[bytes, ...]
-Values = ArrayLike | Sequence[Any]  # a list may hold None, strings and numbers
+Values = Union[ArrayLike, Sequence[Any]]  # a list may hold None, strings and numbers
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -53,7 +56,7 @@ def views(kind: str, columns: Columns, dtypes: Sequence[str]) -> tuple[NDArray[A
     if len(columns) != len(dtypes):
         raise RecordError("columns", f"{kind}: {len(columns)} columns, expected {len(dtypes)}")
     try:
-        return tuple([np.frombuffer(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)])
+        return tuple([np.frombuffer(column, dtype) for column, dtype in zip(columns, dtypes)])
     except ValueError as error:
         raise RecordError("columns", f"{kind}: {error}") from None
 

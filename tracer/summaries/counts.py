@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.summaries.columns import Columns, Floats, Values, expect, gather, views
+from streamgauge.tracer.summaries.columns import Columns, Floats, Hashes, Values, expect, gather, views
 from streamgauge.tracer.summaries.hashing import is_missing
+
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
 
 _COUNTS: Final = struct.Struct("<7q")
 _MOMENTS: Final = struct.Struct("<6d")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counts:
     """Row counts of one feature. A NaN is missing; inf is not, it is invalid."""
 
@@ -69,24 +72,19 @@ class Counts:
         )
 
     @classmethod
-    def of_categorical(
-        cls, values: Values, default: Any = None, vocabulary: Collection[Any] | None = None
-    ) -> Self:
-        """Counts of a categorical or id feature; values outside `vocabulary` are invalid where one is declared.
+    def of_codes(cls, codes: Hashes, default: int = 0, vocabulary: Hashes | None = None) -> Self:
+        """Counts of a categorical or id feature by its codes (see `codes_of`).
 
-        >>> Counts.of_categorical(["a", None, "", "b"], default="b", vocabulary={"b"})
-        Counts(rows=4, missing=2, default=1, invalid=1, zero=0, nonfinite=0, values=1)
+        `default` is a code, 0 for none; codes outside `vocabulary` are invalid where there is one.
+
+        >>> Counts.of_codes(np.array([7, 0, 9], np.uint64), default=7, vocabulary=np.array([7], np.uint64))
+        Counts(rows=3, missing=1, default=1, invalid=1, zero=0, nonfinite=0, values=1)
         """
-        array = to_objects(values)
-        missing = is_missing(array)
-        absent = int(np.count_nonzero(missing))
-        invalid = 0
-        if vocabulary is not None:
-            known = frozenset(vocabulary)
-            invalid = sum(not _is_known(value, known) for value in array[~missing].tolist())
-        matches = 0 if default is None else int(np.count_nonzero(array[~missing] == default))
+        present = int(np.count_nonzero(codes))
+        known = present if vocabulary is None else int(np.count_nonzero(np.isin(codes, vocabulary[vocabulary != 0])))
+        matches = int(np.count_nonzero(codes == np.uint64(default))) if default else 0
         return cls(
-            rows=len(array), missing=absent, default=matches, invalid=invalid, values=len(array) - absent - invalid
+            rows=len(codes), missing=len(codes) - present, default=matches, invalid=present - known, values=known
         )
 
     @property
@@ -119,7 +117,7 @@ class Counts:
         return cls.fold([part.columns() for part in parts])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moments:
     """Sums of (x - shift) and (x - shift)^2 over finite values, with the extremes."""
 
@@ -190,7 +188,7 @@ class Moments:
             rows = table.tolist()
             target = min((-row[0], row[1]) for row in rows)[1]
             moved = [row if row[1] == target else _recentre(row, target) for row in rows]
-            count, _, s1, s2, low, high = zip(*moved, strict=True)
+            count, _, s1, s2, low, high = zip(*moved)
         return cls(int(math.fsum(count)), target, _fsum(s1), _fsum(s2), min(low), max(high))
 
     @classmethod
@@ -229,13 +227,6 @@ def _to_float(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
-
-
-def _is_known(value: Any, known: frozenset[Any]) -> bool:
-    try:
-        return value in known
-    except TypeError:  # unhashable, so nothing a vocabulary can hold
-        return False
 
 
 def _outside(numbers: Floats, low: float | None, high: float | None) -> int:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.summaries.columns import Columns, Hashes, expect, gather, is_increasing, views
 from streamgauge.tracer.summaries.hashing import Tally
+
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
 
 PRECISION: Final = 12
 REGISTERS: Final = 1 << PRECISION
@@ -25,7 +28,7 @@ SPARSE: Final = REGISTERS // 3  # 3 bytes a register cost less than all register
 _MASK: Final = np.uint64((1 << _REST) - 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Distinct:
     """The registers, uint8 [4096]: the longest run of leading zeros + 1 of the hashes that fell into each."""
 

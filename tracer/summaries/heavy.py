@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from streamgauge.tracer.summaries.columns import (
 )
 from streamgauge.tracer.summaries.hashing import Tally, tally
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 CAPACITY: Final = 256
 
 
@@ -41,7 +44,7 @@ class Top(NamedTuple):
     error: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Heavy:
     """Kept hashes, sorted, with count and error; `total` rows, of which any other hash has at most `bound`."""
 
@@ -93,7 +96,7 @@ class Heavy:
     def top(self, n: int) -> list[Top]:
         """The n most frequent values, most frequent first, ties by hash."""
         order = np.lexsort((self.hashes, -self.counts))[:n]
-        rows = zip(self.hashes[order].tolist(), self.counts[order].tolist(), self.errors[order].tolist(), strict=True)
+        rows = zip(self.hashes[order].tolist(), self.counts[order].tolist(), self.errors[order].tolist())
         return [Top(*row) for row in rows]
 
     def counts_of(self, hashes: Hashes) -> Integers:
@@ -102,6 +105,13 @@ class Heavy:
             return np.zeros(len(hashes), np.int64)
         at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[at] == hashes, self.counts[at], 0)
+
+    def slack_of(self, hashes: Hashes) -> Integers:
+        """How much more than `counts_of` each can be."""
+        if len(self.hashes) == 0:
+            return np.full(len(hashes), self.bound, np.int64)
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return np.where(self.hashes[at] == hashes, self.errors[at], self.bound)
 
     def columns(self) -> Columns:
         """`<i8` (total, bound, capacity), hashes `<u8`, counts `<i8`, errors `<i8` (empty where all are 0)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from streamgauge.tracer.summaries.columns import (
 )
 from streamgauge.tracer.summaries.counts import to_floats
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 Keys = NDArray[np.int32]
 _SHIFT: Final = np.uint64(52 - 5)
 _HALF: Final = np.uint64(1 << 46)
@@ -37,7 +40,7 @@ _ZERO: Final = np.zeros(1, np.int32)
 _DENSE: Final = 16_384  # widest key range that is counted in a dense array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Histogram:
     """Counts by bucket; `keys` is sorted like the values it stands for, 0 is exactly zero."""
 

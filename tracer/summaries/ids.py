@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,11 @@ from streamgauge.tracer.summaries.columns import (
 )
 from streamgauge.tracer.summaries.hashing import Tally, tally
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Ids:
     """Sampled hashes, sorted, and how often each was seen; `modulus` is a power of two."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.summaries.bins import Bins
-from streamgauge.tracer.summaries.columns import Columns, gather
+from streamgauge.tracer.summaries.bins import Bins, heads_of
+from streamgauge.tracer.summaries.columns import Columns, gather, sum_by_key
 from streamgauge.tracer.summaries.distinct import REGISTERS, SPARSE
 from streamgauge.tracer.summaries.heavy import Heavy
+from streamgauge.tracer.summaries.value_bins import FINEST, at_level, on_finest, sharpest
 
 Rows = tuple[NDArray[Any], ...]  # keys, then one column for each value
 Heads = NDArray[Any]  # shape [parts or series, columns]
@@ -51,7 +51,7 @@ def _read_histogram(parts: Sequence[Columns]) -> tuple[Heads, Sequence[int], Row
 
 
 def _write_histogram(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
-    return list(zip(_cut(rows[0], ends), _cut(rows[1], ends), strict=True))
+    return list(zip(_cut(rows[0], ends), _cut(rows[1], ends)))
 
 
 def _read_distinct(parts: Sequence[Columns]) -> tuple[Heads, Sequence[int], Rows]:
@@ -67,7 +67,7 @@ def _sparse(dense: bytes) -> Columns:
 
 def _write_distinct(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
     rows, ends = _only(rows[1] != 0, rows, ends)
-    written: list[Columns] = list(zip(_cut(rows[0], ends), _cut(rows[1], ends), strict=True))
+    written: list[Columns] = list(zip(_cut(rows[0], ends), _cut(rows[1], ends)))
     for i in np.flatnonzero(np.diff(ends) >= SPARSE).tolist():
         registers = np.zeros(REGISTERS, np.uint8)
         registers[rows[0][ends[i] : ends[i + 1]]] = rows[1][ends[i] : ends[i + 1]]
@@ -85,7 +85,7 @@ def _write_ids(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
     rows, ends = _only(is_sampled, rows, ends)
     data = heads.astype("<u8").tobytes()
     moduli = [data[at : at + 8] for at in range(0, len(data), 8)]
-    return list(zip(moduli, _cut(rows[0], ends), _cut(rows[1], ends), strict=True))
+    return list(zip(moduli, _cut(rows[0], ends), _cut(rows[1], ends)))
 
 
 def _read_heavy(parts: Sequence[Columns]) -> tuple[Heads, Sequence[int], Rows]:
@@ -100,27 +100,32 @@ def _write_heavy(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]
     errors = own + (heads[:, 1].repeat(np.diff(ends)) - present)
     return [
         Heavy.keep(hashes[a:b], counts[a:b], errors[a:b], *head).columns()
-        for head, (a, b) in zip(heads.tolist(), pairwise(ends), strict=True)
+        for head, (a, b) in zip(heads.tolist(), zip(ends, ends[1:]))
     ]
 
 
 def _read_bins(parts: Sequence[Columns]) -> tuple[Heads, Sequence[int], Rows]:
-    rows = gather(parts, 1, "<u8"), gather(parts, 2, "<i8"), gather(parts, 3, "<i8")
-    return gather(parts, 0, "<i8").reshape(-1, 6), _sizes(parts, 1, 8), rows
+    heads = heads_of(parts).copy()
+    numeric, levels = heads[:, 4] != 0, heads[:, 6].tolist()
+    found = [np.frombuffer(part[1], "<u8") for part in parts]
+    for i in np.flatnonzero(numeric).tolist():  # on one grid, until the series' level is known
+        found[i] = on_finest(found[i], levels[i])
+    heads[:, 6] = np.where(numeric, FINEST - heads[:, 6], 0)  # of parts the coarsest counts
+    keys = np.concatenate(found) if found else np.zeros(0, np.uint64)
+    return heads, _sizes(parts, 1, 8), (keys, gather(parts, 2, "<i8"), gather(parts, 3, "<i8"))
 
 
 def _write_bins(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
-    keys, positives, negatives = (_cut(column, ends) for column in rows)
-    numeric = heads[:, 4] != 0
-    plain = np.column_stack((heads[:, :4], numeric, heads[:, 5])).astype("<i8").tobytes()
-    written: list[Columns] = [
-        (plain[48 * i : 48 * i + 48], *columns)
-        for i, columns in enumerate(zip(keys, positives, negatives, strict=True))
-    ]
-    for i in np.flatnonzero(np.diff(ends) > heads[:, 5]).tolist():
-        a, b, c, d, _, capacity = heads[i].tolist()
-        hashes, hits, misses = (column[ends[i] : ends[i + 1]] for column in rows)
-        written[i] = Bins.keep(hashes, hits, misses, (a, b), (c, d), bool(numeric[i]), capacity).columns()
+    written = []
+    for head, (start, end) in zip(heads.tolist(), zip(ends, ends[1:])):
+        a, b, c, d, numeric, capacity, coarse = head
+        keys, hits, misses = (column[start:end] for column in rows)
+        level = 0
+        if numeric:
+            level = FINEST - coarse
+            keys, (hits, misses) = sum_by_key(at_level(keys, FINEST, level), hits, misses)
+            level, keys, (hits, misses) = sharpest(keys, level, hits, misses)
+        written.append(Bins.keep(keys, hits, misses, (a, b), (c, d), bool(numeric), capacity, level).columns())
     return written
 
 
@@ -135,7 +140,7 @@ def _only(is_kept: NDArray[np.bool_], rows: Rows, ends: Sequence[int]) -> tuple[
 def _cut(column: NDArray[Any], ends: Sequence[int]) -> list[bytes]:
     """The column's bytes, one piece for each series."""
     data, width = column.tobytes(), column.itemsize
-    return [data[width * start : width * end] for start, end in pairwise(ends)]
+    return [data[width * start : width * end] for start, end in zip(ends, ends[1:])]
 
 
 KEYED: Final[dict[str, Keyed]] = {
@@ -144,5 +149,5 @@ KEYED: Final[dict[str, Keyed]] = {
     "distinct": Keyed(_read_distinct, _write_distinct, add=np.maximum),
     "heavy": Keyed(_read_heavy, _write_heavy, largest=(2,)),
     "ids": Keyed(_read_ids, _write_ids, largest=(0,)),
-    "bins": Keyed(_read_bins, _write_bins, largest=(4, 5)),
+    "bins": Keyed(_read_bins, _write_bins, largest=(4, 5, 6)),
 }

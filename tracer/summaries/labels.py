@@ -1,8 +1,6 @@
-"""Predictions, and predictions with their labels, in 4,096 buckets spaced evenly in the logit.
+"""Predictions with their labels, in the logit-spaced buckets of `buckets`: what AUC, PCOC, ECE and entropy need.
 
-Even in the logit, because click rates are small: ten evenly spaced probabilities put 97 % of the rows in one bucket. A
-bucket is 1/128 of a logit wide; what lies beyond +-16 falls into the end buckets and is counted. Bucket counts merge
-exactly in any order; float sums are folded part by part in the given order. About 30 ns a prediction.
+Weights come with their squares: an error is that of the effective sizes, (sum w)^2 / sum w^2, not of the rows.
 """
 
 from __future__ import annotations
@@ -10,100 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streamgauge.tracer.summaries.columns import (
-    Columns,
-    Floats,
-    Integers,
-    are_positive,
-    expect,
-    gather,
-    is_increasing,
-    sum_by_key,
-    views,
-)
+from streamgauge.tracer.summaries.buckets import BUCKETS, Buckets, Numbers, bucket_numbers, check_buckets
+from streamgauge.tracer.summaries.columns import Columns, Floats, Integers, expect, gather, sum_by_key, views
 
-BUCKETS: Final = 4096
-LIMIT: Final = 16.0  # logits beyond it fall into the end buckets
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
+
 CLIP: Final = 1e-7  # predictions are clipped to [CLIP, 1 - CLIP] in the log loss
-_PER_LOGIT: Final = BUCKETS / (2 * LIMIT)
-Numbers = NDArray[np.uint16]
+PLAIN: Final = 8  # columns of a record without squares
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Buckets:
-    """Predictions of all rows, no label needed."""
-
-    KIND: ClassVar[str] = "buckets"
-
-    bucket: Numbers  # sorted numbers of the buckets that are not empty
-    counts: Integers
-    sum_p: float = 0.0
-    clipped: int = 0  # rows in the end buckets because their logit is beyond +-16
-    invalid: int = 0  # NaN or outside [0, 1]: in no bucket
-
-    @classmethod
-    def of(cls, predictions: ArrayLike) -> Self:
-        """The buckets of predicted probabilities.
-
-        >>> Buckets.of([0.5, 0.5, 2.0]).mean()
-        0.5
-        """
-        every = np.asarray(predictions, np.float64).ravel()
-        p = every[(every >= 0.0) & (every <= 1.0)]
-        numbers, clipped = bucket_numbers(p)
-        bucket, counts = _occurring(np.bincount(numbers, minlength=BUCKETS))
-        return cls(bucket, counts, float(p.sum()), clipped, len(every) - len(p))
-
-    @property
-    def rows(self) -> int:
-        """Rows in the buckets."""
-        return int(self.counts.sum())
-
-    def mean(self) -> float:
-        """Mean prediction, NaN without rows."""
-        return self.sum_p / self.rows if len(self.counts) else math.nan
-
-    def quantile(self, q: float) -> float:
-        """The middle of the bucket that holds the prediction of rank ceil(q n); NaN without rows."""
-        if len(self.counts) == 0:
-            return math.nan
-        cumulative = np.cumsum(self.counts)
-        rank = max(math.ceil(q * int(cumulative[-1])), 1)
-        return float(midpoints(self.bucket)[np.searchsorted(cumulative, rank)])
-
-    def columns(self) -> Columns:
-        """`<i8` (clipped, invalid), `<f8` (sum_p), bucket numbers `<u2`, counts `<i8`."""
-        head = np.array([self.clipped, self.invalid], "<i8").tobytes()
-        return head, np.array([self.sum_p], "<f8").tobytes(), self.bucket.tobytes(), self.counts.astype("<i8").tobytes()
-
-    @classmethod
-    def from_columns(cls, columns: Columns) -> Self:
-        """Raises RecordError("columns") where the columns do not fit together."""
-        head, sums, bucket, counts = views(cls.KIND, columns, ("<i8", "<f8", "<u2", "<i8"))
-        expect(len(head) == 2 and bool((head >= 0).all()) and len(sums) == 1, cls.KIND, "bad head")
-        _check(cls.KIND, bucket, counts)
-        expect(math.isfinite(sums[0]), cls.KIND, "the sum of predictions is not finite")
-        return cls(bucket, counts, float(sums[0]), *head.tolist())
-
-    @classmethod
-    def fold(cls, parts: Sequence[Columns]) -> Self:
-        """Exact sums by bucket."""
-        heads = gather(parts, 0, "<i8").reshape(-1, 2).sum(axis=0).tolist()
-        bucket, (counts,) = sum_by_key(gather(parts, 2, "<u2"), gather(parts, 3, "<i8"))
-        return cls(bucket, counts, math.fsum(gather(parts, 1, "<f8").tolist()), *heads)
-
-    @classmethod
-    def merge(cls, parts: Sequence[Self]) -> Self:
-        """Exact sums by bucket, in any order."""
-        return cls.fold([part.columns() for part in parts])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LabelBuckets:
     """Predictions and labels of the same rows: what AUC, PCOC, ECE and normalised entropy need."""
 
@@ -118,6 +38,8 @@ class LabelBuckets:
     log_loss: float = 0.0  # sum of weight x log loss, nats
     clipped: int = 0  # rows in the end buckets because their logit is beyond +-16
     invalid: int = 0  # prediction, label or weight unusable: in no bucket
+    square_positive: Floats | None = None  # sums of squared weights; None: not told, or the weights are the counts
+    square_negative: Floats | None = None
 
     @classmethod
     def of(cls, predictions: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> Self:
@@ -138,16 +60,15 @@ class LabelBuckets:
         bucket = np.flatnonzero(counts).astype(np.uint16)
         positives, negatives = hits[bucket], (counts - hits)[bucket]
         sum_p = _sums(numbers, p if w is None else p * w)[bucket]
-        if is_soft:
-            weights = y if w is None else y * w
-            heavy = _sums(numbers, weights)[bucket]
-            light = _sums(numbers, (1.0 - y if w is None else w - weights))[bucket]
-        elif w is None:
+        if w is None and not is_soft:
             heavy, light = positives.astype(np.float64), negatives.astype(np.float64)
-        else:
-            heavy = _sums(positive, w[is_positive])[bucket]
-            light = _sums(numbers[~is_positive], w[~is_positive])[bucket]
-        return cls(bucket, positives, negatives, heavy, light, sum_p, _loss(p, y, w), clipped, invalid)
+            return cls(bucket, positives, negatives, heavy, light, sum_p, _loss(p, y, w), clipped, invalid)
+        weights = np.ones(len(y)) if w is None else w
+        shares = weights * y, weights * (1.0 - y)
+        heavy, light = (_sums(numbers, share)[bucket] for share in shares)
+        square, other = (_sums(numbers, share * share)[bucket] for share in shares)
+        loss = _loss(p, y, w)
+        return cls(bucket, positives, negatives, heavy, light, sum_p, loss, clipped, invalid, square, other)
 
     @property
     def rows(self) -> int:
@@ -159,37 +80,63 @@ class LabelBuckets:
         """Rows with label 1."""
         return int(self.positives.sum())
 
+    @property
+    def effective_positives(self) -> float:
+        """How many positives of equal weight would tell as much: (sum w)^2 / sum w^2."""
+        return _effective(self.weight_positive, self.squares()[0])
+
+    @property
+    def effective_negatives(self) -> float:
+        """The same of the negatives."""
+        return _effective(self.weight_negative, self.squares()[1])
+
+    def squares(self) -> tuple[Floats, Floats]:
+        """Sums of squared weights by bucket; where they are not told, as if a bucket's weights were equal."""
+        if self.square_positive is not None and self.square_negative is not None:
+            return self.square_positive, self.square_negative
+        pairs = (self.weight_positive, self.positives), (self.weight_negative, self.negatives)
+        first, second = (weight * weight / np.maximum(rows, 1) for weight, rows in pairs)
+        return first, second
+
     def columns(self) -> Columns:
         """`<i8` (clipped, invalid), `<f8` (log_loss), numbers `<u2`, positives, negatives `<i8`, sum_p, weights `<f8`.
 
-        The two weight columns are empty where they equal the counts.
+        The two weight columns are empty where they equal the counts; where they do not, two of squares may follow.
         """
         head = np.array([self.clipped, self.invalid], "<i8").tobytes()
         counts = self.positives.astype("<i8").tobytes(), self.negatives.astype("<i8").tobytes()
         loss = np.array([self.log_loss], "<f8").tobytes()
         return head, loss, self.bucket.tobytes(), *counts, self.sum_p.tobytes(), *self._weights()
 
-    def _weights(self) -> tuple[bytes, bytes]:
+    def _weights(self) -> tuple[bytes, ...]:
         same = np.array_equal(self.weight_positive, self.positives)
         if same and np.array_equal(self.weight_negative, self.negatives):
             return b"", b""
-        return self.weight_positive.tobytes(), self.weight_negative.tobytes()
+        weights = self.weight_positive.tobytes(), self.weight_negative.tobytes()
+        if self.square_positive is None or self.square_negative is None:
+            return weights
+        return *weights, self.square_positive.tobytes(), self.square_negative.tobytes()
 
     @classmethod
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") where the columns do not fit together."""
-        dtypes = ("<i8", "<f8", "<u2", "<i8", "<i8", "<f8", "<f8", "<f8")
-        head, loss, bucket, positives, negatives, sum_p, heavy, light = views(cls.KIND, columns, dtypes)
+        dtypes = ("<i8", "<f8", "<u2", "<i8", "<i8", "<f8", "<f8", "<f8", *["<f8"] * (2 * (len(columns) > PLAIN)))
+        head, loss, bucket, positives, negatives, sum_p, heavy, light, *squares = views(cls.KIND, columns, dtypes)
         expect(len(head) == 2 and bool((head >= 0).all()) and len(loss) == 1, cls.KIND, "bad head")
         expect(len(positives) == len(negatives) == len(sum_p), cls.KIND, "columns of different lengths")
         expect(len(heavy) == len(light) and len(heavy) in (0, len(bucket)), cls.KIND, "weights of another length")
         expect(bool((positives >= 0).all() and (negatives >= 0).all()), cls.KIND, "negative counts")
-        _check(cls.KIND, bucket, positives + negatives)
-        sums = np.concatenate((loss, sum_p, heavy, light))
+        check_buckets(cls.KIND, bucket, positives + negatives)
+        expect(all(len(one) == len(heavy) for one in squares), cls.KIND, "squares of another length")
+        sums = np.concatenate((loss, sum_p, heavy, light, *squares))
         expect(bool((np.isfinite(sums) & (sums >= 0)).all()), cls.KIND, "a sum that is not finite or is negative")
         if len(heavy) == 0:
             heavy, light = positives.astype(np.float64), negatives.astype(np.float64)
-        return cls(bucket, positives, negatives, heavy, light, sum_p, float(loss[0]), *head.tolist())
+        clipped, invalid = head.tolist()
+        square, other = squares or (None, None)
+        return cls(
+            bucket, positives, negatives, heavy, light, sum_p, float(loss[0]), clipped, invalid, square, other
+        )  # fmt: skip
 
     @classmethod
     def fold(cls, parts: Sequence[Columns]) -> Self:
@@ -198,13 +145,16 @@ class LabelBuckets:
         numbers, pos, neg = gather(parts, 2, "<u2"), gather(parts, 3, "<i8"), gather(parts, 4, "<i8")
         bucket, (positives, negatives) = sum_by_key(numbers, pos, neg)
         sum_p = _sums(numbers, gather(parts, 5, "<f8"))[bucket]
-        if any(part[6] for part in parts):
-            heavy = _sums(numbers, _weights_of(parts, 6, 3))[bucket]
-            light = _sums(numbers, _weights_of(parts, 7, 4))[bucket]
-        else:
-            heavy, light = positives.astype(np.float64), negatives.astype(np.float64)
         loss = math.fsum(gather(parts, 1, "<f8").tolist())
-        return cls(bucket, positives, negatives, heavy, light, sum_p, loss, *heads)
+        if not any(part[6] for part in parts):
+            heavy, light = positives.astype(np.float64), negatives.astype(np.float64)
+            return cls(bucket, positives, negatives, heavy, light, sum_p, loss, *heads)
+        heavy, light = (_sums(numbers, _weights_of(parts, *columns))[bucket] for columns in ((6, 3), (7, 4)))
+        if not any(len(part) > PLAIN for part in parts):
+            return cls(bucket, positives, negatives, heavy, light, sum_p, loss, *heads)
+        square, other = (_sums(numbers, _squares_of(parts, *columns))[bucket] for columns in ((8, 6, 3), (9, 7, 4)))
+        clipped, invalid = heads
+        return cls(bucket, positives, negatives, heavy, light, sum_p, loss, clipped, invalid, square, other)
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:
@@ -216,34 +166,6 @@ class LabelBuckets:
         return Buckets(
             self.bucket, self.positives + self.negatives, math.fsum(self.sum_p.tolist()), self.clipped, self.invalid
         )
-
-
-def bucket_numbers(predictions: Floats) -> tuple[NDArray[np.int64], int]:
-    """The bucket of each prediction in [0, 1], and how many have a logit beyond +-16.
-
-    >>> bucket_numbers(np.array([0.0, 0.5, 1.0]))
-    (array([   0, 2048, 4095]), 2)
-    """
-    with np.errstate(divide="ignore"):
-        logits = np.log(predictions) - np.log1p(-predictions)
-    clipped = int(np.count_nonzero(np.abs(logits) > LIMIT))
-    places = np.clip((logits + LIMIT) * _PER_LOGIT, 0.0, BUCKETS - 1.0)
-    return places.astype(np.int64), clipped
-
-
-def midpoints(bucket: Numbers) -> Floats:
-    """The prediction in the middle of each bucket.
-
-    >>> midpoints(np.array([2048], np.uint16)).round(3).tolist()
-    [0.501]
-    """
-    result: Floats = 1.0 / (1.0 + np.exp(LIMIT - (bucket + 0.5) / _PER_LOGIT))
-    return result
-
-
-def _occurring(dense: NDArray[np.int64]) -> tuple[Numbers, Integers]:
-    bucket = np.flatnonzero(dense)
-    return bucket.astype(np.uint16), dense[bucket]
 
 
 def _sums(numbers: NDArray[Any], values: Floats) -> Floats:
@@ -275,14 +197,25 @@ def _loss(p: Floats, y: Floats, w: Floats | None) -> float:
     return float(losses.sum() if w is None else (losses * w).sum())
 
 
-def _check(kind: str, bucket: Numbers, counts: Integers) -> None:
-    expect(len(bucket) == len(counts), kind, "columns of different lengths")
-    expect(is_increasing(bucket) and are_positive(counts), kind, "buckets not increasing or empty")
-    expect(len(bucket) == 0 or int(bucket[-1]) < BUCKETS, kind, "a bucket beyond the last")
-
-
 def _weights_of(parts: Sequence[Columns], weight: int, count: int) -> Floats:
     """One weight column of all parts; a part without weights gives its counts."""
     return np.concatenate(
         [np.frombuffer(p[weight], "<f8") if p[weight] else np.frombuffer(p[count], "<i8").astype("<f8") for p in parts]
     )
+
+
+def _squares_of(parts: Sequence[Columns], square: int, weight: int, count: int) -> Floats:
+    """One column of squares of all parts; a part that does not tell them gives weight^2 / rows."""
+    found = []
+    for part in parts:
+        if len(part) > PLAIN:
+            found.append(np.frombuffer(part[square], "<f8"))
+        else:
+            rows = np.frombuffer(part[count], "<i8")
+            found.append(_weights_of([part], weight, count) ** 2 / np.maximum(rows, 1))
+    return np.concatenate(found)
+
+
+def _effective(weights: Floats, squares: Floats) -> float:
+    total, square = math.fsum(weights.tolist()), math.fsum(squares.tolist())
+    return total * total / square if square > 0.0 else 0.0

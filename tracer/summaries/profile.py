@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamgauge.tracer.summaries.columns import Values
+from streamgauge.tracer.summaries.columns import Hashes, Values
 from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats, to_objects
 from streamgauge.tracer.summaries.distinct import Distinct
-from streamgauge.tracer.summaries.hashing import Tally, hash_values, is_missing, tally
+from streamgauge.tracer.summaries.hashing import Tally, code_of, codes_of, tally
 from streamgauge.tracer.summaries.heavy import CAPACITY, Heavy
 from streamgauge.tracer.summaries.histogram import Histogram
 from streamgauge.tracer.summaries.ids import Ids
@@ -25,7 +25,7 @@ class NumericProfile(NamedTuple):
 
 
 class CategoricalProfile(NamedTuple):
-    """A categorical or id feature in one pane; `tally` is there for whoever needs `Ids` too."""
+    """A categorical or id feature in one pane."""
 
     counts: Counts
     distinct: Distinct
@@ -66,17 +66,21 @@ def profile_categorical(
     >>> profile_categorical(["a", "b", "a", None]).heavy.top(1)[0].rows
     2
     """
-    array = to_objects(values)
-    counts = Counts.of_categorical(array, default, vocabulary)
-    found = tally_values(array, salt)
+    codes = codes_of(to_objects(values), salt)
+    known = None if vocabulary is None else codes_of(to_objects(list(vocabulary)), salt)
+    counts = Counts.of_codes(codes, code_of(default, salt), known)
+    found = tally_codes(codes)
     return CategoricalProfile(counts, Distinct.of_tally(found), Heavy.of_tally(found, capacity))
 
 
-def tally_values(values: Values, salt: bytes = b"") -> Tally:
-    """Tally of the hashes of the values that are not missing."""
-    array = to_objects(values)
-    missing = is_missing(array)
-    return tally(hash_values(array[~missing] if missing.any() else array, salt))
+def tally_codes(codes: Hashes) -> Tally:
+    """Tally of the codes that are not missing.
+
+    >>> tally_codes(np.array([7, 0, 7], np.uint64)).counts.tolist()
+    [2]
+    """
+    found = tally(codes)
+    return found if not len(found.hashes) or found.hashes[0] else Tally(found.hashes[1:], found.counts[1:])
 
 
 def profile_ids(values: Values, *, salt: bytes = b"", modulus: int = 1) -> Ids:
@@ -85,4 +89,4 @@ def profile_ids(values: Values, *, salt: bytes = b"", modulus: int = 1) -> Ids:
     >>> profile_ids([1, 2, 2]).distinct()
     2
     """
-    return Ids.of_tally(tally_values(values, salt), modulus)
+    return Ids.of_tally(tally_codes(codes_of(to_objects(values), salt)), modulus)

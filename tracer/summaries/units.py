@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.summaries.columns import Columns, Integers, expect, gather, views
 
+if TYPE_CHECKING:
+    from typing import Self  # from Python 3.11 on
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Units:
     """Rows in which each unit's activation was positive, int64 [units], of `rows` sampled rows."""
 

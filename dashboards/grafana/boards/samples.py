@@ -36,6 +36,7 @@ def board() -> Board:
             ],
             "Labels": [
                 values("label_rate", by=_OF_JOB, normal=True), judged("label_rate", by=_OF_JOB),
+                values("label_rate@H", by=_OF_JOB, normal=True), judged("label_rate@H", by=_OF_JOB),
                 values("label_coverage@H", by=_OF_JOB, normal=True), judged("label_coverage@H", by=_OF_JOB),
                 values("label_arrivals", by=_OF_JOB, normal=True), judged("label_arrivals", by=_OF_JOB),
                 values("label_delay_p50", by=_OF_JOB, normal=True), judged("label_delay_p50", by=_OF_JOB),

@@ -29,8 +29,19 @@ def board() -> Board:
                 values("normalized_entropy", by=_OF_JOB, normal=True), judged("normalized_entropy", by=_OF_JOB),
                 values("auc", by=_OF_JOB, normal=True), judged("auc", by=_OF_JOB),
                 values("pcoc", by=_OF_JOB), judged("ece", by=_OF_JOB),
+                values("log_loss", by=_OF_JOB), values("brier", by=_OF_JOB),
+                values("pr_auc", by=_OF_JOB), values("max_f1", by=_OF_JOB),
                 values("prediction_mean", by=_OF_JOB, normal=True), values("prediction_psi", by=_OF_JOB),
                 values("invalid_predictions", by=_OF_JOB),
+            ],
+            "Quality by cohort": [
+                values("normalized_entropy@H", by=_OF_JOB, normal=True), values("auc@H", by=_OF_JOB, normal=True),
+                values("pcoc@H", by=_OF_JOB), judged("ece@H", by=_OF_JOB),
+            ],
+            "Groups and slices": [
+                values("gauc"), judged("gauc"), values("gauc_share"), values("ndcg_at_k"), values("hit_rate_at_k"),
+                values("recall_at_k"), values("mrr"), values("slice_auc"), values("slice_pcoc"),
+                values("slice_label_rate"),
             ],
             "Tensors": [
                 values("gradient_norm"), judged("gradient_norm"), values("weight_norm"), judged("update_ratio"),

@@ -4,7 +4,7 @@ import { baseOf, kindOf, place, shortOf, workerOf } from './places.js';
 
 const FIRM = 0.5; // edges of a lower weight explain only their direct effect
 const MOST_GROUPS = 60; // quiet groups that are drawn apart
-const RANK = { root: 0, firing: 1, suppressed: 2, quiet: 3 };
+const RANK = { root: 0, suppressed: 1, firing: 2, quiet: 3 }; // what is folded explains that it fires
 
 /** {nodes: Map of name to node, edges}: what each place is, by the incidents that are shown and the open anomalies. */
 export function build(topology, incidents, anomalies) {

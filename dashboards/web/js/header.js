@@ -20,11 +20,12 @@ export class Header {
     this.pause = el('button', { type: 'button', class: 'quiet', on: { click: () => page.togglePause() } });
     this.zone = el('button', { type: 'button', class: 'quiet hide-narrow', title: 'Local time or UTC (u)', on: { click: () => page.toggleZone() } });
     const theme = el('button', { type: 'button', class: 'quiet hide-narrow', title: 'Dark or light (t)', on: { click: () => page.toggleTheme() } }, 'Theme');
+    this.zoneInMenu = el('button', { type: 'button', class: 'only-narrow', on: { click: () => page.toggleZone() } }, 'Local time or UTC');
     const more = el('details', { class: 'menu' }, el('summary', {}, el('span', { class: 'hide-narrow' }, 'Share'), el('span', { class: 'only-narrow' }, 'More')), el('div', { class: 'menu-list' },
       el('button', { type: 'button', on: { click: () => page.copyLink() } }, 'Copy link'),
       el('button', { type: 'button', on: { click: () => page.export('csv') } }, 'Export CSV'),
       el('button', { type: 'button', on: { click: () => page.export('json') } }, 'Export JSON'),
-      el('button', { type: 'button', class: 'only-narrow', on: { click: () => page.toggleZone() } }, 'Local time or UTC'),
+      this.zoneInMenu,
       el('button', { type: 'button', class: 'only-narrow', on: { click: () => page.toggleTheme() } }, 'Dark or light'),
       el('button', { type: 'button', class: 'only-narrow', on: { click: help } }, 'Keyboard')));
     more.addEventListener('click', (event) => { if (event.target.closest('button')) more.open = false; });
@@ -48,6 +49,14 @@ export class Header {
     this.updateJobs();
     this.updateRange();
     this.updateFilters();
+    this.updateZone();
+  }
+
+  /** Local time and UTC are told apart where they differ. */
+  updateZone() {
+    const { page } = this;
+    const isSame = new Date(1000 * (page.edge() || Date.now() / 1000)).getTimezoneOffset() === 0;
+    for (const button of [this.zone, this.zoneInMenu]) button.hidden = isSame;
     this.zone.textContent = page.state.tz === 'utc' ? 'UTC' : 'Local time';
   }
 

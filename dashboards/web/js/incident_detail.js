@@ -6,12 +6,13 @@ import { lag, nowOf } from './clock.js';
 import { chip, el, put } from './dom.js';
 import * as format from './format.js';
 import { IncidentActions } from './incident_actions.js';
+import { IncidentChart } from './incident_chart.js';
 import { place } from './places.js';
 
 const AGAIN = [700, 2500]; // milliseconds after an action at which the store is asked once more
 const WORDS = {
   root: 'root cause', 'outlived cause': 'outlived its cause', 'unknown node': 'place not in the topology', severity: 'too severe to wait', unsuppressed: 'un-suppressed',
-  inhibited: 'folded', silenced: 'silenced', grouped: 'grouped', waiting: 'waiting', repeat: 'repeated', resolved: 'over', flapping: 'flapping',
+  inhibited: 'folded', silenced: 'silenced', grouped: 'folded', waiting: 'waiting', repeat: 'repeated', resolved: 'over', flapping: 'flapping',
 };
 
 const SAID = { firing: 'told', update: 'told again', resolved: 'told: over' };
@@ -22,17 +23,21 @@ export class IncidentDetail {
     this.ctx = ctx;
     this.id = id;
     this.state = el('div', { class: 'standing', 'aria-live': 'polite' });
+    this.pictured = el('section', { class: 'incident-chart', 'aria-label': 'The root over time, and what is folded beneath it' });
+    this.chart = new IncidentChart(ctx, this.pictured);
     this.folded = el('section', { 'aria-label': 'Folded alerts' });
     this.which = el('span');
     this.chosen = null; // the time of the notification that is shown; null: the last
     this.text = el('pre', { class: 'golden', tabindex: 0, 'aria-label': 'Text of the notification' });
     this.trail = el('section', { 'aria-label': 'What was told, decided and done' });
+    this.said = el('section', { 'aria-label': 'What the traced arrays say' });
     this.actions = new IncidentActions(ctx, () => this.incident, () => this.later());
-    this.box = el('div', { class: 'incident-detail' }, this.state, this.actions.box,
-      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.trail)));
+    this.box = el('div', { class: 'incident-detail' }, this.state, this.actions.box, this.pictured,
+      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.said, this.trail)));
     this.full = null;
     this.asked = [];
     this.reload();
+    this.diagnose();
   }
 
   update(incident) {
@@ -65,12 +70,26 @@ export class IncidentDetail {
     });
   }
 
+  /** What the arrays of the job say of its model, where the incident is about training. */
+  async diagnose() {
+    let found = [];
+    try {
+      const { root } = await api.get(`/incidents/${encodeURIComponent(this.id)}`);
+      if (root.domain === 'train') found = await this.ctx.get('diagnoses');
+    } catch {
+      return; // the rest of the incident says that the server is away
+    }
+    if (found.length) put(this.said, el('h3', {}, 'What the traced arrays say'), el('ul', { class: 'diagnoses' }, found.slice(0, 8).map((one) => el('li', {},
+      el('b', {}, format.name(one.worker, 60)), ` step ${one.step}: ${format.name(one.text, 400)}`))));
+  }
+
   draw() {
     const { incident, ctx } = this;
     const now = nowOf(ctx);
     this.actions.update(this.asked);
     put(this.state, this.standing(now));
     this.drawText();
+    this.chart.update(incident);
     const count = incident.suppressed.length;
     put(this.folded, el('h3', {}, 'The root'), this.alert(incident.root, incident.reason, 'root'),
       incident.grouped.length ? [el('h3', {}, `Told before, explained by it: ${incident.grouped.length}`), incident.grouped.map((alert) => this.alert(alert, null, ''))] : null,
@@ -131,12 +150,18 @@ export class IncidentDetail {
 
   drawTrail() {
     const told = (this.full.trail ?? []).map((one) => ({ time: one.time, word: SAID[one.status] ?? one.status, text: one.reason.text === 'over' ? '' : one.reason.text }));
-    const decided = (this.full.decisions ?? []).map((one) => ({ time: one.time, word: one.state, text: `${place(one.alert.node)}: ${decision(one.reason)}` }));
+    const held = (this.full.decisions ?? []).map((one) => ({ time: one.time, ...decided(one) }));
     const asked = this.asked.map((one) => ({ time: one.time, word: one.word, text: one.text, isAsked: true }));
-    const all = [...decided, ...told, ...asked].sort((a, b) => a.time - b.time);
+    const all = [...held, ...told, ...asked].sort((a, b) => a.time - b.time);
     put(this.trail, el('h3', {}, 'Trail'), el('ol', { class: 'trail' }, counted(all).map((one) => el('li', { class: one.isAsked ? 'is-asked' : '' },
       el('time', { class: 'muted' }, this.ctx.time(one.time)), el('b', {}, one.word), el('span', { class: 'muted' }, format.name(one.text, 400), one.count > 1 ? ` (${one.count} alerts)` : '')))));
   }
+}
+
+/** What was decided of an alert, in a word and its rule: whatever is held back beneath a root is folded. */
+function decided({ state, alert, reason }) {
+  const isFolded = state === 'suppressed' && reason.decision !== 'silenced';
+  return { word: isFolded ? 'folded' : state === 'suppressed' ? 'silenced' : state, text: `${place(alert.node)}: ${isFolded ? reason.text : decision(reason)}` };
 }
 
 /** A decision with its rule, said once where both are the same word. */

@@ -7,7 +7,7 @@ const KEYS = [
   ['Enter', 'open it'],
   ['Esc', 'close, or go back'],
   ['/', 'search'],
-  ['1 \u2013 8', 'the views, left to right'],
+  ['1 \u2013 9', 'the views, left to right'],
   ['t', 'dark or light'],
   ['u', 'UTC or local time'],
   ['p', 'pause or go on'],

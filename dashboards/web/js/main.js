@@ -11,6 +11,7 @@ import { Outage } from './outage.js';
 import { changed, parse, rangeOf, usualRange, write } from './state.js';
 import { Stream } from './stream.js';
 import * as changes from './views/changed.js';
+import * as features from './views/features.js';
 import * as health from './views/health.js';
 import * as incidents from './views/incidents.js';
 import * as job from './views/job.js';
@@ -20,7 +21,7 @@ import * as topology from './views/topology.js';
 import * as traces from './views/traces.js';
 
 const VIEWS = { // in the order of the tabs; without a prototype: an address may name anything
-  __proto__: null, overview, job, changed: changes, series, topology, incidents, traces, health,
+  __proto__: null, overview, job, changed: changes, series, topology, incidents, traces, health, features,
 };
 
 const RETRY = 3000; // milliseconds until the list of jobs is asked again

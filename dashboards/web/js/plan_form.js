@@ -7,7 +7,9 @@ import { bytesPace, pace } from './plans.js';
 const WAIT = 250; // milliseconds without a key until the cost is asked
 const LISTED = 200; // catalogue entries that are listed
 const EXPIRIES = { 600: '10 minutes', 1800: '30 minutes', 7200: '2 hours', 43200: '12 hours', 86400: '1 day' };
-const OWN = ['collection', 'include', 'exclude', 'emit', 'every'];
+const OWN = ['collection', 'include', 'exclude', 'emit', 'when'];
+const FORMS = { stats: 'statistics', histogram: 'statistics and histograms', units: 'statistics and those by unit', raw: 'raw arrays' };
+const WHENS = { '': 'at all times', nonfinite: 'of a batch whose loss is not finite' };
 
 /** `sent()` is called after a plan went out. */
 export class PlanForm {
@@ -26,7 +28,7 @@ export class PlanForm {
     this.box = el('form', { class: 'plan-form', on: { submit: (event) => { event.preventDefault(); this.send(); }, input: () => this.changed() } },
       el('div', { class: 'plan-fields' },
         labelled('Collection', this.collection), labelled('Include (regular expression)', this.include), labelled('Exclude', this.exclude),
-        labelled('Send', this.emit), labelled('Every (steps)', this.every), labelled('Expires after', this.expires),
+        labelled('Send', this.emit), labelled('Every (steps)', this.every), labelled('When', this.when), labelled('Expires after', this.expires),
         labelled('Plan', this.plan), labelled('Your name', this.author), labelled('Why', this.reason, 'wide'), this.workers),
       el('div', { class: 'plan-pick' }, labelled('Or pick from the catalogue', this.search), this.list),
       el('div', { class: 'plan-cost' }, el('h3', {}, 'What it would cost'), this.cost, el('div', { class: 'acts' }, this.apply, this.status)));
@@ -38,7 +40,8 @@ export class PlanForm {
     this.collection = el('select', { name: 'collection' });
     this.include = text('include', { placeholder: 'all', class: 'mono' });
     this.exclude = text('exclude', { placeholder: 'none', class: 'mono' });
-    this.emit = el('select', { name: 'emit' }, el('option', { value: 'stats' }, 'statistics'), el('option', { value: 'raw' }, 'raw arrays'));
+    this.emit = el('select', { name: 'emit' }, Object.entries(FORMS).map(([value, word]) => el('option', { value }, word)));
+    this.when = el('select', { name: 'when' }, Object.entries(WHENS).map(([value, word]) => el('option', { value }, word)));
     this.every = el('input', { name: 'every', type: 'number', min: 1, max: 1e9, step: 1, value: '10', required: true });
     this.expires = el('select', { name: 'expires' }, Object.entries(EXPIRIES).map(([seconds, word]) => el('option', { value: seconds, selected: seconds === '1800' }, word)));
     this.plan = text('plan', { value: 'on-call', required: true, pattern: '[^\\/]+', maxlength: 100 });

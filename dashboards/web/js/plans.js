@@ -54,5 +54,8 @@ export function phrase(select) {
   if (select.include) parts.push(`matching ${select.include}`);
   if (select.exclude) parts.push(`except ${select.exclude}`);
   if (select.names?.length) parts.push(`${select.include ? 'and ' : ''}${select.names.length === 1 ? select.names[0] : `${select.names.length} by name`}`);
-  return `${parts.join(' ')}, ${select.emit === 'raw' ? 'raw arrays' : 'statistics'} every ${select.every ?? 10} ${(select.every ?? 10) === 1 ? 'step' : 'steps'}`;
+  const what = { raw: 'raw arrays', histogram: 'histograms', units: 'statistics by unit' }[select.emit] ?? 'statistics';
+  if (select.when) return `${parts.join(' ')}, ${what} of a batch whose loss is not finite`;
+  const window = select.first || select.last ? `, steps ${select.first ?? 0} to ${select.last || 'the end'}` : '';
+  return `${parts.join(' ')}, ${what} every ${select.every ?? 10} ${(select.every ?? 10) === 1 ? 'step' : 'steps'}${window}`;
 }

@@ -9,13 +9,14 @@ const BUCKETS = 600;
 
 /**
  * Keep a chart of `series` (a row of /series) in `box`. options: height, isSmall (no legend), markers, told(value): hears the
- * last value of the range, null if it is unknown. Returns {update(anomalies), rows()}.
+ * last value of the range, null if it is unknown; heard(points): all of them. Returns {update(anomalies), rows()}.
  */
-export function seriesChart(box, series, ctx, { height = 260, isSmall = false, markers = [], told = () => {} } = {}) {
+export function seriesChart(box, series, ctx, { height = 260, isSmall = false, markers = [], told = () => {}, heard = () => {} } = {}) {
   let drawn = null;
   let last = null;
   const update = (anomalies = []) => ctx.load(box, (signal) => ctx.get('points', { series: series.id, start: ctx.range.start, end: ctx.range.end, buckets: isSmall ? 150 : BUCKETS }, signal), (found) => {
     last = found;
+    heard(found);
     told(found.value?.findLast((value) => value !== null) ?? null);
     if (!found.time?.some((_, i) => found.value[i] !== null)) {
       drawn?.end();

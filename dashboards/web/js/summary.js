@@ -17,6 +17,7 @@ export function summary(row, ctx) {
       fact('Coverage', `${Math.round(row.coverage * 100)} %`),
       row.past ? null : fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`),
       row.learning > 0 ? fact('Detectors', warmUp(row, ctx)) : null,
+      row.learning > 0 && row.reference ? fact('Reference', el('span', { title: row.reference.text }, format.name(row.reference.text, 90))) : null,
       row.cap ? fact('Capped by', format.name(row.cap, 40)) : null));
 }
 
@@ -44,16 +45,36 @@ export function domains(row, ctx, view = 'job') {
   el('span', { class: 'muted small' }, domain.coverage < 0.995 ? `${Math.round(domain.coverage * 100)} % known` : domain.band))));
 }
 
+/** The incidents of the range; where there are none, the last ones before it. */
+export async function told(ctx, signal, most = 20) {
+  const { start, end } = ctx.range;
+  const found = await ctx.get('incidents', { start, end, limit: most }, signal);
+  if (found.length) return { found, before: [] };
+  return { found, before: await ctx.get('incidents', { start: 0, end: start, limit: 4 }, signal) };
+}
+
+/** Of a range in which nobody was paged: the last pages before it, and where to look beside. */
+export function quiet(ctx, before) {
+  return el('div', { class: 'quiet-range' },
+    el('p', { class: 'muted' }, before.length ? 'Nobody was paged in this range. Before it:' : 'Nobody was paged, in this range or before.'),
+    before.length ? rows(before, ctx, 4) : null,
+    el('p', { class: 'quiet-links small' }, el('a', { href: ctx.link({ view: 'changed' }) }, 'What changed'), el('a', { href: ctx.link({ view: 'topology' }) }, 'Topology'),
+      el('a', { href: ctx.link({ view: 'series' }) }, 'Series'), el('a', { href: ctx.link({ view: 'health' }) }, 'Health of the pipeline')));
+}
+
 /** Incidents as rows that open them, open ones first, each of those with what to look at. */
-export function incidents(box, found, ctx, most = 5) {
-  if (!found.length) return put(box, el('p', { class: 'muted' }, 'No incident in this range.'));
+export function incidents(box, { found, before }, ctx, most = 5) {
+  put(box, found.length ? rows(found, ctx, most) : quiet(ctx, before));
+}
+
+function rows(found, ctx, most) {
   const order = [...found].sort((a, b) => (a.status === 'resolved') - (b.status === 'resolved') || b.root.start - a.root.start);
-  return put(box, el('ul', { class: 'rows' }, order.slice(0, most).map((incident) => el('li', {}, el('a', {
+  return el('ul', { class: 'rows' }, order.slice(0, most).map((incident) => el('li', {}, el('a', {
     class: 'row incident-row', data: { row: '' }, href: ctx.link({ view: 'incidents', incident: incident.id, job: incident.job }),
   }, chip(incident.status === 'resolved' ? 'healthy' : 'broken', incident.status === 'resolved' ? 'over' : 'open'),
   el('span', { class: 'clip' }, place(incident.root.node, 60), el('span', { class: 'muted' }, ` ${format.name(incident.root.text || incident.root.metric, 90)}`)),
   el('span', { class: 'muted small num incident-when' }, incident.suppressed.length ? `${incident.suppressed.length} folded \u00b7 ` : '', ctx.time(incident.root.start)),
-  incident.status === 'resolved' ? null : el('span', { class: 'small look' }, lookAt(incident.latest || incident.text)))))));
+  incident.status === 'resolved' ? null : el('span', { class: 'small look' }, lookAt(incident.latest || incident.text))))));
 }
 
 /** What a notification says to look at; its text is written by the pager, line by line. */

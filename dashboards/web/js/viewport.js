@@ -4,6 +4,7 @@ import { el } from './dom.js';
 
 const LEAST = 0.08;
 const MOST = 3;
+const SMALL = 0.6; // still read: a drawing whose width fits at this scale shows all its columns
 
 /** Shows a drawing of `width` x `height` through an SVG; `fit` shows all of it, `show` one place. */
 export class Viewport {
@@ -37,9 +38,10 @@ export class Viewport {
     const [width, height] = this.box();
     this.fit();
     if (this.scale >= least) return;
-    this.scale = least;
-    this.x = along(x, width / least, this.size[0]);
-    this.y = along(y, height / least, this.size[1]);
+    const across = width / this.size[0];
+    this.scale = across >= SMALL ? Math.min(least, across) : least;
+    this.x = along(x, width / this.scale, this.size[0]);
+    this.y = along(y, height / this.scale, this.size[1]);
     this.apply();
   }
 

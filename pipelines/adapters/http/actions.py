@@ -13,7 +13,7 @@ from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import Refusal, answer, as_object, body
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.config.schema import JobConfig
-from streamgauge.pipelines.paging import actions
+from streamgauge.pipelines.paging import actions, foreign
 from streamgauge.pipelines.ports import Bus
 from streamgauge.tracer import control
 from streamgauge.tracer.selection import Budget, Select
@@ -54,6 +54,12 @@ class _Feedback(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     comment: str = ""
 
 
+class _Change(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str  # deployed, reconfigured, backfill ...
+    text: str
+    author: str = ""
+
+
 class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     select: list[Select] = []
     name: str = "on-call"
@@ -67,6 +73,7 @@ class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 BODIES: Final[dict[str, type[msgspec.Struct]]] = {  # by the name of the handler
     "silence": _Silence, "acknowledge": _Ack, "unsuppress": _Unsuppress, "feedback": _Feedback, "trace": _Trace,
+    "change": _Change, "alertmanager": foreign.Webhook,
 }  # fmt: skip
 
 
@@ -74,6 +81,7 @@ def add(app: web.Application) -> None:
     """Add all routes that act."""
     for name, handler in {
         "silence": silence, "ack": acknowledge, "unsuppress": unsuppress, "feedback": feedback, "trace": trace,
+        "changes": change, "alertmanager": alertmanager,
     }.items():  # fmt: skip
         app.router.add_post(f"/api/jobs/{{job}}/{name}", handler)
 
@@ -113,6 +121,20 @@ async def feedback(request: web.Request) -> web.StreamResponse:
             bus, job, asked.notification, asked.verdict, now, asked.author[:_TEXT], asked.comment[:_TEXT]
         ),
     )
+
+
+async def change(request: web.Request) -> web.StreamResponse:
+    """Note on the job's time axis what somebody changed, such as a deployment."""
+    job, asked, now = _config_of(request), await body(request, _Change), _now(request)
+    return await _act(
+        request, lambda bus: actions.change(bus, job, asked.name, asked.text, now, asked.author[:_TEXT])
+    )
+
+
+async def alertmanager(request: web.Request) -> web.StreamResponse:
+    """Take what Alertmanager's webhook (version 4) says of this job."""
+    job, asked, now = job_of(request), await body(request, foreign.Webhook), _now(request)
+    return await _act(request, lambda bus: actions.report(bus, job, asked, now))
 
 
 async def trace(request: web.Request) -> web.StreamResponse:

@@ -66,6 +66,11 @@ class Door:
         self._open: dict[Connection, float] = {}  # idle since, longest first; infinity while a request is served
         self._stuck: dict[Connection, tuple[int, float]] = {}  # bytes that wait to be taken, and since when
 
+    @property
+    def open(self) -> int:
+        """Connections that are open."""
+        return len(self._open)
+
     def __call__(self) -> asyncio.Protocol:
         """A protocol for a connection that was accepted."""
         return Connection(self, self._server, self._log)

@@ -25,7 +25,7 @@ from streamgauge.tracer.summaries import (
     decode,
     merge_sketches,
 )
-from streamgauge.tracer.summaries.labels import midpoints
+from streamgauge.tracer.summaries.buckets import midpoints
 
 BARS: Final = 40
 TOP: Final = 20  # values of an identifier that are drawn

@@ -27,11 +27,13 @@ from streamgauge.tracer.transport import LogError, Message
 KEEP_ALIVE: Final = 15.0  # seconds; proxies close what is silent for longer, and a page takes it for cut
 MAX_CLIENTS: Final = 500
 _QUEUE: Final = 1000  # events that wait for one client
+_QUEUE_BYTES: Final = 8_000_000  # bytes of theirs
 _REPLAY: Final = 5000
 _POLL: Final = 0.1
 _QUIET: Final = 60.0  # seconds between two tellings that the log does not answer
 _BATCH: Final = 500
 _PAGE: Final = 25  # messages of a replay that one page of it holds
+_PAGE_BYTES: Final = 262_144  # after which a page of it ends
 _REPLAYS: Final = 4  # pages of replays that are read at a time, however many clients ask
 _log = logging.getLogger(__name__)
 
@@ -40,17 +42,28 @@ class Client:
     """One open page: a bounded queue between the feed and its socket."""
 
     def __init__(self, transport: asyncio.Transport | None) -> None:
+        self.waiting = 0  # bytes
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE + 1)
         self._transport, self._is_open = transport, True
 
     def offer(self, frame: bytes) -> None:
         """Queue an event; a client with too many waiting is cut off, so that it reconnects and replays."""
-        if self._is_open and self.queue.qsize() >= _QUEUE:
+        if self._is_open and (self.queue.qsize() >= _QUEUE or self.waiting + len(frame) > _QUEUE_BYTES):
             self.end()
             if self._transport is not None:
                 self._transport.abort()
         elif self._is_open:
+            self.waiting += len(frame)
             self.queue.put_nowait(frame)
+
+    async def next(self) -> bytes | None:
+        """The next event, None behind the last; one that says nothing where none comes for long."""
+        try:
+            frame = await asyncio.wait_for(self.queue.get(), KEEP_ALIVE)
+        except TimeoutError:
+            return b"event: alive\ndata: {}\n\n"
+        self.waiting -= len(frame or b"")
+        return frame
 
     def end(self) -> None:
         """Nothing more comes after what is queued."""
@@ -66,6 +79,7 @@ class Feed:
         self._bus, self._readers = bus, readers
         self.position = {log: bus.end(log) for topic in TOPICS for log in bus.logs(topic)}
         self.clients: set[Client] = set()
+        self.replaying = 0  # bytes of pages that clients have not taken yet
         self._quiet_until = 0.0
         self._replays = asyncio.Semaphore(_REPLAYS)
 
@@ -100,12 +114,17 @@ class Feed:
             async with self._replays:
                 read = functools.partial(self._bus.read, log, start, min(_PAGE, until - start))
                 batch = [message for message in await self._readers.run(read) if message.offset < until]
-                frames = []
+                page, start = b"", start if batch else until
                 for message in batch:
-                    position[log] = message.offset + 1
-                    frames.append(frame_of(message, position))
-            yield b"".join(frames)
-            start = batch[-1].offset + 1 if batch else until
+                    position[log] = start = message.offset + 1
+                    page += frame_of(message, position)
+                    if len(page) >= _PAGE_BYTES:
+                        break
+            self.replaying += len(page)
+            try:
+                yield page
+            finally:
+                self.replaying -= len(page)
 
     def close(self) -> None:
         """Let every client go."""
@@ -132,6 +151,11 @@ def add(app: web.Application) -> None:
 def clients(app: web.Application) -> int:
     """How many pages follow the stream. Any thread may ask."""
     return len(app[FEED].clients) if FEED in app else 0
+
+
+def held_bytes(app: web.Application) -> int:
+    """Bytes that wait for pages, in replays too. Any thread may ask."""
+    return app[FEED].replaying + sum(one.waiting for one in tuple(app[FEED].clients)) if FEED in app else 0
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -161,10 +185,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 async def _pump(response: web.StreamResponse, client: Client) -> None:
     while True:
-        try:
-            frame = await asyncio.wait_for(client.queue.get(), KEEP_ALIVE)
-        except TimeoutError:
-            frame = b"event: alive\ndata: {}\n\n"
+        frame = await client.next()
         if frame is None:
             return
         await response.write(frame)

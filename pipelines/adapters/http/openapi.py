@@ -34,26 +34,37 @@ def _text(name: str, text: str = "") -> dict[str, Any]:
     return {"name": name, "in": "query", "description": text, "schema": {"type": "string", "maxLength": MAX_TEXT}}
 
 
+_WORKER: Final = _text("worker", "its name; the job as a whole, where it is left out")
 _SPAN: Final = (_time("start", "from here on"), _time("end", "up to here, without it"))
 QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the handler
     "scores": (*_SPAN, _whole("limit", 1000, MOST)),
     "breakdown": (_time("at", "the last scores at or before this time; now, where it is left out"),),
-    "series": (*map(_text, ("worker", "domain", "entity", "metric")), _whole("limit", 1000, MOST)),
-    "points": ({**_whole("series", 0, 2**53, least=0), "required": True}, *_SPAN, _whole("buckets", 500, 2000)),
+    "series": (
+        *(_text(name, "only series of this one") for name in ("worker", "domain", "entity", "metric")),
+        _whole("limit", 1000, MOST),
+    ),
+    "points": (
+        {**_whole("series", 0, 2**53, least=0), "required": True, "description": "its id"}, *_SPAN,
+        _whole("buckets", 500, 2000),
+    ),
     "changed": (*_SPAN, _whole("limit", 50, 500)),
     "anomalies": (*_SPAN, _whole("limit", 1000, MOST)),
     "incidents": (*_SPAN, _whole("limit", 200, MOST)),
     "gate": (_time("since", "the last push: what was told since then holds too"),),
     "silenced": (_whole("limit", 200, MOST),),
     "changes": (*_SPAN, _text("names", "names of changes, with commas between them; all, where it is left out")),
-    "profiles": (_text("worker"), *_SPAN),
-    "pictures": (_text("worker"), _text("entity"), *_SPAN),
+    "profiles": (_WORKER, *_SPAN),
+    "features": _SPAN,
+    "features_csv": _SPAN,
+    "pictures": (_WORKER, _text("entity", "such as feature:age; the job itself, where it is left out"), *_SPAN),
     "tensors": (_whole("limit", 100, 500),),
     "dead_letters": (_whole("limit", 100, MOST),),
     "events": (_text("since", "an event's id, as Last-Event-ID"),),
 }
 BODIES: Final[dict[str, type[msgspec.Struct]]] = actions.BODIES | costs.BODIES
-_PLAIN: Final = {"help_text": "text/plain", "metrics": "text/plain", "events": "text/event-stream"}
+_PLAIN: Final = {
+    "features_csv": "text/csv", "help_text": "text/plain", "metrics": "text/plain", "events": "text/event-stream",
+}  # fmt: skip
 _UNREADY: Final = {"ready": 503}  # whose other answer is no error
 
 

@@ -29,11 +29,12 @@ async def pictures(request: web.Request) -> web.StreamResponse:
     sources = request.app[keys.SOURCES]
     slide = min(window.slide for item in sources.config.jobs if item.name == job for window in item.windows)
     start = max(start, min(end, sources.now() + slide) - _WINDOWS * slide)
-    found = await request.app[keys.READERS].query(lambda query: _drawn(query, job, worker, entity, start, end))
+    found = await request.app[keys.READERS].query(lambda query: drawn(query, job, worker, entity, start, end))
     return answer(found)
 
 
-def _drawn(query: Query, job: str, worker: str, entity: str, start: float, end: float) -> dict[str, Any]:
+def drawn(query: Query, job: str, worker: str, entity: str, start: float, end: float) -> dict[str, Any]:
+    """What is drawn of an entity's windows in a range, against as much before it."""
     now = _tiled(query.profiles(job, worker, start, end))
     if not now:
         return {"now": None, "before": None}

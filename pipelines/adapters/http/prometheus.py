@@ -57,11 +57,21 @@ def _process(process_metrics: ProcessMetrics) -> Iterator[Metric]:
     yield GaugeMetricFamily("streamgauge_ready", "1 if /readyz says yes", value=float(not process_metrics.unready))
     clients = "Pages that follow the stream of events"
     yield GaugeMetricFamily("streamgauge_http_clients", clients, value=process_metrics.clients)
+    yield _gauges("held_bytes", "In caches and queues of this process, about", "what", process_metrics.held.items())
+    yield from _connections(process_metrics)
     yield _gauges("disk_bytes", "The embedded log and store on disk", "file", process_metrics.disk.items())
     dead: Counter[str] = Counter()
     for i, (reason, count) in enumerate(sorted(process_metrics.dead.items())):
         dead[reason if i < MOST_REASONS else "others"] += count
     yield _counters("dead_letters", "Records that could not be used", "reason", dead.items())
+
+
+def _connections(process_metrics: ProcessMetrics) -> Iterator[Metric]:
+    known = process_metrics.connections
+    if known:
+        yield GaugeMetricFamily("streamgauge_http_connections", "Connections that are open", value=known["open"])
+        ended = ((result, known[result]) for result in ("refused", "evicted"))
+        yield _counters("http_connections_ended", "Connections over the bound, by what was done", "result", ended)
 
 
 def _jobs(process_metrics: ProcessMetrics) -> Iterator[Metric]:

@@ -18,6 +18,7 @@
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
     GET  /api/jobs/{job}/thresholds           what on-call's verdicts have taught: multipliers and their labels
     GET  /api/jobs/{job}/tensors              limit: the last raw arrays; /tensors/{offset} is one, as numbers
+    GET  /api/jobs/{job}/diagnoses            what the last raw arrays say of the model
     GET  /api/jobs/{job}/health               records in, late, dropped, dead; watermark lag
     GET  /api/incidents, /api/incidents/{id}  start, end, limit; one with its audit trail
     GET  /api/health                          queues, consumers, disk, state, every job
@@ -35,6 +36,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +46,9 @@ from aiohttp.typedefs import Handler
 from streamgauge.pipelines.adapters.http import (
     actions,
     costs,
+    diagnoses,
     events,
+    features,
     metrics,
     openapi,
     pictures,
@@ -68,20 +72,33 @@ def application(sources: Sources, guard: Guard, static: Path | None = None) -> w
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
     app = web.Application(middlewares=[_counted, middleware(guard)], client_max_size=MAX_BODY)
     app[SOURCES], app[READERS], app[STATE] = sources, Readers(sources.open_query), State()
-    app.router.add_get("/api", help_text)
-    routes.add(app)
-    actions.add(app)
-    costs.add(app)
-    pictures.add(app)
-    metrics.add(app)
-    tensors.add(app)
-    thresholds.add(app)
-    events.add(app)
-    openapi.add(app)
+    _add_routes(app)
     if static is not None:
         _add_static(app, static)
     app.on_cleanup.append(_close)
     return app
+
+
+def routes_of() -> Iterable[web.AbstractRoute]:
+    """All routes of a surface, without anything to answer from."""
+    app = web.Application()
+    _add_routes(app)
+    return app.router.routes()
+
+
+def _add_routes(app: web.Application) -> None:
+    app.router.add_get("/api", help_text)
+    routes.add(app)
+    actions.add(app)
+    costs.add(app)
+    features.add(app)
+    pictures.add(app)
+    metrics.add(app)
+    tensors.add(app)
+    diagnoses.add(app)
+    thresholds.add(app)
+    events.add(app)
+    openapi.add(app)
 
 
 class Listening:
@@ -96,6 +113,12 @@ class Listening:
         self._server.close()
         self._watch.cancel()
         await self._runner.cleanup()
+
+
+def connections(app: web.Application) -> dict[str, int]:
+    """How many are open, were refused, were cut for a new one. Any thread may ask."""
+    door = app[STATE].door
+    return {} if door is None else {"open": door.open, "refused": door.refused, "evicted": door.evicted}
 
 
 async def serve(app: web.Application, host: str, port: int) -> Listening:

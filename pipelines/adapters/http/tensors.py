@@ -28,7 +28,7 @@ _SIDE: Final = 64  # cells of a heat map in each direction
 _BINS: Final = 40
 _SHOWN: Final = 120  # numbers that are listed
 
-Identity = tuple[str, str, int, str, str]
+Identity = tuple[str, str, int, str, str, str]
 
 
 class Received(NamedTuple):
@@ -80,7 +80,7 @@ def _complete(bus: Bus, job: str, log: str, place: int, logs: int) -> list[Recei
         chunk = _chunk(message)
         if chunk is None or chunk.job != job:
             continue
-        identity = (chunk.worker, chunk.incarnation, chunk.step, chunk.collection, chunk.name)
+        identity = (chunk.worker, chunk.incarnation, chunk.step, chunk.collection, chunk.name, chunk.emit)
         parts.setdefault(identity, {}).setdefault(chunk.part, message.offset)
         about[identity] = chunk
     return [
@@ -123,7 +123,7 @@ def _shown(one: Received) -> dict[str, Any]:
     about = one.about
     return {
         "offset": one.number, "worker": about.worker, "step": about.step, "time": about.time,
-        "collection": about.collection, "name": about.name, "parts": about.parts,
+        "collection": about.collection, "name": about.name, "parts": about.parts, "emit": about.emit,
     }  # fmt: skip
 
 

@@ -14,9 +14,14 @@ REPORTS: Final = ("status", "catalogue")  # topics whose values a tracer writes,
 
 
 def traced_by(bus: Bus, job: str) -> dict[str, Any]:
-    """Every plan of a job, and of each worker what it traces and what it could trace."""
+    """Every plan of a job, and of each worker what it traces and what it could trace.
+
+    `ids` is the share of the ids that the pipeline chose for all of them, None while it chose none.
+    """
+    asked = bus.latest("control")
     return {
-        "plans": _of_job(bus.latest("control"), job),
+        "ids": _read(asked.get(job, b"")),
+        "plans": _of_job(asked, job),
         "status": _of_job(bus.latest("status"), job),
         "catalogue": _of_job(bus.latest("catalogue"), job),
     }

@@ -23,6 +23,7 @@ from streamgauge.pipelines.adapters.influx.series import InfluxSeries
 from streamgauge.pipelines.adapters.stores import answers
 from streamgauge.pipelines.adapters.stores.incidents import Standing
 from streamgauge.pipelines.adapters.stores.series import labels_of
+from streamgauge.pipelines.wire.given import SETTING as REFERENCE
 from streamgauge.pipelines.wire.outputs import Change, DeadLetter, Profiles
 from streamgauge.tracer.records import Sketch
 
@@ -58,6 +59,7 @@ class InfluxQuery:
                 name, lines[: answers.SPARKLINE], self._domains(name, end), self._before(name, lines),
                 seconds(first[name][0]["time"]),
                 seconds(newest[name][0]["time"]) if name in newest else None, open_.get(name, Standing()),
+                self._reference(name, end),
             ))  # fmt: skip
         return found
 
@@ -126,15 +128,20 @@ class InfluxQuery:
         found.sort(key=lambda change: (change.time, change.name, change.worker, change.text))
         return [{name: getattr(one, name) for name in ("job", "worker", "name", "time", "text")} for one in found]
 
+    def _reference(self, job: str, end: float) -> dict[str, Any] | None:
+        """The last one that the job was given, within the time that it holds."""
+        found = [one for one in self.changes(job, end - 28 * 86400.0, end + 86400.0) if one["name"] == REFERENCE]
+        return {"time": found[-1]["time"], "text": found[-1]["text"]} if found else None
+
     def profiles(self, job: str, worker: str, start: float, end: float) -> list[dict[str, Any]]:
         """The merged summaries of windows that end in the range; the columns of a sketch are base64 of raw arrays."""
         where = f"{tags({'job': job, 'worker': worker})} AND {since(start)} AND {before(end)}"
         found = [of_body(row, _profiles) for row in self._rows(f'SELECT * FROM "profile" WHERE {where}')]
-        return [
+        return answers.whole(
             {"job": job, "worker": worker, "window": one.window, "start": one.start, "end": one.end,
              "revision": one.revision, "sketches": answers.plain(msgspec.convert(one.sketches, tuple[Sketch, ...]))}
-            for one in sorted(found, key=lambda one: (one.end, one.window))
-        ]  # fmt: skip
+            for one in sorted(found, key=lambda one: (one.end, one.window, one.part))
+        )  # fmt: skip
 
     def counters(self, job: str) -> dict[str, Any]:
         """What became of a job's records so far, by name, and the `time` of the count; {} for an unknown job."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from streamgauge.anomaly.types import Alert, Anomaly, Decision, Notification, Part, Score
 from streamgauge.pipelines.adapters.influx.lines import Value, body, fields, joined, key, nanoseconds, shifted
 from streamgauge.pipelines.adapters.influx.schema import MOST_PARTS
-from streamgauge.pipelines.adapters.stores.answers import band
+from streamgauge.pipelines.adapters.stores.answers import band, part_place
 from streamgauge.pipelines.ports import Stored
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
 
@@ -174,13 +174,14 @@ class Rows:
         return [_line(key("dead_letter", {"topic": dead.topic, "reason": dead.reason}), values, self._last_arrival)]
 
     def _profiles(self, profiles: Profiles, now: float) -> list[str]:
-        if self._is_old(profiles.revision, "profile", profiles.job, profiles.worker, profiles.window, profiles.end):
+        place = part_place(profiles.window, profiles.part)
+        if self._is_old(profiles.revision, "profile", profiles.job, profiles.worker, place, profiles.end):
             return []
         values: _Values = {
             "sketches": len(profiles.sketches), "start": profiles.start, "revision": profiles.revision,
             **body(profiles),
         }  # fmt: skip
-        tags = {"job": profiles.job, "worker": profiles.worker, "window": profiles.window}
+        tags = {"job": profiles.job, "worker": profiles.worker, "window": place}
         return [_line(key("profile", tags), values, nanoseconds(profiles.end))]
 
 

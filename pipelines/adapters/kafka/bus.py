@@ -195,6 +195,11 @@ class KafkaBus:
         """The rows of one key in the data folder."""
         return self._states.rows(consumer, key)
 
+    @property
+    def held_bytes(self) -> int:
+        """What is read ahead. Any thread may ask."""
+        return self._reader.held_bytes
+
     def close(self) -> None:
         """Release everything."""
         with self._reading:

@@ -69,6 +69,11 @@ class KafkaReader:
         self._noted: dict[str, int] = {}
         self._told_at = 0.0
 
+    @property
+    def held_bytes(self) -> int:
+        """What is read ahead. Any thread may ask."""
+        return sum(view.size for view in list(self._views.values()))
+
     def read(self, log: str, offset: int, limit: int) -> list[Message]:
         """Up to `limit` messages from `offset` on; it waits only for what `end` or `bounds` said to be there."""
         place = self._logs.place(log)
@@ -184,7 +189,7 @@ class KafkaReader:
                 self._keep(self._views[place], raw)
 
     def _size(self) -> int:
-        return sum(view.size for view in self._views.values())
+        return self.held_bytes
 
     def _keep(self, view: _View, raw: Raw) -> None:
         error, offset = raw.error(), raw.offset() or 0

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
@@ -70,6 +70,15 @@ class KafkaTopics:
         with self._told(topic):
             answers = self._admin.incremental_alter_configs([resource], request_timeout=self._patience)
             _wait(answers[resource], self._patience)
+
+    def delete_before(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Let the records of some partitions with smaller offsets go. Raises LogError."""
+        name = self._cluster.topic(topic)
+        places = [TopicPartition(name, partition, offset) for partition, offset in sorted(offsets.items())]
+        with self._told(topic):
+            answers = self._admin.delete_records(places, request_timeout=self._patience)
+            for answer in answers.values():
+                _wait(answer, self._patience)
 
     def _settings(self, names: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
         asked = {name: ConfigResource(ResourceType.TOPIC, self._cluster.topic(name)) for name in names}

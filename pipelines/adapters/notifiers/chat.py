@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from streamgauge.anomaly.types import Notification
-from streamgauge.pipelines.adapters.notifiers.links import link
+from streamgauge.pipelines.adapters.notifiers.links import ANSWER, link
 from streamgauge.pipelines.adapters.notifiers.posting import DEADLINE, post
 from streamgauge.pipelines.adapters.notifiers.secrets import secret_of
 from streamgauge.pipelines.config.schema import Receiver
@@ -68,7 +68,7 @@ class Chat:
 
 def _slack(notification: Notification, url: str) -> dict[str, Any]:
     text = _escaped(_text(notification))
-    return {"text": text + (f"\n<{url}|Open the incident>" if url else "")}
+    return {"text": text + (f"\n<{url}|{ANSWER}>" if url else "")}
 
 
 def _teams(notification: Notification, url: str) -> dict[str, Any]:
@@ -81,18 +81,18 @@ def _teams(notification: Notification, url: str) -> dict[str, Any]:
         ],
     }  # fmt: skip
     if url:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the incident", "url": url}]
+        card["actions"] = [{"type": "Action.OpenUrl", "title": ANSWER, "url": url}]
     content = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
     return {"type": "message", "attachments": [content]}
 
 
 def _feishu(notification: Notification, url: str) -> dict[str, Any]:
-    return {"msg_type": "text", "content": {"text": _text(notification) + (f"\n{url}" if url else "")}}
+    return {"msg_type": "text", "content": {"text": _text(notification) + (f"\n{ANSWER}: {url}" if url else "")}}
 
 
 def _dingtalk(notification: Notification, url: str) -> dict[str, Any]:
     text = _text(notification)
-    linked = text.replace("\n", "  \n") + (f"  \n[Open the incident]({url})" if url else "")
+    linked = text.replace("\n", "  \n") + (f"  \n[{ANSWER}]({url})" if url else "")
     return {"msgtype": "markdown", "markdown": {"title": text.partition("\n")[0], "text": linked}}
 
 

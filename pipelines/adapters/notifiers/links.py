@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import urllib.parse
+from typing import Final
 
 from streamgauge.anomaly.types import Notification
+
+ANSWER: Final = "Acknowledge, silence, not useful, why, what changed"
 
 
 def link(public_url: str, notification: Notification) -> str:

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from typing import Final
 
 from streamgauge.anomaly.types import Notification
-from streamgauge.pipelines.adapters.notifiers.links import link
+from streamgauge.pipelines.adapters.notifiers.links import ANSWER, link
 from streamgauge.pipelines.adapters.notifiers.posting import PATIENCE
 from streamgauge.pipelines.adapters.notifiers.secrets import secret_of
 from streamgauge.pipelines.config.schema import Receiver
@@ -74,7 +74,7 @@ def message(notification: Notification, config: Receiver, public_url: str = "") 
     mail["References"] = mail["In-Reply-To"] = first
     mail["Auto-Submitted"] = "auto-generated"
     url = link(public_url, notification)
-    mail.set_content(notification.text + (f"\n\n{url}\n" if url else "\n"))
+    mail.set_content(notification.text + (f"\n\n{ANSWER}: {url}\n" if url else "\n"))
     return mail
 
 

@@ -18,6 +18,7 @@ from streamgauge.pipelines.adapters.sqlite import series as sqlite_series
 from streamgauge.pipelines.adapters.sqlite.read import Reader
 from streamgauge.pipelines.adapters.stores import answers
 from streamgauge.pipelines.adapters.stores.series import labels_of
+from streamgauge.pipelines.wire.given import SETTING as REFERENCE
 from streamgauge.pipelines.wire.outputs import DeadLetter
 from streamgauge.tracer.records import Sketch
 
@@ -119,11 +120,11 @@ class SqliteQuery:
                 " AND ts < ? ORDER BY ts, window",
                 (job, worker, start, end),
             ).fetchall()
-        return [
+        return answers.whole(
             {"job": job, "worker": worker, "window": window, "start": first, "end": ts, "revision": revision,
              "sketches": answers.plain(_sketches.decode(sketches))}
             for window, ts, first, revision, sketches in rows
-        ]  # fmt: skip
+        )  # fmt: skip
 
     def counters(self, job: str) -> dict[str, Any]:
         """What became of a job's records so far, by name, and the `time` of the count; {} for an unknown job."""
@@ -174,8 +175,15 @@ def _job(store: Any, job: str) -> dict[str, Any]:
     first = store.execute("SELECT min(ts) FROM scores WHERE job = ? AND domain = 'overall'", (job,)).fetchone()[0]
     return answers.job(
         job, recent, [answers.score(*row) for row in latest if row is not None], None if before is None else before[3],
-        first, newest, sqlite_incidents.still_open(store, job),
+        first, newest, sqlite_incidents.still_open(store, job), _reference(store, job),
     )  # fmt: skip
+
+
+def _reference(store: Any, job: str) -> dict[str, Any] | None:
+    """The last one that the job was given."""
+    last = "SELECT time, text FROM changes WHERE job = ? AND name = ? ORDER BY time DESC LIMIT 1"
+    row = store.execute(last, (job, REFERENCE)).fetchone()
+    return None if row is None else {"time": row[0], "text": row[1]}
 
 
 def _last_moment(episode: Anomaly, now: float) -> float:

@@ -21,6 +21,7 @@ from streamgauge.anomaly.types import Anomaly, Decision, Notification, Score
 from streamgauge.pipelines.adapters.sqlite.retention import Purge
 from streamgauge.pipelines.adapters.sqlite.rollups import Rollups
 from streamgauge.pipelines.adapters.sqlite.schema import FIELDS, SHAPE
+from streamgauge.pipelines.adapters.stores.answers import part_place
 from streamgauge.pipelines.config.schema import Retention
 from streamgauge.pipelines.ports import StoreBusy, Stored
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
@@ -200,7 +201,7 @@ class SqliteStore:
         self._connection.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def _profiles(self, profiles: Profiles) -> None:
-        identity = (profiles.job, profiles.worker, profiles.window, profiles.end)
+        identity = (profiles.job, profiles.worker, part_place(profiles.window, profiles.part), profiles.end)
         row = (*identity, profiles.start, profiles.revision, _encode(profiles.sketches))
         self._connection.execute(_PROFILES, row)
 

@@ -102,7 +102,7 @@ def _walk_states(connection: sqlite3.Connection, findings: list[Finding]) -> int
             found = "SELECT name, value FROM rows WHERE consumer = ? AND key = ?"
             frames = dict(connection.execute(found, (consumer, key)).fetchall())
             looked += len(frames)
-            findings += _damaged_rows(f"state of {consumer}, job {key}", Stored(frames, manifest))
+            findings += damaged_rows(f"state of {consumer}, job {key}", Stored(frames, manifest))
     return looked
 
 
@@ -114,12 +114,13 @@ def _keys_of(state: bytes) -> Mapping[str, Manifest]:
         return {}
 
 
-def _damaged_rows(where: str, stored: Stored) -> Iterable[Finding]:
+def damaged_rows(where: str, stored: Stored, remedy: str = _STATE) -> Iterable[Finding]:
+    """The rows of one key that are not what was committed."""
     faults = {name: fault_of(frame) for name, frame in stored.frames.items()}
-    found = [Finding(f"{where}, row {name}", fault, _STATE) for name, fault in faults.items() if fault]
+    found = [Finding(f"{where}, row {name}", fault, remedy) for name, fault in faults.items() if fault]
     if not found and not stored.is_whole():
         text = f"there are {len(faults)} rows that are not the {stored.manifest.rows} of the manifest"
-        found = [Finding(where, text, _STATE)]
+        found = [Finding(where, text, remedy)]
     return found
 
 

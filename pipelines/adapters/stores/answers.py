@@ -14,6 +14,7 @@ from streamgauge.pipelines.wire.outputs import DeadLetter
 
 # the lowest score of each band
 BANDS: Final = ((90_000_000, "healthy"), (75_000_000, "watch"), (60_000_000, "degraded"))
+_PART: Final = "\x1f"  # between a window and the number of a part
 SPARKLINE: Final = 60  # scores shown beside a job
 DEAD_BYTES: Final = 64  # bytes of a dead letter that are shown
 
@@ -69,7 +70,7 @@ def parts(found: Iterable[Part]) -> list[dict[str, Any]]:
 
 def job(
     name: str, recent: list[dict[str, Any]], domains: list[dict[str, Any]], before: int | None, first: float,
-    newest: float | None, standing: tuple[int, int, int],
+    newest: float | None, standing: tuple[int, int, int], reference: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A job at a glance.
 
@@ -81,6 +82,7 @@ def job(
         first: end of the first window that was scored.
         newest: end of the last window of any kind.
         standing: how many incidents are open, how many alerts these hold back, how many workers are missing.
+        reference: `time` and `text` of the last one that it was given.
     """
     last, (open_, suppressed, missing) = recent[0], standing
     return {
@@ -88,7 +90,7 @@ def job(
         "domains": domains, "change": None if before is None else (last["micropoints"] - before) / 1e6,
         "first": first, "last_data": max(last["end"], last["end"] if newest is None else newest),
         "sparkline": [{"end": line["end"], "score": line["score"]} for line in reversed(recent)],
-        "open_incidents": open_, "suppressed": suppressed, "missing_workers": missing,
+        "open_incidents": open_, "suppressed": suppressed, "missing_workers": missing, "reference": reference,
     }  # fmt: skip
 
 
@@ -103,3 +105,25 @@ def dead_letter(found: DeadLetter, length: int) -> dict[str, Any]:
     names = ("identity", "reason", "text", "topic", "key")
     begin = found.data[:DEAD_BYTES].hex()
     return {name: getattr(found, name) for name in names} | {"bytes": length, "begin": begin}
+
+
+def part_place(window: str, part: int) -> str:
+    r"""Under which name of a window a part of its pictures is kept.
+
+    >>> part_place("short", 0), part_place("short", 12)
+    ('short', 'short\x1f0012')
+    """
+    return window if not part else f"{window}{_PART}{part:04}"
+
+
+def whole(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pictures whose parts are one again, each as of its newest revision; rows come by end, place and part."""
+    found: dict[tuple[float, str], dict[str, Any]] = {}
+    for row in rows:
+        window = row["window"].partition(_PART)[0]
+        known = found.get((row["end"], window))
+        if known is None or row["revision"] > known["revision"]:
+            found[row["end"], window] = {**row, "window": window}
+        elif row["revision"] == known["revision"]:
+            known["sketches"] = [*known["sketches"], *row["sketches"]]
+    return list(found.values())

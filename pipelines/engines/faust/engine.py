@@ -1,12 +1,11 @@
 """The Faust engine: the operators of the partitions that a consumer group gives this process, next to others like it.
 
-Faust brings the group, its rebalancing and the records of `traces`, one by one. It keeps no Table: a snapshot of all
-keys of a partition lies with its offset in one record of the compacted `state` topic, in the same partition, and is the
-truth. Faust can only seek to what the group has committed; so that is set at each assignment and behind each snapshot,
-never ahead of it. What Faust brings below the state's offset is dropped; what it leaves out (`faust_watch`), or what
-must be read again, is read directly. Outputs are acknowledged before the state is stored, the state before the commit.
-A host that cannot go on ends with an error, and whoever started it starts it again. Rebalances are eager, as aiokafka
-knows no others: for a moment all partitions are given back, stored.
+Faust brings the group, its rebalancing and the records of `traces`, one by one. It keeps no Table: the rows of all keys
+of a partition lie with its offset in the same partition of the compacted `state` topic (`state_log`), and are the
+truth. Faust can only seek to what the group has committed; so that is set at each assignment and behind each commit of
+state, never ahead of it. What Faust brings below the state's offset is dropped; what it leaves out (`watch`), or what
+must be read again, is read directly. A host that cannot go on ends with an error, and whoever started it starts it
+again. Rebalances are eager, as aiokafka knows no others: for a moment all partitions are given back, stored.
 """
 
 from __future__ import annotations
@@ -20,20 +19,21 @@ from typing import Any, Final
 
 from streamgauge.pipelines.config.schema import Config, JobConfig, Kafka
 from streamgauge.pipelines.engines.faust import watch
+from streamgauge.pipelines.engines.faust.feeding import Feeding
 from streamgauge.pipelines.engines.faust.group import Group
 from streamgauge.pipelines.engines.faust.log import Log
+from streamgauge.pipelines.engines.faust.state_log import StateLog
 from streamgauge.pipelines.engines.faust.watch import Watch
 from streamgauge.pipelines.engines.keyed import Keyed
-from streamgauge.pipelines.engines.partition import Partition
+from streamgauge.pipelines.engines.partition import Commit, Partition
 from streamgauge.pipelines.engines.parts import operator_of
 from streamgauge.pipelines.engines.routing import Routing
 from streamgauge.pipelines.engines.ticking import Hosted, Ticks
-from streamgauge.pipelines.wire.dead_letters import fitting
-from streamgauge.pipelines.wire.topics import LARGEST
+from streamgauge.pipelines.wire.frames import StateDamagedError
 from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import LogError, Message
 
-EVERY: Final = 5.0  # seconds between snapshots: what a restart reads again
+EVERY: Final = 5.0  # seconds between commits: what a restart reads again
 _IDLE: Final = 0.1  # seconds between looks at the clock
 
 
@@ -66,7 +66,7 @@ class _Host:
         self._make_hosted = make
         self._routing, self._ticks, self._now = Routing(config), Ticks(config), Steady()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._log = Log(kafka, self._fail)
+        self._log, self._states = Log(kafka, self._fail), StateLog(kafka)
         self._lock = asyncio.Lock()  # who feeds, sends or stores has it
         self._partitions: dict[int, Partition] = {}
         self._hosted: dict[str, Hosted] = {}
@@ -76,6 +76,7 @@ class _Host:
             take_over=lambda: self._guarded(self._take_over()),
             give_back=lambda numbers: self._guarded(self._give_back(numbers)),
         )  # fmt: skip
+        self._feeding = Feeding(self._log, self._states, self._group)
 
     async def run(self) -> None:
         """From the first connection to the last commit."""
@@ -85,6 +86,7 @@ class _Host:
         for task in work:
             task.cancel()
         await self._group.stop()
+        await self._states.stop()
         await self._log.stop()
 
     def stop(self) -> None:
@@ -94,6 +96,7 @@ class _Host:
 
     async def _begin(self) -> None:
         await self._log.start()
+        await self._states.start(self._log.partitions)
         await self._group.start()
         await self._look()
 
@@ -103,48 +106,19 @@ class _Host:
             mine = self._partitions.get(message.partition)
             if mine is None or message.offset < mine.wanted or self._ended.done():
                 return  # given back meanwhile, or in the state already
-            if message.offset > mine.wanted:
-                await self._read_again(mine, message.offset)
-            await self._feed(mine, message)
-            if mine.wanted <= message.offset:
-                await self._read_again(mine, message.offset + 1)
-
-    async def _read_again(self, mine: Partition, until: int) -> None:
-        """Feed what Faust left out; or, after an operator failed and its state went back, all since."""
-        is_back = True
-        while is_back and mine.wanted < until:
-            is_back = False
-            async for message in self._log.records(mine.number, mine.wanted, until):
-                await self._feed(mine, message)
-                is_back = mine.wanted <= message.offset
-                if is_back:
-                    break
-
-    async def _feed(self, mine: Partition, message: Message | None) -> None:
-        """One record, or none; what is due is sent, and then stored."""
-        mine.accept(message)
-        unsent, mine.unsent = mine.unsent, []
-        await self._log.send(fitting(output, LARGEST) for output in unsent)
-        await self._store(mine)
-
-    async def _store(self, mine: Partition) -> None:
-        state, mine.unstored = mine.unstored, None
-        if state is not None:
-            await self._log.store(mine.number, mine.wanted, state)
-            await self._commit([mine])
+            await self._feeding.take(mine, message)
 
     async def _take_over(self) -> None:
         """Restore the partitions that the group gave this process."""
         async with self._lock:
             await self._log.check(self._group.partitions())
             for number in sorted(self._group.partitions() - self._partitions.keys()):
-                stored = await self._log.stored(number)
-                offset = await self._log.beginning(number) if stored is None else stored.offset
-                state = None if stored is None else stored.state
-                self._partitions[number] = Partition(
-                    number, offset, state, self._routing.route, self._make, every=EVERY
-                )
-            await self._commit(self._partitions.values())
+                end = (await self._log.ends([number]))[number]
+                stored = await self._states.take_over(number, end)
+                if stored is None:
+                    stored = Commit(await self._log.beginning(number), b"", {})
+                self._partitions[number] = self._partition(number, stored)
+            await self._feeding.tell(self._partitions.values())
 
     async def _give_back(self, numbers: Iterable[int]) -> None:
         """Store these partitions and forget them."""
@@ -152,13 +126,15 @@ class _Host:
             for number in numbers:
                 mine = self._partitions.pop(number, None)
                 if mine is not None:
-                    mine.keyed.commit()
-                    await self._store(mine)
+                    await self._feeding.leave(mine)
                     for key in mine.keyed.states:
                         del self._hosted[key]
 
-    async def _commit(self, partitions: Iterable[Partition]) -> None:
-        await self._group.commit({mine.number: mine.wanted for mine in partitions})
+    def _partition(self, number: int, stored: Commit) -> Partition:
+        try:
+            return Partition(number, stored, self._routing.route, self._make, every=EVERY)
+        except StateDamagedError as error:
+            raise LogError(f"{self._log.name('state')}/{number}: {error}", retryable=False) from None
 
     async def _beat(self) -> None:
         """What is due by the clock: states, ticks, and a look at whether Faust still lives."""
@@ -167,7 +143,7 @@ class _Host:
             async with self._lock:
                 self._group.check()
                 for mine in self._partitions.values():
-                    await self._feed(mine, None)
+                    await self._feeding.feed(mine)
                 if self._log.was_refused():
                     self._ticks.refused()
                 hosted = {key: self._hosted[key] for mine in self._partitions.values() for key in mine.keyed.states}
@@ -183,7 +159,7 @@ class _Host:
             async with self._lock:
                 wanted = {number: mine.wanted for number, mine in self._partitions.items()}
                 for number, until in self._watch.left_out(ends, wanted).items():
-                    await self._read_again(self._partitions[number], until)
+                    await self._feeding.read_again(self._partitions[number], until)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

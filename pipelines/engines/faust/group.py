@@ -12,7 +12,7 @@ import faust
 from faust.types import TP
 
 from streamgauge.pipelines.config.schema import Kafka
-from streamgauge.pipelines.engines.faust.log import message_of
+from streamgauge.pipelines.engines.faust.reading import message_of
 from streamgauge.pipelines.engines.faust.settings import broker_settings, connection
 from streamgauge.pipelines.wire.topics import GROUPS
 from streamgauge.tracer.transport import LogError, Message

@@ -1,4 +1,4 @@
-"""What the Faust host asks of the brokers beside consuming: sending in order, snapshots, records to read again.
+"""What the Faust host asks of the brokers beside consuming: sending in order, records to read again, ends of logs.
 
 Faust's own producer is idempotent only within transactions, so outputs go through one of aiokafka's: acks=all, order
 kept over retries, and murmur2, which is its default as it is Java's. What could not be sent is the end of the host: the
@@ -8,24 +8,20 @@ records behind it must not be sent either, so a restart sends all of them again.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from streamgauge.pipelines.config.schema import Kafka
-from streamgauge.pipelines.engines.chunks import Stored, cut, newest, other
+from streamgauge.pipelines.engines.faust.reading import LARGEST, connected, records
 from streamgauge.pipelines.engines.faust.settings import connection
 from streamgauge.tracer.transport import LogError, Message
 
 _METADATA_MS: Final = 10_000  # more partitions of `traces` are noticed after so long
-_LARGEST: Final = 16 * 1024 * 1024  # bytes of a request; the broker's own limit is below
-_AGAIN: Final = 2.0  # seconds between looks for a broker at start
 _SLOW: Final = 2.0  # seconds after which a log that has not acknowledged a message takes nothing
-_log = logging.getLogger(__name__)
 
 
 class Log:
@@ -42,21 +38,20 @@ class Log:
         self._was_slow = False
         self._error: BaseException | None = None
         self._clients: list[AIOKafkaProducer | AIOKafkaConsumer] = []
-        self._slots: dict[int, str] = {}  # the slot that was written last, by partition
         self.partitions = 0  # of `traces`
 
     async def start(self) -> None:
         """Connect; waits for a broker as long as there is none. Raises LogError for topics that are not there."""
         made_with = connection(self._kafka.client)
         self._producer = AIOKafkaProducer(
-            **made_with, enable_idempotence=True, acks="all", max_request_size=_LARGEST, linger_ms=5,
+            **made_with, enable_idempotence=True, acks="all", max_request_size=LARGEST, linger_ms=5,
             compression_type="lz4", metadata_max_age_ms=_METADATA_MS,
         )  # fmt: skip
         self._reader = AIOKafkaConsumer(
-            **made_with, enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=_LARGEST,
+            **made_with, enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=LARGEST,
         )  # fmt: skip
         for client in (self._producer, self._reader):
-            await _connected(client)
+            await connected(client)
             self._clients.append(client)
         self.partitions = await self._count("traces")
         if await self._count("state") != self.partitions:
@@ -72,12 +67,12 @@ class Log:
         """The topic's name on the brokers."""
         return self._kafka.prefix + topic
 
-    async def send(self, messages: Iterable[tuple[str, str, bytes]], partition: int | None = None) -> None:
-        """Send (topic, key, value) in order; without a partition, to that of the key."""
+    async def send(self, messages: Iterable[tuple[str, str, bytes]]) -> None:
+        """Send (topic, key, value) in order."""
         for topic, key, value in messages:
             if self._error is not None:
                 raise self._error
-            sent = await self._producer.send(self.name(topic), value, key=key.encode(), partition=partition)
+            sent = await self._producer.send(self.name(topic), value, key=key.encode())
             self._unsent[sent] = time.monotonic()
             sent.add_done_callback(self._sent)
 
@@ -98,36 +93,10 @@ class Log:
             text = f"{self.name('traces')} got more than its {self.partitions} partitions, so keys lie elsewhere now"
             raise LogError(f"{text}; stop its jobs and make the topics anew", retryable=False)
 
-    async def stored(self, partition: int) -> Stored | None:
-        """The last snapshot of a partition. Raises LogError if it is of another log."""
-        records = [(record.key, record.value) async for record in self._records("state", partition, 0, None)]
-        try:
-            stored = newest(records)
-        except ValueError as error:
-            text = f"no snapshot can be read from {self.name('state')}/{partition}: {error}; or delete the topic"
-            raise LogError(text, retryable=False) from None
-        if stored is None:
-            return None
-        self._slots[partition] = stored.slot
-        end = (await self.ends([partition]))[partition]
-        if stored.partitions != self.partitions or stored.offset > end:
-            text = f"the state of {self.name('traces')}/{partition} is of {stored.partitions} partitions"
-            found = f"with {stored.offset} records, the log has {self.partitions} with {end}"
-            raise LogError(f"{text} {found}; delete {self.name('state')} if it was made anew", retryable=False)
-        return stored
-
-    async def store(self, partition: int, offset: int, state: bytes) -> None:
-        """Write a snapshot behind all that was sent before; durable when it returns."""
-        await self.flush()
-        slot = other(self._slots.get(partition, "b"))
-        chunks = cut(partition, slot, offset, self.partitions, state)
-        await self.send((("state", key, value) for key, value in chunks), partition)
-        await self.flush()
-        self._slots[partition] = slot
-
     async def records(self, partition: int, start: int, until: int) -> AsyncIterator[Message]:
         """The records of `traces` with offsets in [start, until), as far as the log still has them."""
-        async for record in self._records("traces", partition, start, until):
+        where = TopicPartition(self.name("traces"), partition)
+        async for record in records(self._reader, "traces", where, start, until):
             yield record
 
     async def beginning(self, partition: int) -> int:
@@ -147,18 +116,6 @@ class Log:
         ends = await self._reader.end_offsets([TopicPartition(self.name("traces"), one) for one in partitions])
         return {where.partition: end for where, end in ends.items()}
 
-    async def _records(self, topic: str, partition: int, start: int, until: int | None) -> AsyncIterator[Message]:
-        where = TopicPartition(self.name(topic), partition)
-        self._reader.assign([where])
-        first = (await self._reader.beginning_offsets([where]))[where]
-        end = (await self._reader.end_offsets([where]))[where]
-        end = end if until is None else min(until, end)
-        self._reader.seek(where, max(first, start))
-        while await self._reader.position(where) < end:
-            for record in (await self._reader.getmany(where, timeout_ms=1000)).get(where, ()):
-                if record.offset < end:
-                    yield message_of(topic, record)
-
     async def _count(self, topic: str) -> int:
         partitions = await self._producer.partitions_for(self.name(topic))
         return len(partitions)
@@ -172,24 +129,3 @@ class Log:
 
 def _is_slow(since: float | None) -> bool:
     return since is not None and time.monotonic() - since > _SLOW
-
-
-def message_of(topic: str, record: Any) -> Message:
-    """A record of aiokafka or Faust as ours."""
-    key = (record.key or b"").decode(errors="backslashreplace")
-    return Message(topic, key, record.value or b"", record.offset, record.partition)
-
-
-async def _connected(client: Any) -> None:
-    told = False
-    while True:
-        try:
-            await client.start()
-            return
-        except KafkaConnectionError as error:
-            if not told:
-                _log.warning("no broker answers, waiting for one: %s", error)
-            told = True
-            await asyncio.sleep(_AGAIN)
-        except KafkaError as error:
-            raise LogError(f"the brokers refuse: {error!r}", retryable=True) from error

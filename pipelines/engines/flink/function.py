@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
 
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.engines.combining import CombinerRouting
@@ -58,7 +58,9 @@ class Hosts(KeyedProcessFunction):  # type: ignore[misc]
         self._writes_ticks = config.clock == "wall"
         self._routing, self._combining = Routing(config), CombinerRouting(config)
         data = Types.PRIMITIVE_ARRAY(Types.BYTE())
-        self._snapshot = runtime_context.get_state(ValueStateDescriptor("snapshot", data))
+        # "snapshot" held the whole state before there were rows: a release of then refuses the manifest in words.
+        self._manifest = runtime_context.get_state(ValueStateDescriptor("snapshot", data))
+        self._rows = runtime_context.get_map_state(MapStateDescriptor("rows", Types.STRING(), data))
         self._journal = runtime_context.get_list_state(ListStateDescriptor("journal", data))
         self._kept: dict[str, Kept] = {}
         self._tickers: dict[str, Ticker] = {}
@@ -107,7 +109,7 @@ class Hosts(KeyedProcessFunction):  # type: ignore[misc]
     def _kept_of(self, topic: str, key: str) -> Kept:
         name = f"{topic}/{key}"
         if name not in self._kept:
-            self._kept[name] = Kept(lambda: self._make(topic, key), self._snapshot, self._journal)
+            self._kept[name] = Kept(lambda: self._make(topic, key), self._manifest, self._rows, self._journal)
         return self._kept[name]
 
     def _make(self, topic: str, key: str) -> Keyed:

@@ -98,6 +98,9 @@ def settings_of(job: Job) -> dict[str, str]:
         "python.fn-execution.bundle.time": "200",  # ms: bounds the latency
         "python.fn-execution.bundle.size": "1000",  # each key touched in a bundle costs 0.7 ms
         "python.state.cache-size": "10000",  # states that a bundle writes at its end, not one by one
+        "python.map-state.read-cache-size": "1",  # rows are read once, at a start
+        "python.map-state.write-cache-size": "200",  # rows written at once
+        "python.map-state.iterate-response-batch-size": "200",  # and read at once
         "execution.checkpointing.interval": f"{job.config.flink.checkpoint_every:g} s",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "restart-strategy.type": "exponential-delay",

@@ -1,4 +1,4 @@
-"""Mutants of the pager's engine: one line of it changed each, in a copy; the tests of this folder must kill them all.
+"""Mutants of the pager's engine: one line of it changed each, in a copy; its tests must kill them all.
 
 `python -m tests.anomaly.suppression.mutants` runs them and exits with 1 if one survives.
 """
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 ROOT: Final = pathlib.Path(__file__).parents[3]
 _HERE: Final = "anomaly/suppression"
+_TESTS: Final = (f"{_HERE}/test_stages.py", f"{_HERE}/test_lifecycle.py", "pipelines/paging/test_waking.py")
 
 
 class Mutant(NamedTuple):
@@ -53,20 +54,27 @@ MUTANTS: Final = (
     Mutant("acknowledged, yet repeated", "transitions.py", "not (root.is_acked or root.explained)",
            "not root.explained"),
     Mutant("a dead detector hides for ever", "lifecycle.py", "or episode.seen + STALE <= now", ""),
+    Mutant("graver, yet nobody is told", "arrivals.py", "        episode.is_risen = True\n", "        pass\n"),
+    Mutant("a roll-out calms nothing", "arrivals.py", "episode.hold = max(episode.hold, ledger.calm_until)", "pass"),
+    Mutant("a page beyond the budget hides facts", "relations.py",
+           "if root.is_demoted and episode.pages and not episode.is_budgeted:", "if False:"),
+    Mutant("the budget has no end", "lifecycle.py",
+           "    episode.is_demoted = episode.is_budgeted and not ledger.may_page(now)\n    if", "    if"),
+    Mutant("tickets are repeated like pages", "transitions.py", "if root.pages else []", "if True else []"),
     Mutant("unknown places are held", "stages.py",
            "if episode.is_forced or not ledger.graph.knows(episode.alert.node):", "if episode.is_forced:"),
 )  # fmt: skip
 
 
 def survives(mutant: Mutant, folder: pathlib.Path) -> bool:
-    """Whether the tests of this folder pass on the mutant."""
+    """Whether the tests pass on the mutant."""
     target = folder / _HERE / mutant.file
     source = (ROOT / _HERE / mutant.file).read_text()
     if source.count(mutant.old) != 1:
         raise ValueError(f"mutant {mutant.name!r}: its line is there {source.count(mutant.old)} times; mend the mutant")
     target.write_text(source.replace(mutant.old, mutant.new))
     try:
-        tests = [str(folder / "tests" / _HERE / name) for name in ("test_stages.py", "test_lifecycle.py")]
+        tests = [str(folder / "tests" / name) for name in _TESTS]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-c", os.devnull, *tests]
         environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=180, check=False)
@@ -83,7 +91,7 @@ def main() -> int:
     """Run every mutant; 1 if one survives."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for part in ("anomaly", "tests/anomaly", "streamgauge"):
+        for part in ("anomaly", "tests/anomaly", "tests/pipelines/paging", "streamgauge"):
             shutil.copytree(ROOT / part, folder / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         for part in ("tracer", "pipelines", "dashboards"):
             (folder / part).symlink_to(ROOT / part)

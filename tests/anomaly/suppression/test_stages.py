@@ -19,7 +19,8 @@ def silence(node: str, start: float, end: float) -> Silence:
 
 
 def test_the_stages_are_one_visible_list() -> None:
-    assert [stage.__name__ for stage in STAGES] == ["time_slices", "inhibit", "silence", "group", "deduplicate"]
+    names = ["fold_at_once", "time_slices", "inhibit", "silence", "group", "deduplicate"]
+    assert [stage.__name__ for stage in STAGES] == names
 
 
 def test_a_root_pages_at_once_and_folds_what_follows() -> None:

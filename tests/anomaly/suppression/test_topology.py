@@ -7,7 +7,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.anomaly.suppression.topology import LARGEST_CYCLE, Graph, base_of, components, worker_of
+from streamgauge.anomaly.suppression.components import components
+from streamgauge.anomaly.suppression.topology import LARGEST_CYCLE, Graph, base_of, worker_of
 from streamgauge.anomaly.types import Edge, Topology
 
 NODES = ("a", "b", "c", "a@x", "b@x", "a@y", "b@y", "d")

@@ -157,3 +157,28 @@ def total(found: list[TraceBatch], name: str, clock: str) -> float:
             if (names[index].name, names[index].clock, names[index].entity) == (name, clock, "")
         )
     return whole
+
+
+def test_rows_of_several_values_in_text_are_split_as_the_job_declares() -> None:
+    job = JobConfig(name="ctr", pane=10.0, features=(
+        Feature(name="tags", kind="categorical", separator=",", weight="|"),
+        Feature(name="bids", kind="numeric", separator=";"),
+    ))  # fmt: skip
+    read = rows.decoder_of("json", ["tags", "bids"])
+
+    def fail(where: str, error: Exception) -> None:
+        raise error
+
+    bridge = Bridge(job="ctr", topic="clicks", rows=64)
+    reader = Blocks(bridge, job, "clicks/0", read, salt=b"s", offset=0, place=None, fault=fail)
+    told = [{"tags": "a|0.5,b|1.5", "bids": "1;2.5"}, {"tags": None, "bids": ""}, {"tags": "a|1", "bids": "4;x"}]
+    first = [Sample(i, T0 + i, json.dumps(row).encode()) for i, row in enumerate(told)]
+    found = batches(reader.add([*first, Sample(3, T0 + 30.0, b"{}")]))
+    sketches = {(s.entity, s.name, s.kind): summaries.decode(s) for batch in found for s in batch.sketches[:]}
+    counts = sketches["feature:tags", "profile", "counts"]
+    assert (counts.rows, counts.missing) == (3, 1)  # type: ignore[attr-defined]
+    assert sketches["feature:tags", "profile", "heavy"].total == 3  # type: ignore[attr-defined]
+    assert sketches["feature:tags.weight", "profile", "moments"].mean() == 1.0  # type: ignore[attr-defined]
+    bids = sketches["feature:bids", "profile", "moments"]
+    assert (bids.count, bids.high) == (3, 4.0)  # type: ignore[attr-defined]
+    assert sketches["feature:bids", "profile", "counts"].invalid == 1  # type: ignore[attr-defined]

@@ -139,3 +139,10 @@ def test_an_unknown_worker_is_told_with_the_known_ones(config: Path, capsys: pyt
     assert main(["trace", "--job", "ctr", "--workers", "w9", "--config", str(config)]) == 2
     assert "no worker 'w9' of ctr has reported; those that have: w0" in capsys.readouterr().err
     assert log.latest("control") == {}
+
+
+def test_status_says_which_reference_a_job_was_given(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(config, Change(job="ctr", name="reference", time=T0, text="rows.parquet: 2 features"))
+    _, text = said(capsys, "status", "--config", str(config))
+    assert "reference since 2025-11-28 12:00Z: rows.parquet: 2 features" in text
+    assert "young: a wider band" in text

@@ -68,12 +68,13 @@ def test_several_series_by_columns_and_by_groups(tmp_path: Path) -> None:
 
 
 def test_rows_of_one_time_are_told(tmp_path: Path) -> None:
-    _, notes = read(save(tmp_path, "time,value\n2026-11-28,1\n2026-11-28,2\n"))
+    days = "".join(f"2026-11-{day},1\n" for day in range(10, 20))
+    _, notes = read(save(tmp_path, f"time,value\n{days}2026-11-19,2\n"))
     assert notes == ["value: 1 rows have a time that another has, too; all are judged"]
 
 
 @pytest.mark.parametrize(("text", "dialect", "words"), [
-    ("when,cpu,mem\n1,2,3\n", Dialect(time="when"), "no column value; name those with the values: --value NAME"),
+    ("when,cpu,mem\n1,a,b\n", Dialect(time="when"), "no column value; name those with the values: --value NAME"),
     ("time,cpu\n1,2\n", Dialect(values=("cup",)), "no column 'cup'; there are time, cpu"),
     ("time,value\n31/31/2026,2\n", Dialect(), "timestamp '31/31/2026'"),
     ("time,value\n1,2\n1,2,3\n", Dialect(), "row 3 has 3 cells, the header 2"),
@@ -107,5 +108,29 @@ def test_detect_prints_episodes_with_their_band_and_a_page(tmp_path: Path, capsy
 
 
 def test_a_plot_that_is_no_page_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["detect", str(save(tmp_path, "time,value\n1,2\n")), "--plot", "out.png"]) == 2
+    assert main(["detect", str(save(tmp_path, "time,value\n1,2\n")), "--plot", "out.pdf"]) == 2
     assert "name a file that ends in .html" in capsys.readouterr().err
+
+
+def test_without_a_named_value_every_column_with_numbers_is_a_series(tmp_path: Path) -> None:
+    rows = "\n".join(f"{1_795_867_200 + 60 * i}\tweb-{i % 2}\t{i % 7},5\t{i}" for i in range(40))
+    found, notes = read(save(tmp_path, f"ts\thost\tcpu\tmem\n{rows}\n"), Dialect(by=("host",)))
+    assert [one.name for one in found] == ["web-0/cpu", "web-1/cpu", "web-0/mem", "web-1/mem"]
+    assert any("a series for each column with numbers: cpu, mem" in note for note in notes)
+
+
+def test_series_that_were_not_told_apart_are_hinted_at(tmp_path: Path) -> None:
+    rows = "\n".join(f"{1_795_867_200 + 60 * (i // 2)},{i}" for i in range(40))
+    _, notes = read(save(tmp_path, f"ts,value\n{rows}\n"))
+    assert any("--by COLUMN" in note for note in notes)
+
+
+def test_a_picture_and_a_report_are_written_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: make test installs it")
+    rows = "\n".join(f"2026-01-{1 + i // 24:02d} {i % 24:02d}:00,{10 + i % 3 + 90 * (i == 400)}" for i in range(500))
+    path, picture, report = save(tmp_path, f"time,value\n{rows}\n"), tmp_path / "out.png", tmp_path / "out.md"
+    assert main(["detect", str(path), "--plot", str(picture), "--report", str(report)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    text = report.read_text()
+    assert "500 rows from 2026-01-01 00:00 to 2026-01-21 19:00, mostly every 1:00:00" in text
+    assert "| 2026-01-17 16:00 | 2026-01-17 16:00 | 1 | 101 |" in text

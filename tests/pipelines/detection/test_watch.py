@@ -52,6 +52,19 @@ def test_a_break_fires_once_and_is_over_when_normal_again() -> None:
     assert first.text.startswith("missing_rate of feature:a is 100 %, expected ")
 
 
+def test_an_episode_that_lasts_is_said_again_every_five_days_and_is_over_once() -> None:
+    one = metric(limit=0.5)  # what has no limit becomes normal before that
+    watch = calm(config(), one, [key()])
+    found = [step(watch, closed({key(): 1.0}, one, CALM + n)) for n in range(16 * DAY)]
+    said = [(n, anomalies[0]) for n, anomalies in enumerate(found) if anomalies]
+    assert [n for n, _ in said] == [0, 5 * DAY - 1, 10 * DAY - 1, 15 * DAY - 1]
+    assert {(anomaly.fingerprint, anomaly.start, anomaly.end) for _, anomaly in said} == {
+        (said[0][1].fingerprint, CALM * SPEC.slide, None)
+    }
+    (over,) = step(watch, closed({key(): 0.05}, one, CALM + 16 * DAY))
+    assert over.end == (CALM + 16 * DAY) * SPEC.slide
+
+
 def test_a_natural_metric_must_fire_twice_in_a_row_nights_between_them_apart() -> None:
     twice = metric(consecutive=2)
     watch = calm(config(), twice, [key()])

@@ -88,7 +88,7 @@ def overgrown() -> Sent:
 
 
 def overdrawn() -> Sent:
-    """Pictures of 5,400 features in one window, which no message may hold."""
+    """Pictures of 5,400 features in one window, which no single message holds."""
     sent: Sent = []
     drawn = summaries.Histogram.of(np.ones(1))
     for number in range(6):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from streamgauge.pipelines.config.schema import Config, JobConfig
-from streamgauge.pipelines.engines.flink.state import Kept
 from streamgauge.pipelines.engines.keyed import KeyedConsumer, Route
-from streamgauge.pipelines.engines.partition import Partition
+from streamgauge.pipelines.engines.partition import Commit, Partition
 from streamgauge.pipelines.engines.routing import Routing
+from streamgauge.pipelines.wire.frames import unframed
 from streamgauge.pipelines.wire.outputs import Output
 from streamgauge.pipelines.wire.states import Unfit
 from streamgauge.tracer.transport import MemoryLog, Message
+from tests.pipelines.engines.flink.test_parts import Cells, kept_in
 from tests.pipelines.engines.tally import Tally, batch
 
 
@@ -29,16 +30,17 @@ def test_each_record_that_makes_an_operator_fail_is_one_dead_letter_however_many
 
 
 def test_a_partitions_state_that_nobody_wants_is_stored_on_and_comes_back() -> None:
-    """As the Faust host keeps it: all states of a partition in one record."""
+    """As the Faust host keeps it: the rows of all states of a partition, and what a commit changes of them."""
     both = {"ctr": JobConfig(name="ctr"), "ads": JobConfig(name="ads")}
-    state: bytes | None = None
+    stored = Commit(0, b"", {})
     for jobs in (both, {"ads": both["ads"]}, both):
         routing = Routing(Config(jobs=tuple(jobs.values())))
-        partition = Partition(0, 0, state, routing.route, lambda key, r=routing: Tally(*r.job_of(key)), every=0.0)  # type: ignore[misc]
+        partition = Partition(0, stored, routing.route, lambda key, r=routing: Tally(*r.job_of(key)), every=0.0)  # type: ignore[misc]
         for key in both:
             partition.accept(Message("traces", key, batch(key), partition.wanted))
         partition.keyed.commit()
-        state = partition.unstored or state
+        assert partition.unstored is not None
+        stored = partition.unstored._replace(rows={**stored.rows, **partition.unstored.rows})
     counted = {key: tally.count for key, tally in partition.keyed.states.items() if isinstance(tally, Tally)}
     assert counted == {"ctr": 2, "ads": 3}
     assert not partition.keyed.parking.kept
@@ -57,37 +59,9 @@ def test_under_flink_a_state_that_does_not_fit_begins_anew_and_says_so(caplog: p
         def snapshot(self) -> bytes:
             return b"new"
 
-    cell, journal = Cell(b"of two shards"), Journal([b"a record"])
-    kept = Kept(Once, cell, journal)
+    cells = Cells(b"\x91\x04")
+    cells.add(b"a record")
+    kept = kept_in(cells, Once)
     assert kept.feed(Message("traces", "ctr/0", b"x", 0)) == [Output("scores", "ctr", b"anew")]
-    assert (cell.held, journal.records) == (b"new", [b"x"])
+    assert (unframed(cells.rows["state"], "state"), cells.entries) == (b"new", [b"x"])
     assert "does not fit and begins anew: it is of 2 shards" in caplog.text
-
-
-class Cell:
-    """A value state of Flink's."""
-
-    def __init__(self, value: bytes | None) -> None:
-        self.held = value
-
-    def value(self) -> bytes | None:
-        return self.held
-
-    def update(self, value: bytes) -> None:
-        self.held = value
-
-
-class Journal:
-    """A list state of Flink's."""
-
-    def __init__(self, records: list[bytes]) -> None:
-        self.records = records
-
-    def get(self) -> list[bytes]:
-        return list(self.records)
-
-    def add(self, value: bytes) -> None:
-        self.records.append(value)
-
-    def clear(self) -> None:
-        self.records.clear()

@@ -270,3 +270,19 @@ def test_revisions_rise_and_are_no_less_than_the_time(words: list[tuple[str, int
     revisions = [setting.revision for setting in settings]
     assert revisions == sorted(set(revisions))
     assert all(setting.revision >= int(setting.effective) for setting in settings)
+
+
+def test_a_series_that_should_have_paged_is_lowered_once_a_day_from_the_third_time_on() -> None:
+    state, missed = FeedbackLoop(JOB), "sample/feature:a/missing_rate@u"
+    for day in (0.0, 0.1, 1.0):
+        settings, changes = sent(state, said(missed, "missed", time=day * DAY))
+        assert settings == []
+    settings, changes = sent(state, said(missed, "missed", time=2.0 * DAY))
+    (factors,) = [msgspec.json.decode(one.body, type=Multipliers).factors for one in settings]
+    assert [(one, factor) for one, factor in factors] == [(key(), 0.86)]
+    assert changes[0].startswith(f"{missed} is missed: missing_rate of feature a at u 1.00 -> 0.86")
+
+
+def test_what_names_no_series_was_not_missed() -> None:
+    settings, changes = sent(FeedbackLoop(JOB), said("a", "missed"))
+    assert settings == [] and "nothing is learnt" in changes[0]

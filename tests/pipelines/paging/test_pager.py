@@ -49,8 +49,9 @@ JOB = JobConfig(
         grace=1 * H, max_wait=3 * H, tolerance=3 * H, hop_delay=3 * H, max_hops=3, clear_hold=12 * H, recover=12 * H,
         group=24 * H, repeat=0.0, digest=0.0,
     ),
+    paged=("*",),
 )  # fmt: skip
-CONFIG = Config(jobs=(JOB,))
+CONFIG = Config(jobs=(JOB,), page_budget=100)
 
 
 class Log:
@@ -247,24 +248,30 @@ def test_nothing_happens_and_nobody_is_paged() -> None:
 
 
 GOLDEN = """\
-[flights] feature tailnum at LGA: missing_rate 100 % (normal 0.3 %) since 22 Jan 09:00
-Onset 22 Jan 09:00 America/New_York (22 Jan 14:00 UTC), found 3 h later, held 1 h for a cause to show; severity page.
-Why you are told: root, nothing upstream of feature:tailnum@LGA is broken (5 places looked at).
+PAGE [flights] feature tailnum at LGA: no value in 100 % of the rows (normal 0.3 %) since 22 Jan 09:00
+Impact: the model learns from it now; predictions in service get worse with the next push, and at once if \
+serving reads the same source. The gate holds model pushes while this is open; the last good model is from \
+before 09:00.
+Cause: feature tailnum at LGA, no value in 100 % of the rows (normal 0.3 %).
+Why you are told: it is where the trouble begins; nothing upstream of feature tailnum at LGA is broken (5 \
+places looked at).
+Since 22 Jan 09:00 America/New_York (22 Jan 14:00 UTC), found 3 h later, held 1 h for a cause to show.
+Nothing is open at: samples, labels, training, model, predictions, workers.
+Look at: see where tailnum comes from and how it is joined at LGA; undo what was deployed there shortly before.
+Careful: do not restart workers, they would train on the same rows.
 Folded beneath it, 2: 2 of feature.
-  - feature tailnum of the whole job: missing_rate 33 % (normal 0.4 %), at the same time (feature:tailnum@LGA -> \
-feature:tailnum)
-  - feature seats at LGA: missing_rate 100 % (normal 28 %), at the same time (feature:tailnum@LGA -> feature:seats@LGA)
-Look at: where tailnum comes from and how it is joined at LGA; what was deployed shortly before."""
+  - feature tailnum of the whole job: no value in 33 % of the rows (normal 0.4 %), at the same time
+  - feature seats at LGA: no value in 100 % of the rows (normal 28 %), at the same time
+Next: it is not told again; that it is over is told here."""
 GOLDEN_OVER = """\
-[flights] over: feature tailnum at LGA: missing_rate 100 % (normal 0.3 %) since 22 Jan 09:00
+OVER [flights] feature tailnum at LGA: no value in 100 % of the rows (normal 0.3 %) since 22 Jan 09:00
 It was over at 23 Jan 21:00, after 36 h.
-Folded beneath it, 5: 4 of feature, 1 of prediction.
-  - feature tailnum of the whole job: missing_rate 33 % (normal 0.4 %), at the same time (feature:tailnum@LGA -> \
-feature:tailnum)
-  - feature seats at LGA: missing_rate 100 % (normal 28 %), at the same time (feature:tailnum@LGA -> feature:seats@LGA)
-  - feature tailnum at LGA: psi 1.9 (normal 0.1), 18 h before it
-  - feature tailnum at LGA: top_share 0 % (normal 10 %), 18 h before it
-  - prediction at LGA: prediction_psi 0.7 (normal 0.1), 6 h after it (feature:tailnum@LGA -> prediction@LGA)"""
+Folded beneath it, 5: 4 of feature, 1 of predictions.
+  - feature tailnum of the whole job: no value in 33 % of the rows (normal 0.4 %), at the same time
+  - feature seats at LGA: no value in 100 % of the rows (normal 28 %), at the same time
+  - feature tailnum at LGA: the values are distributed otherwise, index 1.9 (normal 0.1), 18 h before it
+  - feature tailnum at LGA: one value has 0 % of the rows (normal 10 %), 18 h before it
+  - predictions at LGA: predictions are distributed otherwise, index 0.7 (normal 0.1), 6 h after it"""
 
 
 def test_the_words_of_a_page() -> None:
@@ -354,7 +361,7 @@ def test_an_unconfigured_job_is_paged_with_the_default_waits() -> None:
     log = Log()
     log.fact(1, "missing", "LGA", "heartbeat", domain="system")
     out = run([*log.messages, encode(Tick(job="flights", time=DAY + H))], Config())
-    assert told(out)[0].text.splitlines()[0] == "[flights] heartbeat at LGA: missing since 22 Jan 06:00"
+    assert told(out)[0].text.splitlines()[0] == "PAGE [flights] worker LGA: missing since 22 Jan 06:00"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from streamgauge.pipelines.config.schema import DAY, HOUR, Labels
+from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.stream.evaluate import Evaluator
 from tests.pipelines.reports import config, evaluate, learn, partial, presence, report, totals, values_of
 
@@ -128,3 +129,39 @@ def test_a_silence_that_was_not_normal_does_not_widen_the_gap():
         learn(evaluator, evaluator.evaluate(report(part, start=day * DAY)), *(["label_silence"] if day == 3 else []))
     evaluated = evaluator.evaluate(report(labels(labels=5, last_label=4 * DAY), start=4 * DAY))
     assert values_of(evaluated, "floor")["a", "", "label_silence"] == 50.0
+
+
+def cohort(rows, labelled, positives, worker="a"):
+    return labels(worker, cohort_rows=rows, cohort_labelled=labelled, cohort_positives=positives)
+
+
+def test_the_label_rate_of_a_cohort_is_that_of_its_labelled_samples():
+    found = evaluate(cohort(1000, 900, 90), cohort(1000, 900, 180, "b"))
+    assert (found["a", "", "label_rate@H"], found["", "", "label_rate@H"]) == (0.1, 0.15)
+
+
+def test_a_cohort_of_which_few_are_labelled_says_nothing_of_the_rest():
+    evaluator = Evaluator(config())
+    for day in range(3):
+        learn(evaluator, evaluator.evaluate(report(cohort(1000, 950, 95), start=day * DAY)))
+    for labelled, is_known in ((800, True), (700, False)):  # 0.8 of the usual 950 are 760
+        found = values_of(evaluator.evaluate(report(cohort(1000, labelled, 400), start=3 * DAY)))
+        assert found["", "", "label_coverage@H"] == labelled / 1000
+        assert np.isfinite(found["", "", "label_rate@H"]) == is_known
+
+
+def test_invalid_labels_of_a_worker_are_in_their_share_and_make_the_rate_unknown():
+    found = evaluate(labels(labels=970, positives=97, invalid_labels=30))
+    assert found["", "", "invalid_labels"] == 0.03
+    assert np.isnan(found["", "", "label_rate"])
+
+
+def test_where_negatives_come_by_time_out_cohorts_are_judged_and_the_rest_is_shown():
+    for wait in (0.0, 2 * HOUR):
+        declared = config(labels=Labels(wait=wait, horizon=4 * HOUR))
+        evaluated = Evaluator(declared).evaluate(report(labels(labels=500, positives=50), cohort(1000, 900, 90, "b")))
+        pages = {key.metric for key, metric in zip(evaluated.keys, evaluated.metrics, strict=True) if metric.pages}
+        rules = {rule.metric for pipeline in pipelines_of(declared) for rule in pipeline.rules}
+        judged, shown = ("label_rate@H", "label_rate") if wait else ("label_rate", "label_rate@H")
+        assert judged in pages & rules
+        assert shown not in pages | rules

@@ -15,8 +15,9 @@ from streamgauge.pipelines.config.schema import Feature, JobConfig
 from streamgauge.pipelines.detection.closed import Columns
 from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.metrics import Metric, Pipeline, Rule
-from streamgauge.pipelines.scoring import losses
-from streamgauge.pipelines.scoring.scorer import Scorer, lost
+from streamgauge.pipelines.scoring import losses as forms
+from streamgauge.pipelines.scoring.ruled import lost
+from streamgauge.pipelines.scoring.scorer import Scorer
 from tests.pipelines.windows import SPEC, WALL, closed, config, key, metric
 
 METRICS: dict[str, Metric] = {
@@ -25,14 +26,14 @@ METRICS: dict[str, Metric] = {
 }
 PIPELINES = (
     Pipeline("sample", 0.35, (), (
-        Rule("a", losses.value, 0.0, 1.0, 3.0), Rule("b", losses.value, 0.0, 1.0, 2.0, 0.7),
-        Rule("c", losses.value, 0.2, 0.6, 1.0, 0.5),
+        Rule("a", forms.value, 0.0, 1.0, 3.0), Rule("b", forms.value, 0.0, 1.0, 2.0, 0.7),
+        Rule("c", forms.value, 0.2, 0.6, 1.0, 0.5),
     )),
     Pipeline("train", 0.40, (), (
-        Rule("d", losses.value, 0.0, 1.0, 1.0, 0.1, cap_domain=20.0, cap_overall=40.0),
-        Rule("e", losses.value, 0.0, 1.0, 9.0),
+        Rule("d", forms.value, 0.0, 1.0, 1.0, 0.1, cap_domain=20.0, cap_overall=40.0),
+        Rule("e", forms.value, 0.0, 1.0, 9.0),
     )),
-    Pipeline("system", 0.25, (), (Rule("f", losses.value, 0.0, 1.0, 1.0), Rule("g", losses.value, 0.0, 1.0, 2.0))),
+    Pipeline("system", 0.25, (), (Rule("f", forms.value, 0.0, 1.0, 1.0), Rule("g", forms.value, 0.0, 1.0, 2.0))),
 )
 KEYS = (
     *(key(entity, domain="sample", metric=name) for entity in ("", "feature:x", "feature:y") for name in "abc"),
@@ -69,8 +70,8 @@ class Job:
         return scores
 
 
-def of(*lost: float) -> dict[SeriesKey, float]:
-    return dict(zip(KEYS, lost, strict=True))
+def of(*losses: float) -> dict[SeriesKey, float]:
+    return dict(zip(KEYS, losses, strict=True))
 
 
 def one(losses: Mapping[SeriesKey, float]) -> dict[str, int]:
@@ -171,7 +172,7 @@ def test_a_metric_that_came_back_is_held_for_three_windows_again() -> None:
 
 def test_a_metric_that_nothing_judges_costs_nothing_once_it_is_back() -> None:
     job, quiet = Job(), {key("", domain="train", metric=name): 0.0 for name in "de"}
-    rules = (Rule("d", losses.value, 0.0, 1.0, 1.0), Rule("e", losses.ratio_to_floor, 1.0, 5.0, 9.0))
+    rules = (Rule("d", forms.value, 0.0, 1.0, 1.0), Rule("e", forms.ratio_to_floor, 1.0, 5.0, 9.0))
     job.scorer = Scorer(job.config, (Pipeline("train", 1.0, (), rules),))  # without an SLO `e` has no floor
     for _ in range(12):
         job.close(quiet)
@@ -292,7 +293,7 @@ def test_one_replaceable_worker_of_a_hundred_costs_little() -> None:
 
 
 def test_a_loss_is_linear_between_its_anchors_and_unknown_without_a_reference() -> None:
-    rule = Rule("missing_rate", losses.above_reference, 0.02, 0.30, 3.0)
+    rule = Rule("missing_rate", forms.above_reference, 0.02, 0.30, 3.0)
     x = np.array([0.01, 0.16, 0.5, np.nan, 0.5])
     reference = np.array([0.0, 0.0, 0.0, 0.0, np.nan])
     zeros = np.zeros(5)

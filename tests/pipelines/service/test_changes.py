@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -49,12 +50,12 @@ slide = 60
 BASE: Final = f'[[jobs]]\nname = "ctr"\n{FEATURES}{WINDOWS}'
 ELSEWHERE: Final = {  # these need brokers or a database, or are where the folder lies; each has tests of its own
     "data", "engine", "host", "hosts", "port", "token_file", "console", "webhooks", "notifiers", "public_url",
-    "kafka", "store", "influx", "flink",
+    "deeper_traces", "kafka", "store", "influx", "flink",
     "bridges",
 }  # fmt: skip
 TOP: Final[dict[str, str]] = {
     "clock": 'clock = "log"', "self.enabled": "[self]\nenabled = false", "self.name": '[self]\nname = "me"',
-    "self.most_waiting": "[self]\nmost_waiting = 500",
+    "self.most_waiting": "[self]\nmost_waiting = 500", "page_budget": "page_budget = 5",
     **{f"retention.{key}": f'[retention]\n{key} = "2d"' for key in (
         "raw", "r10", "r60", "r3600", "records", "profiles", "log"
     )},
@@ -64,14 +65,17 @@ JOB: Final[dict[str, str]] = {
     "timezone": '"America/New_York"', "pane": "5", "tick": "2", "allowed_lateness": "10", "max_hold": "600",
     "max_ahead": "60", "max_series": "500", "shards": "2", "workers": "2", "minimum": "{loss = 2}",
     "rules": "{loss = {weight = 2}}", "unpaged": '["loss"]', "duplicate_modulus": "4",
-    "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
+    "evaluation.groups": '["city"]', "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
     "labels.horizon": '"1h"', "labels.margin": '"1h"', "labels.timeout": '"36h"', "labels.silence": '"1h"',
+    "labels.wait": '"1h"', "labels.keep_rate": "0.5", "labels.predicts": '"all"',
     **{f"detection.{key}": value for key, value in {
         "threshold": "9", "threshold_twice": "9", "warm_up": '"1d"', "history": '"7d"', "clear": "3",
     }.items()},
     **{f"paging.{key}": "1" for key in (
-        "grace", "max_wait", "tolerance", "hop_delay", "max_hops", "clear_hold", "recover", "group", "repeat", "digest"
+        "grace", "max_wait", "tolerance", "hop_delay", "max_hops", "clear_hold", "recover", "group", "repeat", "digest",
+        "involve", "calm",
     )},
+    "paging.remind": "[60]", "paged": '["auc"]', "team": '"ads"', "owners": '{"feature:*" = "data"}',
 }  # fmt: skip
 TABLES: Final = {
     "windows.name": WINDOWS.replace('"short"\nkind', '"brief"\nkind'),
@@ -87,6 +91,11 @@ TABLES: Final = {
     "features.low": FEATURES.replace("low = 0", "low = 25"),
     "features.high": FEATURES.replace("high = 99", "high = 45"),
     "features.importance": FEATURES + "importance = 2",
+    "features.cost": FEATURES + "cost = 2.5",
+    **{f"evaluation.slices.{key}": f'[[jobs.evaluation.slices]]\nname = "x"\nfeature = "age"\n{text}' for key, text in {
+        "name": "above = 30", "feature": "above = 30", "above": "above = 30", "below": "below = 30",
+        "equals": "equals = 30",
+    }.items()},
     "holidays.date": '[[jobs.holidays]]\ndate = "2023-11-14"',
     "holidays.name": '[[jobs.holidays]]\ndate = "2023-11-14"\nname = "a day"',
     **{f"limits.{key}": f'[[jobs.limits]]\nmetric = "loss"\nabove = 0.4\n{text}' for key, text in {
@@ -230,6 +239,9 @@ def test_what_a_removed_job_left_is_listed_forgotten_or_adopted(
     assert code == 0
     assert "job ads: configured" in text
     assert re.search(r"job ctr: [0-9.]+ kB of state parked for \d+ .*: no job ctr is configured", text)
+    parked = json.loads(jobs("--json")[1])
+    assert parked["configured"] == ["ads"]
+    assert {one["job"] for one in parked["parked"]} == {"ctr"}
     assert jobs("--forget", "nobody") == (2, "streamgauge: nothing is parked of job 'nobody'; parked: ctr\n")
     assert jobs("--adopt", "ctr", "else")[0] == 2
     assert jobs("--adopt", "ctr", "ads")[0] == 0

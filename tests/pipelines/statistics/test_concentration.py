@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from streamgauge.pipelines.statistics import (
     categorical_dispersion,
@@ -55,6 +58,20 @@ def test_categorical_dispersion_with_a_tail_is_near_the_exact_one() -> None:
     assert dispersion(ids) == pytest.approx(entropy(counts) / math.log(len(counts)), rel=0.03)
 
 
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize(("values", "rows"), [(1_000, 60_000), (50_000, 10_000), (50_000, 200_000)])
+def test_dispersion_of_power_laws_of_many_values_is_near_the_exact_one(exponent: float, values: int, rows: int) -> None:
+    shares = np.cumsum(1.0 / np.arange(1.0, values + 1.0) ** exponent)
+    ids = np.searchsorted(shares / shares[-1], np.random.default_rng(SEED).random(rows))
+    counts = np.unique(ids, return_counts=True)[1]
+    nats = float(stats.entropy(counts)) + (len(counts) - 1) / (2 * rows)
+    exact = min(1.0, nats / math.log(len(counts)))
+    assert dispersion(ids) == pytest.approx(exact, abs=0.02)
+    hashes = hash_values(ids)
+    merged = Heavy.merge([Heavy.of(part) for part in np.array_split(hashes, 16)])
+    assert categorical_dispersion(merged, Distinct.of(hashes)) == pytest.approx(exact, abs=0.03)
+
+
 def test_top_share_is_exact_while_all_values_are_kept() -> None:
     heavy = Heavy.of(hash_values(np.repeat([1, 2, 3], [70, 20, 10])))
     assert (top_share(heavy, 1).value, top_share(heavy, 2).value, top_share(heavy, 20).value) == (0.7, 0.9, 1.0)
@@ -77,3 +94,35 @@ def test_a_batch_delivered_twice_is_half_duplicates_on_any_worker() -> None:
     assert duplicate_rate(first) == 0.0
     assert duplicate_rate(Ids.merge([first, second])) == 0.5
     assert math.isnan(duplicate_rate(Ids.of(ids[:0])))
+
+
+@given(st.lists(st.integers(1, 10**12), min_size=2, max_size=300), st.integers(0, 10**6), st.integers(1, 10**9))
+def test_dispersion_is_a_share_whatever_is_kept_and_what_is_the_rest(kept: list[int], bound: int, rest: int) -> None:
+    counts = np.array(kept, np.int64)
+    hashes = np.arange(1, len(kept) + 1, dtype=np.uint64)
+    total = int(counts.sum()) + rest
+    heavy = Heavy(hashes, counts, np.full(len(kept), min(bound, rest // len(kept))), total, bound + 1)
+    found = categorical_dispersion(heavy, Distinct.of(hash_values(np.arange(len(kept) + 50))))
+    assert math.isnan(found) or 0.0 <= found <= 1.0
+
+
+def test_a_tail_that_falls_off_steeply_costs_nothing_and_breaks_nothing() -> None:
+    counts = np.concatenate((np.full(250, 10**15), np.ones(6))).astype(np.int64)[::-1].copy()
+    heavy = Heavy(np.arange(1, 257, dtype=np.uint64), counts, np.zeros(256, np.int64), int(counts.sum()) + 9, 3)
+    assert categorical_dispersion(heavy, Distinct.of(hash_values(np.arange(400)))) == pytest.approx(0.92, abs=0.03)
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=256))
+def test_dispersion_of_what_is_exact_has_no_tail(kept: list[int]) -> None:
+    counts = np.array(kept, np.int64)
+    hashes = np.arange(1, len(kept) + 1, dtype=np.uint64)
+    heavy = Heavy(hashes, counts, np.zeros(len(kept), np.int64), int(counts.sum()))
+    p = counts / counts.sum()
+    expected = (-float((p * np.log(p)).sum()) + (len(kept) - 1) / (2.0 * counts.sum())) / math.log(len(kept))
+    found = categorical_dispersion(heavy, Distinct.of(hash_values(np.arange(len(kept)))))
+    assert found == pytest.approx(min(1.0, expected), abs=1e-9)
+
+
+def test_shares_that_do_not_add_up_to_one_by_rounding_leave_no_tail() -> None:
+    for values in range(2, 256):  # 49 times 1/49 is below 1
+        assert dispersion(np.arange(values)) == pytest.approx(1.0)

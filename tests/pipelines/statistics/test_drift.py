@@ -16,6 +16,7 @@ from scipy.stats import chi2
 from streamgauge.pipelines.statistics import (
     drift_of,
     id_counts,
+    id_doubt,
     js_distance,
     numeric_counts,
     prediction_counts,
@@ -151,3 +152,27 @@ def test_ids_outside_the_vocabulary_are_other() -> None:
     assert len(vocabulary) == 50
     found = count_ids(vocabulary, Heavy.of(hash_values(np.array([0, 0, 59, 1_000]))))
     assert (found.sum(), found[-1], found.max()) == (4, 2, 2)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.7, 1.05])
+@pytest.mark.parametrize("workers", [1, 16, 64])
+def test_psi_of_many_ids_depends_on_the_number_of_workers_by_its_floor_at_most(exponent: float, workers: int) -> None:
+    shares = np.cumsum(1.0 / np.arange(1.0, 20_001.0) ** exponent)
+    rng = np.random.default_rng([SEED, workers])
+
+    def drawn(rows: int, parts: int, moved: float = 0.0) -> tuple[Heavy, np.ndarray]:
+        ids = np.searchsorted(shares / shares[-1], rng.random(rows))
+        ids[rng.random(rows) < moved] = 7
+        return Heavy.merge([Heavy.of(hash_values(part)) for part in np.array_split(ids, parts)]), ids
+
+    reference, past = drawn(200_000, 4 * workers)
+    same, _ = drawn(20_000, workers)
+    found = drift_of(*id_counts(same, reference), id_doubt(same, reference))
+    assert found.excess == 0.0
+    if exponent:  # without any frequent id there is one group, and a new one is in `top_share`
+        moved, ids = drawn(20_000, workers, moved=0.2)
+        top = np.argsort(-np.bincount(past))[:50]
+        exact = psi(*(np.append(n := np.bincount(x, minlength=20_001)[top], len(x) - n.sum()) for x in (ids, past)))
+        found = drift_of(*id_counts(moved, reference), id_doubt(moved, reference))
+        assert found.value == pytest.approx(exact, rel=0.15)
+        assert found.excess > 0.3

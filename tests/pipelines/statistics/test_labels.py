@@ -279,3 +279,44 @@ def test_the_error_of_an_information_value_is_its_spread_over_samples() -> None:
     drawn = [iv_of(rng.multinomial(180, p), rng.multinomial(620, q)) for _ in range(2000)]
     spread = np.std([one.value for one in drawn])
     assert np.mean([one.error for one in drawn]) == pytest.approx(spread, rel=0.1)
+
+
+def test_published_errors_are_the_spread_that_weighted_samples_show():
+    seen: dict[str, list[tuple[float, float]]] = {"pcoc": [], "auc": [], "entropy": []}
+    for seed in range(200):
+        random = np.random.default_rng([7, seed])
+        p, y = clicks(0.05, 8_000, seed)
+        labels = LabelBuckets.of(p, y, random.lognormal(0.0, 1.0, len(p)))
+        for name, found in (("pcoc", pcoc(labels)), ("auc", auc(labels)), ("entropy", normalized_entropy(labels))):
+            seen[name].append((found.value, found.error))
+    for name, pairs in seen.items():
+        values, errors = np.array(pairs).T
+        assert np.median(errors) == pytest.approx(values.std(ddof=1), rel=0.2), name
+    assert labels.effective_positives == pytest.approx(y.sum() / math.e, rel=0.2)  # of weights exp(N(0, 1))
+
+
+def test_weights_of_a_record_that_tells_no_squares_are_equal_within_a_bucket():
+    old = LabelBuckets.of([0.2, 0.2, 0.7], [1, 0, 1], [2.0, 3.0, 5.0]).columns()[:8]
+    again = LabelBuckets.from_columns(old)
+    assert again.columns() == old
+    new = LabelBuckets.of([0.2, 0.2], [1, 1], [1.0, 3.0])
+    squares = LabelBuckets.fold([old, new.columns()]).squares()[0]
+    assert squares.tolist() == [4.0 + 10.0, 25.0]
+
+
+@pytest.mark.parametrize(("name", "centre", "scale"), [
+    ("plain", 0.0, 1.0), ("year", 2012.0, 5.0), ("kelvin", 290.0, 8.0), ("unix time", 1.7e9, 4e4),
+    ("negative", -1e6, 1.0),
+])  # fmt: skip
+def test_information_value_does_not_depend_on_the_level_of_a_feature(name: str, centre: float, scale: float) -> None:
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=40_000)
+    y = (rng.random(len(base)) < 1.0 / (1.0 + np.exp(2.5 - 0.25 * base))).astype(int)
+    x = np.round(centre + scale * base) if name == "year" else centre + scale * base
+    cuts = np.unique(np.quantile(x, np.linspace(0.0, 1.0, 21)[1:-1]))
+    table = np.array([np.bincount(np.searchsorted(cuts, x), y == one, minlength=len(cuts) + 1) for one in (1, 0)])
+    pos, neg = table / table.sum(axis=1, keepdims=True)
+    parts = [Bins.of_numeric(x[rows], y[rows]) for rows in np.array_split(np.arange(len(x)), 23)]
+    found = information_value(Bins.merge([Bins.merge(parts[:7]), Bins.merge(parts[7:])]))
+    assert found.value == pytest.approx(float(((pos - neg) * np.log(pos / neg)).sum()), rel=0.15)
+    assert Bins.merge(parts).columns() == Bins.of_numeric(x, y).columns()

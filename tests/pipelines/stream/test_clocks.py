@@ -27,7 +27,7 @@ def test_a_worker_whose_clock_leaps_ahead_is_back_as_soon_as_its_clock_is(leap: 
     assert story.counts()["late"] == 0
 
 
-def test_a_leap_is_a_fact_with_its_size_that_pages_and_is_over_three_panes_later() -> None:
+def test_a_leap_is_a_fact_with_its_size_that_is_over_three_panes_later() -> None:
     story = Story()
     story.live(90, "a", "b")
     story.send("a", 90 + DAY, 5.0)

@@ -1,5 +1,8 @@
 """Laws of evaluation: what may not change an answer, what is unknown, what a series without news gets."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,7 +11,10 @@ from hypothesis import strategies as st
 
 from streamgauge.pipelines.config.schema import DAY, HOUR, WindowSpec
 from streamgauge.pipelines.metrics import Partial, Report
-from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.pipelines.registry import metrics_of
+from streamgauge.pipelines.stream import evaluate as evaluation
+from streamgauge.pipelines.stream.evaluate import Evaluator, failures
+from streamgauge.pipelines.stream.layout import TRACED
 from streamgauge.pipelines.stream.view import fsum_columns
 from streamgauge.tracer.summaries import (
     Bins,
@@ -264,3 +270,66 @@ def test_ten_thousand_series_keep_their_place_among_each_other():
     found = values_of(evaluated)
     assert all(found[f"w{w:02}", f"tensor:{t:02}", "gradient_norm"] == t for w in range(100) for t in range(100))
     assert found["", "tensor:07", "gradient_norm"] == 7.0
+
+
+def test_every_traced_quantity_that_a_metric_reads_is_none_of_the_job_s_own_scalars():
+    rows = [
+        line.split("|")[1:-1] for line in Path("docs/traces.md").read_text().partition("## Sketches")[0].splitlines()
+    ]
+    told = [(cells[0], cells[1], cells[4].strip()) for cells in rows if len(cells) == 5 and "`" in cells[1]]
+    read = [(clocks, names) for clocks, names, metrics in told if metrics not in ("shown", "shown as it is")]
+    assert len(read) > 20
+    for clocks, names in read:
+        for clock in (part.strip() for part in clocks.split(",")):
+            for name in re.findall(r"`(\w+)`", names):
+                assert name in TRACED[clock].split() or name.startswith("_"), (clock, name)
+
+
+def test_stored_series_are_bounded_the_known_and_the_jobs_own_first_and_told_once():
+    """20,000 names of one worker were 40,006 series in the store: each again as one of the job."""
+    wide = config(max_series=30)
+
+    def window(number, first, count):
+        points = {("train", f"scalar-{i:03}", ""): [(1.0, 1.0)] for i in range(first, first + count)}
+        start = number * SLOT
+        return report(partial("a", points), window=SHORT, start=start, presences=[presence("a")])
+
+    evaluator = Evaluator(wide)
+    small = evaluator.evaluate(window(0, 90, 3))
+    learn(evaluator, small)
+    assert not small.unkept
+    full = evaluator.evaluate(window(1, 0, 60))
+    learn(evaluator, full)
+    assert len(full.keys) == 30 == len(full.value)
+    assert full.unkept > 60
+    assert set(small.keys) <= set(full.keys)
+    new = [key.worker for key in full.keys if key not in set(small.keys)]
+    assert set(new) == {""}
+    again = evaluator.evaluate(window(2, 0, 60))
+    assert (again.keys, again.unkept) == (full.keys, 0)
+
+
+def test_a_metric_that_fails_is_unknown_and_named_and_costs_the_others_nothing(monkeypatch):
+    def broken(view):
+        raise ZeroDivisionError("49 times 1/49")
+
+    def with_broken(kind):
+        broke = {"dispersion", "volume"}  # one of long windows, one of short ones
+        return tuple(one._replace(compute=broken) if one.name in broke else one for one in metrics_of(kind))
+
+    evaluator, twin = Evaluator(EASY), Evaluator(EASY)
+    days = [report(day_of("a", seed), window=SHORT, start=seed * SLOT, presences=[presence("a")]) for seed in (0, 1)]
+    for one in (evaluator, twin):
+        learn(one, one.evaluate(days[0]))
+    monkeypatch.setattr(evaluation, "metrics_of", with_broken)
+    found = evaluator.evaluate(days[1])
+    monkeypatch.undo()
+    sound = twin.evaluate(days[1])
+    assert found.keys == sound.keys
+    lost = np.array([key.metric in ("dispersion", "volume") for key in found.keys])
+    assert lost.sum() == 2
+    assert np.isnan(found.value[lost]).all()
+    np.testing.assert_array_equal(found.value[~lost], sound.value[~lost])
+    (said,) = failures(found, EASY)
+    assert "unknown in this window: volume (ZeroDivisionError: 49 times 1/49)" in said.text
+    assert failures(sound, EASY) == []

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.pipelines.stream.names import Names, map_names, split
+from streamgauge.pipelines.stream.names import Names, Room, map_names, split
 from streamgauge.pipelines.stream.panes import MAX_PENDING, Table, Track, fold, merge_sketches, partial_of
 from streamgauge.tracer import summaries
 from streamgauge.tracer.codec import Points
@@ -49,7 +49,7 @@ def test_wide_tables_give_what_narrow_ones_give() -> None:
 def test_points_of_both_kinds_in_one_record_part() -> None:
     names = [Name("train", "loss", ""), Name("wall", "cpu", ""), Name("train", "rows", "")]
     stream, wall = Names(), Names()
-    mapping = map_names(names, stream, wall, 100, 0)
+    mapping = map_names(names, stream, wall, Room(100, 10_000), 0)
     points = Points(np.array([0, 1, 2, 1], np.uint16), np.array([1.0, 2.0, 3.0, 4.0]), None)
     ours, theirs = split(mapping, points, mapping.slots.take(points.index))
     assert ours is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from msgspec import json
 
@@ -9,6 +10,7 @@ from streamgauge.anomaly.types import Anomaly
 from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.metrics import Partial, Presence, Report
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, Output
+from streamgauge.tracer import summaries
 from streamgauge.tracer.codec import encode
 from streamgauge.tracer.records import Event, Feedback, Name, Open, Record, Setting, Tick
 from tests.pipelines.stream.logs import NAMES, PANE, T0, batch, operator, records, reports, tick
@@ -522,3 +524,28 @@ def test_huge_and_denormal_values_are_values(value: float) -> None:
     story.send("a", 30, 1.0)
     columns = story.windows()[30.0].partials[0].table()[1]
     assert columns[[0, 3, 4, 5], 0].tolist() == [2.0, value, value, 0.0]
+
+
+def test_long_names_are_bounded_in_bytes_and_what_found_no_room_is_counted() -> None:
+    story = Story(max_series=10)  # 2,000 bytes of names
+    names = [Name("train", f"n{i}-{'x' * 500}", "") for i in range(8)]
+    story.say(batch("a", 1, T0, [(i, 1.0) for i in range(8)], names=names))
+    story.sequences["a"] = 1
+    story.send("a", 30, 1.0)
+    kept = [name[1] for name in story.windows()[30.0].partials[0].names]
+    assert [name[:2] for name in kept] == ["n0", "n1", "n2", "ov"]
+    assert story.counts()["overflow"] == 5
+    again = operator(story.operator.config)
+    again.restore(story.operator.snapshot())
+    assert again._job.name_bytes == story.operator._job.name_bytes > 1500
+
+
+def test_pictures_of_new_series_are_bounded_by_worker_and_counted() -> None:
+    story = Story(max_series=3)
+    drawn = [summaries.encode(summaries.Histogram.of(np.ones(1)), "train", "delay", f"e{i}") for i in range(5)]
+    story.say(batch("a", 1, T0, [], sketches=tuple(drawn)))
+    story.say(batch("a", 2, T0, [], sketches=tuple(drawn[2:4])))
+    story.sequences["a"] = 2
+    story.send("a", 30, 1.0)
+    assert [one[3] for one in story.windows()[30.0].partials[0].sketches] == ["e0", "e1", "e2"]
+    assert story.counts()["overflow"] == 3

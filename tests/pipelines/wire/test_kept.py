@@ -104,9 +104,8 @@ def test_a_kill_at_any_statement_of_a_commit_leaves_one_commit_or_the_other_whol
 
 
 def _commit_and_die(folder: Path, statement: int) -> None:
-    """In a child: killed as SQLite begins the statement with this number."""
-    consumer = committed(folder, 90)
-    connection, left = consumer.bus._connected(), statement  # type: ignore[attr-defined]
+    """In a child: killed as SQLite begins the statement with this number. It never comes back into the test."""
+    left = statement
 
     def killed(_: str) -> None:
         nonlocal left
@@ -114,9 +113,14 @@ def _commit_and_die(folder: Path, statement: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
 
-    connection.set_trace_callback(killed)
-    consumer.commit()
-    os._exit(0)
+    try:
+        consumer = committed(folder, 90)
+        with consumer.bus._file.used() as connection:  # type: ignore[attr-defined]
+            connection.set_trace_callback(killed)
+        consumer.commit()
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 @pytest.mark.parametrize("fault", ["flipped", "lost", "old"])

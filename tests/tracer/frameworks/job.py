@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamgauge.tracer import arrays, codec, records
+from streamgauge.tracer import arrays, codec, read, records
 from streamgauge.tracer.selection import BOOT, Select
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import MemoryLog
 
 EVERY = tuple(Select(collection=c, every=1) for c in ("weights", "gradients", "updates", "activations"))
+ODD = tuple(
+    Select(collection=c, when="nonfinite", emit="raw") for c in ("gradients", "activations", "outputs", "inputs")
+)
 RAW = tuple(Select(collection=c, every=1, emit="raw") for c in ("weights", "gradients", "updates"))
 ROWS = 16
 
@@ -36,6 +39,11 @@ class Job:
             rows = zip(points.index.tolist(), points.value.tolist(), strict=True)
             found += [value for i, value in rows if (names[i].name, names[i].entity) == (name, entity)]
         return found
+
+    def arrays(self) -> list[read.TracedArray]:
+        """Every array, whole."""
+        self.batches()
+        return list(read.gather(message.value for message in self.log.read("tensors", 0, 100_000)))
 
     def raw(self, collection: str, name: str) -> list[Any]:
         self.batches()

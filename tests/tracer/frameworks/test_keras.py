@@ -124,6 +124,16 @@ def test_a_loss_that_is_not_finite_is_told_with_the_tensors_that_are_not() -> No
     assert ("nonfinite", "loss") in facts
 
 
+def test_the_first_layer_whose_output_is_not_finite_is_told_first() -> None:
+    job, model = Job(*EVERY), model_of(activation="gelu")
+    kernel = model.get_layer("hidden").kernel
+    kernel.assign(np.where(np.arange(8) == 3, np.inf, kernel.numpy()))
+    KerasTracer(job.tracer).attach(model).train_on_batch(*rows_of(ROWS))
+    told = [entity for batch in job.batches() for fact, entity, _ in batch.hard if fact == "nonfinite"]
+    assert next(entity for entity in told if entity != "loss") == "tensor:hidden"
+    assert "tensor:hidden/kernel" in told
+
+
 def test_a_plan_changes_what_a_running_model_traces() -> None:
     job, model = Job(), model_of()
     traced = KerasTracer(job.tracer).attach(model)

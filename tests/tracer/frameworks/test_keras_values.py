@@ -15,8 +15,9 @@ tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed (extr
 keras = pytest.importorskip("keras", reason="Keras is not installed (extra `keras`)")
 
 from streamgauge.tracer.frameworks.keras import KerasTracer  # noqa: E402
+from streamgauge.tracer.reductions import histogram  # noqa: E402
 from streamgauge.tracer.selection import Select  # noqa: E402
-from tests.tracer.frameworks.job import EVERY, ROWS, Job  # noqa: E402 - after the skip
+from tests.tracer.frameworks.job import EVERY, ODD, RAW, ROWS, Job  # noqa: E402 - after the skip
 from tests.tracer.frameworks.keras_model import model_of, rows_of  # noqa: E402
 
 pytestmark = pytest.mark.real
@@ -78,6 +79,29 @@ def test_one_loss_that_is_not_finite_leaves_the_later_ones_of_the_epoch_alone() 
     assert len(job.values("loss")) == 5
     assert job.values("loss")[0] == pytest.approx(expected[0], rel=1e-6)
     assert job.values("nonfinite", "loss") == [1.0]
+
+
+def test_the_gradients_of_the_batch_whose_loss_is_not_finite_are_kept_and_no_others() -> None:
+    job, model = Job(*ODD), _dense()
+    x, y = _batches(6)
+    x[3 * ROWS] = np.inf
+    model.fit(x, y, batch_size=ROWS, shuffle=False, verbose=0, callbacks=[KerasTracer(job.tracer)])
+    found = job.arrays()
+    assert {one.step for one in found} == {4}  # those after it are not finite either: told once
+    assert KERNEL.removeprefix("tensor:") in {one.name for one in found if one.collection == "gradients"}
+
+
+def test_histograms_and_statistics_by_unit_are_those_of_the_step() -> None:
+    forms = [Select(collection="gradients", emit="histogram"), Select(collection="activations", emit="units")]
+    job = Job(*EVERY, *RAW, *forms)
+    model = model_of()
+    x, y = rows_of(20 * ROWS)
+    model.fit(x, y, batch_size=ROWS, shuffle=False, verbose=0, callbacks=[KerasTracer(job.tracer)])
+    found = {(one.emit, one.collection, one.name): one.array for one in job.arrays() if one.step == 10}
+    gradient = found["raw", "gradients", "hidden/kernel"]
+    np.testing.assert_array_equal(found["histogram", "gradients", "hidden/kernel"], histogram(gradient))
+    assert found["units", "activations", "hidden"].shape == (4, 8)
+    assert (found["units", "activations", "hidden"][1] > 0.0).any()
 
 
 def test_losses_and_rows_of_an_endless_epoch_do_not_stand_still() -> None:

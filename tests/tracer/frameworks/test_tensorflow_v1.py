@@ -17,7 +17,7 @@ tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed (extr
 from streamgauge.tracer import control  # noqa: E402 - after the skip
 from streamgauge.tracer.frameworks.tensorflow_v1 import TracerHook  # noqa: E402
 from streamgauge.tracer.selection import Select  # noqa: E402
-from tests.tracer.frameworks.job import EVERY, RAW, Job  # noqa: E402
+from tests.tracer.frameworks.job import EVERY, ODD, RAW, Job  # noqa: E402
 
 pytestmark = pytest.mark.real
 v1 = tf.compat.v1
@@ -227,6 +227,17 @@ def test_a_loss_that_is_not_finite_names_the_tensors() -> None:
                 session.run(net.train, net.feed(i))
     facts = {(fact, entity) for batch in job.batches() for fact, entity, _ in batch.hard}
     assert {("nonfinite", "loss"), ("nonfinite", f"tensor:{KERNELS[2]}")} <= facts
+
+
+def test_the_gradients_of_the_batch_whose_loss_is_not_finite_are_kept_and_no_others() -> None:
+    net, job = Net(), Job(*ODD)
+    feed = net.feed
+    net.feed = lambda seed: feed(seed) | ({net.y: np.full((ROWS, 1), np.nan)} if seed == 2 else {})  # type: ignore
+    _train(net, job, 5, predictions=net.p)
+    found = job.arrays()
+    assert {one.step for one in found} == {3}
+    assert set(KERNELS) <= {one.name for one in found if one.collection == "gradients"}
+    assert [one.name for one in found if one.collection == "outputs"] == ["predictions"]
 
 
 def test_a_session_that_runs_outside_of_its_graph_s_context_is_traced_too() -> None:

@@ -394,3 +394,22 @@ def test_a_log_is_read_on_a_disk_without_any_room(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal_before)
     again.send([("traces", "ctr", b"")])
     assert again.end("traces") == 51
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_a_log_deleted_or_replaced_in_use_is_told_to_the_pipeline_and_a_tracer_goes_on_in_the_new_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, is_back: bool
+) -> None:
+    path = tmp_path / "log.db"
+    tracer, pipeline = LocalLog(path), LocalLog(path, heeds=False)
+    tracer.send([("traces", "j", b"old")])
+    assert pipeline.end("traces") == 1
+    path.rename(tmp_path / "away.db")
+    if is_back:
+        LocalLog(path).close()
+    with pytest.raises(LogError, match=r"log\.db: it was deleted or replaced .*start the pipeline again") as fault:
+        pipeline.commit("engine", {"traces": 1}, b"state")
+    assert not fault.value.retryable
+    tracer.send([("traces", "j", b"new")])
+    assert "was deleted or replaced; what comes from now on goes into the new one" in caplog.text
+    assert [message.value for message in LocalLog(path).read("traces", 0, 9)] == [b"new"]

@@ -18,6 +18,7 @@ from streamgauge.tracer.summaries import (
     Buckets,
     Counts,
     Distinct,
+    Groups,
     Heavy,
     Histogram,
     Ids,
@@ -29,6 +30,7 @@ from streamgauge.tracer.summaries import (
     encode,
     hash_values,
     merge_sketches,
+    profile_categorical,
 )
 from streamgauge.tracer.summaries.columns import Columns
 
@@ -49,13 +51,14 @@ def ids_of(rows: Rows) -> Any:
 
 EXACT: dict[str, Builder] = {
     "counts": lambda r: Counts.of_numeric(r[:, 0], default=3.0, low=-40.0, high=40.0),
-    "counts of categories": lambda r: Counts.of_categorical(r[:, 0].astype(object), default=3.0),
+    "counts of categories": lambda r: profile_categorical(r[:, 0].astype(object), default=3.0).counts,
     "histogram": lambda r: Histogram.of(r[:, 0]),
     "distinct": lambda r: Distinct.of(ids_of(r)),
     "heavy": lambda r: Heavy.of(ids_of(r)),
     "ids": lambda r: Ids.of(ids_of(r), modulus=4),
     "bins of numbers": lambda r: Bins.of_numeric(r[:, 0], r[:, 1]),
     "bins of ids": lambda r: Bins.of_ids(ids_of(r), r[:, 1], np.isfinite(r[:, 0])),
+    "groups": lambda r: Groups.of(ids_of(r), r[:, 2], r[:, 1], modulus=2),
     "units": lambda r: Units.of(r[:, 1:4]),
 }
 FLOATS: dict[str, Builder] = {
@@ -73,9 +76,9 @@ def table(rows: list[Any]) -> Rows:
 
 def numbers(summary: Summary) -> list[Any]:
     """Columns as numbers, for comparison with a tolerance."""
-    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifff"}[summary.KIND]
-    formats = {"i": "<i8", "f": "<f8", "u": "<u2"}
-    return [np.frombuffer(column, formats[d]) for column, d in zip(summary.columns(), dtypes, strict=True)]
+    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifffff"}[summary.KIND]
+    formats, columns = {"i": "<i8", "f": "<f8", "u": "<u2"}, summary.columns()
+    return [np.frombuffer(column, formats[d]) for column, d in zip(columns, dtypes[: len(columns)], strict=True)]
 
 
 def test_every_kind_is_registered_under_its_own_name() -> None:

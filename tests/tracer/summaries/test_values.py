@@ -43,20 +43,20 @@ def test_numeric_strings_that_spell_nan_are_invalid_not_missing() -> None:
 
 
 def test_a_value_outside_the_vocabulary_is_invalid() -> None:
-    counts = Counts.of_categorical(np.array(["AA", "UA", "XX", ""]), vocabulary={"AA", "UA"})
+    counts = profile_categorical(np.array(["AA", "UA", "XX", ""]), vocabulary={"AA", "UA"}).counts
     assert counts == Counts(rows=4, missing=1, invalid=1, values=2)
 
 
 def test_an_unhashable_value_is_outside_any_vocabulary() -> None:
     values = np.empty(3, object)
     values[:] = ["AA", ["AA"], None]
-    assert Counts.of_categorical(values, vocabulary={"AA"}) == Counts(rows=3, missing=1, invalid=1, values=1)
+    assert profile_categorical(values, vocabulary={"AA"}).counts == Counts(rows=3, missing=1, invalid=1, values=1)
 
 
 def test_pandas_na_is_missing() -> None:
     pandas = pytest.importorskip("pandas", reason="needs streamgauge[profile]")
     values = np.array(["AA", pandas.NA, pandas.NaT, None], object)
-    assert Counts.of_categorical(values, default="AA") == Counts(rows=4, missing=3, default=1, values=1)
+    assert profile_categorical(values, default="AA").counts == Counts(rows=4, missing=3, default=1, values=1)
     assert Counts.of_numeric(np.array([1, pandas.NA], object)) == Counts(rows=2, missing=1, values=1)
 
 

@@ -14,6 +14,7 @@ from streamgauge.tracer.summaries import (
     Buckets,
     Counts,
     Distinct,
+    Groups,
     Heavy,
     Histogram,
     Ids,
@@ -26,6 +27,7 @@ from streamgauge.tracer.summaries import (
 
 KEYS = np.array([3, 1 << 40, (1 << 63) + 5], np.uint64)
 TWO = np.array([1, 2])
+BINS = (np.array([-4099, 4093]) + (1 << 31)).astype(np.uint64)
 HALVES = np.array([0.5, 1.0])
 SPREAD = np.arange(60_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 GOLDEN: dict[str, Summary] = {
@@ -41,6 +43,8 @@ GOLDEN: dict[str, Summary] = {
     "label_buckets": LabelBuckets(np.array([7, 2048], np.uint16), TWO, TWO, TWO * 1.0, TWO * 1.0, HALVES, 0.25, 1, 0),
     "label_buckets, weighted": LabelBuckets(np.array([7, 9], np.uint16), TWO, TWO, HALVES, HALVES, HALVES, 0.25),
     "bins": Bins.of_numeric([1.0, 1.0, -3.0, float("nan")], [1, 0, 0, 1]),
+    "groups": Groups.of(KEYS[[1, 1, 2, 0]], [0.1, 0.1, 0.9, 7.0], [1, 0, 1, 0], modulus=1),
+    "bins, of level 0": Bins(BINS, TWO - 1, np.array([1, 1]), missing=(1, 0), is_numeric=True),
     "units": Units.of(np.array([[1.0, -1.0], [2.0, 0.0]])),
 }
 DIGESTS: dict[str, str] = {
@@ -55,7 +59,9 @@ DIGESTS: dict[str, str] = {
     "buckets": "3b4db13db3eb3129",
     "label_buckets": "f6d67907497b3a8e",
     "label_buckets, weighted": "f04348091e07f799",
-    "bins": "ee8a58b83d3349cb",
+    "groups": "aded5685b005cf2c",
+    "bins": "e0a00f7cd6f9bd1b",
+    "bins, of level 0": "ee8a58b83d3349cb",
     "units": "7556374747df5019",
 }
 

@@ -8,15 +8,18 @@ values are there, without waiting, in order, at most `AHEAD` steps later.
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 
 from streamgauge.tracer.frameworks.keras.outside import KEY, OutsideTracer, inner_of, patched
+from streamgauge.tracer.selection import Selection
 from streamgauge.tracer.tracer import Tensor
 
 AHEAD: Final = 8
@@ -44,6 +47,8 @@ class KerasTracer(OutsideTracer):
         """`fit` begins."""
         self._functions.clear()
         super().on_train_begin(logs)
+        traits = self.tracer.traits
+        traits.rebuilds, traits.has_collectives = self._rebuilds, keras.distribution.distribution() is not None
         if self._model_of_fit is not None:
             optimizer = self._model_of_fit.optimizer
             inner = inner_of(optimizer)
@@ -65,7 +70,10 @@ class KerasTracer(OutsideTracer):
             if self._is_uneven:  # not every batch is a step: which one comes is known only when the last is there
                 self._drain(0)
             is_due = self.tracer.due_steps(len(self._pending) + 1)[-1]
+            began = 0.0 if self._functions else time.thread_time()
             logs, state = self._function(is_due)(state, iter([data]))
+            if began:
+                self.tracer.traits.first_build = time.thread_time() - began
             logs = self._take(logs)
             data = next(iterator, None) if left > 1 else None
             if data is None:
@@ -93,7 +101,7 @@ class KerasTracer(OutsideTracer):
         is_skipped, is_kept = state < 0.0, state == 0.0
         if pending.norms is not None:
             table = np.asarray(pending.norms, np.float64)
-            for name, (gradient, update, weight, bad) in zip(self._names, table.tolist(), strict=True):
+            for name, (gradient, update, weight, bad) in zip(self._names, table.tolist()):
                 full = Tensor(weight=weight, gradient=gradient, update=update, nonfinite=int(bad))
                 tensors[name] = Tensor(weight=weight) if is_skipped else full
             for (collection, name), array in pending.raw.items():
@@ -110,6 +118,11 @@ class KerasTracer(OutsideTracer):
         if made is None:
             made = self._functions[is_due, raw] = self._build(_Step(self._model_of_fit, is_due, raw))
         return made
+
+    def _rebuilds(self, now: Selection, then: Selection) -> bool:
+        """Whether another function is compiled: norms are all in one, raw arrays are chosen."""
+        raw = self._raw_of(then)
+        return bool(raw) and (True, raw) not in self._functions
 
     def _build(self, step: Callable[..., Any]) -> Any:
         model = self._model_of_fit
@@ -163,7 +176,7 @@ class _Step:
         scale = self._scale(before)
         rows: list[Any] = []
         raw: dict[Any, Any] = {}
-        for i, (variable, gradient, a, b) in enumerate(zip(model.trainable_variables, grads, old, new, strict=True)):
+        for i, (variable, gradient, a, b) in enumerate(zip(model.trainable_variables, grads, old, new)):
             gradient = jnp.zeros_like(a) if gradient is None else gradient / scale
             if accumulated is not None:
                 gradient = (gradient + accumulated[i]) / inner_of(optimizer).gradient_accumulation_steps

@@ -43,13 +43,13 @@ class Summaries:
         """What the update is about to change; call it before the optimizer."""
         return [
             None if gradient is None else change_of(variable, gradient)
-            for variable, gradient in zip(self._variables, gradients, strict=True)
+            for variable, gradient in zip(self._variables, gradients)
         ]
 
     def measure(self, changes: Sequence[Change | None]) -> Any:
         """The packed norms; call it after the optimizer, in the same graph."""
         flat: list[Any] = []
-        for variable, change in zip(self._variables, changes, strict=True):
+        for variable, change in zip(self._variables, changes):
             flat += _group(variable, change)
         halves = tf.reshape(tf.stack([tf.nn.l2_loss(tf.cast(tensor, tf.float32)) for tensor in flat]), (-1, 4))
         quick = tf.concat([tf.sqrt(2.0 * halves), tf.zeros_like(halves[:, :1])], axis=1)
@@ -65,13 +65,13 @@ class Summaries:
         rows = np.asarray(packed, np.float64).tolist()
         return {
             name: Tensor(weight=weight, gradient=gradient, update=update, touched=touched, nonfinite=int(nonfinite))
-            for name, (gradient, update, touched, weight, nonfinite) in zip(self.names, rows, strict=True)
+            for name, (gradient, update, touched, weight, nonfinite) in zip(self.names, rows)
         }
 
     def _scale(self, changes: Sequence[Change | None]) -> Any:
         """[variables, 5]: 1 where a norm is exact, more where rows were sampled."""
         rows = []
-        for variable, change in zip(self._variables, changes, strict=True):
+        for variable, change in zip(self._variables, changes):
             touched = tf.constant(1.0) if change is None else tf.math.rsqrt(tf.cast(change.share, tf.float32))
             whole = math.sqrt(variable.shape[0] / len(_rows(variable))) if _is_large(variable) else 1.0
             rows.append(tf.stack([touched, touched, touched, tf.constant(whole, tf.float32), tf.constant(1.0)]))
@@ -135,7 +135,7 @@ def _exact(tensors: Sequence[Any], changes: Sequence[Change | None]) -> Any:
     norms = tf.reshape(tf.stack([tf.sqrt(tf.reduce_sum(tf.square(tensor))) for tensor in wide]), (-1, 4))
     bad = [
         (_bad(change.values) if change is not None else 0.0) + _bad(update) + _bad(weight)
-        for change, update, weight in zip(changes, tensors[1::4], tensors[3::4], strict=True)
+        for change, update, weight in zip(changes, tensors[1::4], tensors[3::4])
     ]
     return tf.cast(tf.concat([norms, tf.stack(bad)[:, None]], axis=1), tf.float32)
 

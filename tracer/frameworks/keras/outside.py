@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import keras
 
-from streamgauge.tracer.selection import Collection, Entry
+from streamgauge.tracer.selection import Collection, Entry, Selection
 from streamgauge.tracer.tracer import Tracer
 
 KEY: Final = "streamgauge"
@@ -53,7 +53,9 @@ class OutsideTracer(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _raw(self) -> tuple[tuple[str, str], ...]:
         """What is wanted whole, at some step."""
-        selection = self.tracer.selection
+        return self._raw_of(self.tracer.selection)
+
+    def _raw_of(self, selection: Selection) -> tuple[tuple[str, str], ...]:
         return tuple((c, name) for name in self._names for c in COLLECTIONS if selection.covers(c, name, "raw"))
 
     def _harmless(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -35,7 +35,7 @@ class Probes:
         self._model = model
         self._selection = selection
         self._measured: list[tuple[list[Any], Any]] = []  # variables of one optimizer's update, their packed norms
-        self._units: list[tuple[str, Any, Any]] = []
+        self._units: list[tuple[str, Any, Any]] = []  # layer, positives by unit, [rows, values that are not finite]
         self._raw: list[tuple[str, str, Any]] = []
         self._graph: Any = None
 
@@ -47,9 +47,9 @@ class Probes:
         return Layout(Summaries(variables), units, [(collection, name) for collection, name, _ in self._raw])
 
     def outputs(self) -> Any:
-        """Packed norms, units end to end, their rows, raw tensors."""
+        """Packed norms, units end to end, their rows and non-finite values, raw tensors."""
         units = tf.concat([positives for _, positives, _ in self._units] or [tf.zeros(0, tf.int32)], axis=0)
-        rows = tf.stack([n for _, _, n in self._units]) if self._units else tf.zeros(0, tf.int32)
+        rows = tf.stack([n for _, _, n in self._units]) if self._units else tf.zeros((0, 2), tf.int32)
         packed = tf.concat([norms for _, norms in self._measured] or [tf.zeros((0, 5))], axis=0)
         return packed, units, rows, [tensor for _, _, tensor in self._raw]
 
@@ -70,14 +70,14 @@ class Probes:
         def measured(grads: Sequence[Any], trainable_variables: Any = None) -> Any:
             grads = list(grads)
             variables = list(self._model.trainable_variables if trainable_variables is None else trainable_variables)
-            pairs = zip(variables, grads, strict=True)
+            pairs = zip(variables, grads)
             chosen = [(v, g) for v, g in pairs if g is not None and self._is_chosen(v.path)]
             gradients = [_effective(gradient, variable, optimizer) for variable, gradient in chosen]
             summaries = Summaries([v for v, _ in chosen])
             before = summaries.before(gradients)
             whole = [
                 (variable, change_of(variable, gradient, sampled=False))
-                for (variable, _), gradient in zip(chosen, gradients, strict=True)
+                for (variable, _), gradient in zip(chosen, gradients)
                 if any(self._selection.covers(c, variable.path, "raw") for c in _COLLECTIONS)
             ]
             result = apply(grads, variables)
@@ -95,7 +95,10 @@ class Probes:
             if inside and not any(known == name for known, _, _ in self._units) and output.shape[-1]:
                 sample = tf.reshape(output[:ACTIVATION_ROWS], (-1, output.shape[-1]))
                 positives = tf.math.count_nonzero(sample > 0, axis=0, dtype=tf.int32)
-                self._units.append((name, positives, tf.shape(sample)[0]))
+                bad = tf.size(sample) - tf.math.count_nonzero(tf.math.is_finite(sample), dtype=tf.int32)
+                self._units.append((name, positives, tf.stack([tf.shape(sample)[0], bad])))
+                if self._selection.covers("activations", name, "raw"):
+                    self._raw.append(("activations", name, output[:ACTIVATION_ROWS]))
             return output
 
         return counted
@@ -129,6 +132,13 @@ def relu_like(model: Any) -> list[tuple[Any, str]]:
         if {getattr(activation, "__name__", ""), kind} & RELU_LIKE:
             found.append((layer, layer.path or layer.name))  # not built yet: no path
     return found
+
+
+def chosen_of(model: Any, selection: Any) -> frozenset[tuple[str, str, str]]:
+    """What a measured train step holds of a model: collection, name and form."""
+    found = {(c, v.path, e) for v in model.trainable_variables for c in _COLLECTIONS for e in _EMITS}
+    found |= {("activations", name, e) for _, name in relu_like(model) for e in _EMITS}
+    return frozenset(one for one in found if selection.covers(*one))
 
 
 def _layers(model: Any) -> Iterator[Any]:

@@ -30,8 +30,8 @@ import tensorflow as tf
 
 from streamgauge.tracer.frameworks.keras.norms import Summaries
 from streamgauge.tracer.frameworks.keras.outcomes import Outcome, Watch
-from streamgauge.tracer.frameworks.keras.probes import Layout, Probes, relu_like
-from streamgauge.tracer.selection import Entry
+from streamgauge.tracer.frameworks.keras.probes import Layout, Probes, chosen_of, relu_like
+from streamgauge.tracer.selection import Entry, Selection
 from streamgauge.tracer.tracer import Tensor, Tracer
 
 __all__ = ["KerasTracer", "Summaries"]
@@ -75,6 +75,8 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             LOG.warning("tensors of a model with several replicas are not traced (streamgauge.tracer.frameworks.keras)")
         else:
             self.tracer.list_tensors(_entries(model))
+        traits = self.tracer.traits
+        traits.rebuilds, traits.has_collectives = self._rebuilds, self._replicas > 1
         model.train_function = self._dispatch
         return self
 
@@ -128,7 +130,9 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         due = self._replicas == 1 and any(self.tracer.due_steps(self._attached.steps_per_execution))
         if due and self._selection is not self.tracer.selection:
             self._build()
+        traits, began = self.tracer.traits, time.thread_time()
         logs = self._trace(iterator) if due and self._measured is not None else self._run(iterator)
+        traits.first_build = traits.first_build or time.thread_time() - began
         if self._is_fitting:
             self._tell()
         return logs
@@ -194,6 +198,14 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
 
         self._measured = step if model.run_eagerly else tf.function(step, reduce_retracing=True, autograph=False)
 
+    def _rebuilds(self, now: Selection, then: Selection) -> bool:
+        """Whether another measured function is built: another set of tensors, whatever their steps."""
+        model = self._attached
+        if model is None or model.run_eagerly or self._replicas > 1:
+            return False
+        sets = [chosen_of(model, selection) for selection in (now, then)]
+        return bool(sets[1]) and sets[0] != sets[1]
+
     def _is_traceable(self, data: Any) -> bool:
         """Whether the measured function can be built for this batch; a fault here must not cost the batch."""
         if self._measured is None:
@@ -227,14 +239,14 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         tensors = layout.summaries.tensors(packed.numpy())
         if is_skipped:  # its gradient is none, and nothing was updated
             tensors = {name: Tensor(weight=tensor.weight) for name, tensor in tensors.items()}
-        counts, at = units.numpy(), 0
-        for (name, width), n in zip(layout.units, rows.numpy().tolist(), strict=True):
-            tensors[name] = Tensor(positives=counts[at : at + width], rows=n, nonfinite=0)
+        counts, at, outputs = units.numpy(), 0, dict[str, Tensor]()
+        for (name, width), (n, bad) in zip(layout.units, rows.numpy().tolist()):
+            outputs[name] = Tensor(positives=counts[at : at + width], rows=n, nonfinite=bad)
             at += width
-        for (collection, name), array in zip(layout.raw, raw, strict=True):
+        for (collection, name), array in zip(layout.raw, raw):
             if self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
                 self.tracer.raw(collection, name, array.numpy())  # type: ignore[arg-type]
-        return tensors
+        return outputs | tensors  # in the order in which they are computed
 
     @property
     def _replicas(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from streamgauge.tracer.frameworks.keras.outside import OutsideTracer, inner_of, patched
-from streamgauge.tracer.frameworks.parameters import dense, nonfinite, norm, numpy_of, some
+from streamgauge.tracer.frameworks.torch.values import bad, dense, norm, numpy_of, some
 from streamgauge.tracer.tracer import Tensor
 
 
@@ -69,11 +69,11 @@ class KerasTracer(OutsideTracer):
         inner, scale = inner_of(optimizer), getattr(optimizer, "dynamic_scale", None)
         factor = float(scale.value) if scale is not None else float(optimizer.loss_scale_factor or 1.0)
         kept = []
-        for variable, gradient in zip(variables, grads, strict=True):
+        for variable, gradient in zip(variables, grads):
             if gradient is None:
                 continue
-            rows = some(variable.value, gradient)
-            values = dense(gradient) / factor
+            values, touched = dense(gradient)
+            rows, values = some(variable.value, touched), values / factor
             if inner.gradient_accumulation_steps:
                 held = inner._accumulated_gradients[inner._get_variable_index(variable)].value
                 values = (values + held.detach()) / inner.gradient_accumulation_steps
@@ -87,9 +87,9 @@ class KerasTracer(OutsideTracer):
             now, sample = whole if before.indices is None else whole[before.indices], some(variable.value, None)
             update = now - before.values
             weight, length = norm(sample.values), norm(gradient)
-            bad = sum(nonfinite(v) for v, n in ((gradient, length), (sample.values, weight)) if not math.isfinite(n))
+            odd = bad(gradient, length) + bad(sample.values, weight)
             seen["tensors"][variable.path] = Tensor(
-                weight=float(weight) * math.sqrt(sample.times), gradient=float(length), nonfinite=bad,
+                weight=float(weight) * math.sqrt(sample.times), gradient=float(length), nonfinite=odd,
                 update=float(norm(update)) * (times := math.sqrt(before.times)), touched=float(norm(now)) * times,
             )  # fmt: skip
             for collection, values in (("weights", sample.values), ("gradients", gradient), ("updates", update)):

@@ -7,6 +7,7 @@ import * as format from '../format.js';
 import { IncidentDetail } from '../incident_detail.js';
 import { place } from '../places.js';
 import { silencePanel } from '../silences.js';
+import { quiet } from '../summary.js';
 
 export const title = 'Incidents';
 const MOST = 200;
@@ -100,7 +101,10 @@ function words(shown) {
 
 function nothing(ctx, others) {
   if (others) return empty('No incident fits the filter.', `${others} in this range; remove the filter at the top, or show all.`);
-  return empty(`Nobody was paged about ${format.name(ctx.job, 40)} in this range.`, 'A longer range shows older incidents.');
+  const box = el('div', {}, empty(`Nobody was paged about ${format.name(ctx.job, 40)} in this range.`, 'A longer range shows older incidents.'));
+  const { start } = ctx.range;
+  ctx.get('incidents', { start: 0, end: start, limit: 4 }).then((before) => { if (before.length) put(box, quiet(ctx, before)); }).catch(() => {});
+  return box;
 }
 
 function row(one, ctx, detail) {

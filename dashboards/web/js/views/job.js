@@ -3,7 +3,7 @@
 import { el, panel, put } from '../dom.js';
 import * as format from '../format.js';
 import { scoreChart } from '../score_chart.js';
-import { asOf, domains, incidents, summary } from '../summary.js';
+import { asOf, domains, incidents, summary, told as pages } from '../summary.js';
 import { changedList } from '../changed_list.js';
 import { waterfall } from '../waterfall.js';
 
@@ -46,9 +46,8 @@ export function mount(root, ctx) {
   let movedAt = -Infinity;
   const drawRange = (isForced = true) => {
     line.update();
-    const { start, end } = ctx.range;
     moved.box.querySelector('.more').setAttribute('href', ctx.link({ view: 'changed' }));
-    ctx.load(told.body, (signal) => ctx.get('incidents', { start, end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
+    ctx.load(told.body, (signal) => pages(ctx, signal), (answer) => incidents(told.body, answer, ctx, 8));
     if (!isForced && performance.now() - movedAt < RANKED) return;
     movedAt = performance.now();
     ctx.load(moved.body, (signal) => ctx.get('changed', { ...ctx.compared, limit: 8 }, signal), (found) => changedList(moved.body, found, ctx, true));

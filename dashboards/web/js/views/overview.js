@@ -1,13 +1,15 @@
 // All jobs, worst first; the worst, or the chosen one, is open beside them.
 
+import { changedList } from '../changed_list.js';
 import { chip, el, empty, panel, put, renew } from '../dom.js';
 import * as format from '../format.js';
 import { bandOf } from '../jobs.js';
 import { scoreChart } from '../score_chart.js';
 import { sparkline } from '../sparkline.js';
-import { asOf, domains, incidents, summary } from '../summary.js';
+import { asOf, domains, incidents, summary, told as pages } from '../summary.js';
 import { waterfall } from '../waterfall.js';
 
+const RANKED = 10_000; // milliseconds between two rankings, which read every series
 const FEW = 3; // jobs beside which there is room for the incidents
 export const title = 'Overview';
 
@@ -27,7 +29,10 @@ export function mount(root, ctx) {
   const draw = () => {
     put(counts, headline(ctx));
     drawTiles(tiles, ctx);
-    (ctx.jobs.length <= FEW ? beside : open.low).append(open.told);
+    const isFew = ctx.jobs.length <= FEW;
+    (isFew ? beside : open.low).append(open.told);
+    if (isFew) beside.append(open.moved);
+    else open.moved.remove();
   };
   ctx.exports(() => ({ name: 'jobs', rows: shown(ctx).map(({ sparkline: _, domains: __, ...row }) => row) }));
   draw();
@@ -99,6 +104,15 @@ function detail(ctx) {
   const scores = panel('Scores');
   const losses = panel('Where the points went', el('a', { class: 'more' }, 'all parts'));
   const told = panel('Incidents');
+  const moved = panel('What changed most', el('a', { class: 'more' }, 'all'));
+  moved.box.classList.add('only-wide');
+  let rankedAt = -Infinity;
+  const rank = () => {
+    if (!moved.box.isConnected || !moved.box.offsetParent || performance.now() - rankedAt < RANKED) return;
+    rankedAt = performance.now();
+    moved.box.querySelector('.more').setAttribute('href', ctx.link({ view: 'changed', job: ctx.job }));
+    ctx.load(moved.body, (signal) => ctx.get('changed', { ...ctx.compared, limit: 6 }, signal), (found) => changedList(moved.body, found, ctx, true));
+  };
   const low = el('div', { class: 'two' }, losses.box);
   const box = el('div', { class: 'detail' }, el('section', { class: 'panel detail-top' }, name, top), scores.box, low);
   const line = scoreChart(scores.body, ctx, { height: 200 });
@@ -117,8 +131,9 @@ function detail(ctx) {
         most: 8, link: (part) => ctx.link({ view: 'series', job: ctx.job, domain: part.domain, entity: part.entity || null, worker: part.worker || null, metric: part.metric }),
       });
     });
-    ctx.load(told.body, (signal) => ctx.get('incidents', { start: ctx.range.start, end: ctx.range.end, limit: 20 }, signal), (found) => incidents(told.body, found, ctx, 8));
+    ctx.load(told.body, (signal) => pages(ctx, signal), (answer) => incidents(told.body, answer, ctx, 8));
+    rank();
   };
   const aged = () => { if (ctx.range.isRelative) drawTop(ctx.jobs.find((item) => item.job === ctx.job)); };
-  return { box, low, told: told.box, refreshed, aged };
+  return { box, low, told: told.box, moved: moved.box, refreshed, aged };
 }

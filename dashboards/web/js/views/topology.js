@@ -136,7 +136,7 @@ function legend() {
 function alerting(model, incidents, ctx) {
   const order = ['root', 'firing', 'suppressed'];
   const found = [...model.nodes.values()].filter((node) => node.state !== 'quiet').sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || (a.id < b.id ? -1 : 1));
-  if (!found.length) return empty('All quiet.', 'No incident is open; choose an earlier one above, or click a place.');
+  if (!found.length) return [empty('All quiet.', 'No incident is open; choose an earlier one above, or click a place.'), el('p', { class: 'place-links' }, el('a', { href: ctx.link({ view: 'incidents' }) }, 'Earlier incidents'), el('a', { href: ctx.link({ view: 'changed' }) }, 'What changed'))];
   const reasons = new Map(incidents.flatMap((one) => one.suppressed.map((item) => [item.alert.node, item.reason])));
   return el('ul', { class: 'rows' }, found.map((node) => el('li', {}, el('a', { class: 'row place-row', data: { row: '' }, href: ctx.link({ node: node.id, ...filterOf(node.id) }) },
     chip(STATES[node.state], node.state === 'suppressed' ? 'folded' : node.word),

@@ -14,7 +14,8 @@ const RUNS = { running: ['healthy', 'running'], off: ['unknown', 'off'], tripped
 /** Mount the view; returns what follows the state. */
 export function mount(root, ctx) {
   const plans = panel('Plans, as the workers report them');
-  const workers = panel('Workers');
+  const kept = el('span', { class: 'muted small ids' });
+  const workers = panel('Workers', kept);
   const change = panel('Change what is traced');
   const counted = el('span');
   const tensors = panel('Tensors received', counted);
@@ -30,6 +31,7 @@ export function mount(root, ctx) {
   const draw = () => {
     drawPlans(plans.body, plansOf(traced), ctx, load);
     drawWorkers(workers.body, traced, ctx);
+    put(kept, traced.ids ? `one id in ${traced.ids.modulus} is kept to find duplicates, by their rate, from ${ctx.time(traced.ids.start)} on` : '');
     form.update(traced.catalogue);
   };
   const load = () => ctx.load(plans.body, (signal) => ctx.get('traces', {}, signal), (found) => { traced = found; draw(); });

@@ -132,6 +132,10 @@ def test_a_scrape_tells_flow_by_job_and_hostile_names_come_through_whole(process
     assert found["streamgauge_consumer_lag_messages", (("consumer", "engine"),)] == 0
     assert found["streamgauge_consumer_up", (("consumer", "writer"),)] == 1
     assert found["streamgauge_disk_bytes", (("file", "store"),)] > 0
+    held = {dict(labels)["what"] for name, labels in found if name == "streamgauge_held_bytes"}
+    assert held >= {"engine_caches", "read_ahead", "engine_unsent", "pager_unsent", "events"}
+    assert found["streamgauge_http_connections", ()] >= 1
+    assert found["streamgauge_http_connections_ended_total", (("result", "refused"),)] == 0
     assert found["streamgauge_ready", ()] == 1
     assert found["process_resident_memory_bytes", ()] > 1e6
 

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from streamgauge.pipelines.adapters.http import events, pictures, routes, tensors
+from streamgauge.pipelines.adapters.http import events, features, pictures, routes, tensors
 from streamgauge.pipelines.adapters.http.openapi import PATH, QUERY
 from tests.pipelines.adapters.http.test_server import Running
 from tests.pipelines.engines.tally import batch, tick
@@ -80,7 +80,7 @@ def test_every_route_is_in_the_document_and_says_what_it_is_for(running: Running
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("module", [routes, pictures, tensors, events])
+@pytest.mark.parametrize("module", [routes, features, pictures, tensors, events])
 def test_the_document_names_what_the_handlers_read(module: Any) -> None:
     for function in ast.parse(Path(inspect.getfile(module)).read_text()).body:
         if isinstance(function, ast.AsyncFunctionDef) and not function.name.startswith("_"):

@@ -257,7 +257,13 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     kinds = outputs.KINDS | {"silence": Silence, "ack": Ack, "unsuppress": Unsuppress, "tick": records.Tick}
     told = [outputs.decode(message.value, kinds) for message in running.log.read("anomalies", 0, 100)]
     assert [type(record) for record in told][-3:] == [Silence, Ack, Unsuppress]
-    feedback = codec.decode(running.log.read("traces", 0, 100)[-1].value)
+    deployed = {"name": "deployed", "text": "ranker 41", "author": "ci"}
+    assert running.ask("/api/jobs/a/changes", deployed)[0] == 202
+    *_, judged, event = running.log.read("traces", 0, 100)
+    noted = codec.decode(event.value)
+    assert isinstance(noted, records.Event)
+    assert (noted.name, noted.text, noted.time) == ("deployed", "ci: ranker 41", 50.0)
+    feedback = codec.decode(judged.value)
     assert isinstance(feedback, Feedback)
     assert (feedback.verdict, feedback.time) == ("expected", 50.0)
     plan = control.decode_plan(running.log.latest("control")["a/on-call"])
@@ -275,6 +281,12 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     ("ack", {"notification": ""}, "1-200 characters"),
     ("ack", {"notification": "n", "extra": 1}, "unknown field"),
     ("feedback", {"notification": "n", "verdict": "great"}, "Invalid enum value 'great'"),
+    ("changes", {"name": "Deployed!", "text": "x"}, "write deployed"),
+    ("changes", {"name": "gate_override", "text": "x"}, "streamgauge gate --override"),
+    ("changes", {"name": "deployed", "text": ""}, "say what was changed"),
+    ("alertmanager", {"alerts": []}, "1-1000 alerts"),
+    ("alertmanager", {"alerts": [{"labels": {}, "startsAt": "2026-11-28T12:00:00Z"}]}, "alertname"),
+    ("alertmanager", {"alerts": [{"labels": {"alertname": "a"}, "startsAt": "2026-11-28T12:00:00"}]}, "time zone"),
     ("trace", {"select": []}, "a plan selects something or is off"),
     ("trace", {"select": [{"collection": "weights", "include": "(a+)+$"}]}, "could take for ever"),
     ("trace", {"select": [{"collection": "weights"}], "expires": 1e9}, "expires must be in"),

@@ -81,6 +81,15 @@ def test_a_tensor_comes_back_as_numbers(running: Running) -> None:
     assert (drawn["numbers"], drawn["nonfinite"], drawn["stats"]["max"]) == ([1.0, 2.0, 3.0, None], 1, 3.0)
 
 
+def test_the_diagnoses_of_the_last_arrays_are_told(running: Running) -> None:
+    assert running.ask("/api/jobs/a/diagnoses")[1] == []
+    send(running.log, *messages(np.array([[1.0, np.inf], [3.0, 4.0]]), name="dense/kernel", step=7, size=10_000))
+    (found,) = running.ask("/api/jobs/a/diagnoses")[1]
+    assert (found["diagnosis"], found["worker"], found["name"], found["step"]) == (
+        "first_nonfinite", "w1", "dense/kernel", 7
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("offset", "status"), [("7", 404), ("x", 400), ("-1", 400)])
 def test_a_tensor_that_is_not_there_is_refused(running: Running, offset: str, status: int) -> None:
     assert running.ask(f"/api/jobs/a/tensors/{offset}")[0] == status

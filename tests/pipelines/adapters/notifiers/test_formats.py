@@ -20,9 +20,10 @@ import msgspec
 import pytest
 
 from streamgauge.pipelines.adapters.notifiers.chat import Chat
+from streamgauge.pipelines.adapters.notifiers.links import ANSWER
 from streamgauge.pipelines.adapters.notifiers.mail import Mail
 from streamgauge.pipelines.adapters.notifiers.pagerduty import PagerDuty
-from streamgauge.pipelines.adapters.notifiers.routed import Routed
+from streamgauge.pipelines.adapters.notifiers.routed import Route, Routed
 from streamgauge.pipelines.config.schema import Receiver
 from streamgauge.pipelines.ports import NotifyError
 from tests.pipelines.adapters.notifiers.test_webhook import ROOT, notification
@@ -76,7 +77,7 @@ def test_slack_gets_text_in_which_no_name_calls_a_channel(http: Http) -> None:
     chat("slack", http).notify(note)
     text = http.got[0][1]["text"]
     assert "&lt;!channel&gt; &amp; more" in text
-    assert text.endswith(f"<{LINK}|Open the incident>")
+    assert text.endswith(f"<{LINK}|{ANSWER}>")
 
 
 def test_teams_gets_an_adaptive_card(http: Http) -> None:
@@ -181,7 +182,7 @@ def test_a_mail_that_nobody_takes_is_not_tried_again(smtp: Any) -> None:
 
 
 def test_a_route_keeps_tickets_from_who_is_paged(http: Http) -> None:
-    routed = Routed(chat("slack", http), severities=("page", "page-now"), jobs=("flights",))
+    routed = Routed(chat("slack", http), Route(severities=("page", "page-now"), jobs=("flights",)))
     ticket = msgspec.structs.replace(notification(), root=msgspec.structs.replace(ROOT, severity="ticket"))
     other = msgspec.structs.replace(notification(), root=msgspec.structs.replace(ROOT, job="other"))
     for note in (ticket, other, notification()):

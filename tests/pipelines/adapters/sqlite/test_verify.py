@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -50,6 +51,8 @@ def test_a_sound_folder_is_sound(folder: Path, capsys: pytest.CaptureFixture[str
     assert verify(folder) == 0
     said = capsys.readouterr().out
     assert "traces" in said and "rows of state" in said and said.endswith("all sound\n")
+    assert verify(folder, "--json") == 0
+    assert all(one["counts"] and not one["findings"] for one in json.loads(capsys.readouterr().out)[:1])
 
 
 def test_a_flipped_bit_of_a_record_is_found_with_its_offset(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,26 +18,29 @@ from hypothesis import strategies as st
 from streamgauge.pipelines.config import loading
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.engines.flink import connector
+from streamgauge.pipelines.engines.flink import state as flink_state
 from streamgauge.pipelines.engines.flink.connector import NAME, VERSION, ConnectorError
 from streamgauge.pipelines.engines.flink.kafka import java_properties
 from streamgauge.pipelines.engines.flink.rest import FlinkError, JobManager, cause_of, uri
 from streamgauge.pipelines.engines.flink.state import LEAST_JOURNAL, Kept
 from streamgauge.pipelines.engines.flink.ticks import Ticker
 from streamgauge.pipelines.engines.ticking import CATCH_UP
+from streamgauge.pipelines.wire.frames import StateDamagedError
+from streamgauge.pipelines.wire.states import StateVersionError
 from streamgauge.tracer.kafka.settings import KafkaSettings, SettingsError
 from streamgauge.tracer.transport import Message
 from tests.pipelines.engines.tally import Tally, batch, tick
+from tests.pipelines.stream.logs import config_of, operator, script
 from tests.places import ROOT
 
 MANIFEST = ROOT / "docs" / "flink-kubernetes.yaml"
 
 
-class Cell:
-    """Flink's value state and list state of one key, in memory."""
+class Cells:
+    """Flink's value, map and list state of one key, in memory."""
 
-    def __init__(self) -> None:
-        self.held: bytes | None = None
-        self.entries: list[bytes] = []
+    def __init__(self, held: bytes | None = None) -> None:
+        self.held, self.rows, self.entries = held, dict[str, bytes](), list[bytes]()
 
     def value(self) -> bytes | None:
         return self.held
@@ -53,8 +58,22 @@ class Cell:
         self.entries.clear()
 
 
-def kept_in(cell: Cell) -> Kept:
-    return Kept(lambda: Tally(JobConfig(name="a")), cell, cell)
+class RowCells:
+    """The map state."""
+
+    def __init__(self, cells: Cells) -> None:
+        self.held = cells.rows
+        self.put, self.remove = self.held.__setitem__, self.held.pop
+
+    def items(self) -> Iterable[tuple[str, bytes]]:
+        return self.held.items()
+
+    def clear(self) -> None:
+        self.held.clear()
+
+
+def kept_in(cells: Cells, make: Callable[[], Any] = lambda: Tally(JobConfig(name="a"))) -> Kept:
+    return Kept(make, cells, RowCells(cells), cells)
 
 
 def feed(kept: Kept, value: bytes) -> list[Any]:
@@ -70,7 +89,7 @@ RECORDS = st.one_of(
 
 @given(st.lists(RECORDS, max_size=40), st.sets(st.integers(0, 39)))
 def test_a_restart_after_any_record_says_what_was_not_said_and_nothing_else(records: list[bytes], at: set[int]) -> None:
-    steady, cell = kept_in(Cell()), Cell()
+    steady, cell = kept_in(Cells()), Cells()
     restarted = kept_in(cell)
     for i, record in enumerate(records):
         if i in at:
@@ -79,24 +98,85 @@ def test_a_restart_after_any_record_says_what_was_not_said_and_nothing_else(reco
 
 
 def test_a_record_on_which_an_operator_fails_leaves_no_trace() -> None:
-    kept = kept_in(Cell())
+    kept = kept_in(Cells())
     feed(kept, batch("a"))
     (letter,) = feed(kept, batch("a", "poison"))
     assert (letter.topic, letter.key) == ("dead-letters", "a")
     assert kept.live.count == 1  # type: ignore[attr-defined]
 
 
-def test_a_snapshot_takes_the_place_of_a_journal_that_is_as_long() -> None:
-    cell = Cell()
+def test_rows_take_the_place_of_a_journal_that_is_long() -> None:
+    cell = Cells()
     kept, record = kept_in(cell), batch("a")
     enough = LEAST_JOURNAL // len(record)
     longest = 0
     for _ in range(3 * enough):
         feed(kept, record)
         longest = max(longest, len(cell.entries))
-    assert cell.held is not None
+    assert list(cell.rows) == ["state"]
     assert len(cell.entries) < enough // 2 <= longest < enough
     assert kept_in(cell).live.snapshot() == kept.live.snapshot()
+
+
+def grown(least: int) -> tuple[Cells, list[dict[str, bytes]], bytes]:
+    """A real operator's states behind each record of a log, where the journal is never longer than `least` bytes."""
+    random = Random(11)
+    plan = script(random, config_of(random), panes=20)
+    cells, seen = Cells(), list[dict[str, bytes]]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flink_state, "LEAST_JOURNAL", least)
+        kept = kept_in(cells, lambda: operator(plan.config))
+        for record in plan.log(random):
+            feed(kept, record)
+            seen.append(dict(cells.rows))
+    return cells, seen, kept.live.snapshot()
+
+
+def test_rows_of_a_real_operator_change_apart_and_come_back() -> None:
+    cells, seen, snapshot = grown(3_000)
+    random = Random(11)
+    config = script(random, config_of(random), panes=20).config
+    assert kept_in(cells, lambda: operator(config)).live.snapshot() == snapshot
+    saves = [after for before, after in itertools.pairwise(seen) if before != after]
+    assert len(saves) > 3
+    same = [name for name in saves[-2] if saves[-1].get(name) is saves[-2][name]]
+    assert len(same) > 10  # these were not written again
+
+
+@pytest.mark.parametrize("fault", ["lost", "old"])
+def test_rows_that_are_not_of_their_manifest_are_refused(fault: str) -> None:
+    cells, seen, _ = grown(3_000)
+    random = Random(11)
+    config = script(random, config_of(random), panes=20).config
+    older = ((name, row) for rows in reversed(seen) for name, row in rows.items())
+    name, row = next((name, row) for name, row in older if cells.rows.get(name, row) != row)
+    if fault == "lost":
+        del cells.rows[name]
+    else:
+        cells.rows[name] = row
+    with pytest.raises(StateDamagedError, match=r"not the .* of its manifest"):
+        kept_in(cells, lambda: operator(config))
+
+
+def test_a_whole_state_of_a_release_before_rows_is_read_with_its_journal_and_goes_on_in_rows() -> None:
+    before = Tally(JobConfig(name="a"))
+    before.on_records([batch("a")] * 3)
+    cells = Cells(before.snapshot())
+    cells.add(batch("a"))
+    kept = kept_in(cells)
+    assert kept.live.count == 4  # type: ignore[attr-defined]
+    while not cells.rows:
+        feed(kept, batch("a"))
+    assert kept_in(cells).live.snapshot() == kept.live.snapshot()
+
+
+def test_a_release_before_rows_refuses_them_in_words() -> None:
+    cells, _, _ = grown(3_000)
+    random = Random(11)
+    old = operator(script(random, config_of(random), panes=20).config)
+    assert cells.held is not None
+    with pytest.raises(StateVersionError, match=r"operator has version 100, this release reads .*; start the release"):
+        old.restore(cells.held)
 
 
 def test_time_stands_still_while_a_tick_does_not_come_back_and_then_waits_for_the_workers() -> None:

@@ -1,0 +1,49 @@
+"""The table of a job's features over HTTP, as JSON and as CSV: of the last week where no range is asked for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from streamgauge.pipelines.adapters.http import keys
+from streamgauge.pipelines.adapters.http.json import answer, span
+from streamgauge.pipelines.adapters.http.routes import job_of
+from streamgauge.pipelines.config.schema import DAY
+from streamgauge.pipelines.features.lines import as_csv
+from streamgauge.pipelines.features.table import newest, table
+from streamgauge.pipelines.ports import Query
+
+_SPAN: Final = 7 * DAY
+_MOST: Final = 90 * DAY
+
+
+def add(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/api/jobs/{job}/features", features)
+    app.router.add_get("/api/jobs/{job}/features.csv", features_csv)
+
+
+async def features(request: web.Request) -> web.StreamResponse:
+    """What each feature of a job is worth, and whether to keep it, ask its owner, or drop it; those to drop first."""
+    return answer(await _rows(request, *span(request)))
+
+
+async def features_csv(request: web.Request) -> web.StreamResponse:
+    """The same as CSV."""
+    return web.Response(text=as_csv(await _rows(request, *span(request))), content_type="text/csv", charset="utf-8")
+
+
+async def _rows(request: web.Request, start: float, end: float) -> list[dict[str, Any]]:
+    name = job_of(request)
+    sources = request.app[keys.SOURCES]
+    job = next(one for one in sources.config.jobs if one.name == name)
+    is_from, now = "start" in request.query, sources.now()
+
+    def asked(query: Query) -> list[dict[str, Any]]:
+        last = min(end, newest(query, name) or now + 1.0)
+        first = max(start, last - _MOST) if is_from else last - _SPAN
+        return table(query, job, first, last, sources.config.jobs) if first < last else []
+
+    found: list[dict[str, Any]] = await request.app[keys.READERS].query(asked)
+    return found

@@ -1,0 +1,92 @@
+"""An earlier run as a reference for a job: what the store keeps of it by the hour, and its last windows one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from streamgauge.pipelines.config.schema import DAY, HOUR, JobConfig, WindowSpec
+from streamgauge.pipelines.ports import Query
+from streamgauge.pipelines.wire.given import History, Labels
+
+SPAN: Final = 28 * DAY  # what a reference looks back on
+LATEST: Final = 48  # windows of the last hours: the wobble from one to the next
+_MOST: Final = 20_000  # series
+_LABELS: Final = ("worker", "domain", "entity", "metric")
+Points = tuple[list[float], list[float]]  # begins of windows, values
+
+
+class Release(NamedTuple):
+    """A version that was pushed, and for how long it served."""
+
+    version: str
+    start: float
+    end: float
+
+
+def histories(query: Query, old: str, job: JobConfig, start: float, end: float) -> list[History]:
+    """The history of every series of `old` whose windows `job` has too, in [start, end)."""
+    found = query.series(old, {}, _MOST)
+    last = max((one["end"] for one in found if one["end"] is not None), default=None)
+    if last is None:
+        return []
+    end = min(end, last + 1.0)
+    start = max(start, end - SPAN)
+    specs = {spec.name: spec for spec in job.windows}
+    by_window: dict[str, dict[Labels, Points]] = {}
+    for one in found:
+        spec = specs.get(one["window"])
+        if spec is not None and spec.slide == one["step"]:
+            label: Labels = tuple(one[name] for name in _LABELS)
+            by_window.setdefault(spec.name, {})[label] = _points(query, one["id"], spec, start, end)
+    return [_table(window, series) for window, series in sorted(by_window.items())]
+
+
+def releases(changes: Sequence[Mapping[str, Any]], now: float) -> list[Release]:
+    """The versions that were pushed, oldest first, each until the next one.
+
+    >>> pushed = [{"name": "pushed", "time": 10.0, "text": "v1"}, {"name": "pushed", "time": 70.0, "text": "v2"}]
+    >>> releases(pushed, 90.0)[-1]
+    Release(version='v2', start=70.0, end=90.0)
+    """
+    pushed = [one for one in changes if one["name"] == "pushed"]
+    times = [*(one["time"] for one in pushed), now]
+    return [Release(one["text"], one["time"], end) for one, end in zip(pushed, times[1:], strict=True)]
+
+
+def days(histories: Sequence[History], now: float) -> float:
+    """How far back all of them reach; long windows begin earlier."""
+    starts = [float(one.starts[0]) for one in histories if len(one.starts)]
+    return max(0.0, round((now - max(starts)) / DAY, 1)) if starts else 0.0
+
+
+def moved(histories: Sequence[History], by: float) -> list[History]:
+    """The same, later."""
+    return [one._replace(starts=one.starts + by) for one in histories]
+
+
+def _points(query: Query, series: int, spec: WindowSpec, start: float, end: float) -> Points:
+    """Means of an hour, and the last windows in place of the last hours' means."""
+    if spec.slide >= HOUR:
+        return _known(query.points(series, start, end, int(SPAN / spec.slide) + 1), spec.length)
+    edge = float(np.floor((end - LATEST * spec.slide) / HOUR) * HOUR)
+    hours, values = _known(query.points(series, start, edge, max(1, int((edge - start) / HOUR))), 0.0)
+    latest, newest = _known(query.points(series, edge, end, int((end - edge) / spec.slide) + 1), spec.length)
+    return [*hours, *latest], [*values, *newest]
+
+
+def _known(found: Mapping[str, Any], length: float) -> Points:
+    """Begins and values of what is known; points are kept under the end of their window."""
+    pairs = [(time - length, value) for time, value in zip(found["time"], found["value"], strict=True)
+             if value is not None]  # fmt: skip
+    return [time for time, _ in pairs], [value for _, value in pairs]
+
+
+def _table(window: str, series: Mapping[Labels, Points]) -> History:
+    starts = np.unique(np.concatenate([np.array(times, np.float64) for times, _ in series.values()]))
+    values = np.full((len(starts), len(series)), np.nan)
+    for place, (times, known) in enumerate(series.values()):
+        values[np.searchsorted(starts, times), place] = known
+    return History(window, tuple(series), starts, values)
