@@ -510,7 +510,7 @@ def test_a_failing_bus_never_holds_up_a_step_and_drops_are_counted(failure: str)
     else:
         bus.error = ConnectionError("no route")
     tracer = Tracer("ctr", "w", bus, pane=0.05, limit=100_000, usage=False)
-    assert _pace(tracer, 1500) < 0.02
+    assert _pace(tracer, 1500) < 1.0  # where the slow bus takes five seconds
     assert sum(count for name, count in tracer.counters.items() if name.startswith("dropped")) > 0
     begin = time.perf_counter()
     assert not tracer.flush(0.1)

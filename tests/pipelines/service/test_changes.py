@@ -91,6 +91,8 @@ TABLES: Final = {
     "features.low": FEATURES.replace("low = 0", "low = 25"),
     "features.high": FEATURES.replace("high = 99", "high = 45"),
     "features.importance": FEATURES + "importance = 2",
+    "features.separator": FEATURES + 'separator = ","',
+    "features.weight": FEATURES + 'separator = ","\nweight = "|"',
     "features.cost": FEATURES + "cost = 2.5",
     **{f"evaluation.slices.{key}": f'[[jobs.evaluation.slices]]\nname = "x"\nfeature = "age"\n{text}' for key, text in {
         "name": "above = 30", "feature": "above = 30", "above": "above = 30", "below": "below = 30",
@@ -240,7 +242,7 @@ def test_what_a_removed_job_left_is_listed_forgotten_or_adopted(
     assert "job ads: configured" in text
     assert re.search(r"job ctr: [0-9.]+ kB of state parked for \d+ .*: no job ctr is configured", text)
     parked = json.loads(jobs("--json")[1])
-    assert parked["configured"] == ["ads"]
+    assert parked["configured"] == ["ads", "streamgauge"]  # its own state, too, is no remainder
     assert {one["job"] for one in parked["parked"]} == {"ctr"}
     assert jobs("--forget", "nobody") == (2, "streamgauge: nothing is parked of job 'nobody'; parked: ctr\n")
     assert jobs("--adopt", "ctr", "else")[0] == 2
