@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
@@ -19,15 +20,16 @@ from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpac
 from streamgauge.anomaly.detectors.limit import exceeds
 from streamgauge.anomaly.reference import Bools, Floats
 from streamgauge.anomaly.reference import Rows as Indices
-from streamgauge.anomaly.types import Anomaly, SeriesKey, Severity
+from streamgauge.anomaly.types import Anomaly, SeriesKey
 from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
 from streamgauge.pipelines.detection import streaks, vanished
 from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
-from streamgauge.pipelines.detection.episodes import REMIND, Episode, Found, anomaly, common, describe, localise
+from streamgauge.pipelines.detection.episodes import Episode, Found
 from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.detection.learnt import Learnt, notes
 from streamgauge.pipelines.detection.normal import Lesson, Normal
+from streamgauge.pipelines.detection.open_episodes import OpenEpisodes
 from streamgauge.pipelines.detection.sources import owners
 from streamgauge.pipelines.detection.taught import Taught
 from streamgauge.pipelines.detection.traits import Traits, is_bad, traits
@@ -64,7 +66,7 @@ class Watch:
     def __init__(self, config: JobConfig, spec: WindowSpec, *, shown: bool = False) -> None:
         self.config, self.spec, self.shown = config, spec, shown
         self._normal = Normal(spec)
-        self.episodes: dict[SeriesKey, Episode] = {}
+        self.open = OpenEpisodes("info" if shown else "page")
         self._multipliers: dict[SeriesKey, float] = {}
         self._excused: dict[SeriesKey, float] = {}  # until when
         self._keys: tuple[SeriesKey, ...] = ()
@@ -134,11 +136,12 @@ class Watch:
         begun = [
             self._found(closed, judged, row, bool(fact[row]), float(drifts[row]))
             for row in np.flatnonzero(begin).tolist()
-            if self._keys[row] not in self.episodes
+            if self._keys[row] not in self.open.episodes
         ]
-        told = self._change(closed, over, begun, time) + self._reminded(closed, time)
+        told = self.open.change(closed, self._keys, over, begun, time, partial(self._youth, closed.start))
+        told += self.open.reminders(closed, self._keys, self.spec.slide, time)
         news = own.watched & (judged.age >= vanished.KNOWN)
-        known = {*self.episodes, *self._excused}
+        known = {*self.open.episodes, *self._excused}
         return [*told, *([] if self.shown else self._vanished.tell(closed, judged.expected.reach, news, known, time))]
 
     def learn(self, closed: Closed, judged: Judged, frozen: Bools, standing: Bools | None = None) -> Learnt:
@@ -149,12 +152,11 @@ class Watch:
         arrays, start = self._arrays, closed.start
         known = np.isfinite(judged.level)
         arrays["first"] = np.where(np.isnan(arrays["first"]) & known, start, arrays["first"])
-        anomalous = np.abs(np.nan_to_num(judged.z)) > judged.threshold
-        anomalous[[self._rows[key] for key in self.episodes if key in self._rows]] = True
+        anomalous = (np.abs(np.nan_to_num(judged.z)) > judged.threshold) | self._where(self.open.episodes)
         mute = self._expected(start) if standing is None else self._expected(start) | standing
         # While a slot has days of its own and its warm-up lasts, its median stands what is odd, and learns the weekend.
         grown = judged.age >= self.config.detection.warm_up
-        is_strict = judged.may_page & (grown | ~judged.expected.own | self._open_since(start - WEEKEND))
+        is_strict = judged.may_page & (grown | ~judged.expected.own | self._where(self.open.since(start - WEEKEND)))
         keep: Bools = ~(is_strict & (anomalous | frozen)) & ~mute
         self._excused = {key: until for key, until in self._excused.items() if start < until}
         odd, lasting = known & is_strict & anomalous & ~mute, start - arrays["unlearnt"] >= DAY
@@ -176,21 +178,19 @@ class Watch:
         self._multipliers = {key._replace(job=job): factor for key, factor in self._multipliers.items()}
         self._excused = {key._replace(job=job): until for key, until in self._excused.items()}
         self._taught.rename(job)
-        self.episodes, self._traits = {}, None
+        self.open.episodes, self._traits = {}, None
 
     def end(self, time: float) -> list[Anomaly]:
         """End all that is open: there are no more such windows."""
-        open_ = sorted(self.episodes.items())
-        self.episodes = {}
-        return [self._told(key, episode, None, time, max(time, episode.start)) for key, episode in open_]
+        return self.open.end(time)
 
     def put_rows(self, rows: Rows) -> None:
         """All state, exactly."""
         rows.put("keys", lambda: encoded("watch keys", self._keys), self._keys)
         rows.put("series", lambda: encoded("watch series", pack(self._arrays)), self, self._changes)
         rows.put_value("open", encoded(
-            "watch open", tuple(self.episodes.items()), tuple(self._multipliers.items()), tuple(self._excused.items()),
-            self._vanished.state(),
+            "watch open", tuple(self.open.episodes.items()), tuple(self._multipliers.items()),
+            tuple(self._excused.items()), self._vanished.state(),
         ))
         self._normal.put_rows(rows)
         self._taught.put_rows(rows)
@@ -202,7 +202,7 @@ class Watch:
         self._rows = {key: row for row, key in enumerate(self._keys)}
         self._normal.take_rows(rows)
         state = states.read("watch open", rows["open"], _Open)
-        self.episodes = {series_of(key): episode for key, episode in state.episodes}
+        self.open.episodes = {series_of(key): episode for key, episode in state.episodes}
         self._multipliers = {series_of(key): factor for key, factor in state.multipliers}
         self._excused = {series_of(key): until for key, until in state.excused}
         self._vanished.restore(state.vanished)
@@ -258,22 +258,18 @@ class Watch:
         drifts = self._normal.drifts(judged)
         return np.where(own.watched & judged.may_page & is_bad(drifts, own), drifts, np.nan)
 
-    def _open_since(self, time: float) -> Bools:
-        """Series whose episode began before `time`."""
-        old = np.zeros(len(self._keys), dtype=bool)
-        open_ = (key for key, episode in self.episodes.items() if episode.start < time)
-        old[[self._rows[key] for key in open_ if key in self._rows]] = True
-        return old
-
     def _expected(self, start: float) -> Bools:
-        expected = np.zeros(len(self._keys), dtype=bool)
-        now = (key for key, until in self._excused.items() if start < until)
-        expected[[self._rows[key] for key in now if key in self._rows]] = True
-        return expected
+        return self._where(key for key, until in self._excused.items() if start < until)
+
+    def _where(self, keys: Iterable[SeriesKey]) -> Bools:
+        """The rows of these series, of those that are here."""
+        found = np.zeros(len(self._keys), dtype=bool)
+        found[[self._rows[key] for key in keys if key in self._rows]] = True
+        return found
 
     def _over(self, closed: Closed, judged: Judged, own: Traits) -> list[SeriesKey]:
         return [
-            key for key, episode in self.episodes.items()
+            key for key, episode in self.open.episodes.items()
             if not episode.workers and self._is_over(key, episode, closed, judged, own)
         ]
 
@@ -300,39 +296,8 @@ class Watch:
             detector=self._normal.detector(row),
         ))
 
-    def _change(self, closed: Closed, over: list[SeriesKey], begun: list[Found], time: float) -> list[Anomaly]:
-        still = {key: episode for key, episode in self.episodes.items() if key not in set(over) and not episode.workers}
-        shared, elsewhere = localise(self._keys, still, begun)
-        begun = [found for found in begun if found.key not in elsewhere]
-        over += [key for key, episode in self.episodes.items() if episode.workers and key not in shared]
-        told = [self._told(key, self.episodes.pop(key), None, time, closed.start) for key in over]
-        taken = {*self.episodes, *(found.key for found in begun)}
-        everyone = {**still, **{found.key: found.episode for found in begun}}
-        metrics = {key: closed.metrics[row] for key, row in self._rows.items()} if shared else {}
-        begun += [common(job, workers, everyone, metrics) for job, workers in shared.items() if job not in taken]
-        for key, metric, episode in begun:
-            self.episodes[key] = episode
-            text = describe(key, metric, episode) + ("" if episode.is_fact else self._youth(key, closed.start))
-            told.append(self._told(key, episode, text, time, None))
-        return told
-
-    def _reminded(self, closed: Closed, time: float) -> list[Anomaly]:
-        """What lasts is said again every five days, so that nobody who forgets what is not said takes it for over."""
-        told = []
-        for key, episode in self.episodes.items():
-            age = closed.end - episode.start
-            if age // REMIND > max(age - self.spec.slide, 0.0) // REMIND:
-                row = self._rows.get(key)
-                text = describe(key, None if row is None else closed.metrics[row], episode)
-                told.append(self._told(key, episode, text, time, None))
-        return told
-
-    def _youth(self, key: SeriesKey, start: float) -> str:
+    def _youth(self, start: float, key: SeriesKey) -> str:
         """How little is known of a series, if it is little: the band was wider for it."""
         row = self._rows.get(key)
         age = math.nan if row is None else start - float(self._arrays["first"][row])
         return f"; {young.phrase(age)}" if age < self.config.detection.warm_up else ""
-
-    def _told(self, key: SeriesKey, episode: Episode, text: str | None, time: float, end: float | None) -> Anomaly:
-        severity: Severity = "info" if self.shown else "page"
-        return anomaly(key, episode, time, severity, text or f"{key.metric} is normal again", end)

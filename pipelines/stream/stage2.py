@@ -11,20 +11,20 @@ import numpy as np
 from streamgauge.anomaly.thresholds import Excused, Multipliers
 from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
-from streamgauge.pipelines.detection.closed import Closed, Columns
+from streamgauge.pipelines.detection.closed import Closed
 from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.detection.sources import Sources, extend, find
 from streamgauge.pipelines.detection.watch import Watch
-from streamgauge.pipelines.metrics import Metric, Report, Values, View
+from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
-from streamgauge.pipelines.statistics.measures import NOTHING
 from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits
 from streamgauge.pipelines.stream.columns import PointRecords
 from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, failures, unkept
 from streamgauge.pipelines.stream.id_sampling import Sampling
 from streamgauge.pipelines.stream.limits import Bound
+from streamgauge.pipelines.stream.score_series import as_series
 from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
@@ -276,7 +276,7 @@ class Stage2:
         """The scores are series too: watched and shown, they never page."""
         if not scores:
             return []
-        closed = _as_series(scores, report)
+        closed = as_series(scores, report)
         judged = self._score_watch.judge(closed)
         found = self._score_watch.anomalies_of(closed, judged, report.clock)
         self._score_watch.learn(closed, judged, np.zeros(len(scores), dtype=bool))
@@ -289,26 +289,7 @@ def _refused(setting: Setting, why: str) -> DeadLetter:
     return DeadLetter(identity=identity, reason="setting", text=text, topic="traces", key=setting.job, data=data)
 
 
-def _nothing(view: View) -> Values:
-    return NOTHING
-
-
 _SETTINGS: Final[dict[str, Any]] = {
     "thresholds": Multipliers, "new_trend": tuple[SeriesKey, ...], "expected": Excused, "detection": dict[str, float],
     REFERENCE: Given,
 }  # fmt: skip
-SCORE: Final = Metric(
-    name="score", domain="system", clock="wall", compute=_nothing, unit="points", minimum=0.0, window="short",
-    doc="0..100, from the losses of all metrics below it.", scope="job", direction="down", consecutive=2, pages=False,
-)
-
-
-def _as_series(scores: Sequence[Score], report: Report) -> Columns:
-    domains: list[Any] = [score.domain for score in scores]
-    zeros = np.zeros(len(scores))
-    return Columns(
-        "score", report.start, report.end, 0, report.end - report.start,
-        tuple(SeriesKey(report.job, "", domain, "", "score") for domain in domains), (SCORE,) * len(scores),
-        # A point more or less is no news: the rules' anchors are coarser than that.
-        np.array([score.value for score in scores]), zeros, zeros + 1.0, zeros,
-    )

@@ -136,7 +136,7 @@ def test_what_a_young_series_pages_for_teaches_nothing() -> None:
     watch = calm(config(detection=Detection()), one, [key()], windows=4 * DAY)
     for n in range(30):
         step(watch, closed({key(): 1.0}, one, 4 * DAY + n))
-    assert list(watch.episodes) == [key()]
+    assert list(watch.open.episodes) == [key()]
 
 
 def test_a_declared_limit_fires_from_the_first_window() -> None:
