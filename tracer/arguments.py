@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import numpy as np
 
 from streamgauge.tracer.inputs import Array, Refusal, array_of
+
+LONGEST: Final = 2_000  # characters of a text
+_EVENT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+
+
+def event_name(value: Any) -> str:
+    """The name of an event. Raises Refusal for one that could not be asked for."""
+    if not isinstance(value, str) or not _EVENT.fullmatch(value):
+        raise Refusal(f"an event is named by 1-60 of a-z, 0-9, '_' and '-', got {str(value)[:100]!r}; write pushed")
+    return value
+
+
+def text(value: Any) -> str:
+    """Text as it may travel: what UTF-8 can write, at most 2,000 characters.
+
+    >>> text("v7"), text(7), text(chr(0xDC80))
+    ('v7', '7', '?')
+    """
+    return str(value)[:LONGEST].encode("utf-8", "replace").decode()
 
 
 def number(value: Any) -> float:

@@ -109,6 +109,14 @@ class Idled(NamedTuple):
     time: float
 
 
+class Happened(NamedTuple):
+    """Something that happened to the job, such as a model that was pushed."""
+
+    time: float
+    name: str
+    text: str
+
+
 class Raw(NamedTuple):
     """A copy of an array that a plan asked for, and in which forms."""
 
@@ -120,7 +128,7 @@ class Raw(NamedTuple):
     emits: tuple[Emit, ...] = ("raw",)
 
 
-Event = Union[Observed, Labelled, Refused, Stepped, Scalar, Idled, Raw]
+Event = Union[Observed, Labelled, Refused, Stepped, Scalar, Idled, Happened, Raw]
 
 
 def measure(tensor: Tensor) -> Measured:

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from streamgauge.tracer import arrays, codec, control, join_state, records
+from streamgauge.tracer import control, join_state, outgoing
 from streamgauge.tracer.aside import PATIENCE, Aside
 from streamgauge.tracer.buffer import Buffer, Priority
-from streamgauge.tracer.events import Event, Raw
+from streamgauge.tracer.events import Event, Happened, Raw
 from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.fold import Fold, Rules
 from streamgauge.tracer.id_sampling import IdSampling
@@ -74,11 +74,11 @@ class Incarnation:
             self._is_over = self._is_over or final
             fold = self.fold
             events = self.intake.drain()
-            if fold is None:
-                return
             now = self._clock()
             for event in events:
-                self._fold_one(fold, event)
+                self._take(fold, event)
+            if fold is None:
+                return
             fold.advance(now)
             if isinstance(self._clock, Steady):
                 fold = self._follow(self._clock, fold, now)
@@ -222,24 +222,19 @@ class Incarnation:
         assert self.fold is not None
         return self.fold
 
-    def _fold_one(self, fold: Fold, event: Event) -> None:
+    def _take(self, fold: Fold | None, event: Event) -> None:
+        """Fold or send one event; between two memberships only what happened to the job is told."""
         try:
-            if isinstance(event, Raw):
-                self._send_raw(fold, event)
-            else:
+            if isinstance(event, Happened):
+                self.sender.put(*outgoing.happened(self.settings, event), Priority.HARD)
+            elif fold is not None and isinstance(event, Raw):
+                array = fold.coded(event.name, event.array) if event.collection == "inputs" else event.array
+                for message in outgoing.raw(self.settings, self.name, array, event):
+                    self.sender.put(*message, Priority.RAW)
+            elif fold is not None:
                 fold.fold(event)
         except Exception as error:
             self.faults.count("fold", error)
-
-    def _send_raw(self, fold: Fold, event: Raw) -> None:
-        array = fold.coded(event.name, event.array) if event.collection == "inputs" else event.array
-        about = arrays.Chunk(
-            job=self.settings.job, worker=self.settings.worker, incarnation=self.name, step=event.step,
-            time=event.time, collection=event.collection, name=event.name, data=b"",
-        )  # fmt: skip
-        key = control.key_of(self.settings.job, self.settings.worker)
-        for message in arrays.in_forms(array, about, event.emits):
-            self.sender.put("tensors", key, message, Priority.RAW)
 
     def _measure_process(self) -> None:
         """System points of the pane that ends."""
@@ -273,8 +268,7 @@ class Incarnation:
     def _put(self, batch: TraceBatch) -> None:
         points = len(batch.index) // 2
         priority = Priority.HARD if batch.hard or batch.final else Priority.SCALAR if points else Priority.STATS
-        key = records.key_of(batch.job, batch.shard, batch.shards)
-        self.sender.put("traces", key, codec.encode(batch), priority, points)
+        self.sender.put(*outgoing.batch(batch), priority, points)
 
     def _beat_clock(self) -> float:
         return time.monotonic() if self.is_threaded else self._clock()

@@ -25,7 +25,7 @@ from streamgauge.tracer import arguments, from_config, process_lifecycle
 from streamgauge.tracer.buffer import Priority
 from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.evaluation import Evaluation
-from streamgauge.tracer.events import Idled, Tensor
+from streamgauge.tracer.events import Happened, Idled, Tensor
 from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
 from streamgauge.tracer.inputs import TimeUnit
@@ -259,6 +259,17 @@ class Tracer:
         event = self._worker.capture.scalar(self._clock(), name, value, name_of(entity), clock, weight)
         if event is not None:
             self._worker.put(event, Priority.SCALAR)
+
+    @harmless
+    def event(self, name: str, text: str = "") -> None:
+        """Something that happened to the job, for its time axis; also while a plan says `off`.
+
+        `event("pushed", version)` tells of a release: `streamgauge reference --release` begins a job with what was
+        normal under one. Other names are the job's own, 1-60 of a-z, 0-9, `_` and `-`: `exported`, `restored`.
+        """
+        said = self._worker.capture.argument("name", arguments.event_name, name)
+        if said is not None:
+            self._worker.put(Happened(self._clock(), said, arguments.text(text)), Priority.HARD, points=0)
 
     @harmless
     def idle(self) -> None:

@@ -17,8 +17,8 @@ from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.paging import actions, lineage
 from streamgauge.pipelines.paging import gate as gates
-from streamgauge.pipelines.paging import lineage
 from streamgauge.pipelines.paging.impact import impact as impact_of
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.service import stores
@@ -29,7 +29,7 @@ _OPEN, _HELD, _UNKNOWN = 0, 1, 2  # exit codes of the gate
 
 
 def gate(args: argparse.Namespace) -> int:
-    """Pass (0), hold (1) or unknown (2), with the reasons; an override is recorded with its author first."""
+    """Pass (0), hold (1) or unknown (2), with the reasons; an override is recorded before, an accepted push after."""
     config = configured(args)
     job = _job(config.jobs, args.job)
     bus = acting.bus_of(config)
@@ -50,6 +50,11 @@ def gate(args: argparse.Namespace) -> int:
             query.close()
     if args.override:
         found = msgspec.structs.replace(found, overridden=f"{args.author}: {args.override}")
+    if args.push and found.is_open:
+        try:
+            actions.change(bus, job, "pushed", args.push, now, acting.author_of(args))
+        except actions.ActionError as error:
+            raise UseError(f"--push: {error}") from None
     print(msgspec.json.encode(found).decode() if args.json else _said(found))
     return _OPEN if found.is_open else _HELD if found.answer == "hold" else _UNKNOWN
 

@@ -104,13 +104,16 @@ def _of_job(args: argparse.Namespace, config: Config, job: JobConfig, now: float
         found = reference_job.histories(query, args.from_job, job, start, end)
     finally:
         query.close()
+    which = f" (release {release.version})" if release else ""
     if not any(len(one.starts) for one in found):
-        raise UseError(f"nothing is kept of {args.from_job}'s windows, or job {job.name} has none of the same lengths")
+        raise UseError(
+            f"nothing is kept of the windows of job {args.from_job}{which} in that time, or job {job.name} has none of "
+            "the same lengths"
+        )
     last = max(float(one.starts[-1]) for one in found if len(one.starts))
     if now - last > _WEEK:  # it would be too old to be normal
         found = reference_job.moved(found, float(np.floor((now - last) / _WEEK)) * _WEEK)
     days = reference_job.days(found, now)
-    which = f" (release {release.version})" if release else ""
     return f"job {args.from_job}{which}: {_days(days)} of history", days, found, {}
 
 
@@ -120,12 +123,15 @@ def _release(args: argparse.Namespace, query: Query) -> reference_job.Release | 
         return None
     found = reference_job.releases(query.changes(args.from_job, 0.0, 4e9), 4e9)
     if not found:
-        raise UseError(f"job {args.from_job} never told of a release (event `pushed`); say since when, with --since")
+        raise UseError(
+            f'job {args.from_job} never told of a release that still holds: tracer.event("pushed", VERSION) does, and '
+            f"`streamgauge change --job {args.from_job} pushed VERSION`; or say since when, with --since"
+        )
     if args.release == "last":
         return found[-1]
     by_version = {one.version: one for one in found}
     if args.release not in by_version:
-        raise UseError(f"no release {args.release!r} was pushed{suggestion(args.release, by_version)}")
+        raise UseError(f"no release {args.release!r} was pushed and kept{suggestion(args.release, by_version)}")
     return by_version[args.release]
 
 

@@ -141,7 +141,8 @@ def _type(kind: inspect.Type, path: str) -> str:
     if isinstance(kind, inspect.FloatType):
         return "seconds" if is_seconds(path) else "number"
     if isinstance(kind, inspect.VarTupleType):
-        return f"array of {'tables' if list(_structs(kind)) else f'{_type(kind.item_type, path)}s'}"
+        word = _type(kind.item_type, path)
+        return f"array of {word if word == 'seconds' or word.startswith('`') else f'{word}s'}"
     if isinstance(kind, inspect.DictType):
         return "table"
     words = {inspect.IntType: "whole number", inspect.StrType: "text", inspect.BoolType: "`true` or `false`"}
@@ -154,9 +155,11 @@ def _default(field: inspect.Field) -> str:
     value = field.default
     if value is msgspec.NODEFAULT:
         value = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else None
-    if value is None or value == () or value == {} or isinstance(value, (msgspec.Struct, tuple)):
+    parts = value if isinstance(value, tuple) else (value,)
+    if value is None or value in ((), {}) or any(isinstance(part, msgspec.Struct) for part in parts):
         return "-"
-    return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{msgspec.json.encode(value).decode()}`"
+    text = msgspec.json.encode(value).decode()
+    return f"`{text.replace(',', ', ') if isinstance(value, tuple) else text}`"
 
 
 if __name__ == "__main__":

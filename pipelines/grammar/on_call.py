@@ -70,7 +70,8 @@ def add_deciding(commands: Commands) -> None:
     gate.add_argument("--job", required=True, help="the job")
     gate.add_argument("--since", type=finite, help="time of the last push: what was told since holds too")
     gate.add_argument("--override", default="", metavar="REASON", help="let a push through for an hour, recorded")
-    gate.add_argument("--author", default="", help="who overrides")
+    gate.add_argument("--push", default="", metavar="VERSION", help="where it is open, record that this was pushed")
+    gate.add_argument("--author", default="", help="who overrides or pushes (pushes: the login name)")
     rootcause = add(
         commands, "rootcause", "rank where an incident began, from files, as JSON lines",
         example="streamgauge rootcause --topology graph.csv --metrics metrics.csv --target api --at 1767225600",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +13,10 @@ from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.wire.given import History, Labels
 
 SPAN: Final = 28 * DAY  # what a reference looks back on
+PUSHED: Final = frozenset({"pushed", "deployed", "released"})  # the events that tell of a release
+TAKEN_BACK: Final = "rolled_back"  # its text is the version that no longer serves
 LATEST: Final = 48  # windows of the last hours: the wobble from one to the next
+_COMMENT: Final = re.compile(r"\s*\([^()]*\)\s*$")
 _MOST: Final = 20_000  # series
 _LABELS: Final = ("worker", "domain", "entity", "metric")
 Points = tuple[list[float], list[float]]  # begins of windows, values
@@ -45,15 +49,38 @@ def histories(query: Query, old: str, job: JobConfig, start: float, end: float) 
 
 
 def releases(changes: Sequence[Mapping[str, Any]], now: float) -> list[Release]:
-    """The versions that were pushed, oldest first, each until the next one.
+    """The accepted versions, oldest first, each until the next one was pushed.
 
-    >>> pushed = [{"name": "pushed", "time": 10.0, "text": "v1"}, {"name": "pushed", "time": 70.0, "text": "v2"}]
-    >>> releases(pushed, 90.0)[-1]
-    Release(version='v2', start=70.0, end=90.0)
+    Told again, as by each worker, a version is still the same release. One that was rolled back is not accepted, and
+    what ran until then is of no release.
+
+    >>> told = [("pushed", 10.0, "v1"), ("pushed", 11.0, "v1"), ("deployed", 70.0, "ada: v2 (canary)")]
+    >>> changes = [{"name": name, "time": time, "text": text} for name, time, text in told]
+    >>> releases(changes, 90.0)
+    [Release(version='v1', start=10.0, end=70.0), Release(version='v2', start=70.0, end=90.0)]
+    >>> releases([*changes, {"name": "rolled_back", "time": 80.0, "text": "v2"}], 90.0)
+    [Release(version='v1', start=10.0, end=70.0)]
     """
-    pushed = [one for one in changes if one["name"] == "pushed"]
-    times = [*(one["time"] for one in pushed), now]
-    return [Release(one["text"], one["time"], end) for one, end in zip(pushed, times[1:], strict=True)]
+    found: list[Release] = []
+    accepted: list[bool] = []
+    for one in sorted(changes, key=lambda one: float(one["time"])):
+        version, time = version_of(one["text"]), float(one["time"])
+        if one["name"] == TAKEN_BACK:
+            for i in [i for i, release in enumerate(found) if accepted[i] and release.version == version][-1:]:
+                accepted[i] = False
+        elif one["name"] in PUSHED and not (found and accepted[-1] and found[-1].version == version):
+            found = [*found[:-1], *(last._replace(end=time) for last in found[-1:]), Release(version, time, now)]
+            accepted.append(True)
+    return [release for release, is_accepted in zip(found, accepted, strict=True) if is_accepted]
+
+
+def version_of(text: str) -> str:
+    """The version in what was told of a push: without who told it, and without a comment.
+
+    >>> version_of("v7"), version_of("ada: ranker 41 (canary)")
+    ('v7', 'ranker 41')
+    """
+    return _COMMENT.sub("", text.rpartition(": ")[2]).strip()
 
 
 def days(histories: Sequence[History], now: float) -> float:

@@ -17,6 +17,7 @@ from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.service.stores import store_path
 from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.records import Event
 
 
 @pytest.fixture
@@ -66,6 +67,21 @@ def test_the_gate_is_unknown_without_a_score_passes_a_sound_job_and_holds_a_brok
     code, found = gate(config, capsys)
     assert code == 1
     assert found["reasons"] == ["open: [ctr] model: loss is NaN"]
+
+
+def pushed(config: Path) -> list[str]:
+    log = LocalLog(config.parent / "data" / "log.db")
+    kept = [codec.decode(message.value) for name in log.logs("traces") for message in log.read(name, 0, 10)]
+    log.close()
+    return [one.text for one in kept if isinstance(one, Event) and one.name == "pushed"]
+
+
+def test_a_push_that_the_gate_lets_through_is_a_release(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(config)
+    assert gate(config, capsys, "--push", "v7", "--author", "Ada")[0] == 0
+    fill(config, page(time.time() - 5))
+    assert gate(config, capsys, "--push", "v8", "--author", "Ada")[0] == 1
+    assert pushed(config) == ["Ada: v7"]
 
 
 def test_an_override_is_recorded_with_its_author_and_opens_the_gate(

@@ -64,7 +64,7 @@ def lived(folder: Path, windows: int) -> None:
     store.write([
         Score(job="old", domain="overall", start=T0, end=T0 + 60.0, micropoints=97_000_000, coverage=1.0),
         Change(job="old", name="pushed", time=T0, text="v1"),
-        Change(job="old", name="pushed", time=T0 + half * 60.0, text="v2"),
+        Change(job="old", name="deployed", time=T0 + half * 60.0, text="ada: v2 (all regions)"),
     ])  # fmt: skip
     store.close()
 
@@ -116,9 +116,22 @@ def test_the_last_release_is_only_what_came_since_it_was_pushed(
 ) -> None:
     lived(folder, 1_500)
     assert say(capsys, "--from-job", "old", "--release", "last")[0] == 0
+    assert say(capsys, "--from-job", "old", "--release", "v2", "--dry-run")[0] == 0
     (part,) = sent(folder)
     assert "release v2" in part.text
     assert part.table()[-40:].round(3).tolist() == [[0.04]] * 40
+
+
+def test_a_release_that_was_rolled_back_is_no_reference(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lived(folder, 1_500)
+    store = SqliteStore(folder / "data" / "store.db")
+    store.write([Change(job="old", name="rolled_back", time=T0 + 1_400 * 60.0, text="ada: v2")])
+    store.close()
+    assert say(capsys, "--from-job", "old", "--release", "last")[0] == 0
+    (part,) = sent(folder)
+    assert "release v1" in part.text
+    assert set(part.table()[:, 0].round(3)) <= {0.02, 0.021}
+    assert "known are v1" in say(capsys, "--from-job", "old", "--release", "v2")[2]
 
 
 @pytest.mark.parametrize(
