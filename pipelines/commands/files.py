@@ -61,7 +61,7 @@ def delays_of(job: JobConfig) -> dict[str, float]:
     return {
         "a score": short.length + job.allowed_lateness, "a worker that is silent is missing": job.missing_after,
         "a label is overdue": job.labels.margin, "a sample without label expires": job.labels.timeout,
-        "changes page on a wide band": least(short.length, short.slide), "on the full one": job.detection.warm_up,
+        "changes are told on a wide band": least(short.length, short.slide), "on the full one": job.detection.warm_up,
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from streamgauge.pipelines.service import stores
 FOREVER: Final = 4e9
 _PATIENCE: Final = 2.0  # seconds that the running process is waited for
 _SILENCE: Final = re.compile(r"(\S+) until (\S+Z): (.*)", re.DOTALL)
-_UNTIL: Final = {"learning": "facts and limits page; changes from", "young": "a wider band; the full one from"}
+_UNTIL: Final = {"learning": "facts and limits page; changes are told from", "young": "a wider band; the full one from"}
 
 
 def status(args: argparse.Namespace) -> int:

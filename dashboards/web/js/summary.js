@@ -23,7 +23,7 @@ export function summary(row, ctx) {
 
 /** What pages by now, and until when more of it does. */
 function warmUp(row, ctx) {
-  const [word, rest] = row.phase === 'learning' ? ['learning', 'facts and limits page; changes from'] : ['young', 'changes page on a wider band; the full one from'];
+  const [word, rest] = row.phase === 'learning' ? ['learning', 'facts and limits page; changes are told from'] : ['young', 'changes are told on a wider band; the full one from'];
   return el('span', {}, chip('warming', word), el('span', { class: 'muted small' }, ` ${rest} ${ctx.time(row.warm_up.until)}`));
 }
 

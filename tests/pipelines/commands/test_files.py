@@ -24,7 +24,7 @@ def test_check_prints_what_the_defaults_mean(tmp_path: Path, capsys: pytest.Capt
     assert main(["check", str(tmp_path / "one.toml")]) == 0
     told = capsys.readouterr().out
     assert "a worker that is silent is missing after 2 min" in told
-    assert "changes page on a wide band after 30 min; on the full one after 14 d" in told
+    assert "changes are told on a wide band after 30 min; on the full one after 14 d" in told
     assert main(["check", str(tmp_path / "one.toml"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["jobs"]["ctr"]["a label is overdue"] == 10_800.0
 
