@@ -1,8 +1,9 @@
 """Ranks where an incident began, by a graph and the metrics of its nodes; never decides what is suppressed.
 
 Traversal roots first: anomalous causes of the target, reached over anomalous ones, that have no anomalous cause of
-their own; then the other anomalous causes within reach, then the target. Each group is ordered by the largest absolute
-correlation of a node's metric with the target's, then by its anomaly score.
+their own (on a cycle of anomalous nodes: none but each other); then the other anomalous causes within reach, then the
+target. Each group is ordered by the largest absolute correlation of a node's metric with the target's, then by its
+anomaly score.
 
 A score is the largest deviation after `at` from the values before it, in units of their spread (1.4826 MAD, the
 standard deviation where that is 0). Of a constant series any change is `CERTAIN`.
@@ -17,6 +18,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamgauge.anomaly.suppression.components import components
 
 ANOMALOUS: Final = 5.0  # spreads
 CERTAIN: Final = 1e6
@@ -33,7 +36,7 @@ class Ranked(NamedTuple):
     correlation: float  # largest absolute one with a metric of the target
     onset: float | None  # time of the first anomalous point
     path: tuple[str, ...]  # from here to the target
-    is_root: bool  # nothing anomalous lies upstream
+    is_root: bool  # nothing anomalous lies upstream, but on a cycle with it
 
 
 def rank(
@@ -55,17 +58,17 @@ def rank(
     for (node, _), one in found.items():
         worst[node] = max(worst.get(node, (0.0, None)), one, key=lambda item: item[0])
     paths = _reached(up, worst, target)
+    firing = {node for node in worst if _is_anomalous(worst, node)}
+    cycle = components(firing, [(cause, node) for node in firing for cause in up.get(node, ()) if cause in firing])
     aims = [points for (node, _), points in metrics.items() if node == target]
     ranked = [
         Ranked(
             node, *_evidence(node, metrics, aims, worst), path,
-            node != target and not any(_is_anomalous(worst, cause) for cause in up.get(node, ()) if cause != node),
+            node != target and not any(cycle[cause] != cycle[node] for cause in up.get(node, ()) if cause in firing),
         )
         for node, path in paths.items()
     ]  # fmt: skip
-    return sorted(
-        ranked, key=lambda one: (one.node == target, not one.is_root, -one.correlation, -one.score, one.node)
-    )
+    return sorted(ranked, key=lambda one: (one.node == target, not one.is_root, -one.correlation, -one.score, one.node))
 
 
 def score(points: Points, at: float) -> tuple[float, float | None]:
@@ -87,6 +90,23 @@ def score(points: Points, at: float) -> tuple[float, float | None]:
     scores = np.where(away > 0.0, CERTAIN, 0.0) if spread == 0.0 else np.minimum(away / spread, CERTAIN)
     over = scores >= ANOMALOUS
     return float(scores.max()), float(times[after][over.argmax()]) if over.any() else None
+
+
+def correlation(one: Points, other: Points) -> float:
+    """The absolute correlation at the times that both have; 0 where it says nothing.
+
+    >>> correlation([(0.0, 1.0), (1.0, 2.0), (2.0, 5.0)], [(0.0, -1.0), (1.0, -2.0), (2.0, -5.0)])
+    1.0
+    """
+    left, right = dict(one), dict(other)
+    times = sorted(left.keys() & right.keys())
+    a: NDArray[np.float64] = np.array([left[time] for time in times], dtype=np.float64)
+    b: NDArray[np.float64] = np.array([right[time] for time in times], dtype=np.float64)
+    sound = np.isfinite(a) & np.isfinite(b)
+    a, b = a[sound], b[sound]
+    if a.size < 3 or np.ptp(a) == 0.0 or np.ptp(b) == 0.0:
+        return 0.0
+    return round(abs(float(np.corrcoef(a, b)[0, 1])), 12)
 
 
 def _is_anomalous(worst: Mapping[str, tuple[float, float | None]], node: str) -> bool:
@@ -115,18 +135,5 @@ def _evidence(
     worst: Mapping[str, tuple[float, float | None]],
 ) -> tuple[float, float, float | None]:  # fmt: skip
     own = [points for (name, _), points in metrics.items() if name == node]
-    correlation = max((_correlation(one, aim) for one in own for aim in aims), default=0.0)
-    return worst.get(node, (0.0, None))[0], correlation, worst.get(node, (0.0, None))[1]
-
-
-def _correlation(one: Points, other: Points) -> float:
-    """The absolute correlation at the times that both have; 0 where it says nothing."""
-    left, right = dict(one), dict(other)
-    times = sorted(left.keys() & right.keys())
-    a: NDArray[np.float64] = np.array([left[time] for time in times], dtype=np.float64)
-    b: NDArray[np.float64] = np.array([right[time] for time in times], dtype=np.float64)
-    sound = np.isfinite(a) & np.isfinite(b)
-    a, b = a[sound], b[sound]
-    if a.size < 3 or np.ptp(a) == 0.0 or np.ptp(b) == 0.0:
-        return 0.0
-    return round(abs(float(np.corrcoef(a, b)[0, 1])), 12)
+    found = max((correlation(one, aim) for one in own for aim in aims), default=0.0)
+    return worst.get(node, (0.0, None))[0], found, worst.get(node, (0.0, None))[1]

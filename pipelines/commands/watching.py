@@ -20,7 +20,7 @@ from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.detection.phases import with_phase
-from streamgauge.pipelines.paging import actions
+from streamgauge.pipelines.paging import actions, causes
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.service import stores
 
@@ -53,7 +53,7 @@ def incidents(args: argparse.Namespace) -> int:
     config = configured(args)
     _check_job(config, args.job)
     if args.id:
-        found = _asked(config, lambda query: query.incident(args.id), None)
+        found = _asked(config, lambda query: _incident(config, query, args.id), None)
         if found is None:
             raise UseError(f"unknown incident {args.id[:100]!r}; `streamgauge incidents` lists them")
         print(json.dumps(found) if args.json else _incident_text(found))
@@ -67,6 +67,19 @@ def incidents(args: argparse.Namespace) -> int:
         print(_incident_line(one))
     print(f"{len(rows)} incidents", file=sys.stderr)
     return 0
+
+
+def _incident(config: Config, query: Query, name: str) -> dict[str, Any] | None:
+    """One incident, with the places at which it may have begun."""
+    found = query.incident(name)
+    job = next((job for job in config.jobs if found and job.name == found["job"]), None)
+    if found is None or job is None:
+        return found
+    root, window = found["root"], min(spec.length for spec in job.windows)
+    end = root["end"] or found["last"]
+    edges = causes.topology_seen(job, [root, *query.anomalies(job.name, root["start"] - window, end)]).edges
+    ranked = causes.causes_of(query, found, edges, end, window=window)
+    return found | {"causes": [one._asdict() for one in ranked]}
 
 
 def silences(args: argparse.Namespace) -> int:
@@ -166,7 +179,19 @@ def _incident_line(one: Mapping[str, Any]) -> str:
 def _incident_text(one: Mapping[str, Any]) -> str:
     lines = [_incident_line(one), "", one["latest"] or one["text"], ""]
     lines += [f"  {_time(told['time'])}  {told['status']}: {told['reason']['text']}" for told in one["trail"]]
+    ranked = one.get("causes", ())
+    lines += ["", "where it may have begun:"] if ranked else []
+    lines += [f"  {number}. {_cause_line(cause)}" for number, cause in enumerate(ranked, 1)]
     return "\n".join(lines)
+
+
+def _cause_line(one: Mapping[str, Any]) -> str:
+    if one["is_paged"]:
+        upstream = "nothing anomalous lies upstream" if one["is_root"] else "what was paged"
+        return f"{one['node']}: {one['metric']}, {upstream}"
+    alike = "" if one["correlation"] is None else f", correlation {one['correlation']:.2f}"
+    when = f"{abs(one['lag']):.0f} s {'before' if one['lag'] >= 0 else 'after'} the paged one"
+    return f"{one['node']}: {one['text'] or one['metric']}, {when}{alike}, {' -> '.join(one['path'])}"
 
 
 def _health_line(config: Config, health: Mapping[str, Any] | None) -> str:

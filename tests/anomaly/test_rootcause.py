@@ -55,3 +55,9 @@ def test_a_cycle_and_a_target_without_data_are_ranked_too() -> None:
 def test_the_order_of_the_edges_changes_nothing(seed: int, edges: list[tuple[str, str]]) -> None:
     values = metrics(random.Random(seed), {"db": 30.0, "api": 60.0, "page": 90.0})
     assert rank(edges, values, "page", 50.0) == rank(EDGES, values, "page", 50.0)
+
+
+def test_the_nodes_of_an_anomalous_cycle_are_roots_together() -> None:
+    edges = [("db", "cache"), ("cache", "db"), ("cache", "api")]
+    found = rank(edges, metrics(random.Random(4), {"db": 30.0, "cache": 30.0, "api": 60.0}), "api", 50.0)
+    assert {one.node for one in found if one.is_root} == {"db", "cache"}

@@ -40,6 +40,12 @@ def test_an_incident_shows_its_root_now_beside_the_onset(tabs: Tabs) -> None:
     assert texts(page, ".stands .chip") == ["as at the onset"]
 
 
+def test_an_incident_says_where_it_may_have_begun(tabs: Tabs) -> None:
+    page = tabs().open(OPEN)
+    told = "feature late what was paged: nothing anomalous lies upstream of it"
+    until(lambda: texts(page, ".causes li") == [told])
+
+
 def test_the_link_shows_the_same_to_a_colleague(tabs: Tabs) -> None:
     tab = tabs()
     page = tab.open(f"{OPEN}&why=pred-{world.LATE[0] + 2 * world.HOUR:.3f}")

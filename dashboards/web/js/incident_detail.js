@@ -2,10 +2,12 @@
 
 import * as api from './api.js';
 import { NAMES, askedOf, standing } from './asked.js';
+import { chain } from './chain.js';
 import { lag, nowOf } from './clock.js';
 import { chip, el, put } from './dom.js';
 import * as format from './format.js';
 import { IncidentActions } from './incident_actions.js';
+import { IncidentCauses } from './incident_causes.js';
 import { IncidentChart } from './incident_chart.js';
 import { place } from './places.js';
 
@@ -25,6 +27,8 @@ export class IncidentDetail {
     this.state = el('div', { class: 'standing', 'aria-live': 'polite' });
     this.pictured = el('section', { class: 'incident-chart', 'aria-label': 'The root over time, and what is folded beneath it' });
     this.chart = new IncidentChart(ctx, this.pictured);
+    this.begun = el('section', { 'aria-label': 'Where it may have begun' });
+    this.causes = new IncidentCauses(ctx, id, this.begun);
     this.folded = el('section', { 'aria-label': 'Folded alerts' });
     this.which = el('span');
     this.chosen = null; // the time of the notification that is shown; null: the last
@@ -33,17 +37,21 @@ export class IncidentDetail {
     this.said = el('section', { 'aria-label': 'What the traced arrays say' });
     this.actions = new IncidentActions(ctx, () => this.incident, () => this.later());
     this.box = el('div', { class: 'incident-detail' }, this.state, this.actions.box, this.pictured,
-      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.said, this.trail)));
+      el('div', { class: 'two' }, el('div', { class: 'stack' }, this.begun, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.said, this.trail)));
     this.full = null;
     this.asked = [];
     this.reload();
     this.diagnose();
+    this.causes.load();
   }
 
   update(incident) {
     const isNew = this.incident?.last !== incident.last;
     this.incident = { ...incident, trail: this.full?.trail ?? incident.trail };
-    if (isNew && this.full) this.reload();
+    if (isNew && this.full) {
+      this.reload();
+      this.causes.load();
+    }
     this.draw();
   }
 
@@ -179,12 +187,6 @@ function counted(lines) {
     else found.set(key, { ...line, count: 1 });
   }
   return [...found.values()];
-}
-
-/** Places as chips, from the root to the effect. */
-export function chain(path) {
-  return el('span', { class: 'chain', role: 'img', 'aria-label': path.map((node) => place(node)).join(', then ') },
-    path.map((node, i) => [i ? el('span', { class: 'arrow', 'aria-hidden': 'true' }, '\u2192') : null, el('span', { class: `link${i ? '' : ' is-root'}` }, place(node, 60))]));
 }
 
 function term(name, value) {

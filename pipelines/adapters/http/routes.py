@@ -12,8 +12,8 @@ from streamgauge.pipelines.adapters.http.json import MAX_TEXT, Refusal, answer, 
 from streamgauge.pipelines.adapters.http.traces import traced_by
 from streamgauge.pipelines.config.schema import Limit
 from streamgauge.pipelines.detection.phases import with_phase
+from streamgauge.pipelines.paging import causes, lineage
 from streamgauge.pipelines.paging import gate as gates
-from streamgauge.pipelines.paging import lineage
 from streamgauge.pipelines.ports import Query, StoreBusy
 
 _MOST: Final = 5000  # rows of one answer
@@ -28,6 +28,7 @@ def add(app: web.Application) -> None:
     app.router.add_get("/api/jobs", jobs)
     app.router.add_get("/api/incidents", incidents)
     app.router.add_get("/api/incidents/{id}", incident)
+    app.router.add_get("/api/incidents/{id}/causes", incident_causes)
     app.router.add_get("/api/health", health)
     app.router.add_get("/api/dead-letters", dead_letters)
     app.router.add_get("/api/gate/{job}", gate)
@@ -147,6 +148,21 @@ async def incident(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise Refusal(404, f"unknown incident {name[:100]!r}", "see /api/incidents")
     return answer(found)
+
+
+async def incident_causes(request: web.Request) -> web.StreamResponse:
+    """Where an incident may have begun: anomalies upstream of its root, the likeliest first, with the evidence."""
+    name, sources = request.match_info["id"], request.app[keys.SOURCES]
+
+    def asked(query: Query) -> list[causes.Cause]:
+        found = query.incident(name)
+        job = next((job for job in sources.config.jobs if found and job.name == found["job"]), None)
+        if found is None or job is None:
+            raise Refusal(404, f"unknown incident {name[:100]!r}", "see /api/incidents")
+        window = min(spec.length for spec in job.windows)
+        return causes.causes_of(query, found, sources.topology(job.name)["edges"], sources.now(), window=window)
+
+    return answer([one._asdict() for one in await _ask(request, asked)])
 
 
 async def gate(request: web.Request) -> web.StreamResponse:

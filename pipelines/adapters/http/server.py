@@ -21,6 +21,7 @@
     GET  /api/jobs/{job}/diagnoses            what the last raw arrays say of the model
     GET  /api/jobs/{job}/health               records in, late, dropped, dead; watermark lag
     GET  /api/incidents, /api/incidents/{id}  start, end, limit; one with its audit trail
+    GET  /api/incidents/{id}/causes           where it may have begun: what was anomalous upstream, ranked, and why
     GET  /api/health                          queues, consumers, disk, state, every job
     GET  /api/dead-letters                    limit: the last records that could not be used, and why
     GET  /api/events                          server-sent events; Last-Event-ID replays

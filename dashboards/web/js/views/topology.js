@@ -1,11 +1,11 @@
 // Topology: what depends on what, left to right; the root is ringed and named, what it suppresses is dimmed.
 
 import * as api from '../api.js';
+import { chain } from '../chain.js';
 import { edgeOf } from '../clock.js';
 import { chip, el, empty, panel, put, svg } from '../dom.js';
 import * as format from '../format.js';
 import { build, shown } from '../graph.js';
-import { chain } from '../incident_detail.js';
 import { filterOf, place } from '../places.js';
 import { BOX, arrange, draw } from '../topology_drawing.js';
 import { Viewport } from '../viewport.js';
