@@ -156,6 +156,10 @@ class Query(Protocol):
         """One of them with its audit trail."""
         ...
 
+    def decided(self, job: str, start: float, end: float, limit: int = 5000) -> list[dict[str, Any]]:
+        """What was decided and told in [start, end), oldest first, one flat row each, for an audit."""
+        ...
+
     def silenced(self, job: str, limit: int = 200) -> list[dict[str, Any]]:
         """Alerts that a silence holds back now, newest first, each with its reason."""
         ...

@@ -22,8 +22,6 @@ from streamgauge.pipelines.paging import gate as gates
 from streamgauge.pipelines.paging.impact import impact as impact_of
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.service import stores
-from streamgauge.tracer import codec, records
-from streamgauge.tracer.records import Event
 
 _OPEN, _HELD, _UNKNOWN = 0, 1, 2  # exit codes of the gate
 
@@ -35,11 +33,7 @@ def gate(args: argparse.Namespace) -> int:
     bus = acting.bus_of(config)
     now = acting.now_of(config, bus)
     if args.override:
-        if not args.author:
-            raise UseError("an override needs its author: --author NAME")
-        text = f"{args.author}: {args.override}"
-        event = Event(job=job.name, name=gates.EVENT, time=now, text=text)
-        bus.send([("traces", records.key_of(job.name, 0, job.shards), codec.encode(event))])
+        actions.override(bus, job, args.override, now, args.author)
     if stores.is_embedded(config) and not stores.store_path(config).is_file():
         found = gates.judge(job.name, None, [], now)
     else:

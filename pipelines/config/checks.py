@@ -6,7 +6,7 @@ import re
 import urllib.parse
 from collections.abc import Iterator
 
-from streamgauge.pipelines.config import receivers, waking
+from streamgauge.pipelines.config import people, receivers, waking
 from streamgauge.pipelines.config.faults import Fault, suggestion
 from streamgauge.pipelines.config.job_checks import job_faults, tick_faults
 from streamgauge.pipelines.config.schema import Bridge, Config, Influx, Kafka
@@ -48,6 +48,7 @@ def _host_faults(config: Config) -> Iterator[Fault]:
             yield Fault(f"webhooks[{i}].url", f"must be an http or https address, got {webhook.url!r}")
     yield from receivers.faults_of(config)
     yield from waking.faults_of(config)
+    yield from people.faults_of(config.tokens)
     if config.deeper_traces and not 60.0 <= config.deeper_traces <= 3600.0:
         yield Fault("deeper_traces", f"must be 0 or 60..3600 s, got {config.deeper_traces:g}")
     if 0 < config.retention.max_bytes < _LEAST_STORE:

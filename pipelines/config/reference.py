@@ -39,6 +39,7 @@ EXAMPLES: Final[dict[str, str]] = {
         '[kafka]\nbootstrap = "broker:9092"\n\n[[bridges]]\njob = "ctr"\ntopic = "impressions"\nid = "request_id"\n\n'
         '[[jobs]]\nname = "ctr"\nfeatures = [{ name = "age", kind = "numeric" }]'
     ),
+    "Token": '[[tokens]]\nname = "ada"\nrole = "operator"\nsha256 = "' + "0" * 64 + '"',
     "JobConfig": '[[jobs]]\nname = "ctr"\nworkers = 8\nmissing_after = "2m"',
     "WindowSpec": '[[jobs]]\nname = "ctr"\n\n[[jobs.windows]]\nname = "5m"\nkind = "short"\nlength = 300\nslide = 300',
     "Feature": '[[jobs]]\nname = "ctr"\n\n[[jobs.features]]\nname = "age"\nkind = "numeric"\nlow = 0\nhigh = 120',

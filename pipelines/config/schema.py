@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from streamgauge.anomaly.types import Edge, Severity
+from streamgauge.pipelines.config.people import Token
 from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.kafka.settings import KafkaSettings
 
@@ -268,7 +269,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     host: str = "127.0.0.1"  # address to listen on; any but loopback needs a token
     port: int = 8470  # 0: any
     hosts: tuple[str, ...] = ()  # names by which the page is reached from other machines, without a port
-    token_file: str = ""  # holds the token of the page and the API
+    token_file: str = ""  # holds a token of the page and the API, of an admin without a name
+    tokens: tuple[Token, ...] = ()  # others, by person or program, each with a role; only their hashes are kept
     console: bool = True  # whether notifications are printed
     webhooks: tuple[Webhook, ...] = ()  # where they are posted too
     notifiers: tuple[Receiver, ...] = ()  # who else is told, in their own formats

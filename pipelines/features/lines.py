@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from streamgauge.pipelines.features.table import COLUMNS
+from streamgauge.pipelines.spreadsheets import cell
 from streamgauge.tracer.printable import printable
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for one at a cell's begin
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -37,11 +36,7 @@ def as_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        value = " ".join(str(one["name"]) for one in value)
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
-    return value
+    return cell(" ".join(str(one["name"]) for one in value) if isinstance(value, list) else value)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -64,6 +64,19 @@ def add_run(commands: Commands) -> None:
     config(replay)
 
 
+def add_token(commands: Commands) -> None:
+    """Who may ask over HTTP."""
+    token = add(
+        commands, "token", "make a token for the page and the API, and print what lets it in",
+        example="streamgauge token --name ada --role operator",
+    )
+    token.add_argument("--name", required=True, help="whose it is: what is done with it is kept under this name")
+    roles = "viewer", "operator", "admin"
+    does = "reads; acts too; acts in others' names too (operator)"
+    token.add_argument("--role", choices=roles, default="operator", help=does)
+    json(token)
+
+
 def add_topics(commands: Commands) -> None:
     """The topics on Kafka."""
     topics = add(

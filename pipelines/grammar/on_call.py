@@ -37,9 +37,15 @@ def add_watching(commands: Commands) -> None:
     features.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
     features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
     features.add_argument("--csv", action="store_true", help="as CSV")
-    for command in (incidents, silences):
+    audit = add(
+        commands, "audit", "every decision with its reason, what was told, and what people did, oldest first",
+        example="streamgauge audit --job flights --since 30d --csv",
+    )
+    audit.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 30d (7d)")
+    audit.add_argument("--csv", action="store_true", help="as CSV; with --json as JSON lines")
+    for command in (incidents, silences, audit):
         command.add_argument("--job", default="", help="only of this job")
-    for command in (status, incidents, silences, features):
+    for command in (status, incidents, silences, features, audit):
         json(command)
         config(command)
 

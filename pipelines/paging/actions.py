@@ -10,15 +10,18 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from streamgauge.anomaly.types import Ack, Domain, Matcher, SeriesKey, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import foreign, gate
+from streamgauge.pipelines.paging.annotations import matcher_text
+from streamgauge.pipelines.paging.audit import acted
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire.outputs import Change
 from streamgauge.tracer import codec, control, records
 from streamgauge.tracer.control import Plan, PlanError, Target
 from streamgauge.tracer.records import Event, Feedback
@@ -46,9 +49,12 @@ class Reported(msgspec.Struct, frozen=True):
 
 def silence(
     bus: Bus, job: str, matchers: Sequence[Matcher], start: float, end: float, author: str = "", comment: str = "",
-    name: str = "",
+    name: str = "", now: float | None = None,
 ) -> Silence:  # fmt: skip
-    """Hold back what matches in [start, end), by the pager's clock; `name` is the id of a silence to replace."""
+    """Hold back what matches in [start, end), by the pager's clock; `name` is the id of a silence to replace.
+
+    It is asked for at `now`, or at its start.
+    """
     if not 0 < end - start <= MAX_SILENCE:
         raise ActionError(f"a silence lasts above 0 s and at most a year, got {end - start:g} s; give another end")
     if not 0 < len(matchers) <= _MAX_MATCHERS:
@@ -59,21 +65,22 @@ def silence(
         id=_named(name, "id") if name else uuid.uuid4().hex[:12], job=job, matchers=tuple(matchers), start=start,
         end=end, author=author, comment=comment,
     )  # fmt: skip
-    _tell_pager(bus, job, made)
+    said = f"until {end:.0f}: {', '.join(map(matcher_text, matchers))}" + (f" ({comment})" if comment else "")
+    _tell_pager(bus, job, made, acted(job, start if now is None else now, author, "silence", made.id, said))
     return made
 
 
 def acknowledge(bus: Bus, job: str, notification: str, now: float, author: str = "", comment: str = "") -> Ack:
     """Stop the repeats of a notification."""
     made = Ack(job=job, notification=_named(notification, "notification"), author=author, comment=comment, time=now)
-    _tell_pager(bus, job, made)
+    _tell_pager(bus, job, made, acted(job, now, author, "ack", notification, comment))
     return made
 
 
 def unsuppress(bus: Bus, job: str, episode: str, now: float, author: str = "") -> Unsuppress:
     """Let a suppressed alert page for itself."""
     made = Unsuppress(job=job, episode=_named(episode, "episode"), author=author, time=now)
-    _tell_pager(bus, job, made)
+    _tell_pager(bus, job, made, acted(job, now, author, "unsuppress", episode))
     return made
 
 
@@ -92,9 +99,11 @@ def feedback(
         job=job.name, notification=_named(notification, "notification"), verdict=verdict, author=author,
         comment=comment, time=now,
     )  # fmt: skip
+    said = verdict + (f" ({comment})" if comment else "")
     bus.send([
         ("traces", records.key_of(job.name, 0, job.shards), codec.encode(made)),
         ("alerts", job.name, outputs.encode(made)),
+        _noted(job.name, acted(job.name, now, author, "feedback", notification, said)),
     ])  # fmt: skip
     return made
 
@@ -108,7 +117,18 @@ def change(bus: Bus, job: JobConfig, name: str, text: str, now: float, author: s
     if not 0 < len(text) <= _MAX_TEXT:
         raise ActionError(f"a change has 1-{_MAX_TEXT} characters of text, got {len(text)}; say what was changed")
     made = Event(job=job.name, name=name, time=now, text=f"{author}: {text}" if author else text)
-    bus.send([("traces", records.key_of(job.name, 0, job.shards), codec.encode(made))])
+    _tell_log(bus, job, made, acted(job.name, now, author, name, "", text))
+    return made
+
+
+def override(bus: Bus, job: JobConfig, reason: str, now: float, author: str) -> Event:
+    """Let pushes of the job's model through the gate for a while; recorded with its author."""
+    if not author.strip():
+        raise ActionError("an override needs its author: --author NAME")
+    if not 0 < len(reason.strip()) <= _MAX_TEXT:
+        raise ActionError(f"an override has 1-{_MAX_TEXT} characters of reason, got {len(reason)}; say why")
+    made = Event(job=job.name, name=gate.EVENT, time=now, text=f"{author}: {reason}")
+    _tell_log(bus, job, made, acted(job.name, now, author, gate.EVENT, "", reason))
     return made
 
 
@@ -153,7 +173,12 @@ def trace(
         )  # fmt: skip
     except PlanError as error:
         raise ActionError(f"no worker would take this plan: {error}") from None
-    bus.send([("control", control.key_of(job, name), value)])
+    what = "stop tracing" if off else "trace"
+    said = ", ".join(f"{one.collection} {one.include}".strip() for one in select)
+    said += f" at {', '.join(workers)}" if workers else ""
+    said += f" ({reason})" if reason else ""
+    note = acted(job, now, author, what, f"{name}/{revision}", said)
+    bus.send([("control", control.key_of(job, name), value), _noted(job, note)])
     return control.decode_plan(value)
 
 
@@ -192,6 +217,15 @@ def _named(text: str, what: str) -> str:
     return text
 
 
-def _tell_pager(bus: Bus, job: str, record: Any) -> None:
-    assert isinstance(record, msgspec.Struct)
-    bus.send([("anomalies", job, outputs.encode(record))])
+def _tell_pager(bus: Bus, job: str, record: msgspec.Struct, note: Change) -> None:
+    bus.send([("anomalies", job, outputs.encode(record)), _noted(job, note)])
+
+
+def _tell_log(bus: Bus, job: JobConfig, record: Event, note: Change) -> None:
+    key = records.key_of(job.name, 0, job.shards)
+    bus.send([("traces", key, codec.encode(record)), _noted(job.name, note)])
+
+
+def _noted(job: str, note: Change) -> tuple[str, str, bytes]:
+    """What a person did, where the store's writer reads it."""
+    return "alerts", job, outputs.encode(note)

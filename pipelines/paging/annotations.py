@@ -27,14 +27,19 @@ def change_of(asked: Ack | Silence | Unsuppress) -> Change:
     return Change(job=asked.job, name=name, time=asked.time, text=about + _said(asked))
 
 
+def matcher_text(matcher: Matcher) -> str:
+    """A matcher as people write it.
+
+    >>> matcher_text(Matcher("entity", "feature:.*", is_regex=True))
+    'entity=~feature:.*'
+    """
+    return f"{matcher.label}={'~' if matcher.is_regex else ''}{matcher.value}"
+
+
 def _silence(silence: Silence) -> str:
     until = datetime.datetime.fromtimestamp(silence.end, datetime.UTC)
-    matched = ", ".join(_matcher(matcher) for matcher in silence.matchers)
+    matched = ", ".join(matcher_text(matcher) for matcher in silence.matchers)
     return f"{silence.id} until {until:%Y-%m-%dT%H:%M:%SZ}: {matched}"
-
-
-def _matcher(matcher: Matcher) -> str:
-    return f"{matcher.label}={'~' if matcher.is_regex else ''}{matcher.value}"
 
 
 def _said(asked: Ack | Silence | Unsuppress) -> str:

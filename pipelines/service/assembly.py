@@ -127,9 +127,9 @@ def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Gua
     token = _token(config.token_file) if config.token_file else environment.get(TOKEN, "").strip()
     if 0 < len(token) < MIN_TOKEN:
         raise ConfigError([Fault("token_file", _short(f"the environment variable {TOKEN}", token))])
-    guard = Guard(config.host, token, frozenset(name.lower() for name in config.hosts), _names())
-    if not guard.is_loopback and not guard.token:
-        remedy = f"set token_file or the environment variable {TOKEN}, or bind 127.0.0.1"
+    guard = Guard(config.host, token, frozenset(name.lower() for name in config.hosts), _names(), config.tokens)
+    if not guard.is_loopback and not guard.token and not guard.tokens:
+        remedy = f"set token_file, [[tokens]] or the environment variable {TOKEN}, or bind 127.0.0.1"
         text = f"{config.host!r} can be reached from other machines without a token; {remedy}"
         raise ConfigError([Fault("host", text)])
     return guard

@@ -14,7 +14,9 @@ export class IncidentActions {
     this.ctx = ctx;
     this.incident = incident;
     this.sent = sent;
-    this.author = el('input', { name: 'author', value: remembered(), maxlength: 100, placeholder: 'your name', 'aria-label': 'Your name', on: { change: () => remember(this.author.value) } });
+    const who = ctx.about.who ?? { name: '', role: 'admin' };
+    const isBound = Boolean(who.name) && who.role !== 'admin'; // what is done is kept under the token's name
+    this.author = el('input', { name: 'author', value: isBound ? who.name : remembered() || who.name, disabled: isBound, maxlength: 100, placeholder: 'your name', 'aria-label': 'Your name', on: { change: () => remember(this.author.value) } });
     this.comment = el('input', { name: 'comment', maxlength: 1000, placeholder: 'comment', 'aria-label': 'Comment', on: { keydown: (event) => { if (event.key === 'Enter') this.say(); } } });
     this.ack = el('button', { type: 'button', class: 'primary', on: { click: () => this.act('ack', { notification: this.incident().id }, 'Acknowledgement') } }, 'Acknowledge');
     this.labels = LABELS.map(([verdict, word]) => el('button', { type: 'button', data: { verdict }, 'aria-pressed': 'false', on: { click: () => this.act('feedback', { notification: this.incident().id, verdict }, `Label \u201c${word}\u201d`) } }, word));
@@ -26,7 +28,7 @@ export class IncidentActions {
       this.silence.firstChild.focus();
     });
     this.silence.addEventListener('toggle', () => { if (this.silence.open) this.drawSilence(); });
-    this.status = el('p', { class: 'small acted', role: 'status' });
+    this.status = el('p', { class: 'small acted', role: 'status' }, who.name && who.role === 'viewer' ? `${who.name} may look and not act: actions need a token of an operator.` : null);
     this.box = el('div', { class: 'incident-actions' },
       el('div', { class: 'acts' }, this.ack, this.silence,
         el('span', { class: 'labels', role: 'group', 'aria-label': 'What was it worth?' }, el('span', { class: 'muted small' }, 'Label'), this.labels),

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from streamgauge.anomaly.types import Matcher
-from streamgauge.pipelines.adapters.http import keys
+from streamgauge.pipelines.adapters.http import keys, people
 from streamgauge.pipelines.adapters.http.json import Refusal, answer, as_object, body
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.config.schema import JobConfig
@@ -60,6 +60,11 @@ class _Change(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     author: str = ""
 
 
+class _Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    reason: str
+    author: str = ""
+
+
 class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     select: list[Select] = []
     name: str = "on-call"
@@ -73,7 +78,7 @@ class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 BODIES: Final[dict[str, type[msgspec.Struct]]] = {  # by the name of the handler
     "silence": _Silence, "acknowledge": _Ack, "unsuppress": _Unsuppress, "feedback": _Feedback, "trace": _Trace,
-    "change": _Change, "alertmanager": foreign.Webhook,
+    "change": _Change, "override": _Override, "alertmanager": foreign.Webhook,
 }  # fmt: skip
 
 
@@ -81,7 +86,7 @@ def add(app: web.Application) -> None:
     """Add all routes that act."""
     for name, handler in {
         "silence": silence, "ack": acknowledge, "unsuppress": unsuppress, "feedback": feedback, "trace": trace,
-        "changes": change, "alertmanager": alertmanager,
+        "changes": change, "override": override, "alertmanager": alertmanager,
     }.items():  # fmt: skip
         app.router.add_post(f"/api/jobs/{{job}}/{name}", handler)
 
@@ -91,44 +96,47 @@ async def silence(request: web.Request) -> web.StreamResponse:
     job, asked, now = job_of(request), await body(request, _Silence), _now(request)
     matchers = [Matcher(m.label, m.value, m.is_regex) for m in asked.matchers]  # type: ignore[arg-type]
     start = now if asked.start is None else asked.start
-    author, comment = asked.author[:_TEXT], asked.comment[:_TEXT]
+    by, comment = people.author(request, asked.author), asked.comment[:_TEXT]
     return await _act(
-        request, lambda bus: actions.silence(bus, job, matchers, start, asked.end, author, comment, asked.id)
+        request, lambda bus: actions.silence(bus, job, matchers, start, asked.end, by, comment, asked.id, now)
     )
 
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:
     """Stop a notification's repeats."""
     job, asked, now = job_of(request), await body(request, _Ack), _now(request)
-    return await _act(
-        request,
-        lambda bus: actions.acknowledge(bus, job, asked.notification, now, asked.author[:_TEXT], asked.comment[:_TEXT]),
-    )
+    by, comment = people.author(request, asked.author), asked.comment[:_TEXT]
+    return await _act(request, lambda bus: actions.acknowledge(bus, job, asked.notification, now, by, comment))
 
 
 async def unsuppress(request: web.Request) -> web.StreamResponse:
     """Let a suppressed alert page for itself."""
     job, asked, now = job_of(request), await body(request, _Unsuppress), _now(request)
-    return await _act(request, lambda bus: actions.unsuppress(bus, job, asked.episode, now, asked.author[:_TEXT]))
+    by = people.author(request, asked.author)
+    return await _act(request, lambda bus: actions.unsuppress(bus, job, asked.episode, now, by))
 
 
 async def feedback(request: web.Request) -> web.StreamResponse:
     """Say what a notification was worth."""
     job, asked, now = _config_of(request), await body(request, _Feedback), _now(request)
+    by, comment = people.author(request, asked.author), asked.comment[:_TEXT]
     return await _act(
-        request,
-        lambda bus: actions.feedback(
-            bus, job, asked.notification, asked.verdict, now, asked.author[:_TEXT], asked.comment[:_TEXT]
-        ),
+        request, lambda bus: actions.feedback(bus, job, asked.notification, asked.verdict, now, by, comment)
     )
 
 
 async def change(request: web.Request) -> web.StreamResponse:
     """Note on the job's time axis what somebody changed, such as a deployment."""
     job, asked, now = _config_of(request), await body(request, _Change), _now(request)
-    return await _act(
-        request, lambda bus: actions.change(bus, job, asked.name, asked.text, now, asked.author[:_TEXT])
-    )
+    by = people.author(request, asked.author)
+    return await _act(request, lambda bus: actions.change(bus, job, asked.name, asked.text, now, by))
+
+
+async def override(request: web.Request) -> web.StreamResponse:
+    """Let pushes of the job's model through the gate for an hour, with a reason, under somebody's name."""
+    job, asked, now = _config_of(request), await body(request, _Override), _now(request)
+    by = people.author(request, asked.author)
+    return await _act(request, lambda bus: actions.override(bus, job, asked.reason[:_TEXT], now, by))
 
 
 async def alertmanager(request: web.Request) -> web.StreamResponse:
@@ -140,11 +148,12 @@ async def alertmanager(request: web.Request) -> web.StreamResponse:
 async def trace(request: web.Request) -> web.StreamResponse:
     """Change what workers trace; they answer on the `status` topic."""
     job, asked, now = job_of(request), await body(request, _Trace), _now(request)
+    by = people.author(request, asked.author)
     return await _act(
         request,
         lambda bus: actions.trace(
             bus, job, asked.select, now, name=asked.name, workers=asked.workers, expires=asked.expires,
-            budget=asked.budget, author=asked.author[:_TEXT], reason=asked.reason[:_TEXT], off=asked.off,
+            budget=asked.budget, author=by, reason=asked.reason[:_TEXT], off=asked.off,
         ),
     )  # fmt: skip
 

@@ -55,6 +55,8 @@ QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the ha
     "changes": (*_SPAN, _text("names", "names of changes, with commas between them; all, where it is left out")),
     "profiles": (_WORKER, *_SPAN),
     "features": _SPAN,
+    "audit": (*_SPAN, _whole("limit", 5000, 50_000)),
+    "audit_csv": (*_SPAN, _whole("limit", 5000, 50_000)),
     "features_csv": _SPAN,
     "pictures": (_WORKER, _text("entity", "such as feature:age; the job itself, where it is left out"), *_SPAN),
     "tensors": (_whole("limit", 100, 500),),
@@ -63,7 +65,8 @@ QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the ha
 }
 BODIES: Final[dict[str, type[msgspec.Struct]]] = actions.BODIES | costs.BODIES
 _PLAIN: Final = {
-    "features_csv": "text/csv", "help_text": "text/plain", "metrics": "text/plain", "events": "text/event-stream",
+    "features_csv": "text/csv", "audit_csv": "text/csv", "help_text": "text/plain", "metrics": "text/plain",
+    "events": "text/event-stream",
 }  # fmt: skip
 _UNREADY: Final = {"ready": 503}  # whose other answer is no error
 

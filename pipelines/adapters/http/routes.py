@@ -7,13 +7,14 @@ from typing import Any, Final
 from aiohttp import web
 
 from streamgauge.anomaly.types import node_of
-from streamgauge.pipelines.adapters.http import keys
+from streamgauge.pipelines.adapters.http import keys, people
 from streamgauge.pipelines.adapters.http.json import MAX_TEXT, Refusal, answer, as_object, number, span, whole
 from streamgauge.pipelines.adapters.http.traces import traced_by
 from streamgauge.pipelines.config.schema import Limit
 from streamgauge.pipelines.detection.phases import with_phase
 from streamgauge.pipelines.paging import causes, lineage
 from streamgauge.pipelines.paging import gate as gates
+from streamgauge.pipelines.paging.audit import ACTED
 from streamgauge.pipelines.ports import Query, StoreBusy
 
 _MOST: Final = 5000  # rows of one answer
@@ -61,7 +62,8 @@ async def about(request: web.Request) -> web.StreamResponse:
          "limits": [limit_shown(limit) for limit in job.limits]}
         for job in sources.config.jobs
     ]  # fmt: skip
-    return answer({"clock": sources.config.clock, "now": sources.now(), "jobs": shown})
+    who = people.asking(request)._asdict()
+    return answer({"clock": sources.config.clock, "now": sources.now(), "jobs": shown, "who": who})
 
 
 def limit_shown(limit: Limit) -> dict[str, Any]:
@@ -190,7 +192,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
     job, (start, end) = job_of(request), span(request)
     found = await _ask(request, lambda query: query.changes(job, start, end))
     names = request.query.get("names", "").split(",")
-    return answer(found if names == [""] else [row for row in found if row["name"] in names])
+    return answer([row for row in found if row["name"] in names or (names == [""] and row["name"] != ACTED)])
 
 
 async def profiles(request: web.Request) -> web.StreamResponse:

@@ -3,14 +3,14 @@
 A Host is an address of numbers (no page of another site can have its name), a name of this machine, or one of `hosts`.
 Wrong tokens make an address wait, longer with each, and are logged.
 
-On loopback no token is needed to read (one that is set is needed to write); off loopback every request but the probes
-needs it, as `Authorization: Bearer TOKEN` or as the cookie that opening the page once with `?token=TOKEN` sets.
+On loopback no token is needed to read (where any is set, one is needed to write); off loopback every request but the
+probes needs one, as `Authorization: Bearer TOKEN` or as the cookie that opening the page once with `?token=TOKEN` sets.
+What its holder may do says `people`.
 """
 
 from __future__ import annotations
 
 import errno
-import hmac
 import ipaddress
 import math
 import re
@@ -20,8 +20,10 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from streamgauge.pipelines.adapters.http import people
 from streamgauge.pipelines.adapters.http.guesses import Guesses
 from streamgauge.pipelines.adapters.http.json import Refusal, refused
+from streamgauge.pipelines.config.people import Token
 from streamgauge.pipelines.ports import StoreBusy
 from streamgauge.tracer.transport import LogError
 
@@ -49,9 +51,10 @@ class Guard(NamedTuple):
     """What a request must fulfil. `host` is where the server is bound; an empty `token` means none is set."""
 
     host: str
-    token: str = ""
+    token: str = ""  # of an admin without a name
     hosts: frozenset[str] = frozenset()  # names, in small letters, that the surface is reached by
     names: frozenset[str] = frozenset()  # of this machine
+    tokens: tuple[Token, ...] = ()  # of people and programs, with their roles
 
     @property
     def is_loopback(self) -> bool:
@@ -89,18 +92,22 @@ class Guard(NamedTuple):
             raise Refusal(403, f"origin {origin[:100]!r} is refused", "send the request from the page itself")
 
     def _check_token(self, request: web.Request, guesses: Guesses) -> None:
-        needed = not self.is_loopback or (bool(self.token) and request.method not in ("GET", "HEAD"))
+        is_set = bool(self.token or self.tokens)
+        needed = not self.is_loopback or (is_set and request.method not in ("GET", "HEAD"))
         if not needed:
+            people.admit(request, people.Person(role="viewer" if is_set else "admin"))
             return
-        given, address = _given_token(request).encode(), request.remote or ""
+        given, address = _given_token(request), request.remote or ""
         if given and (wait := guesses.wait(address)) > 0:
             text = f"too many wrong tokens came from {address}"
             raise Refusal(429, text, f"try again in {math.ceil(wait)} s, with the token that the server was given")
-        if not (self.token and hmac.compare_digest(given, self.token.encode())):
+        person = people.person_of(given, people.known(self.token, self.tokens))
+        if person is None:
             if given:
                 guesses.failed(address)
             raise Refusal(401, "a token is needed", "send Authorization: Bearer TOKEN, or open /?token=TOKEN")
         guesses.passed(address)
+        people.admit(request, person)
 
 
 def middleware(guard: Guard) -> Middleware:
@@ -163,7 +170,8 @@ def is_loopback(host: str) -> bool:
 
 def _signed_in(request: web.Request, guard: Guard) -> web.StreamResponse | None:
     """Opening the page with `?token=` moves the token from the address into a cookie that scripts cannot read."""
-    if request.method != "GET" or request.path != "/" or "token" not in request.query or not guard.token:
+    is_sign_in = request.method == "GET" and request.path == "/" and "token" in request.query
+    if not is_sign_in or not (guard.token or guard.tokens):
         return None
     response = web.Response(status=303, headers={"Location": "/"})
     response.set_cookie(COOKIE, request.query["token"], httponly=True, samesite="Strict", path="/")

@@ -16,6 +16,7 @@
     GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC and calibration
     GET  /api/jobs/{job}/topology
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
+    GET  /api/jobs/{job}/audit, /audit.csv    start, end, limit: what was decided and told, and what people did
     GET  /api/jobs/{job}/thresholds           what on-call's verdicts have taught: multipliers and their labels
     GET  /api/jobs/{job}/tensors              limit: the last raw arrays; /tensors/{offset} is one, as numbers
     GET  /api/jobs/{job}/diagnoses            what the last raw arrays say of the model
@@ -25,7 +26,7 @@
     GET  /api/health                          queues, consumers, disk, state, every job
     GET  /api/dead-letters                    limit: the last records that could not be used, and why
     GET  /api/events                          server-sent events; Last-Event-ID replays
-    POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace
+    POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace, /changes, /override
     POST /api/jobs/{job}/trace/cost           what a plan would match and send at each worker; changes nothing
     GET  /metrics                             for Prometheus
     GET  /healthz, /readyz                    for probes; 503 with its reasons
@@ -46,6 +47,7 @@ from aiohttp.typedefs import Handler
 
 from streamgauge.pipelines.adapters.http import (
     actions,
+    audit,
     costs,
     diagnoses,
     events,
@@ -93,6 +95,7 @@ def _add_routes(app: web.Application) -> None:
     actions.add(app)
     costs.add(app)
     features.add(app)
+    audit.add(app)
     pictures.add(app)
     metrics.add(app)
     tensors.add(app)

@@ -11,7 +11,7 @@ import msgspec
 from streamgauge.anomaly.types import Decision, Notification
 from streamgauge.pipelines.adapters.influx.api import InfluxApi
 from streamgauge.pipelines.adapters.influx.lines import name_of, of_body
-from streamgauge.pipelines.adapters.influx.ql import among, tags
+from streamgauge.pipelines.adapters.influx.ql import among, number, tags
 from streamgauge.pipelines.adapters.stores import incidents as shape
 
 _AT_ONCE: Final = 50  # identities in one query
@@ -50,6 +50,17 @@ def incident(api: InfluxApi, name: str) -> dict[str, Any] | None:
     about += among("notification", {n.id for n in told})
     decided = [of_body(row, _decision) for row in _rows(api, f'SELECT * FROM "alert" WHERE {about}')]
     return shape.incident(told, _held(api, [episode])[episode]) | shape.trail(told, decided)
+
+
+def decided(api: InfluxApi, job: str, start: float, end: float, limit: int) -> list[dict[str, Any]]:
+    """What was decided and told in [start, end), the `limit` oldest."""
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        where = f'{tags({"job": job})} AND "at" >= {number(start)} AND "at" < {number(end)}'
+        return _rows(api, f'SELECT * FROM "{table}" WHERE {where} ORDER BY time LIMIT {limit}')
+
+    told = [of_body(row, _notification) for row in rows("notification")]
+    return shape.decided(told, [of_body(row, _decision) for row in rows("alert")], limit)
 
 
 def silenced(api: InfluxApi, job: str, limit: int) -> list[dict[str, Any]]:

@@ -116,6 +116,10 @@ class InfluxQuery:
         """The incident that a notification (or the root's episode) belongs to, with every notification and decision."""
         return influx_incidents.incident(self._api, notification)
 
+    def decided(self, job: str, start: float, end: float, limit: int = 5000) -> list[dict[str, Any]]:
+        """What was decided and told in the range, oldest first, one flat row each."""
+        return influx_incidents.decided(self._api, job, start, end, limit)
+
     def silenced(self, job: str, limit: int = 200) -> list[dict[str, Any]]:
         """Alerts that a silence holds back now, newest first, each with its reason."""
         return influx_incidents.silenced(self._api, job, limit)

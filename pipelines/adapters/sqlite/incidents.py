@@ -44,6 +44,17 @@ def incident(store: sqlite3.Connection, name: str) -> dict[str, Any] | None:
     return _incident(store, row[0]) | shape.trail(told, [_decision.decode(body) for (body,) in decided])
 
 
+def decided(store: sqlite3.Connection, job: str, start: float, end: float, limit: int) -> list[dict[str, Any]]:
+    """What was decided and told in [start, end), the `limit` oldest."""
+
+    def bodies(table: str) -> list[bytes]:
+        query = f"SELECT body FROM {table} WHERE job = ? AND time >= ? AND time < ? ORDER BY time, 1 LIMIT ?"
+        return [body for (body,) in store.execute(query, (job, start, end, limit))]
+
+    told = [_notification.decode(body) for body in bodies("notifications")]
+    return shape.decided(told, [_decision.decode(body) for body in bodies("decisions")], limit)
+
+
 def silenced(store: sqlite3.Connection, job: str, limit: int) -> list[dict[str, Any]]:
     """The newest `limit` alerts of a job whose last decision is that a silence holds them back."""
     rows = store.execute(

@@ -97,6 +97,11 @@ class SqliteQuery:
         with self._reader.reading() as store:
             return sqlite_incidents.incident(store, notification)
 
+    def decided(self, job: str, start: float, end: float, limit: int = 5000) -> list[dict[str, Any]]:
+        """What was decided and told in the range, oldest first, one flat row each."""
+        with self._reader.reading() as store:
+            return sqlite_incidents.decided(store, job, start, end, limit)
+
     def silenced(self, job: str, limit: int = 200) -> list[dict[str, Any]]:
         """Alerts that a silence holds back now, newest first, each with its reason."""
         with self._reader.reading() as store:

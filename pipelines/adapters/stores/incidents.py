@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from streamgauge.anomaly.types import Decision, Notification, Suppressed
+from streamgauge.anomaly.types import Alert, Decision, Notification, Reason, Suppressed
 from streamgauge.pipelines.adapters.stores.answers import plain
 
 MISSING: Final = "missing"  # the hard fact of a worker that is silent
@@ -81,6 +81,21 @@ def suppressed(told: Sequence[Notification], held: Sequence[Decision]) -> list[S
         last[item.alert.episode] = item
     episode = told[0].root.episode
     return sorted((item for item in last.values() if item.alert.episode != episode), key=_onset)
+
+
+def decided(told: Iterable[Notification], decisions: Iterable[Decision], limit: int) -> list[dict[str, Any]]:
+    """What was decided and told as flat rows, the `limit` oldest, in order."""
+    rows = [_row(one.time, one.alert, one.reason, one.state, one.notification) for one in decisions]
+    rows += [_row(one.time, one.root, one.reason, f"told {one.status}", one.id) for one in told]
+    return sorted(rows, key=lambda row: (row["time"], row["about"], row["what"], row["notification"]))[:limit]
+
+
+def _row(time: float, alert: Alert, reason: Reason, what: str, notification: str) -> dict[str, Any]:
+    return {
+        "time": time, "job": alert.job, "what": what, "about": alert.episode, "place": alert.node,
+        "text": f"{reason.decision}: {reason.text}", "notification": notification, "cause": reason.cause,
+        "root": reason.root, "path": " > ".join(reason.path), "topology": reason.topology,
+    }  # fmt: skip
 
 
 def shown(item: Suppressed | Decision) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamgauge.anomaly.types import Alert, Notification, Reason, Score, Silence
+from streamgauge.anomaly.types import Alert, Anomaly, Notification, Reason, Score, Silence
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.cli import main
 from streamgauge.pipelines.config.loading import load
+from streamgauge.pipelines.paging.audit import acted
 from streamgauge.pipelines.service.stores import store_path
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Change
@@ -67,6 +69,35 @@ def test_status_shows_scores_phase_and_what_is_open(config: Path, capsys: pytest
     assert "learning: facts and limits page; changes are told from 2025-11-28 12:30Z" in text
     assert "OPEN  n1  2025-11-28 12:00Z  ctr  labels: all 9 labels that were due are overdue" in text
     assert "no pipeline answers at 127.0.0.1:1" in text
+
+
+def test_one_incident_says_where_it_may_have_begun(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    late = Anomaly(
+        kind="anomaly", job="ctr", worker="", domain="sample", entity="", metric="produce_delay_p95", severity="ticket",
+        start=T0 - 120.0, time=T0, score=9.0, text="produce delay 90 s (normal 2 s)",
+    )  # fmt: skip
+    fill(config, told("n1", "firing", T0 + 60.0), late)
+    text = said(capsys, "incidents", "n1", "--config", str(config))[1]
+    assert "1. produce: produce delay 90 s (normal 2 s), 120 s before the paged one, produce -> labels" in text
+    assert "2. labels: label_overdue, what was paged" in text
+    found = json.loads(said(capsys, "incidents", "n1", "--json", "--config", str(config))[1])
+    assert [one["node"] for one in found["causes"]] == ["produce", "labels"]
+
+
+def test_the_audit_has_what_was_told_and_done_as_lines_json_and_csv(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time()
+    fill(config, told("n1", "firing", now - 60.0), acted("ctr", now - 30.0, "ada", "ack", "n1", "on it"))
+    asked = "audit", "--job", "ctr", "--config", str(config)
+    lines = said(capsys, *asked)[1].splitlines()
+    assert [line.partition("Z  ")[2] for line in lines] == [
+        "ctr  pager  told firing  labels  root: nothing upstream is broken", "ctr  ada  ack  n1  on it",
+    ]  # fmt: skip
+    assert [json.loads(line)["who"] for line in said(capsys, *asked, "--json")[1].splitlines()] == ["pager", "ada"]
+    assert said(capsys, *asked, "--csv")[1].splitlines()[0].startswith("time,job,who,what,about")
+    assert said(capsys, *asked, "--since", "10s")[1] == ""
+    assert said(capsys, "audit", "--job", "none", "--config", str(config))[0] == 2
 
 
 def test_status_before_anything_is_known(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

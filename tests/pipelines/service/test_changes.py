@@ -49,7 +49,7 @@ slide = 60
 """
 BASE: Final = f'[[jobs]]\nname = "ctr"\n{FEATURES}{WINDOWS}'
 ELSEWHERE: Final = {  # these need brokers or a database, or are where the folder lies; each has tests of its own
-    "data", "engine", "host", "hosts", "port", "token_file", "console", "webhooks", "notifiers", "public_url",
+    "data", "engine", "host", "hosts", "port", "token_file", "tokens", "console", "webhooks", "notifiers", "public_url",
     "deeper_traces", "kafka", "store", "influx", "flink",
     "bridges",
 }  # fmt: skip

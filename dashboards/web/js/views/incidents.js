@@ -18,7 +18,8 @@ const SHOWN = { all: 'All', open: 'Open' };
 export function mount(root, ctx) {
   const choice = el('div', { class: 'choice', role: 'group', 'aria-label': 'Which incidents' });
   const counted = el('span', { 'aria-live': 'polite' });
-  const list = panel('Incidents', counted, choice);
+  const audit = el('a', { class: 'pill', download: '', title: 'Every decision, notification and action of this range' }, 'Audit (CSV)');
+  const list = panel('Incidents', counted, choice, audit);
   const silent = silencePanel(ctx);
   put(root, el('h1', { class: 'visually-hidden' }, `Incidents of ${format.name(ctx.job)}`), silent.box, list.box);
   let found = [];
@@ -33,6 +34,8 @@ export function mount(root, ctx) {
     put(choice, Object.entries(SHOWN).map(([key, word]) => el('a', { class: 'pill', href: ctx.link({ show: key === 'all' ? null : key }), 'aria-current': (ctx.state.show ?? 'all') === key ? 'true' : null }, word)));
     const shown = found.filter((one) => fits(one, ctx));
     put(counted, words(shown));
+    const { start, end } = ctx.range;
+    audit.href = `/api/jobs/${encodeURIComponent(ctx.job)}/audit.csv?start=${start}&end=${end + 1}&limit=50000`;
     if (!shown.length) return put(list.body, nothing(ctx, found.length));
     if (detail?.id !== ctx.state.incident) detail = null;
     const held = heldIn(list.body);

@@ -38,7 +38,10 @@ TOKEN = "a-long-enough-token"
 class Running:
     """A service on an ephemeral port, over a log in memory and a store on disk."""
 
-    def __init__(self, folder: Path, token: str = "", static: Path | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, folder: Path, token: str = "", static: Path | None = None, host: str = "127.0.0.1",
+        guard: Guard | None = None,
+    ) -> None:  # fmt: skip
         config = Config(clock="log", port=0, host=host, jobs=(JobConfig(name="a"), JobConfig(name="b")))
         self.log, self.streams = MemoryLog(), list[Stream]()
         parts = Parts(
@@ -49,7 +52,7 @@ class Running:
             trim=lambda: None, purge=lambda store: 0, now=lambda: 1e9,
         )  # fmt: skip
         self.service = Service(config, parts)
-        address = self.service.start(Guard(host, token), static)
+        address = self.service.start(guard or Guard(host, token), static)
         self.port = int(address.rstrip("/").rpartition(":")[2])
 
     def stop(self) -> None:

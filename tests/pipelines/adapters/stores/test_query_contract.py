@@ -105,6 +105,7 @@ def test_an_empty_store_answers_everything_with_nothing(query: Query) -> None:
     assert query.profiles("ctr", "", 0, T) == []
     assert query.counters("ctr") == {}
     assert query.silenced("ctr") == []
+    assert query.decided("ctr", 0, T) == []
     assert query.dead_letters() == []
 
 
@@ -291,6 +292,24 @@ def test_silenced_is_what_the_last_decision_holds_back(query: Query, store: Stor
     store.write([decision(T + after, item, item, state=state) for after, item, state in said])
     assert [row["alert"]["node"] for row in as_json(query.silenced("ctr"))] == ["held"]
     assert query.silenced("elsewhere") == []
+
+
+def test_what_was_decided_and_told_comes_in_order_with_its_reason(query: Query, store: Store) -> None:
+    root, folded = alert("feature:tailnum", T), alert("model", T + 60)
+    store.write([
+        notification("resolved", T + 900, root), notification("firing", T + 100, root),
+        decision(T + 50, root, root, state="sent"), decision(T + 200, folded, root),
+    ])  # fmt: skip
+    rows = as_json(query.decided("ctr", T, T + 901))
+    assert [(row["time"] - T, row["what"], row["place"]) for row in rows] == [
+        (50, "sent", "feature:tailnum"), (100, "told firing", "feature:tailnum"), (200, "suppressed", "model"),
+        (900, "told resolved", "feature:tailnum"),
+    ]  # fmt: skip
+    assert rows[2]["root"] == root.episode
+    assert rows[2]["about"] == folded.episode
+    assert [row["what"] for row in query.decided("ctr", T, T + 901, limit=2)] == ["sent", "told firing"]
+    assert [row["what"] for row in query.decided("ctr", T + 100, T + 200)] == ["told firing"]
+    assert query.decided("elsewhere", 0, 4e9) == []
 
 
 def test_dead_letters_come_newest_first_with_the_begin_of_their_bytes(query: Query, store: Store) -> None:
