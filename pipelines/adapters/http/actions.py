@@ -96,7 +96,7 @@ async def silence(request: web.Request) -> web.StreamResponse:
     job, asked, now = job_of(request), await body(request, _Silence), _now(request)
     matchers = [Matcher(m.label, m.value, m.is_regex) for m in asked.matchers]  # type: ignore[arg-type]
     start = now if asked.start is None else asked.start
-    by, comment = people.author(request, asked.author), asked.comment[:_TEXT]
+    by, comment = people.author(asked.author), asked.comment[:_TEXT]
     return await _act(
         request, lambda bus: actions.silence(bus, job, matchers, start, asked.end, by, comment, asked.id, now)
     )
@@ -105,21 +105,21 @@ async def silence(request: web.Request) -> web.StreamResponse:
 async def acknowledge(request: web.Request) -> web.StreamResponse:
     """Stop a notification's repeats."""
     job, asked, now = job_of(request), await body(request, _Ack), _now(request)
-    by, comment = people.author(request, asked.author), asked.comment[:_TEXT]
+    by, comment = people.author(asked.author), asked.comment[:_TEXT]
     return await _act(request, lambda bus: actions.acknowledge(bus, job, asked.notification, now, by, comment))
 
 
 async def unsuppress(request: web.Request) -> web.StreamResponse:
     """Let a suppressed alert page for itself."""
     job, asked, now = job_of(request), await body(request, _Unsuppress), _now(request)
-    by = people.author(request, asked.author)
+    by = people.author(asked.author)
     return await _act(request, lambda bus: actions.unsuppress(bus, job, asked.episode, now, by))
 
 
 async def feedback(request: web.Request) -> web.StreamResponse:
     """Say what a notification was worth."""
     job, asked, now = _config_of(request), await body(request, _Feedback), _now(request)
-    by, comment = people.author(request, asked.author), asked.comment[:_TEXT]
+    by, comment = people.author(asked.author), asked.comment[:_TEXT]
     return await _act(
         request, lambda bus: actions.feedback(bus, job, asked.notification, asked.verdict, now, by, comment)
     )
@@ -128,14 +128,14 @@ async def feedback(request: web.Request) -> web.StreamResponse:
 async def change(request: web.Request) -> web.StreamResponse:
     """Note on the job's time axis what somebody changed, such as a deployment."""
     job, asked, now = _config_of(request), await body(request, _Change), _now(request)
-    by = people.author(request, asked.author)
+    by = people.author(asked.author)
     return await _act(request, lambda bus: actions.change(bus, job, asked.name, asked.text, now, by))
 
 
 async def override(request: web.Request) -> web.StreamResponse:
     """Let pushes of the job's model through the gate for an hour, with a reason, under somebody's name."""
     job, asked, now = _config_of(request), await body(request, _Override), _now(request)
-    by = people.author(request, asked.author)
+    by = people.author(asked.author)
     return await _act(request, lambda bus: actions.override(bus, job, asked.reason[:_TEXT], now, by))
 
 
@@ -148,7 +148,7 @@ async def alertmanager(request: web.Request) -> web.StreamResponse:
 async def trace(request: web.Request) -> web.StreamResponse:
     """Change what workers trace; they answer on the `status` topic."""
     job, asked, now = job_of(request), await body(request, _Trace), _now(request)
-    by = people.author(request, asked.author)
+    by = people.author(asked.author)
     return await _act(
         request,
         lambda bus: actions.trace(

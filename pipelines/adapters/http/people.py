@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -23,7 +24,6 @@ from streamgauge.pipelines.config.people import Role, Token
 _RANK: Final[dict[Role, int]] = {"viewer": 0, "operator": 1, "admin": 2}
 _HARMLESS: Final = ("/trace/cost",)  # ends of paths that are posted to and change nothing
 _TEXT: Final = 200  # characters of a name that are kept
-_KEY: Final = "person"
 
 
 class Person(NamedTuple):
@@ -31,6 +31,9 @@ class Person(NamedTuple):
 
     name: str = ""
     role: Role = "admin"
+
+
+_asking: ContextVar[Person] = ContextVar("asking", default=Person())  # noqa: B039 - it cannot be changed
 
 
 def known(token: str, tokens: Sequence[Token]) -> tuple[tuple[bytes, Person], ...]:
@@ -58,21 +61,20 @@ def admit(request: web.Request, person: Person) -> None:
             403, f"{person.name} is {person.role} and may not do this",
             f"ask for a token of role {needed}: `streamgauge token --name {person.name} --role {needed}`",
         )  # fmt: skip
-    request[_KEY] = person
+    _asking.set(person)
 
 
-def asking(request: web.Request) -> Person:
-    """Who asks."""
-    person: Person = request.get(_KEY, Person())
-    return person
+def asking() -> Person:
+    """Who asks, within the task that answers."""
+    return _asking.get()
 
 
-def author(request: web.Request, asked: str) -> str:
+def author(asked: str) -> str:
     """The name that an action is kept under: that of the token; an admin may act for somebody else.
 
     Without named tokens it is what was asked for, as nobody can tell.
     """
-    person, wanted = asking(request), asked.strip()[:_TEXT]
+    person, wanted = asking(), asked.strip()[:_TEXT]
     if not person.name:
         return wanted
     if person.role == "admin" and wanted not in ("", person.name):

@@ -62,7 +62,7 @@ async def about(request: web.Request) -> web.StreamResponse:
          "limits": [limit_shown(limit) for limit in job.limits]}
         for job in sources.config.jobs
     ]  # fmt: skip
-    who = people.asking(request)._asdict()
+    who = people.asking()._asdict()
     return answer({"clock": sources.config.clock, "now": sources.now(), "jobs": shown, "who": who})
 
 

@@ -16,19 +16,22 @@ from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import actions, audit
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Change
+from streamgauge.tracer.records import Feedback
 from streamgauge.tracer.selection import Select
 from streamgauge.tracer.transport import MemoryLog
 
 JOB = JobConfig(name="ctr")
 
 
+def audit_row(change: Change) -> dict[str, Any]:
+    return {name: getattr(change, name) for name in ("job", "worker", "name", "time", "text")}
+
+
 def kept(bus: MemoryLog) -> list[dict[str, Any]]:
     """What people did, as the store would answer it."""
-    found = [outputs.decode(message.value, outputs.kinds_of(Change)) for message in bus.read("alerts", 0, 100)
-             if b"Change" in message.value]  # fmt: skip
-    return [
-        {"job": one.job, "worker": one.worker, "name": one.name, "time": one.time, "text": one.text} for one in found
-    ]
+    kinds = outputs.kinds_of(Change, Feedback)
+    said = [outputs.decode(message.value, kinds) for message in bus.read("alerts", 0, 100)]
+    return [audit_row(one) for one in said if isinstance(one, Change)]
 
 
 def test_every_action_of_a_person_is_one_line() -> None:
@@ -77,10 +80,6 @@ def test_an_action_and_its_change_are_one_line_and_what_happened_by_itself_anoth
     assert [(line["who"], line["what"]) for line in audit.lines([], changes)] == [
         ("ada", "ack"), ("ci", "deployed"), ("worker w1", "pushed"),
     ]  # fmt: skip
-
-
-def audit_row(change: Change) -> dict[str, Any]:
-    return {name: getattr(change, name) for name in ("job", "worker", "name", "time", "text")}
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
