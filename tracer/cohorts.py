@@ -21,6 +21,7 @@ class Labelled(NamedTuple):
 
     predictions: Floats
     labels: Floats
+    weights: Floats | None = None  # NaN: 1
 
 
 class Cohorts:

@@ -136,6 +136,8 @@ class Fold:
             written=_of(written, known), predictions=_of(predicted, known),
             features=codes if known.all() else {name: column[known] for name, column in codes.items()},
         )  # fmt: skip
+        self._labels.seen(keys[known], _of(times, known), _of(due, known), _of(predicted, known))
+        self._labels.early(keys[known])
         if repeats:
             panes.add("sample", "repeats", "", repeats)
         if self.join.overflow > self._overflow:

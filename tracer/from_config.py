@@ -14,7 +14,7 @@ import msgspec
 
 from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.features import Feature
-from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.transport import Transport
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.joins import COUNTS, FIELDS, Join
+from streamgauge.tracer.join_table import FIELDS, WEIGHT
+from streamgauge.tracer.joins import COUNTS, Join
 
 # 1: features of every sample, in the order of `keys`. 1, 2: cohorts were counted label by label. Both are still read
 VERSION: Final = 3
@@ -44,6 +45,7 @@ class JoinState(msgspec.Struct, array_like=True, frozen=True):
     kept_modulus: int = 1
     closed: int = 0  # panes before it are over
     several: dict[str, Several] = {}
+    early: tuple[bytes, bytes, bytes] = (b"", b"", b"")  # labels before their samples: keys, labels, since when
 
 
 def save(join: Join) -> bytes:
@@ -57,7 +59,7 @@ def save(join: Join) -> bytes:
             keys.tobytes(),
             {name: column.tobytes() for name, column in table.items()},
             {name: Column(column.dtype.str, column.tobytes()) for name, column in flat.items()},
-            {pane: join._tally[pane] for pane in sorted(join._tally)},
+            join.pending,
             {pane: np.concatenate(join._expiring[pane]).tobytes() for pane in sorted(join._expiring)},
             join.overflow,
             join.modulus,
@@ -65,6 +67,7 @@ def save(join: Join) -> bytes:
             join.kept.modulus,
             join._cohorts.closed,
             {name: _several(column) for name, column in features.items() if column.dtype.hasobject},
+            (join.early.keys.tobytes(), join.early.labels.tobytes(), join.early.since.tobytes()),
         )
     )
 
@@ -82,15 +85,18 @@ def load(join: Join, data: bytes) -> None:
     if not 1 <= state.version <= VERSION:
         raise ValueError(f"join snapshot version {state.version}, this tracer knows 1 to {VERSION}: start without it")
     keys = np.frombuffer(state.keys, np.uint64)
-    rows = {name: np.frombuffer(state.table[name], np.float64) for name in FIELDS}
+    known = [name for name in (*FIELDS, WEIGHT) if name in state.table]
+    rows: dict[str, NDArray[np.float64]] = {name: np.frombuffer(state.table[name], np.float64) for name in known}
     join.restore(keys, rows, state.closed if state.version > 2 else _closed(join, rows["seen"]))
     kept = keys if state.version == 1 else np.frombuffer(state.kept, np.uint64)
     join.kept.modulus = state.kept_modulus
     flat = {name: _column(column) for name, column in state.features.items()}
     join.kept.keep(kept, flat | {name: _rows(rows) for name, rows in state.several.items()})
-    join._tally.update({pane: _counts(state.version, counts) for pane, counts in state.tally.items()})
+    join.pending = {pane: _counts(state.version, counts) for pane, counts in state.tally.items()}
     join._expiring.update({pane: [np.frombuffer(data, np.uint64)] for pane, data in state.expiring.items()})
     join.overflow, join.modulus = state.overflow, state.modulus
+    early, labels, since = state.early
+    join.early.put(np.frombuffer(early, np.uint64), np.frombuffer(labels), np.frombuffer(since))
 
 
 def _column(column: Column) -> NDArray[Any]:
@@ -115,7 +121,7 @@ def _rows(rows: Several) -> NDArray[Any]:
 
 def _closed(join: Join, seen: NDArray[np.float64]) -> int:
     """The pane that was open when the last sample came."""
-    return math.floor(seen.max() / join._pane) if len(seen) else 0
+    return math.floor(seen.max() / join.pane) if len(seen) else 0
 
 
 def _counts(version: int, counts: list[int]) -> list[int]:

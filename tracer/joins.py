@@ -8,45 +8,29 @@ power of two (`modulus`), an unbiased sample, and with more of them again when i
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.cohorts import Cohorts, Labelled
-from streamgauge.tracer.domains import POSITIVE, Predicts, Scale
+from streamgauge.tracer.domains import POSITIVE
+from streamgauge.tracer.early_labels import EarlyLabels
 from streamgauge.tracer.inputs import NA
+from streamgauge.tracer.join_table import SINCE, WEIGHT, JoinTable
 from streamgauge.tracer.kept_features import KeptFeatures
 from streamgauge.tracer.key_index import KeyIndex
+from streamgauge.tracer.labels import Labels
 
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-FIELDS: Final = ("seen", "event", "written", "due", "expiry", "prediction", "label")  # NaN: unknown
-# 36 bytes: times as float32 seconds since the sample was seen, within 4 ms a day
-_SINCE: Final = frozenset({"event", "written", "due", "expiry"})
-_DTYPES: Final = {"seen": "f8", "prediction": "f8", "label": "f4"} | dict.fromkeys(_SINCE, "f4")
 _ROOMY: Final = 0.25  # of the capacity: below it twice as many ids have room, and some to spare
 COUNTS: Final = ("due", "overdue", "cohort_rows", "cohort_labelled", "expired", "cohort_positives")
-
-
-class Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """How labels reach the job; seconds."""
-
-    margin: float = 3 * 3600.0  # a label is overdue this long after it was due
-    horizon: float = 86400.0  # H of the `@H` cohorts
-    scale: Scale = "binary"  # what labels are; the same for every metric
-    positive: float | str | None = None  # which of them is positive, where the scale does not say
-    keep_rate: float = 1.0  # share of the negatives that the job was given; the others stand for those that it was not
-    predicts: Predicts = "kept"  # what predictions are right for: the rows as they were kept, or all there were
-    timeout: float = 86400.0  # this long after its due time a sample without label is dropped as expired
-    capacity: int = 10_000_000  # samples remembered: 65 bytes each, 650 MB at the default
 
 
 class Known(NamedTuple):
@@ -79,15 +63,14 @@ class Join:
         self.overflow = 0  # samples that left because there was no room
         self.modulus = 1  # of the ids that are remembered
         self.kept = KeptFeatures()
-        self._pane = pane
+        self.pane = pane
         self._index = KeyIndex()
-        self._free = np.zeros(0, np.int32)  # a stack of slots
-        self._top = 0  # of it
-        self._table: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in FIELDS}
+        self._table = JoinTable()
         self._tally: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
         self._expiring: defaultdict[int, list[Keys]] = defaultdict(list)
         self._cohorts = Cohorts(pane)
         self._matured: dict[float, Labelled] = {}  # by the start of the pane, until they are asked for
+        self.early = EarlyLabels(labels.hold)
 
     def __len__(self) -> int:
         """Samples remembered."""
@@ -101,44 +84,46 @@ class Join:
     @property
     def nbytes(self) -> int:
         """Bytes of the samples and of where they are; what waits for its deadline is 8 more each."""
-        columns = sum(column.nbytes for column in self._table.values())
-        return self._index.nbytes + self._free.nbytes + self._cohorts.nbytes + columns
+        return self._index.nbytes + self._table.nbytes + self._cohorts.nbytes
 
     def open(
         self, now: float, keys: Keys, *, event: Floats | None = None, due: Floats | None = None,
         written: Floats | None = None, predictions: Floats | None = None, features: Mapping[str, NDArray[Any]] = {},
+        seen: Floats | None = None,
     ) -> int:
         """Remember new samples; those remembered already are left as they are. Returns how many those were.
 
-        Of a sample of the ids, as many as there were among all of them, about.
+        Of a sample of the ids, as many as there were among all of them, about. `seen`: when they were, if not now.
         """
         fresh, repeats = self._fresh(keys)
         new = keys[fresh]
-        slots = self._allocate(len(new))
+        slots = self._table.allocate(len(new))
         columns = {"event": event, "due": due, "written": written, "prediction": predictions}
         nothing = np.full(len(new), NA)
         rows = {name: nothing if column is None else column[fresh] for name, column in columns.items()}
-        rows |= {"seen": np.full(len(new), now), "label": nothing}
-        base = np.where(np.isnan(rows["due"]), np.where(np.isnan(rows["event"]), now, rows["event"]), rows["due"])
-        rows["expiry"] = np.maximum(base + self.labels.timeout, now)
-        rows["due"] = np.maximum(rows["due"] + self.labels.margin, now)
-        self._write(slots, rows)
-        rows |= {name: self.column(name, slots) for name in _SINCE}  # what is counted is what is remembered
+        since = np.full(len(new), now) if seen is None else seen[fresh]
+        rows |= {"seen": since, "label": nothing}
+        base = np.where(np.isnan(rows["due"]), np.where(np.isnan(rows["event"]), since, rows["event"]), rows["due"])
+        rows["expiry"] = np.maximum(base + self.labels.timeout, since)
+        rows["due"] = np.maximum(rows["due"] + self.labels.margin, since)
+        self._table.write(slots, rows)
+        rows |= {name: self.column(name, slots) for name in SINCE}  # what is counted is what is remembered
         self._index.insert(new, slots)
         self.kept.keep(new, {name: column[fresh] for name, column in features.items()})
         self._schedule(new, slots, rows)
         self._make_room(now)
         return repeats
 
-    def label(self, now: float, keys: Keys, labels: Floats) -> Known:
-        """Labels that became known now. An id that comes twice counts once, with its first label, then flips."""
+    def label(self, now: float | Floats, keys: Keys, labels: Floats) -> Known:
+        """Labels that became known now, or each at its time. An id that comes twice counts once, then flips."""
         distinct, first = np.unique(keys, return_index=True)
         first.sort()
-        known = self._label(now, keys[first], labels[first])
+        times = np.broadcast_to(np.asarray(now, np.float64), len(keys))
+        known = self._label(times[first], keys[first], labels[first])
         if len(distinct) < len(keys):
             rest = np.ones(len(keys), bool)
             rest[first] = False
-            again = self.label(now, keys[rest], labels[rest])
+            again = self.label(times[rest], keys[rest], labels[rest])
             known = known._replace(flips=known.flips + again.flips)
         return known
 
@@ -147,18 +132,18 @@ class Join:
         return self._index.find(keys)
 
     def column(self, name: str, slots: Slots) -> Floats:
-        """One of FIELDS for each slot, NaN for slot -1."""
-        found = np.full(len(slots), NA)
-        held = slots >= 0
-        values = self._table[name][slots[held]]
-        found[held] = values.astype(np.float64) + self._table["seen"][slots[held]] if name in _SINCE else values
-        return found
+        """One of FIELDS, or the weight, for each slot; NaN for slot -1."""
+        return self._table.column(name, slots)
 
     def predict(self, slots: Slots, predictions: Floats) -> None:
         """Predictions of samples that wait; one that has a prediction keeps it: it was made before."""
-        new = slots >= 0
-        new[new] = np.isnan(self._table["prediction"][slots[new]])
-        self._table["prediction"][slots[new]] = predictions[new]
+        new = (slots >= 0) & np.isnan(self.column("prediction", slots))
+        self._table.put("prediction", slots[new], predictions[new])
+
+    def weigh(self, slots: Slots, weights: Floats) -> None:
+        """What samples weigh, as they are trained on: their cohort weighs them so, too."""
+        held = slots >= 0
+        self._table.put(WEIGHT, slots[held], weights[held])
 
     def cohort(self, pane: float) -> Labelled | None:
         """The labelled samples that became H old in the pane that starts at `pane`; to be asked for once."""
@@ -170,21 +155,31 @@ class Join:
 
     def restore(self, keys: Keys, rows: Mapping[str, Floats], closed: int) -> None:
         """Put back samples that an empty join held; `rows` has all FIELDS, panes before `closed` are over."""
-        slots = self._allocate(len(keys))
-        self._write(slots, rows)
+        slots = self._table.allocate(len(keys))
+        self._table.write(slots, rows)
         self._index.insert(keys, slots)
         self._cohorts.closed = closed
         self._cohorts.add(slots, self._old_at(slots))
+        self._expire_later(keys, rows["expiry"])
+
+    @property
+    def pending(self) -> dict[int, list[int]]:
+        """COUNTS of what is to come, by pane."""
+        return {pane: list(self._tally[pane]) for pane in sorted(self._tally)}
+
+    @pending.setter
+    def pending(self, counts: Mapping[int, list[int]]) -> None:
+        self._tally.update(counts)
 
     def held(self) -> tuple[Keys, dict[str, Floats]]:
         """Every sample with all FIELDS, in the order in which they were seen."""
         keys, slots = self._index.items()
-        order = np.lexsort((keys, self._table["seen"][slots]))
-        return keys[order], {name: self.column(name, slots[order]) for name in FIELDS}
+        order = np.lexsort((keys, self.column("seen", slots)))
+        return keys[order], {name: self.column(name, slots[order]) for name in self._table.fields}
 
     def close(self, end: float) -> list[Deadlines]:
         """Everything that time did up to `end`, the end of a pane: one entry for each pane with something in it."""
-        last = round(end / self._pane)
+        last = round(end / self.pane)
         for pane, slots in self._cohorts.close(last):
             self._mature(pane, slots)
         for pane in sorted(pane for pane in self._expiring if pane < last):
@@ -193,7 +188,7 @@ class Join:
         passed = sorted(pane for pane in self._tally if pane < last)
         if self.modulus > 1 and len(self) < _ROOMY * self.labels.capacity:
             self.modulus //= 2
-        rows = [(pane * self._pane, self._tally.pop(pane)) for pane in passed]
+        rows = [(pane * self.pane, self._tally.pop(pane)) for pane in passed]
         return [Deadlines(start, *counts) for start, counts in rows if any(counts)]
 
     def _fresh(self, keys: Keys) -> tuple[Mask, int]:
@@ -207,30 +202,14 @@ class Join:
             fresh &= once
         return fresh, self.modulus * int(np.count_nonzero(sampled & ~fresh))
 
-    def _allocate(self, count: int) -> Slots:
-        missing = count - self._top
-        if missing > 0:
-            size = len(self._table["seen"])
-            grown = max(1024, missing, size if size < 1_000_000 else size // 8)
-            for name, column in self._table.items():
-                self._table[name] = np.concatenate((column, np.full(grown, np.nan, column.dtype)))
-            free = np.empty(size + grown, np.int32)
-            free[: self._top] = self._free[: self._top]
-            free[self._top : self._top + grown] = np.arange(size + grown - 1, size - 1, -1)
-            self._free, self._top = free, self._top + grown
-        self._top -= count
-        return self._free[self._top : self._top + count][::-1].astype(np.int64)
-
-    def _write(self, slots: Slots, rows: Mapping[str, Floats]) -> None:
-        for name in FIELDS:
-            values = rows[name] - rows["seen"] if name in _SINCE else rows[name]
-            self._table[name][slots] = values
-
     def _schedule(self, keys: Keys, slots: Slots, rows: Mapping[str, Floats]) -> None:
         self._count(0, rows["due"])
         self._count(1, rows["due"])
         self._cohorts.add(slots, self._old_at(slots))
-        panes = np.floor(rows["expiry"] / self._pane).astype(np.int64)
+        self._expire_later(keys, rows["expiry"])
+
+    def _expire_later(self, keys: Keys, expiry: Floats) -> None:
+        panes = np.floor(expiry / self.pane).astype(np.int64)
         for pane in np.unique(panes).tolist():
             self._expiring[pane].append(keys[panes == pane])
 
@@ -250,42 +229,51 @@ class Join:
             if count:
                 self._tally[pane][column] += count
         if len(labels):
-            self._matured[pane * self._pane] = Labelled(self.column("prediction", slots[known]), labels)
+            known = slots[known]
+            weights = self.column(WEIGHT, known) if WEIGHT in self._table.fields else None
+            self._matured[pane * self.pane] = Labelled(self.column("prediction", known), labels, weights)
 
     def _count(self, column: int, deadlines: Floats, sign: int = 1) -> None:
         """Count deadlines in the panes that hold them; one without deadline (NaN) has none."""
-        panes, counts = np.unique(np.floor(deadlines[~np.isnan(deadlines)] / self._pane), return_counts=True)
+        panes, counts = np.unique(np.floor(deadlines[~np.isnan(deadlines)] / self.pane), return_counts=True)
         for pane, count in zip(panes.tolist(), counts.tolist()):
             self._tally[int(pane)][column] += sign * count
 
-    def _label(self, now: float, keys: Keys, labels: Floats) -> Known:
+    def _label(self, times: Floats, keys: Keys, labels: Floats) -> Known:
         slots = self.find(keys)
         waiting = slots >= 0
-        late = waiting & (self.column("expiry", slots) < now)
+        late = waiting & (self.column("expiry", slots) < times)
         late &= np.isnan(self.column("label", slots))
-        if late.any():  # the timeout passed within this pane: they have expired, and their labels come too late
-            pane = math.floor(now / self._pane)
-            is_old = self._cohorts.panes(self._old_at(slots[late])) == pane
-            self._tally[pane][2] += int(np.count_nonzero(is_old))  # H old in this pane, and never labelled
-            self._tally[pane][4] += self._forget(keys[late])
+        self.early.keep(times[~waiting], keys[~waiting], labels[~waiting])
+        if late.any():
+            self._come_too_late(times[late], keys[late], slots[late])
             slots[late], waiting = -1, waiting & ~late
         before = self.column("label", slots)
         is_new = np.isnan(before)
         settled = waiting & is_new
-        self._table["label"][slots[waiting]] = labels[waiting]
+        self._table.put("label", slots[waiting], labels[waiting])
         start = self.column("event", slots[settled])
         seen = self.column("seen", slots[settled])
         due = self.column("due", slots[settled])
-        self._count(1, due[now <= due], -1)
+        self._count(1, due[times[settled] <= due], -1)
         delay = np.full(len(keys), np.nan)
-        delay[settled] = now - np.where(np.isnan(start), seen, start)
+        delay[settled] = times[settled] - np.where(np.isnan(start), seen, start)
         flips = int(np.count_nonzero(~is_new & ((before > 0.5) != (labels > 0.5))))
         return Known(labels, is_new, flips, int(np.count_nonzero(settled)), delay)
+
+    def _come_too_late(self, times: Floats, keys: Keys, slots: Slots) -> None:
+        """The timeout passed within this pane: they have expired."""
+        panes, old = np.floor(times / self.pane), self._cohorts.panes(self._old_at(slots))
+        for pane in np.unique(panes).tolist():
+            own = panes == pane
+            tally = self._tally[int(pane)]
+            tally[2] += int(np.count_nonzero(old[own] == pane))  # H old in this pane, and never labelled
+            tally[4] += self._forget(keys[own])
 
     def _expire(self, keys: Keys, pane: int) -> int:
         """Forget those of the keys whose time is up in this pane; how many had no label."""
         distinct = np.unique(keys)  # a sample that left for want of room and came back stands here twice
-        gone = np.floor(self.column("expiry", self.find(distinct)) / self._pane) == pane  # NaN where it left before
+        gone = np.floor(self.column("expiry", self.find(distinct)) / self.pane) == pane  # NaN where it left before
         return self._forget(distinct[gone])
 
     def _forget(self, keys: Keys) -> int:
@@ -294,20 +282,25 @@ class Join:
             return 0
         slots = self._index.remove(keys)
         self.kept.forget(keys)
-        self._table["seen"][slots] = np.nan
-        self._free[self._top : self._top + len(slots)] = slots
-        self._top += len(slots)
-        return int(np.count_nonzero(np.isnan(self._table["label"][slots])))
+        self._table.free(slots)
+        return int(np.count_nonzero(np.isnan(self.column("label", slots))))
 
     def _make_room(self, now: float) -> None:
-        """Half of the ids leave, by their hash. What is still to come for them would be wrong: it is taken back."""
+        """Half of the ids leave, by their hash."""
         while len(self) > self.labels.capacity:
             self.modulus *= 2
-            keys, slots = self._index.items()
-            out = (keys & np.uint64(self.modulus - 1)) != 0
-            keys, slots = keys[out], slots[out]
-            waiting = slots[np.isnan(self._table["label"][slots])]
-            due = self.column("due", waiting)
-            self._count(0, due[due >= now], -1)
-            self._count(1, due[due >= now], -1)
-            self.overflow += self._forget(keys)
+            self.overflow += self.thin(self.modulus, now)
+
+    def thin(self, modulus: int, now: float) -> int:
+        """Forget the ids whose hash is not 0 modulo it; how many had no label.
+
+        What is still to come for them would be wrong: it is taken back.
+        """
+        keys, slots = self._index.items()
+        out = (keys & np.uint64(modulus - 1)) != 0
+        keys, slots = keys[out], slots[out]
+        waiting = slots[np.isnan(self.column("label", slots))]
+        due = self.column("due", waiting)
+        self._count(0, due[due >= now], -1)
+        self._count(1, due[due >= now], -1)
+        return self._forget(keys)

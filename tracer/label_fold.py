@@ -16,8 +16,8 @@ from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import POSITIVE, labels_of
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
-from streamgauge.tracer.inputs import Array, Floats, is_na
-from streamgauge.tracer.joins import COUNTS, Deadlines, Join
+from streamgauge.tracer.inputs import NA, Array, Floats, is_na
+from streamgauge.tracer.joins import COUNTS, Deadlines, Join, Known
 from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
@@ -34,6 +34,7 @@ class LabelFold:
     ) -> None:
         self._panes, self._join, self._profiles, self._sampling, self._hints = panes, join, features, sampling, hints
         self._by_group = by_group
+        self._across = join.labels.across
 
     def mapped(self, labels: Array) -> Floats:
         """Labels as 0..1 by the job's declaration."""
@@ -49,13 +50,40 @@ class LabelFold:
         if not usable.any():
             return
         known = self._join.label(self._panes.now, keys[usable], labels[usable])
-        self._hints.joined(known.settled, len(known.labels), len(self._join))
+        self._send(keys[usable], labels[usable])
+        if not self._across:
+            self._hints.joined(known.settled, len(known.labels), len(self._join))
         self._arrived(known.labels[known.is_new])
+        self._settled(known)
+
+    def early(self, keys: Array) -> None:
+        """Samples came whose labels may have come before them."""
+        found = self._join.early.take(self._panes.now, keys)
+        if len(found.keys):
+            self._settled(self._join.label(self._panes.now, found.keys, found.labels))
+
+    def _settled(self, known: Known) -> None:
+        """What labels did to samples that waited; where the pipeline joins them, that is for it to say."""
+        if self._across:
+            return
         if known.settled:
             self._panes.add("label", "settled", "", known.settled)
         if known.flips:
             self._panes.add("label", "flips", "", known.flips)
         self._delays(known.labels, known.delay)
+
+    def seen(self, keys: Array, event: Floats | None, due: Floats | None, predicted: Floats | None) -> None:
+        """Samples that labels of other workers may belong to travel with their prediction, those of the sampled ids."""
+        if self._across:
+            unknown, now = np.full(len(keys), NA), np.full(len(keys), self._panes.now)
+            columns = (unknown if column is None else column for column in (predicted, event, due))
+            self._panes.gather("sample", "seen", "", profiles.samples_to_join(self._across), keys, now, *columns)
+
+    def _send(self, keys: Array, labels: Floats) -> None:
+        """Labels of samples that other workers may have seen."""
+        if self._across:
+            now = np.full(len(keys), self._panes.now)
+            self._panes.gather("label", "known", "", profiles.labels_to_join(self._across), keys, now, labels)
 
     def arrived(self, labels: Floats) -> None:
         """Labels of rows that are seen and labelled at once."""
@@ -84,17 +112,20 @@ class LabelFold:
 
     def deadlines(self, passed: Deadlines) -> None:
         """What time did to the samples that wait."""
+        cohort = self._join.cohort(passed.pane)
+        if self._across:
+            return
         for name in COUNTS:
             count = getattr(passed, name)
             if count:
                 self._panes.add("label", name, "", count)
         if passed.expired:
             self._panes.add("label", "settled", "", passed.expired)
-        cohort = self._join.cohort(passed.pane)
         if cohort is not None:
             if self._join.labels.keep_rate < 1.0:
                 self._panes.add("label", "cohort_weight", "", float(self._stands_for(cohort.labels).sum()))
-            self._paired("label", "cohort", cohort.labels, cohort.predictions, None)
+            weights = None if cohort.weights is None else np.where(np.isnan(cohort.weights), 1.0, cohort.weights)
+            self._paired("label", "cohort", cohort.labels, cohort.predictions, weights)
 
     def trained(self, keys: Array, labels: Floats | None, predicted: Floats | None, weights: Floats | None) -> None:
         """Rows that were trained on; what the call does not give comes from the join."""
@@ -104,6 +135,11 @@ class LabelFold:
             waiting = (slots >= 0) & np.isnan(held)
             if waiting.any():  # the label is known no later than now
                 self.know(keys[waiting], labels[waiting])
+            elsewhere = (slots < 0) & np.isfinite(labels)
+            if elsewhere.any():
+                self._send(keys[elsewhere], labels[elsewhere])
+        if weights is not None:
+            self._join.weigh(slots, weights)
         self._train_delays(slots)
         labels = held if labels is None else labels
         if predicted is None:

@@ -22,6 +22,7 @@ from streamgauge.tracer.summaries import (
     Heavy,
     Histogram,
     Ids,
+    JoinRows,
     LabelBuckets,
     Moments,
     Summary,
@@ -43,6 +44,7 @@ PIECE: Final = 16_384  # rows that are summarised at once
 PARTS: Final = 64  # pieces that are merged at once, at most
 FAR: Final = 1_000.0  # standard deviations: beyond it a variance loses more than 6 of its 16 digits
 SLICE: Final = 12_000  # entries of a summary without bound that travel in one sketch: 192 kB
+JOIN_SLICE: Final = 5_000  # the same of rows that are joined: 200 kB
 
 
 class Gathering:
@@ -238,6 +240,16 @@ def ids(modulus: int) -> Build:
     return lambda hashes: (Ids.of(hashes, modulus),)
 
 
+def samples_to_join(modulus: int) -> Build:
+    """How samples become rows that the pipeline joins."""
+    return lambda *columns: (JoinRows.samples(modulus, *columns),)
+
+
+def labels_to_join(modulus: int) -> Build:
+    """How labels become rows that the pipeline joins."""
+    return lambda *columns: (JoinRows.labels(modulus, *columns),)
+
+
 def bins(codes: Array, labels: Array) -> Iterable[Summary]:
     """Label counts by value bin, of what `Profiles.codes` gave."""
     if codes.dtype.kind == "f":
@@ -277,6 +289,8 @@ def _slices(summary: Summary) -> Iterable[Summary]:
     if isinstance(summary, Ids) and len(summary.hashes) > SLICE:
         starts = range(0, len(summary.hashes), SLICE)
         return [Ids(summary.hashes[i : i + SLICE], summary.counts[i : i + SLICE], summary.modulus) for i in starts]
+    if isinstance(summary, JoinRows) and len(summary.keys) > JOIN_SLICE:
+        return summary.pieces(JOIN_SLICE)
     if isinstance(summary, Groups) and len(summary.group) > SLICE:
         return summary.pieces(SLICE)
     if isinstance(summary, Histogram) and len(summary.keys) > SLICE:

@@ -12,7 +12,7 @@ from streamgauge.tracer.evaluation import Evaluation, faults_of
 from streamgauge.tracer.features import Declared, FeatureKind
 from streamgauge.tracer.identity import identity
 from streamgauge.tracer.inputs import TimeUnit
-from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import Collection, Select

@@ -29,7 +29,7 @@ from streamgauge.tracer.events import Happened, Idled, Tensor
 from streamgauge.tracer.faults import Faults, harmless
 from streamgauge.tracer.features import Declared, Feature, FeatureKind
 from streamgauge.tracer.inputs import TimeUnit
-from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.planned import planned
 from streamgauge.tracer.plans import RAW
 from streamgauge.tracer.records import Mode

@@ -27,7 +27,8 @@ from streamgauge.tracer.events import Idled, Stepped
 from streamgauge.tracer.fold import Fold, Rules
 from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Column
-from streamgauge.tracer.joins import Join, Labels
+from streamgauge.tracer.joins import Join
+from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import TraceBatch

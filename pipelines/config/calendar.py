@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -17,6 +18,12 @@ SATURDAY: Final = 1
 SUNDAY: Final = 2
 SHIFTED: Final = 8  # days for which a clock change elsewhere may explain a pattern an hour off
 ELSEWHERE: Final = ("Europe/Berlin", "America/New_York")  # the two dates on which most of the world's clocks change
+
+
+def shortest(windows: Sequence[WindowSpec]) -> int:
+    """The place of the shortest window that closes by watermark; -1 where all are of the wall's clock."""
+    stream = [(spec.length, i) for i, spec in enumerate(windows) if spec.kind != "wall"]
+    return min(stream)[1] if stream else -1
 
 
 def slots(spec: WindowSpec) -> int:

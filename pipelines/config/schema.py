@@ -59,6 +59,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_rate: float = 1.0  # share of the negatives that the job was given; label metrics are those of all rows
     predicts: Literal["kept", "all"] = "kept"  # what predictions are right for: the rows as they were kept, or all
     positive: float | str | None = None  # which label is positive (`count`: from which on); None: what the scale says
+    hold: float = 0.0  # a label that comes before its sample waits for it so long
+    across: int = 0  # other workers learn the labels than see the samples: one id in so many is joined; a power of two
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -93,7 +93,8 @@ def label_flip_rate(view: View) -> Values:
     if not view.stat("label", "labels").entities and not view.stat("label", "flips").entities:
         return NOTHING
     flips = view.total("label", "flips")
-    return proportion(flips, flips + view.total("label", "labels"))
+    labels = view.total("label", "flip_labels") or view.total("label", "labels")  # joined across workers: sampled ones
+    return proportion(flips, flips + labels)
 
 
 def label_silence(view: View) -> Values:

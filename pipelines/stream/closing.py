@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
+import msgspec
+
 from streamgauge.pipelines.metrics import Partial, Presence, Report
 from streamgauge.pipelines.stream import retention, watermark
 from streamgauge.pipelines.stream.panes import Track, partial_of
@@ -16,6 +18,7 @@ from streamgauge.pipelines.stream.state import RING, Closed, Job, Side, Worker
 from streamgauge.pipelines.stream.watermark import COUNTS, FAR_PAST
 from streamgauge.pipelines.stream.windows import Window, to_micros, to_seconds
 from streamgauge.pipelines.wire.outputs import Change, Counters
+from streamgauge.tracer.summaries import JoinRows
 
 MAX_CLOSES: Final = 1_000  # a longer run of empty windows is one gap
 Share = TypeVar("Share", Partial, Presence)
@@ -125,7 +128,11 @@ def _freeze(job: Job, side: Side, worker: Worker, bound: int) -> None:
 
 def _fold(worker: Worker, track: Track, side: Side, window: Window) -> Partial | None:
     table = track.window(window.start, window.end, side.grid.after, side.grid.shortest_slide())
-    return None if table is None else partial_of(worker.member.worker, track.names, table)
+    share = None if table is None else partial_of(worker.member.worker, track.names, table)
+    if share is None or window.spec == side.grid.specs[0][0]:
+        return share
+    # rows that are joined are so once, as the shortest windows close
+    return msgspec.structs.replace(share, sketches=tuple(one for one in share.sketches if one.kind != JoinRows.KIND))
 
 
 def _close(job: Job, side: Side, window: Window, clock: float) -> None:

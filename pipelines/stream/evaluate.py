@@ -7,8 +7,8 @@ Columns are arrays over series; keys and their order are computed once for each 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowClass, WindowSpec
-from streamgauge.pipelines.metrics import Floats, Metric, Report, Values
+from streamgauge.pipelines.metrics import Floats, Metric, Partial, Report, Values
 from streamgauge.pipelines.registry import METRICS, metrics_of, pipelines_of
 from streamgauge.pipelines.stream.distributions import SketchKey
 from streamgauge.pipelines.stream.layout import Layouts
@@ -90,10 +90,10 @@ class Evaluator:
         """Orders of series and layouts, about. Any thread may ask."""
         return self._layouts.bytes + _KEY_BYTES * sum(len(kept.keys) for kept in list(self._series.values()))
 
-    def evaluate(self, report: Report) -> Evaluated:
-        """The values of a closed window, or of a revision of one."""
+    def evaluate(self, report: Report, joined: Partial | None = None) -> Evaluated:
+        """The values of a closed window, or of a revision of one; `joined` is a share of the job alone."""
         spec = self._config.windows[report.window]
-        view = job_view(report, self._config, self._knowledge, self._layouts)
+        view = job_view(report, self._config, self._knowledge, self._layouts, joined)
         failed: dict[str, str] = {}
         series, columns, is_present = self._complete(report, *self._columns(spec, view, failed), failed)
         series, columns, is_present, unkept = self._within(report.window, series, columns, is_present)
@@ -129,8 +129,8 @@ class Evaluator:
     def put_rows(self, rows: Rows) -> None:
         """The series that are known, and what was learnt."""
         for i, known in sorted(self._known.items()):
-            rows.put(f"keys/{i}", partial(_keys_row, known.keys), known.keys)
-            rows.put(f"seen/{i}", partial(encoded, "known", known.seen.tobytes()), known)
+            rows.put(f"keys/{i}", functools.partial(_keys_row, known.keys), known.keys)
+            rows.put(f"seen/{i}", functools.partial(encoded, "known", known.seen.tobytes()), known)
         self._knowledge.put_rows(rows)
 
     def take_rows(self, rows: Mapping[str, bytes]) -> None:

@@ -13,7 +13,7 @@ SCALARS: Final = "*"  # the name under which `stat` gives all scalars of the job
 TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a scalar of the job's own
     "sample": "rows late_rows timed_rows repeats prediction_weight prediction_total",
     "label": "labels positives invalid_labels due overdue expired settled last_label flips"
-    " cohort_rows cohort_labelled cohort_positives label_weight cohort_weight",
+    " cohort_rows cohort_labelled cohort_positives label_weight cohort_weight flip_labels",
     "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps",
     "wall": "rows_seen rows_trained cpu memory dropped"
     " pipeline_records pipeline_late pipeline_dropped pipeline_lost pipeline_overflow pipeline_dead pipeline_waiting"

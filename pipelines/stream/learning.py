@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from streamgauge.anomaly.types import SeriesKey
+from streamgauge.pipelines.config.calendar import shortest
 from streamgauge.pipelines.config.localtime import day_and_hour
 from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.metrics import Floats
@@ -50,7 +51,7 @@ class Knowledge:
     def __init__(self, config: JobConfig) -> None:
         self._config = config
         self._longest = max(spec.length for spec in config.windows)
-        self._teacher = _teacher(config)
+        self._teacher = shortest(config.windows)
         self._references = References(self._longest)
         self._memories: dict[Slot, Memory] = {}
         self._touched: dict[Slot, float] = {}
@@ -242,9 +243,3 @@ def normality(rejected: Collection[SeriesKey]) -> Normality:
         return not places or not ({(worker, entity), (worker, ""), ("", entity)} & places)
 
     return is_normal
-
-
-def _teacher(config: JobConfig) -> int:
-    """The window that references learn from: the shortest stream window."""
-    stream = [(spec.length, i) for i, spec in enumerate(config.windows) if spec.kind != "wall"]
-    return min(stream)[1] if stream else -1

@@ -23,6 +23,7 @@ from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits
 from streamgauge.pipelines.stream.columns import PointRecords
 from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, failures, unkept
 from streamgauge.pipelines.stream.id_sampling import Sampling
+from streamgauge.pipelines.stream.joining import Joining
 from streamgauge.pipelines.stream.limits import Bound
 from streamgauge.pipelines.stream.score_series import as_series
 from streamgauge.pipelines.stream.stages import CONFIG
@@ -58,6 +59,7 @@ class Stage2:
     def _build(self, config: JobConfig) -> None:
         self.config = self._given = config  # with what `detection` settings changed, and as the log has it
         self._evaluator = Evaluator(config)
+        self._joining = Joining(config)
         self._watches = [Watch(config, spec) for spec in config.windows]
         short = next((spec for spec in config.windows if spec.kind == "short"), config.windows[0])
         self._score_watch = Watch(config, short, shown=True)
@@ -78,7 +80,7 @@ class Stage2:
         watch = self._watches[report.window]
         if not report.revision:
             self._settle(report.end)
-        evaluated = self._evaluator.evaluate(report)
+        evaluated = self._evaluator.evaluate(report, self._joining.share(report))
         closed = self._with_sources(evaluated)
         judged = watch.judge(closed)
         outputs: list[msgspec.Struct] = [*self._points.of(closed, judged), *evaluated.profiles]
@@ -86,7 +88,8 @@ class Stage2:
         if report.revision:
             return [*outputs, *self._scorer.score(closed, judged, excused)]
         outputs += [
-            *unkept(evaluated, self.config), *failures(evaluated, self.config), *self._sample_ids(report, evaluated),
+            *self._joining.news(report.end), *unkept(evaluated, self.config), *failures(evaluated, self.config),
+            *self._sample_ids(report, evaluated),
         ]  # fmt: skip
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
@@ -140,6 +143,7 @@ class Stage2:
         was, detection = self._given, self.config.detection
         watches, facts = dict(zip(was.windows, self._watches, strict=True)), self._facts
         scores, evaluator, scorer = self._score_watch, self._evaluator, self._scorer.snapshot()
+        joining = self._joining.snapshot()
         self._build(config)
         for place, spec in enumerate(config.windows):
             if spec in watches:
@@ -148,6 +152,7 @@ class Stage2:
         if self._score_watch.spec == scores.spec:
             self._score_watch.restore(scores.snapshot())
         self._evaluator.inherit(evaluator)
+        self._joining.restore(joining)
         self._scorer.restore(scorer)
         self._detect_with(detection if config.detection == was.detection else config.detection)
         gone = [(watches[spec], facts[place]) for place, spec in enumerate(was.windows) if spec not in config.windows]
@@ -163,6 +168,7 @@ class Stage2:
         given = msgspec.json.encode(self._given)
         rows.put_value("head", encoded("second stage head", self._waiting, self.config.detection, given, self._ids))
         put_state(rows, "evaluator", self._evaluator)
+        put_state(rows, "joining", self._joining)
         for name, watch in self._watched():
             put_state(rows, name, watch)
         rows.put("scorer", self._scorer.snapshot, self._scorer, self._reports)
@@ -179,6 +185,7 @@ class Stage2:
             text = f"it has {there} kinds of windows, job {self.config.name} has {len(self._watches)} now"
             raise states.Unfit(text)
         take_state(rows, "evaluator", self._evaluator)
+        take_state(rows, "joining", self._joining)
         for name, watch in self._watched():
             take_state(rows, name, watch)
         self._scorer.restore(rows["scorer"])

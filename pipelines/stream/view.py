@@ -158,20 +158,21 @@ class JobView(WindowView):
 
     worker = ""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, joined: WorkerView | None = None) -> None:
         super().__init__(frame)
+        self._shares = (*frame.workers.values(), *([] if joined is None else [joined]))
         self._kinds: dict[str, tuple[Sketch, ...]] = {}
 
     def of_kind(self, kind: str) -> Sequence[Sketch]:
         """All workers' summaries of one kind merged, sorted."""
         found = self._kinds.get(kind)
         if found is None:
-            parts = [sketch for view in self.views.values() for sketch in view.of_kind(kind)]
+            parts = [sketch for view in self._shares for sketch in view.of_kind(kind)]
             found = self._kinds[kind] = merge_sketches(parts)
         return found
 
     def _fold(self, clock: Clock, name: str) -> Stat:
-        stats = [stat for view in self.views.values() if (stat := view.stat(clock, name)).entities]
+        stats = [stat for view in self._shares if (stat := view.stat(clock, name)).entities]
         if len(stats) <= 1:
             return stats[0] if stats else NO_STAT
         entities = stats[0].entities
@@ -193,8 +194,13 @@ class JobView(WindowView):
         return {sketch.entity: kind.from_columns(sketch.columns) for sketch in found}
 
 
-def job_view(report: Report, config: JobConfig, learnt: Learnt, layouts: Layouts) -> JobView:
-    """The job's view of a report; `workers` of it holds everyone who sent something or is a member."""
+def job_view(
+    report: Report, config: JobConfig, learnt: Learnt, layouts: Layouts, joined: Partial | None = None
+) -> JobView:
+    """The job's view of a report; `workers` of it holds everyone who sent something or is a member.
+
+    `joined`, where workers' labels were joined with samples of others, is of the job alone.
+    """
     presences = {presence.worker: presence for presence in sorted(report.presences, key=lambda p: p.worker)}
     frame = Frame(report.job, report.start, report.end, config, presences, {}, learnt, {})
     partials = {partial.worker: partial for partial in report.partials}
@@ -202,7 +208,9 @@ def job_view(report: Report, config: JobConfig, learnt: Learnt, layouts: Layouts
         partial = partials.get(worker)
         layout = layouts.of(partial.names if partial else ())
         frame.workers[worker] = WorkerView(frame, worker, partial, layout)
-    return JobView(frame)
+    if joined is None:
+        return JobView(frame)
+    return JobView(frame, WorkerView(frame, "", joined, layouts.of(joined.names)))
 
 
 def read_sketches(sketches: Sequence[Any]) -> list[Sketch]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamgauge.pipelines.statistics import auc, ece, normalized_entropy, pcoc
-from streamgauge.tracer.joins import Labels
+from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.records import Name
 from streamgauge.tracer.summaries import LabelBuckets
 from streamgauge.tracer.tracer import Tracer

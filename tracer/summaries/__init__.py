@@ -32,6 +32,7 @@ from streamgauge.tracer.summaries.hashing import (
 from streamgauge.tracer.summaries.heavy import Heavy, Top
 from streamgauge.tracer.summaries.histogram import Histogram
 from streamgauge.tracer.summaries.ids import Ids
+from streamgauge.tracer.summaries.join_rows import JoinRows
 from streamgauge.tracer.summaries.labels import LabelBuckets
 from streamgauge.tracer.summaries.profile import (
     CategoricalProfile,
@@ -56,6 +57,7 @@ __all__ = [
     "Heavy",
     "Histogram",
     "Ids",
+    "JoinRows",
     "LabelBuckets",
     "Moments",
     "NumericProfile",
@@ -93,6 +95,7 @@ KINDS: Final[dict[str, type[Summary]]] = {
     "bins": Bins,
     "units": Units,
     "groups": Groups,
+    "join_rows": JoinRows,
 }
 
 FEW: Final = 2  # series that are folded faster one by one than all at once

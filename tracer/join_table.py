@@ -1,0 +1,83 @@
+"""What the join knows of each open sample, by slot: times, prediction, label, weight. About 40 bytes a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamgauge.tracer.inputs import NA
+
+Floats = NDArray[np.float64]
+Slots = NDArray[np.int64]
+
+FIELDS: Final = ("seen", "event", "written", "due", "expiry", "prediction", "label")  # NaN: unknown
+WEIGHT: Final = "weight"  # of which there is a column from the first weight on
+# 36 bytes: times as float32 seconds since the sample was seen, within 4 ms a day
+SINCE: Final = frozenset({"event", "written", "due", "expiry"})
+_DTYPES: Final = {"seen": "f8", "prediction": "f8", "label": "f4"} | dict.fromkeys(SINCE, "f4")
+
+
+class JoinTable:
+    """Columns that grow, and the slots of them that are free."""
+
+    def __init__(self) -> None:
+        self._free = np.zeros(0, np.int32)  # a stack of slots
+        self._top = 0  # of it
+        self._columns: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in FIELDS}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of columns and free slots."""
+        return self._free.nbytes + sum(column.nbytes for column in self._columns.values())
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """FIELDS, and the weight where there is one."""
+        return tuple(self._columns)
+
+    def column(self, name: str, slots: Slots) -> Floats:
+        """One field for each slot, NaN for slot -1."""
+        found = np.full(len(slots), NA)
+        held = slots >= 0
+        if name in self._columns:
+            values = self._columns[name][slots[held]]
+            seen = self._columns["seen"][slots[held]] if name in SINCE else None
+            found[held] = values if seen is None else values.astype(np.float64) + seen
+        return found
+
+    def put(self, name: str, slots: Slots, values: Floats) -> None:
+        """Set a field that is no time."""
+        if name not in self._columns:
+            self._columns[name] = np.full(len(self._columns["seen"]), np.nan, np.float32)
+        self._columns[name][slots] = values
+
+    def allocate(self, count: int) -> Slots:
+        """So many free slots."""
+        missing = count - self._top
+        if missing > 0:
+            size = len(self._columns["seen"])
+            grown = max(1024, missing, size if size < 1_000_000 else size // 8)
+            for name, column in self._columns.items():
+                self._columns[name] = np.concatenate((column, np.full(grown, np.nan, column.dtype)))
+            free = np.empty(size + grown, np.int32)
+            free[: self._top] = self._free[: self._top]
+            free[self._top : self._top + grown] = np.arange(size + grown - 1, size - 1, -1)
+            self._free, self._top = free, self._top + grown
+        self._top -= count
+        return self._free[self._top : self._top + count][::-1].astype(np.int64)
+
+    def write(self, slots: Slots, rows: Mapping[str, Floats]) -> None:
+        """All FIELDS of samples; of a weight only where it is given."""
+        for name in FIELDS:
+            self._columns[name][slots] = rows[name] - rows["seen"] if name in SINCE else rows[name]
+        if WEIGHT in rows or WEIGHT in self._columns:
+            self.put(WEIGHT, slots, rows.get(WEIGHT, np.full(len(slots), np.nan)))
+
+    def free(self, slots: Slots) -> None:
+        """These samples are forgotten."""
+        self._columns["seen"][slots] = np.nan
+        self._free[self._top : self._top + len(slots)] = slots
+        self._top += len(slots)
