@@ -25,9 +25,11 @@ from streamgauge.tracer.summaries import (
     JoinRows,
     LabelBuckets,
     Moments,
+    NumericProfile,
     Summary,
     Table,
     Units,
+    ValueCounts,
     code_of,
     codes_of,
     encode,
@@ -36,6 +38,7 @@ from streamgauge.tracer.summaries import (
     tally_codes,
     to_floats,
 )
+from streamgauge.tracer.summaries.value_counts import FEW, is_coarse
 
 Hashes = NDArray[np.uint64]
 Build = Callable[..., Iterable[Summary]]
@@ -99,6 +102,7 @@ class Profiles:
         self._features = {feature.name: feature_of(feature) for feature in declared}
         self._declared = frozenset(self._features)
         self._shift: dict[str, float] = {}
+        self._coarse: set[str] = set()  # features that a histogram has too few buckets for
         self._salt = salt
         self._sampling = IdSampling() if sampling is None else sampling
         self._table = Table(salt) if table is None else table
@@ -170,6 +174,16 @@ class Profiles:
         return multivalued.counting_rows(found, column, feature)
 
     def _numeric(self, feature: Feature, column: Array) -> Iterable[Summary]:
+        found = self._numbers(feature, column)
+        numbers = to_floats(column)[0]
+        finite = numbers[np.isfinite(numbers)]
+        if is_coarse(found.histogram, finite):
+            self._coarse.add(feature.name)
+        if feature.name in self._coarse and 0 < len(found.histogram.keys) <= FEW:
+            return (*found, ValueCounts.of(finite))
+        return found
+
+    def _numbers(self, feature: Feature, column: Array) -> NumericProfile:
         default = feature.default if isinstance(feature.default, (int, float)) else None
         shift = self._shift.get(feature.name, 0.0)
         profile = profile_numeric(column, default=default, low=feature.low, high=feature.high, shift=shift)

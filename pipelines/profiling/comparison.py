@@ -11,9 +11,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.profiling.columns import Column, ProfileError, column_of
 from streamgauge.pipelines.profiling.report import ColumnProfile, summarise
-from streamgauge.pipelines.statistics import drift_of, id_counts, id_doubt, numeric_counts
+from streamgauge.pipelines.statistics import drift_of, fine_counts, id_counts, id_doubt, numeric_counts
+from streamgauge.tracer.summaries import ValueCounts
 
 PSI: Final = 0.1  # nats beyond the noise floor: the usual bound between little and some drift
 MISSING: Final = 0.01  # of the rows
@@ -99,7 +101,7 @@ def _missing(before: ColumnProfile, after: ColumnProfile, news: list[str]) -> di
 
 def _drift(before: ColumnProfile, after: ColumnProfile, news: list[str]) -> dict[str, Any]:
     if before.histogram is not None and after.histogram is not None:
-        counts, doubt = numeric_counts(after.histogram, before.histogram), 0.0
+        counts, doubt = _numeric(before, after), 0.0
     else:
         counts, doubt = id_counts(after.heavy, before.heavy), id_doubt(after.heavy, before.heavy)
     if not counts[0].sum() or not counts[1].sum():
@@ -108,6 +110,15 @@ def _drift(before: ColumnProfile, after: ColumnProfile, news: list[str]) -> dict
     if found.value - found.floor > PSI:
         news.append(f"drifted by {found.value:.2f} nats (chance gives {found.floor:.2f})")
     return {"psi": _known(found.value), "psi_floor": _known(found.floor)}
+
+
+def _numeric(before: ColumnProfile, after: ColumnProfile) -> tuple[Floats, Floats]:
+    """Counts of the second and the first file, in bins that the first one fixes; finer ones where both have some."""
+    if isinstance(before.numbers, ValueCounts) and isinstance(after.numbers, ValueCounts):
+        return fine_counts(after.numbers, before.numbers)
+    assert before.histogram is not None
+    assert after.histogram is not None
+    return numeric_counts(after.histogram, before.histogram)
 
 
 def _new(before: Column, after: Column, news: list[str]) -> dict[str, Any]:

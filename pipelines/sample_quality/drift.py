@@ -13,6 +13,7 @@ import numpy as np
 from streamgauge.pipelines.metrics import Floats, Values, View
 from streamgauge.pipelines.statistics import (
     drift_of,
+    fine_counts,
     id_counts,
     id_doubt,
     information_value,
@@ -20,9 +21,10 @@ from streamgauge.pipelines.statistics import (
     numeric_counts,
 )
 from streamgauge.pipelines.statistics.measures import values
-from streamgauge.tracer.summaries import Bins, Heavy, Histogram, Moments
+from streamgauge.tracer.summaries import Bins, Heavy, Histogram, Moments, ValueCounts
 
 LEAST_REFERENCE: Final = 2000.0  # rows of a reference before drift from it is known
+COVERED: Final = 0.9  # of the rows, from which on finer counts stand for all of them
 LEAST_DAYS: Final = 4  # reference windows before a change rate is known
 BELIEVED_DAYS: Final = 20  # with fewer, the spread is shrunk towards what the whole series shows
 MAD_SIGMA: Final = 1.4826  # makes the MAD estimate sigma for a normal law
@@ -117,8 +119,19 @@ def _binned(view: View) -> Iterator[tuple[str, Floats, Floats, float]]:
     for entity, histogram in numeric.items():
         past = view.reference(Histogram, "sample", "profile", entity)
         if past is not None and past.total >= LEAST_REFERENCE and histogram.total:
-            yield entity, *numeric_counts(histogram, past), 0.0
+            yield entity, *(_finely(view, entity, histogram, past) or numeric_counts(histogram, past)), 0.0
     for entity, heavy in view.sketches(Heavy, "sample", "profile").items():
         known = view.reference(Heavy, "sample", "profile", entity)
         if entity not in numeric and known is not None and known.total >= LEAST_REFERENCE and heavy.total:
             yield entity, *id_counts(heavy, known), id_doubt(heavy, known)
+
+
+def _finely(view: View, entity: str, histogram: Histogram, past: Histogram) -> tuple[Floats, Floats] | None:
+    """The counts on finer bins, where nearly all rows of both sides have been counted in some."""
+    current = view.sketches(ValueCounts, "sample", "profile").get(entity)
+    if current is None or current.total < COVERED * histogram.total:
+        return None
+    before = view.reference(ValueCounts, "sample", "profile", entity)
+    if before is None or before.total < COVERED * past.total:
+        return None
+    return fine_counts(current, before)

@@ -11,7 +11,7 @@ import numpy as np
 from streamgauge.pipelines.metrics import Values, View
 from streamgauge.pipelines.statistics import categorical_dispersion, numeric_dispersion, top_share, top_share_bound
 from streamgauge.pipelines.statistics.measures import NOTHING, proportions, quantile_values, values
-from streamgauge.tracer.summaries import Counts, Distinct, Heavy, Histogram, Moments
+from streamgauge.tracer.summaries import Counts, Distinct, Heavy, Histogram, Moments, ValueCounts
 
 _ANY: Final = Moments(low=-math.inf, high=math.inf)  # no extremes are known
 DISTINCT_ERROR: Final = 0.016  # standard error of a HyperLogLog with 4,096 registers
@@ -82,7 +82,7 @@ def quantile(q: float) -> Callable[[View], Values]:
     """A metric function for one quantile of the numeric features, never outside their smallest and largest value."""
 
     def compute(view: View) -> Values:
-        found = quantile_values(view.sketches(Histogram, "sample", "profile"), q)
+        found = quantile_values(_numbers(view), q)
         moments = view.sketches(Moments, "sample", "profile")
         ranges = [moments.get(entity, _ANY) for entity in found.entities]
         low, high = np.array([m.low for m in ranges]), np.array([m.high for m in ranges])
@@ -137,13 +137,21 @@ def top(n: int) -> Callable[[View], Values]:
 
 def dispersion(view: View) -> Values:
     """How spread out the values are, 0..1: IQR / (abs(median) + IQR), or normalised entropy of categorical ones."""
-    numeric = view.sketches(Histogram, "sample", "profile")
+    numeric = _numbers(view)
     found = {entity: (numeric_dispersion(h), float(h.total), 0.0, 0.0) for entity, h in numeric.items()}
     counted = view.sketches(Distinct, "sample", "profile")
     for entity, heavy in view.sketches(Heavy, "sample", "profile").items():
         if entity not in found and entity in counted:
             found[entity] = (categorical_dispersion(heavy, counted[entity]), float(heavy.total), 0.0, 0.0)
     return values(list(found), list(found.values()))
+
+
+def _numbers(view: View) -> Mapping[str, Histogram | ValueCounts]:
+    """What quantiles are taken of: finer counts where there are some of all rows."""
+    histograms = view.sketches(Histogram, "sample", "profile")
+    fine = view.sketches(ValueCounts, "sample", "profile")
+    return {entity: fine[entity] if entity in fine and fine[entity].total == one.total else one
+            for entity, one in histograms.items()}  # fmt: skip
 
 
 def _finite(value: float) -> float:

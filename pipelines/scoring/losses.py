@@ -16,6 +16,7 @@ from streamgauge.pipelines.metrics import Floats
 SIGMAS = 3.0  # what is within three standard errors of normal is noise
 ALREADY_USELESS = 0.98  # normalized entropy: on single days of weather a sound model is no better than that
 LEAST_DRIFT = 0.1  # nats of PSI that nobody needs to know of
+DAILY_SWING = math.log(6.0)  # what a day may do to a count, while its slot has no days of its own to tell
 LEAST_EXPECTED = 10.0  # a count is judged only where its slot expects at least this many rows
 
 
@@ -123,13 +124,18 @@ def magnitudes(x: Floats, reference: Floats, error: Floats, floor: Floats, rows:
 
 
 def count_off_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
-    """abs(ln(count / expected)) - 3/sqrt(count); NaN where the slot expects fewer than ten."""
-    return np.maximum(np.abs(_log_count_ratio(reference, error, rows)) - _count_noise(reference, error, rows), 0.0)
+    """abs(ln(count / expected)) - 3/sqrt(count) - floor; NaN where the slot expects fewer than ten."""
+    noise: Floats = _count_noise(reference, error, rows) + floor
+    return np.maximum(np.abs(_log_count_ratio(reference, error, rows)) - noise, 0.0)
 
 
 def count_below_reference(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
-    """-ln(count / expected) - 3/sqrt(count); NaN where the slot expects fewer than ten."""
-    return np.maximum(-_log_count_ratio(reference, error, rows) - _count_noise(reference, error, rows), 0.0)
+    """-ln(count / expected) - 3/sqrt(count) - floor; NaN where the slot expects fewer than ten."""
+    noise: Floats = _count_noise(reference, error, rows) + floor
+    return np.maximum(-_log_count_ratio(reference, error, rows) - noise, 0.0)
+
+
+COUNTS = (count_off_reference, count_below_reference)  # the forms that a day's swing is allowed for
 
 
 def information_lost(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:

@@ -21,6 +21,7 @@ from streamgauge.anomaly.types import Part, Score, SeriesKey
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.detection.closed import Closed
 from streamgauge.pipelines.metrics import Pipeline
+from streamgauge.pipelines.scoring.losses import COUNTS, DAILY_SWING
 from streamgauge.pipelines.scoring.ruled import Ruled, lost, overridden, ruled_of
 from streamgauge.pipelines.scoring.tree import Leaf, Tree, divide
 from streamgauge.pipelines.wire import states
@@ -148,11 +149,14 @@ class Scorer:
     def _losses(self, closed: Closed, judged: Judged, excused: Collection[str]) -> Losses:
         _, ruled, rows, keys = self._ruled(closed)
         loss = np.full(len(closed.keys), np.nan)
+        # A count whose slot has no days yet is compared with the last windows, and so with another time of the day.
+        young = np.where(judged.expected.own, 0.0, DAILY_SWING)
         for rule, at in ruled:
             if rule.metric in excused:
                 continue  # it is there, and nothing judges it yet
+            floor = young if rule.form in COUNTS else closed.floor
             loss[at] = lost(rule, *(column[at] for column in (
-                closed.value, judged.reference, closed.error, closed.floor, closed.rows
+                closed.value, judged.reference, closed.error, floor, closed.rows
             )))
         reach = judged.expected.reach
         expected = ((reach >= EXPECTED) & np.isnan(closed.value)) | np.isfinite(loss)

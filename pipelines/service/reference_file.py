@@ -21,7 +21,7 @@ from streamgauge.pipelines.stream.stage2 import Stage2
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.given import History, Labels, SketchKey
 from streamgauge.tracer import codec
-from streamgauge.tracer.joins import Labels as Join
+from streamgauge.tracer.labels import Labels as Join
 from streamgauge.tracer.records import Sketch, Tick, TraceBatch
 from streamgauge.tracer.summaries import merge_sketches
 from streamgauge.tracer.tracer import Tracer

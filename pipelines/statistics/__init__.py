@@ -25,6 +25,7 @@ from streamgauge.pipelines.statistics.concentration import (
 )
 from streamgauge.pipelines.statistics.drift import (
     drift_of,
+    fine_counts,
     id_counts,
     id_doubt,
     js_distance,
@@ -60,6 +61,7 @@ __all__ = [
     "duplicate_rate",
     "ece",
     "entropy",
+    "fine_counts",
     "hanley_mcneil",
     "id_counts",
     "id_doubt",

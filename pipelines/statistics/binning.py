@@ -45,12 +45,12 @@ def cuts_of(keys: NDArray[Any], counts: Integers, limit: int) -> Integers:
 
 def count_numeric(cuts: Integers, histogram: Histogram) -> Integers:
     """Counts of a histogram in the bins of `cuts`, of shape [len(cuts) + 1]."""
-    return _count(cuts, histogram.keys, histogram.counts)
+    return count_keys(cuts, histogram.keys, histogram.counts)
 
 
 def count_predictions(cuts: Integers, buckets: Buckets) -> Integers:
     """Counts of predictions in the bins of `cuts`, of shape [len(cuts) + 1]."""
-    return _count(cuts, buckets.bucket, buckets.counts)
+    return count_keys(cuts, buckets.bucket, buckets.counts)
 
 
 def id_vocabulary(reference: Heavy, limit: int = ID_BINS) -> NDArray[np.uint64]:
@@ -94,6 +94,7 @@ def _greedy(keys: list[int], counts: list[int], target: float) -> list[int]:
     return cuts
 
 
-def _count(cuts: Integers, keys: NDArray[Any], counts: Integers) -> Integers:
+def count_keys(cuts: Integers, keys: NDArray[Any], counts: Integers) -> Integers:
+    """Counts of sorted keys in the bins of `cuts`, of shape [len(cuts) + 1]."""
     bins = np.searchsorted(cuts, keys.astype(np.int64), side="left")
     return np.bincount(bins, counts, minlength=len(cuts) + 1).astype(np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from streamgauge.pipelines.statistics.estimate import Estimate, Floats
-from streamgauge.tracer.summaries import Distinct, Heavy, Histogram, Ids
+from streamgauge.tracer.summaries import Distinct, Heavy, Histogram, Ids, ValueCounts
 
 
 def entropy(counts: ArrayLike) -> float:
@@ -26,7 +26,7 @@ def entropy(counts: ArrayLike) -> float:
     return -math.fsum((p * np.log(p)).tolist()) + (len(held) - 1) / (2.0 * total)
 
 
-def numeric_dispersion(histogram: Histogram) -> float:
+def numeric_dispersion(histogram: Histogram | ValueCounts) -> float:
     """IQR / (abs(median) + IQR), 0..1; NaN without values. It stays finite where the mean is 0.
 
     >>> numeric_dispersion(Histogram.of([5.0, 5.0, 5.0]))

@@ -11,17 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv
 
 from streamgauge.pipelines.statistics.binning import (
+    NUMERIC_BINS,
     Integers,
     count_ids,
+    count_keys,
     count_numeric,
     count_predictions,
+    cuts_of,
     id_slack,
     id_vocabulary,
     numeric_cuts,
     prediction_cuts,
 )
 from streamgauge.pipelines.statistics.estimate import Estimate, Floats
-from streamgauge.tracer.summaries import Buckets, Heavy, Histogram
+from streamgauge.tracer.summaries import Buckets, Heavy, Histogram, ValueCounts
 
 FLOOR_LEVEL: Final = 0.999  # share of windows without drift whose PSI stays below the floor
 REFERENCES: Final = 1_024  # references whose bins are kept: they stay the same for a day
@@ -84,6 +87,15 @@ def numeric_counts(current: Histogram, reference: Histogram) -> tuple[Floats, Fl
     """Counts of both in at most 20 bins that the reference fixes."""
     cuts, counts = _numeric(reference)
     return count_numeric(cuts, current).astype(np.float64), counts
+
+
+def fine_counts(current: ValueCounts, reference: ValueCounts) -> tuple[Floats, Floats]:
+    """The same on the coarser grid of both, where a histogram's buckets are too wide."""
+    level = min(current.level, reference.level)
+    past, now = reference.at(level), current.at(level)
+    cuts = cuts_of(past.keys.astype(np.int64), past.counts, NUMERIC_BINS)
+    counts = [count_keys(cuts, one.keys, one.counts).astype(np.float64) for one in (now, past)]
+    return counts[0], counts[1]
 
 
 def id_counts(current: Heavy, reference: Heavy) -> tuple[Floats, Floats]:

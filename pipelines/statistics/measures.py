@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from streamgauge.pipelines.metrics import Floats, Stat, Values
-from streamgauge.tracer.summaries import Buckets, Histogram, LabelBuckets
+from streamgauge.tracer.summaries import Buckets, Histogram, LabelBuckets, ValueCounts
 
 T = TypeVar("T")
 _EMPTY: Final = np.zeros(0)
@@ -102,12 +102,12 @@ def range_error(stat: Stat) -> Floats:
     return error
 
 
-def quantile_values(histograms: Mapping[str, Histogram], q: float) -> Values:
+def quantile_values(histograms: Mapping[str, Histogram | ValueCounts], q: float) -> Values:
     """One quantile by entity; its error is half the distance between the quantiles one standard error of rank away."""
     return values(list(histograms), [_quantile(histogram, q) for histogram in histograms.values()])
 
 
-def _quantile(histogram: Histogram, q: float) -> tuple[float, float, float, float]:
+def _quantile(histogram: Histogram | ValueCounts, q: float) -> tuple[float, float, float, float]:
     n = float(histogram.total)
     step = math.sqrt(q * (1.0 - q) / max(n, 1.0))
     low, value, high = histogram.quantiles((max(q - step, 0.0), q, min(q + step, 1.0))).tolist()

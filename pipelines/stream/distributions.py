@@ -27,6 +27,7 @@ OPEN_PARTS: Final = 16  # parts of the open day that are folded together when th
 KEPT: Final = frozenset(
     {
         ("histogram", "sample", "profile"),
+        ("value_counts", "sample", "profile"),
         ("heavy", "sample", "profile"),
         ("moments", "sample", "profile"),
         ("buckets", "sample", "prediction"),

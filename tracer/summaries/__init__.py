@@ -43,6 +43,7 @@ from streamgauge.tracer.summaries.profile import (
     tally_codes,
 )
 from streamgauge.tracer.summaries.units import Units
+from streamgauge.tracer.summaries.value_counts import ValueCounts
 
 __all__ = [
     "KINDS",
@@ -66,6 +67,7 @@ __all__ = [
     "Tally",
     "Top",
     "Units",
+    "ValueCounts",
     "code_of",
     "codes_of",
     "combine",
@@ -96,6 +98,7 @@ KINDS: Final[dict[str, type[Summary]]] = {
     "units": Units,
     "groups": Groups,
     "join_rows": JoinRows,
+    "value_counts": ValueCounts,
 }
 
 FEW: Final = 2  # series that are folded faster one by one than all at once

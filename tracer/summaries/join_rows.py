@@ -91,9 +91,9 @@ class JoinRows:
         return [self._of(np.arange(i, min(i + rows, len(self.keys)))) for i in starts]
 
     def _ordered(self) -> Self:
-        by = (self.due, self.event) if len(self.event) else ()
-        # all columns: the order of the parts cannot show
-        return self._of(np.lexsort((*by, self.value, self.keys, self.time)))
+        rest = (self.time, self.due, self.event, self.value) if len(self.event) else (self.time, self.value)
+        bits = [np.ascontiguousarray(column).view(np.uint64) for column in rest]
+        return self._of(np.lexsort((*bits, self.keys, self.time)))  # to the bit: the order of the parts cannot show
 
     def _of(self, rows: Integers) -> Self:
         event, due = (column[rows] if len(column) else column for column in (self.event, self.due))

@@ -46,6 +46,19 @@ def on_finest(keys: Hashes, level: int) -> Hashes:
     return _unsigned(np.sign(signed) * (magnitude + 1), FINEST)
 
 
+def middles(keys: Hashes, level: int) -> Floats:
+    """The value in the middle of each bin; of one that a number of 26 bits alone lies in, that number.
+
+    >>> middles(finest_keys(np.array([2025.0, -0.5, 0.0])), FINEST).tolist()
+    [2025.0, -0.5, 0.0]
+    """
+    signed = _signed(keys, level)
+    shift = _SHIFT + FINEST - level
+    half = 0 if level == FINEST else 1 << (shift - 1)
+    bits = (np.maximum(np.abs(signed) - 1, 0) << shift) + half
+    return np.sign(signed) * bits.view(np.float64)
+
+
 def sharpest(keys: Hashes, level: int, *counts: Integers) -> tuple[int, Hashes, tuple[Integers, ...]]:
     """Sorted distinct keys of a level and their counts, at the finest level with at most 64 bins."""
     low, high = 0, level  # the level is in low..high

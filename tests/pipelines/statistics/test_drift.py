@@ -176,3 +176,15 @@ def test_psi_of_many_ids_depends_on_the_number_of_workers_by_its_floor_at_most(e
         found = drift_of(*id_counts(moved, reference), id_doubt(moved, reference))
         assert found.value == pytest.approx(exact, rel=0.15)
         assert found.excess > 0.3
+
+
+@pytest.mark.parametrize(("level", "spread"), [(2010.0, 8.0), (290.0, 8.0), (1.7e9, 30 * 86_400.0), (40_000.0, 1.0)])
+def test_psi_does_not_depend_on_the_level_of_a_feature(level: float, spread: float) -> None:
+    """Of two normal laws 0.9 standard deviations apart it is 0.81 nats, Jeffreys' divergence."""
+    random = np.random.default_rng(5)
+    before = [ValueCounts.of(level + spread * random.normal(size=4_000)) for _ in range(5)]
+    after = [ValueCounts.of(level + spread * (random.normal(size=2_000) + 0.9)) for _ in range(5)]
+    counts = fine_counts(ValueCounts.merge(after), ValueCounts.merge(before))
+    assert drift_of(*counts).value == pytest.approx(0.81, abs=0.09)
+    merged = ValueCounts.merge([ValueCounts.merge(after[3:]), *after[:3]])
+    assert merged.columns() == ValueCounts.merge(after).columns()

@@ -64,7 +64,8 @@ def play(job: JobConfig, hours: float, *, apart: bool, labelled: float = 1.0, ro
             tracer.beat()
     for tracer in tracers:
         tracer.close()
-    return [codec.encode(Open(job="ctr", start=T0)), *(one.value for one in log.read("traces", 0, 10_000_000))]
+    opening = codec.encode(Open(job="ctr", start=T0, shards=job.shards))
+    return [opening, *(one.value for one in log.read("traces", 0, 10_000_000))]
 
 
 def told(run: Callable[[list[bytes]], list[Output]], records: list[bytes]) -> tuple[Values, list[Change]]:

@@ -8,7 +8,7 @@ import pytest
 from streamgauge.pipelines.config.schema import DAY, HOUR
 from tests.pipelines.stream.delayed import play
 
-# What only labels can lower; how volume itself is judged under a daily cycle is another matter.
+# What only labels can lower.
 OF_LABELS = ("label_rate", "label_delay", "auc", "normalized_entropy", "pcoc", "ece")
 
 
@@ -18,7 +18,7 @@ def test_a_calibrated_model_loses_nothing_where_negatives_come_by_time_out(wait:
     for score in told.scores[9:]:
         lost = sum(part.micropoints for part in score.parts if part.metric.startswith(OF_LABELS)) / 1e6
         assert lost < 10.0, (score.start, score.parts)
-        assert ratio > 2.0 or score.value > 90.0
+        assert score.value > 90.0, (score.start, score.parts)
     by_cohort, as_they_came = np.array(told.values["pcoc@H"]), np.array(told.values["pcoc"])
     assert np.nanmax(np.abs(np.log(by_cohort))) < 0.3 < np.nanmax(np.abs(np.log(as_they_came)))
     assert not [one for one in told.anomalies if one.metric.startswith(OF_LABELS)]

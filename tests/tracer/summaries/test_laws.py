@@ -22,6 +22,7 @@ from streamgauge.tracer.summaries import (
     Heavy,
     Histogram,
     Ids,
+    JoinRows,
     LabelBuckets,
     Moments,
     Summary,
@@ -60,6 +61,8 @@ EXACT: dict[str, Builder] = {
     "bins of ids": lambda r: Bins.of_ids(ids_of(r), r[:, 1], np.isfinite(r[:, 0])),
     "groups": lambda r: Groups.of(ids_of(r), r[:, 2], r[:, 1], modulus=2),
     "units": lambda r: Units.of(r[:, 1:4]),
+    "labels to join": lambda r: JoinRows.labels(4, ids_of(r), np.nan_to_num(r[:, 0]), r[:, 2]),
+    "samples to join": lambda r: JoinRows.samples(2, ids_of(r), np.nan_to_num(r[:, 0]), r[:, 2], r[:, 3], r[:, 0]),
 }
 FLOATS: dict[str, Builder] = {
     "moments": lambda r: Moments.of(np.clip(r[:, 0], -1e6, 1e6)),

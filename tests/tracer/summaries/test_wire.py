@@ -18,6 +18,7 @@ from streamgauge.tracer.summaries import (
     Heavy,
     Histogram,
     Ids,
+    JoinRows,
     LabelBuckets,
     Moments,
     Summary,
@@ -46,6 +47,8 @@ GOLDEN: dict[str, Summary] = {
     "groups": Groups.of(KEYS[[1, 1, 2, 0]], [0.1, 0.1, 0.9, 7.0], [1, 0, 1, 0], modulus=1),
     "bins, of level 0": Bins(BINS, TWO - 1, np.array([1, 1]), missing=(1, 0), is_numeric=True),
     "units": Units.of(np.array([[1.0, -1.0], [2.0, 0.0]])),
+    "join_rows": JoinRows.labels(1, KEYS, np.array([60.0, 70.0, 60.0]), np.array([1.0, 0.0, 1.0])),
+    "join_rows, samples": JoinRows.samples(8, KEYS, np.ones(3), np.ones(3) / 4, np.zeros(3), np.ones(3) * 9),
 }
 DIGESTS: dict[str, str] = {
     "counts": "51236fdcb1963587",
