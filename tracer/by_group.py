@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streamgauge.tracer import profiles
 from streamgauge.tracer.evaluation import Evaluation, Slice
+from streamgauge.tracer.gathering import Build
 from streamgauge.tracer.inputs import Array, Floats, is_na
 from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
@@ -87,7 +88,7 @@ class RowsByGroup:
         return inside
 
 
-def groups(modulus: int) -> profiles.Build:
+def groups(modulus: int) -> Build:
     """How hashes of groups, predictions and labels become a sketch."""
 
     def build(keys: Array, predicted: Array, labels: Array) -> Iterable[Summary]:

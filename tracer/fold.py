@@ -10,15 +10,16 @@ import numpy as np
 
 from streamgauge.tracer import measures, profiles
 from streamgauge.tracer.by_group import RowsByGroup
-from streamgauge.tracer.domains import PredictionScale, of_all_rows, probabilities_of
+from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
-from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, is_na, within_reach
+from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, within_reach
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.label_fold import LabelFold
 from streamgauge.tracer.panes import Panes
+from streamgauge.tracer.prediction_fold import PredictionFold
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.rows import LIMIT, each_row
@@ -54,6 +55,7 @@ class Fold:
         rules.sampling.enter(panes.start)
         self._profiles = features
         self._rules = rules
+        self._predictions = PredictionFold(panes, join.labels, rules.predictions, self.hints)
         self._fault = fault
         self._refuse = refuse
         self._ending = ending
@@ -123,7 +125,7 @@ class Fold:
         )
         if times is not None:
             self._part(self._ages, times, written, seen_at)
-        predicted = None if event.predictions is None else self._predicted(event.predictions, "sample")
+        predicted = None if event.predictions is None else self._predictions.known(event.predictions, "sample")
         codes = self._profiled(event.features, rows, keep=event.ids is not None)
         if event.ids is None:
             return
@@ -170,35 +172,6 @@ class Fold:
             self.panes.add("sample", "late_rows", "", int(np.count_nonzero(seen_at - times > self._rules.max_age)))
         if written is not None:
             self.panes.gather("sample", "produce_delay", "", profiles.seconds, written - times)
-
-    def _predicted(self, given: Floats, clock: Clock) -> Floats:
-        """Predictions as probabilities; those of the samples have a sketch of their own."""
-        measures.nonfinite(self.panes, "prediction", given)
-        self.hints.predictions(given, self._rules.predictions)
-        found, clipped = self._probabilities(given)
-        if clipped:
-            self.panes.add(clock, "clipped_predictions", "", clipped)
-        if clock == "sample":
-            self.panes.gather("sample", "prediction", "", profiles.predictions, found[~is_na(found)])
-            self._weigh(found)
-        return found
-
-    def _probabilities(self, given: Floats) -> tuple[Floats, int]:
-        """Predictions as probabilities for all rows, and how many were clipped."""
-        found, clipped = probabilities_of(given, self._rules.predictions)
-        labels = self.join.labels
-        if labels.keep_rate < 1.0 and labels.predicts == "kept":
-            found = of_all_rows(found, labels.keep_rate)
-        return found, clipped
-
-    def _weigh(self, predicted: Floats) -> None:
-        """For how many rows those with a prediction stand: 1 for a positive, 1 / keep rate for a negative."""
-        rate = self.join.labels.keep_rate
-        if rate < 1.0:
-            q = predicted[np.isfinite(predicted)]
-            weight = 1.0 / (q + rate * (1.0 - q))
-            self.panes.add("sample", "prediction_weight", "", float(weight.sum()))
-            self.panes.add("sample", "prediction_total", "", float((weight * q).sum()))
 
     def _profiled(self, features: Mapping[str, Column], rows: int, *, keep: bool) -> dict[str, Array]:
         """Gather features for their profiles; what is kept of them for the label counts."""
@@ -275,7 +248,7 @@ class Fold:
             codes = {n: self._profiles.codes(n, c) for n, c in columns.items() if len(c) == event.rows}
             predicted = event.predictions
             if predicted is not None:
-                predicted, _ = self._probabilities(predicted)
+                predicted, _ = self._predictions.probabilities(predicted)
             self._labels.pairs(labels, predicted, event.weights)
             self._labels.binned(labels, codes)
             self._by_group.pairs(labels, predicted, event.weights, codes)
@@ -287,7 +260,7 @@ class Fold:
     def _trained(self, event: Stepped) -> None:
         """Pairs of labels and the predictions from before the update, from the call or from the join."""
         labels = None if event.labels is None else self._labels.mapped(event.labels)
-        predicted = None if event.predictions is None else self._predicted(event.predictions, "train")
+        predicted = None if event.predictions is None else self._predictions.known(event.predictions, "train")
         times = self._times("time", event.event_time, event.rows)
         keys, known = self._some_keys(event)
         if keys is None:

@@ -19,7 +19,7 @@ from streamgauge.tracer.transport import Transport
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _DURATION: Final = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
-_SECONDS: Final = ("horizon", "margin", "timeout")
+_SECONDS: Final = ("horizon", "margin", "timeout", "hold")
 # what the tracer needs of a feature
 _FEATURE: Final = ("name", "kind", "default", "low", "high", "separator", "weight")
 

@@ -79,13 +79,13 @@ class Hints:
 
     def joined(self, settled: int, labels: int, waiting: int) -> None:
         """Of labels that came, how many found a sample that waited."""
-        self._joined += settled
-        self._labelled += labels if waiting or settled else 0
         seen, named = self._kinds.get("observe"), self._kinds.get("label")
-        if self._joined or self._labelled < ENOUGH or seen is None or named is None:
-            return
-        why = f"ids are {seen} in observe and {named} in label" if seen != named else "their ids are of other samples"
-        self._say("join", f"none of {self._labelled:,} labels found a sample that waits: {why}")
+        self._joined += settled
+        self._labelled += labels if waiting or settled or seen is None else 0
+        if self._joined:
+            self._take_back("join")
+        elif self._labelled >= ENOUGH and named is not None:
+            self._say("join", f"none of {self._labelled:,} labels found a sample that waits: {_of_join(seen, named)}")
 
     def feature(self, name: str, column: Column) -> None:
         """One column; nothing is looked at twice that has had a value."""
@@ -96,8 +96,7 @@ class Hints:
             present = len(column.values)
         if present:
             self._known.add(name)
-            if self._texts.pop(f"null {name}", None):
-                self._now = tuple(self._texts.values())
+            self._take_back(f"null {name}")
             if self._declared and name not in self._declared and name.removesuffix(".weight") not in self._declared:
                 self._say(f"unknown {name}", f"feature {name} is not among the declared ones: is it misspelt?")
             return
@@ -109,6 +108,19 @@ class Hints:
         if key in self._texts or len(self._texts) < MOST:
             self._texts.setdefault(key, text)
             self._now = tuple(self._texts.values())
+
+
+    def _take_back(self, key: str) -> None:
+        if self._texts.pop(key, None):
+            self._now = tuple(self._texts.values())
+
+
+def _of_join(seen: str | None, named: str) -> str:
+    """Why labels find no sample, and the remedy."""
+    if seen is not None and seen != named:
+        return f"ids are {seen} in observe and {named} in label"
+    why = "this worker has seen none with an id" if seen is None else "their ids are of other samples"
+    return f"{why}; where other workers see them, declare Labels(across=64)"
 
 
 def _of_labels(wrong: Array) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.join_table import FIELDS, WEIGHT
-from streamgauge.tracer.joins import COUNTS, Join
+from streamgauge.tracer.joins import Join
+from streamgauge.tracer.outcomes import COUNTS
 
 # 1: features of every sample, in the order of `keys`. 1, 2: cohorts were counted label by label. Both are still read
 VERSION: Final = 3

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from streamgauge.tracer.join_table import SINCE, WEIGHT, JoinTable
 from streamgauge.tracer.kept_features import KeptFeatures
 from streamgauge.tracer.key_index import KeyIndex
 from streamgauge.tracer.labels import Labels
+from streamgauge.tracer.outcomes import COUNTS, Deadlines, Known
 
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
@@ -30,29 +31,6 @@ Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _ROOMY: Final = 0.25  # of the capacity: below it twice as many ids have room, and some to spare
-COUNTS: Final = ("due", "overdue", "cohort_rows", "cohort_labelled", "expired", "cohort_positives")
-
-
-class Known(NamedTuple):
-    """What a call of `label` brought, row by row of the call's distinct ids."""
-
-    labels: Floats
-    is_new: Mask  # the label was not known before
-    flips: int  # labels that changed
-    settled: int  # new ones of samples that were waiting
-    delay: Floats  # label time - sample time, NaN where the sample is not known
-
-
-class Deadlines(NamedTuple):
-    """How many samples passed which deadline in the pane that starts at `pane`."""
-
-    pane: float
-    due: int
-    overdue: int
-    cohort_rows: int
-    cohort_labelled: int
-    expired: int
-    cohort_positives: int = 0
 
 
 class Join:

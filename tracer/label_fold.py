@@ -17,7 +17,8 @@ from streamgauge.tracer.domains import POSITIVE, labels_of
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import NA, Array, Floats, is_na
-from streamgauge.tracer.joins import COUNTS, Deadlines, Join, Known
+from streamgauge.tracer.joins import Join
+from streamgauge.tracer.outcomes import COUNTS, Deadlines, Known
 from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock

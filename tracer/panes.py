@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from streamgauge.tracer.codec import encode_names
+from streamgauge.tracer.gathering import Build, Gathering
 from streamgauge.tracer.inputs import Column
-from streamgauge.tracer.profiles import Build, Gathering, sketch_units
+from streamgauge.tracer.profiles import sketch_units
 from streamgauge.tracer.records import Clock, Mode, Name, Sketch, TraceBatch, shard_of
 from streamgauge.tracer.summaries import Units
 

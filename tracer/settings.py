@@ -101,6 +101,8 @@ def _check_domains(labels: Labels, predictions: str, time_unit: str) -> None:
         raise ValueError(f"labels.scale must be one of {', '.join(SCALES)}, got {labels.scale!r} (tracer.Tracer)")
     if not 0.0 < labels.keep_rate <= 1.0:
         raise ValueError(f"labels.keep_rate must be above 0 and at most 1, got {labels.keep_rate} (tracer.Tracer)")
+    if labels.across < 0 or labels.across & (labels.across - 1):
+        raise ValueError(f"labels.across must be a power of two, or 0, got {labels.across} (tracer.Tracer)")
     if labels.predicts not in ("kept", "all"):
         raise ValueError(f'labels.predicts must be "kept" or "all", got {labels.predicts!r} (tracer.Tracer)')
     if predictions not in ("probability", "logit"):

@@ -207,7 +207,8 @@ class Blocks:
         rules = Rules(sampling, self._bridge.max_age, self._bridge.prediction_scale, job.evaluation)
         given = job.labels
         labels = Labels(
-            scale=given.scale, positive=given.positive, keep_rate=given.keep_rate, predicts=given.predicts
+            scale=given.scale, positive=given.positive, keep_rate=given.keep_rate, predicts=given.predicts,
+            hold=given.hold, across=given.across,
         )  # fmt: skip
         return Fold(panes, Join(labels, job.pane), features, rules, self._fault)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 
 from streamgauge.anomaly.young import least
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.service import assembly
 from streamgauge.tracer import control
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.transport import LogError
 
 
 def check(args: argparse.Namespace) -> int:
@@ -37,22 +40,32 @@ def check(args: argparse.Namespace) -> int:
 
 
 def said_by_workers(config: Config) -> list[str]:
-    """What looks wrong to the workers that write into the embedded log: what they refuse, and their hints."""
-    path = assembly.log_path(config)
-    if config.kafka is not None or not path.exists():
-        return []
-    log = LocalLog(path, heeds=False)
+    """What looks wrong to the workers of all jobs, on the embedded log or on the brokers: refusals and hints."""
     try:
-        found = sorted(log.latest("status").items())
-    finally:
-        log.close()
+        found = _statuses(config)
+    except LogError as error:
+        return [f"what its workers say is not known: {error}"]
     lines = list[str]()
-    for key, value in found:
+    for key, value in sorted(found.items()):
         with suppress(control.PlanError):
             status = control.decode_status(value)
             refused = (f"{what.replace(':', ' ', 1)} is refused: {why}" for what, why in sorted(status.refused.items()))
             lines += [f"{key}: {text}" for text in (*refused, *status.hints)]
     return lines
+
+
+def _statuses(config: Config) -> Mapping[str, bytes]:
+    """The last status of each worker. Raises LogError where the brokers do not answer."""
+    if config.kafka is not None:
+        bus: Bus = assembly.bus_of(config)
+    elif assembly.log_path(config).exists():
+        bus = LocalLog(assembly.log_path(config), heeds=False)
+    else:
+        return {}
+    try:
+        return bus.latest("status")
+    finally:
+        bus.close()
 
 
 def delays_of(job: JobConfig) -> dict[str, float]:

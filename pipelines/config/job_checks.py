@@ -62,6 +62,7 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     }
     for name, number, most in (
         ("shards", job.shards, MAX_SHARDS), ("duplicate_modulus", job.duplicate_modulus, _MOST_MODULUS),
+        ("labels.across", job.labels.across, _MOST_MODULUS),
     ):  # fmt: skip
         if number > most:
             yield Fault(f"{at}.{name}", f"must be at most {most}, got {number}")
@@ -71,16 +72,17 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         yield from positive(f"{at}.{name}", value)
     natural = {
         "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
-        "labels.silence": job.labels.silence, "labels.wait": job.labels.wait,
+        "labels.silence": job.labels.silence, "labels.wait": job.labels.wait, "labels.hold": job.labels.hold,
         "detection.warm_up": job.detection.warm_up,
         **{f"minimum.{name}": least for name, least in job.minimum.items()},
     } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__ if name != "remind"}
     for name, value in natural.items():
         if value < 0:
             yield Fault(f"{at}.{name}", f"must be >= 0, got {value}")
-    if job.duplicate_modulus < 0 or job.duplicate_modulus & (job.duplicate_modulus - 1):
-        below = 1 << max(0, job.duplicate_modulus.bit_length() - 1) if job.duplicate_modulus > 0 else 0
-        yield Fault(f"{at}.duplicate_modulus", f"must be a power of two, got {job.duplicate_modulus}; {below} is one")
+    for name, modulus in (("duplicate_modulus", job.duplicate_modulus), ("labels.across", job.labels.across)):
+        if modulus < 0 or modulus & (modulus - 1):
+            below = 1 << max(0, modulus.bit_length() - 1) if modulus > 0 else 0
+            yield Fault(f"{at}.{name}", f"must be a power of two, got {modulus}; {below} is one")
     if job.labels.timeout < job.labels.horizon:
         text = f"must not be below horizon {job.labels.horizon:g} s, got {job.labels.timeout:g} s: samples would be"
         yield Fault(f"{at}.labels.timeout", f"{text} dropped before they are old enough to count")

@@ -64,6 +64,11 @@ class Engine:
         return max((self._clock(key) for key in list(self._hosted)), default=0.0)
 
     @property
+    def said(self) -> float:
+        """The newest time that the workers of a job tell; minus infinity without any."""
+        return max((self._hosted[key].said for key in self.consumer.states), default=-math.inf)
+
+    @property
     def cached_bytes(self) -> int:
         """What all operators keep to be quicker, about. Any thread may ask."""
         return sum(one.cached_bytes for one in list(self._hosted.values()) if isinstance(one, Caching))

@@ -33,6 +33,11 @@ class Hosted(Keyed, Protocol):
         ...
 
     @property
+    def said(self) -> float:
+        """The time that its workers tell; minus infinity without any."""
+        ...
+
+    @property
     def is_live(self) -> bool:
         """True from the first record of a run until the job has ended: it wants ticks."""
         ...

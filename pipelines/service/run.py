@@ -34,6 +34,7 @@ from streamgauge.pipelines.service.store_writer import StoreWriter
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.states import Unfit
 from streamgauge.tracer.records import Tick
+from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.transport import Message
 
 PAGER_TICK: Final = 1.0  # seconds of wall time between the pager's ticks
@@ -161,8 +162,7 @@ class Service:
         self._health.held["engine_caches"] = lambda: engine.cached_bytes
         if self._config.clock == "wall":
             self._health.ahead = lambda: engine.now() - now()
-        step = lambda: engine.step() or engine.tick(now(), leap_of(now))  # noqa: E731
-        self._add("engine", engine.consumer.bus, step, engine.commit)
+        self._add("engine", engine.consumer.bus, lambda: engine.step() or _tick(engine, now), engine.commit)
 
     def _add_keyed(self, keyed: KeyedConsumer, step: Step | None = None) -> None:
         self._watch(keyed)
@@ -261,3 +261,10 @@ class Service:
             return 0
 
         return step
+
+
+def _tick(engine: Engine, now: Callable[[], float]) -> int:
+    """The ticks that are due; a leap of this host's clock is not followed while the workers' time goes on."""
+    if isinstance(now, Steady):
+        now.hear(engine.said)
+    return engine.tick(now(), leap_of(now))

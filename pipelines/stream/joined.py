@@ -11,7 +11,8 @@ from streamgauge.pipelines.metrics import Floats, Partial
 from streamgauge.pipelines.stream.view import read_sketches
 from streamgauge.tracer.domains import POSITIVE
 from streamgauge.tracer.inputs import is_na
-from streamgauge.tracer.joins import COUNTS, Deadlines, Join, Known
+from streamgauge.tracer.joins import Join
+from streamgauge.tracer.outcomes import COUNTS, Deadlines, Known
 from streamgauge.tracer.records import Sketch
 from streamgauge.tracer.summaries import Histogram, LabelBuckets, encode, merge_sketches
 

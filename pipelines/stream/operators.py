@@ -15,7 +15,7 @@ import numpy as np
 
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Report
-from streamgauge.pipelines.stream import closing, intake, timing
+from streamgauge.pipelines.stream import closing, intake, timing, watermark
 from streamgauge.pipelines.stream.emitting import Emission, evaluate
 from streamgauge.pipelines.stream.intake import DEAD, Rejected
 from streamgauge.pipelines.stream.shards import ship
@@ -58,6 +58,13 @@ class Operator:
     def doubted(self) -> float | None:
         """A tick far ahead of all that is known, which waits for a second one; seconds."""
         return None if self._job.doubted is None else to_seconds(self._job.doubted)
+
+    @property
+    def said(self) -> float:
+        """The time that the workers tell, the middle one of theirs, seconds; minus infinity without any."""
+        members = [worker.member for worker in self._job.workers.values()]
+        times = sorted(member.claimed for member in members if watermark.holds(member))
+        return to_seconds(times[len(times) // 2]) if times else -math.inf
 
     @property
     def is_live(self) -> bool:

@@ -306,6 +306,19 @@ def test_what_looks_wrong_is_said_in_words() -> None:
         assert text in status
 
 
+def test_labels_of_samples_that_another_worker_saw_are_told_with_the_remedy() -> None:
+    job = Sent()
+    job.tracer.label(np.arange(200), np.arange(200) % 2)
+    job.tracer.beat()
+    assert job.tracer.flush()
+    assert "declare Labels(across=64)" in job.log.latest("status")["ctr/w"].decode()
+    job.tracer.observe({}, ids=np.arange(200, 210))  # those of a restart came first
+    job.tracer.label(np.arange(200, 210), np.zeros(10))
+    job.tracer.beat()
+    assert job.tracer.flush()
+    assert "across" not in job.log.latest("status")["ctr/w"].decode()
+
+
 def test_the_join_says_how_full_it_is_before_it_goes_on_with_a_sample() -> None:
     job = Sent(labels=Labels(capacity=100))
     job.tracer.observe({"age": np.arange(95.0)}, ids=np.arange(95))

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.tracer import join_state
-from streamgauge.tracer.joins import Deadlines, Join, Labels
+from streamgauge.tracer.joins import Join
 from streamgauge.tracer.kept_features import KeptFeatures
 from streamgauge.tracer.key_index import KeyIndex
+from streamgauge.tracer.labels import Labels
+from streamgauge.tracer.outcomes import Deadlines
 
 LABELS = Labels(margin=20.0, horizon=35.0, timeout=50.0)
 
@@ -247,7 +249,7 @@ def test_memory_is_reused_over_a_long_run() -> None:
     for k in range(200):
         join.close(10.0 * k)
         join.open(10.0 * k, np.arange(100 * k, 100 * k + 100, dtype=np.uint64))
-    assert len(join._table["seen"]) == 1024
+    assert len(join._table._columns["seen"]) == 1024
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\x97\x63\xc4\x00\x80\x80\x80\x80\x00"])
@@ -322,3 +324,31 @@ def test_rows_of_several_values_are_kept_over_a_restart() -> None:
     assert [None if row is None else row.tolist() for row in features["tags"]] == [[7, 8], None, []]
     assert features["age"].tolist() == [1.0, 2.0, 3.0]
     assert join_state.save(again) == join_state.save(join)
+
+
+def test_a_label_that_precedes_its_sample_is_held_for_the_declared_time() -> None:
+    join = Join(msgspec.structs.replace(LABELS, hold=15.0), 10.0)
+    join.label(0.0, _keys(1, 2), np.array([1.0, 0.0]))
+    restored = Join(join.labels, 10.0)
+    join_state.load(restored, join_state.save(join))
+    for one in (join, restored):
+        one.open(10.0, _keys(1), due=np.array([20.0]))
+        found = one.early.take(10.0, _keys(1))
+        assert one.label(10.0, found.keys, found.labels).settled == 1
+        assert one.close(50.0)[0].overdue == 0
+        assert len(one.early.take(20.0, _keys(2)).keys) == 0, "its 15 s are over"
+
+
+def test_a_cohort_weighs_its_samples_as_they_were_trained_on() -> None:
+    join = _opened(keys=(1, 2, 3))
+    join.label(5.0, _keys(1, 2, 3), np.array([1.0, 0.0, 1.0]))
+    join.weigh(join.find(_keys(2, 3, 9)), np.array([5.0, 0.5, 7.0]))
+    restored = Join(LABELS, 10.0)
+    join_state.load(restored, join_state.save(join))
+    for one in (join, restored):
+        one.close(40.0)
+        cohort = one.cohort(30.0)
+        assert cohort is not None
+        assert cohort.weights is not None
+        rows = sorted(zip(cohort.labels.tolist(), np.nan_to_num(cohort.weights, nan=-1.0).tolist(), strict=True))
+        assert rows == [(0.0, 5.0), (1.0, -1.0), (1.0, 0.5)]

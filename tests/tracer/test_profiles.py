@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streamgauge.tracer.gathering import Gathering
 from streamgauge.tracer.id_sampling import IdSampling
-from streamgauge.tracer.profiles import Feature, Gathering, Profiles
+from streamgauge.tracer.profiles import Feature, Profiles
 from streamgauge.tracer.records import Sketch
 from streamgauge.tracer.summaries import Counts, Ids, Moments, Table, code_of, codes_of, decode, hash_values
 

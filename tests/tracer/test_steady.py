@@ -57,6 +57,31 @@ def test_a_leap_during_a_leap_begins_anew() -> None:
     assert host.run(10, 600.0) == [0.0] * 10
 
 
+def test_a_leap_that_lasts_is_not_followed_while_the_workers_go_on_and_the_way_back_is_automatic() -> None:
+    host = Host()
+    for second in range(600):
+        host.steady.hear(host.ran + 1_000_000.0 - 10.0)
+        assert host.run(1, 600.0 if not second else 0.0) == [0.0]
+    assert host.steady.leap == 600.0
+    assert host.run(5, -600.0) == [0.0] * 5
+    assert host.steady.leap == 0.0
+
+
+def test_a_clock_that_was_set_right_is_followed_where_the_workers_say_so_too() -> None:
+    host = Host()
+    errors = []
+    for second in range(round(HOLD) + 3):
+        host.steady.hear(host.ran + 1_000_000.0 + 3_600.0)
+        errors += host.run(1, 3_600.0 if not second else 0.0)
+    assert errors[-1] == 3_600.0
+
+
+def test_workers_that_are_silent_hold_no_clock_back() -> None:
+    host = Host()
+    host.steady.hear(host.ran + 1_000_000.0)
+    assert host.run(HOLD + 3, 3_600.0)[-1] == 3_600.0
+
+
 def test_the_time_of_a_process_is_the_wall_time() -> None:
     import time
 

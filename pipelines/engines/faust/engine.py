@@ -11,6 +11,7 @@ again. Rebalances are eager, as aiokafka knows no others: for a moment all parti
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from importlib.util import find_spec
@@ -147,6 +148,7 @@ class _Host:
                 if self._log.was_refused():
                     self._ticks.refused()
                 hosted = {key: self._hosted[key] for mine in self._partitions.values() for key in mine.keyed.states}
+                self._now.hear(max((one.said for one in hosted.values()), default=-math.inf))
                 due = self._ticks.due(self._now(), self._routing.keys, hosted, self._now.leap)
                 await self._log.send(due)
 

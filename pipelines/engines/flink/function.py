@@ -90,6 +90,7 @@ class Hosts(KeyedProcessFunction):  # type: ignore[misc]
         self._armed.pop(key, None)
         live: Any = self._kept_of(topic, key).live
         ticker = self._ticker(key)
+        self._now.hear(live.said)
         tick = ticker.due(self._now(), live.clock, live.doubted) if live.is_live else None
         if tick is not None:
             yield self._row(Output(TRACES, key, ticker.record(tick, self._now.leap)))

@@ -23,6 +23,10 @@ class Tally:
         self.clock = -math.inf
 
     @property
+    def said(self) -> float:
+        return -math.inf
+
+    @property
     def is_live(self) -> bool:
         return self.count > 0
 

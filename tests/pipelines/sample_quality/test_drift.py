@@ -4,6 +4,7 @@ import pytest
 from streamgauge.pipelines.config.schema import DAY, HOUR
 from streamgauge.pipelines.sample_quality.drift import changes_in_sigmas
 from streamgauge.pipelines.stream.evaluate import Evaluator
+from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.summaries import Bins, hash_values, profile_categorical, profile_numeric
 from tests.pipelines.reports import LONG, config, evaluate, learn, partial, report, values_of
 
@@ -48,6 +49,28 @@ def test_psi_without_drift_stays_below_its_floor_and_with_drift_far_above():
         assert values_of(same)["a", entity, "psi"] < floor < 0.1
         assert values_of(moved)["a", entity, "psi"] > 0.5
         assert values_of(moved)["", entity, "js_distance"] > values_of(same)["", entity, "js_distance"]
+
+
+def test_a_year_has_the_quantiles_and_the_drift_of_its_years():
+    rng, profiles = np.random.default_rng(7), Profiles({"year": "numeric"}, b"")
+
+    def years(middle, n=1000):
+        values = rng.normal(middle, 5.0, n).round()
+        found = profiles.build("year")(values)
+        return values, partial("a", summaries=[(s, "sample", "profile", "feature:year") for s in found])
+
+    evaluator = Evaluator(config())
+    for i in range(33):  # the next day has begun
+        learn(evaluator, evaluator.evaluate(report(years(2010.0)[1], start=i * SLOT)))
+    values, same = years(2010.0)
+    moved = values_of(evaluator.evaluate(long_window(years(2014.5)[1], 4)))
+    same = evaluator.evaluate(long_window(same, 4))
+    floor = values_of(same, "floor")["a", "feature:year", "psi"]
+    assert values_of(same)["a", "feature:year", "psi"] < floor < 0.1
+    assert moved["a", "feature:year", "psi"] == pytest.approx(0.81, abs=0.15)
+    for metric, q in (("p05", 0.05), ("p50", 0.5), ("p95", 0.95)):
+        right = np.quantile(values, q, method="inverted_cdf")
+        assert abs(values_of(same)["", "feature:year", metric] - right) < 0.5
 
 
 def test_reference_holds_only_days_before_the_window():

@@ -67,7 +67,8 @@ JOB: Final[dict[str, str]] = {
     "rules": "{loss = {weight = 2}}", "unpaged": '["loss"]', "duplicate_modulus": "4",
     "evaluation.groups": '["city"]', "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
     "labels.horizon": '"1h"', "labels.margin": '"1h"', "labels.timeout": '"36h"', "labels.silence": '"1h"',
-    "labels.wait": '"1h"', "labels.keep_rate": "0.5", "labels.predicts": '"all"',
+    "labels.wait": '"1h"', "labels.keep_rate": "0.5", "labels.predicts": '"all"', "labels.hold": '"1m"',
+    "labels.across": "4",
     **{f"detection.{key}": value for key, value in {
         "threshold": "9", "threshold_twice": "9", "warm_up": '"1d"', "history": '"7d"', "clear": "3",
     }.items()},

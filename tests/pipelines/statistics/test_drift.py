@@ -15,6 +15,7 @@ from scipy.stats import chi2
 
 from streamgauge.pipelines.statistics import (
     drift_of,
+    fine_counts,
     id_counts,
     id_doubt,
     js_distance,
@@ -25,7 +26,7 @@ from streamgauge.pipelines.statistics import (
 )
 from streamgauge.pipelines.statistics.binning import count_ids, count_numeric, cuts_of, id_vocabulary, numeric_cuts
 from streamgauge.pipelines.statistics.drift import chi2_quantile
-from streamgauge.tracer.summaries import Buckets, Heavy, Histogram, hash_values
+from streamgauge.tracer.summaries import Buckets, Heavy, Histogram, ValueCounts, hash_values
 
 SEED = 20130101
 counts = st.lists(st.integers(0, 1_000), min_size=2, max_size=20)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamgauge.pipelines.config.schema import HOUR, JobConfig
+from streamgauge.pipelines.stream import joining
 from streamgauge.pipelines.stream.operators import Operator
 from streamgauge.pipelines.stream.shards import Combiner
 from streamgauge.pipelines.stream.stage2 import Stage2
@@ -55,6 +56,15 @@ def test_joined_on_one_id_in_four_the_sample_is_unbiased_and_the_page_says_that_
     ]
     assert of(values, "label_coverage@H").mean() == pytest.approx(0.9, abs=0.02)
     assert of(values, "pcoc@H")[-6:].mean() == pytest.approx(1.0, abs=0.1)
+
+
+def test_beyond_its_room_the_join_goes_on_with_fewer_ids_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "CAPACITY", 9_000)  # of 36,000 ids that are open at a time
+    job = config(1)
+    values, changes = told(Operator(job, Stage2(job)).on_records, play(job, 4.0, apart=True, labelled=0.9))
+    assert [change.text.split(":")[0].split()[-1] for change in changes if change.name == "joined"] == ["1", "2", "4"]
+    assert of(values, "label_coverage@H").mean() == pytest.approx(0.9, abs=0.02)
+    assert of(values, "label_overdue").max() < 0.2
 
 
 def test_shards_batches_and_restarts_change_nothing_of_what_is_joined() -> None:
