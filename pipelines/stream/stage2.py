@@ -87,10 +87,8 @@ class Stage2:
         excused = self._excused(closed)
         if report.revision:
             return [*outputs, *self._scorer.score(closed, judged, excused)]
-        outputs += [
-            *self._joining.news(report.end), *unkept(evaluated, self.config), *failures(evaluated, self.config),
-            *self._sample_ids(report, evaluated),
-        ]  # fmt: skip
+        outputs += [*self._joining.news(report.end), *unkept(evaluated, self.config)]
+        outputs += [*failures(evaluated, self.config), *self._sample_ids(report, evaluated)]
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
         outputs += watch.anomalies_of(closed, judged, report.clock, standing)
@@ -152,7 +150,8 @@ class Stage2:
         if self._score_watch.spec == scores.spec:
             self._score_watch.restore(scores.snapshot())
         self._evaluator.inherit(evaluator)
-        self._joining.restore(joining)
+        if config.pane == was.pane:
+            self._joining.restore(joining)
         self._scorer.restore(scorer)
         self._detect_with(detection if config.detection == was.detection else config.detection)
         gone = [(watches[spec], facts[place]) for place, spec in enumerate(was.windows) if spec not in config.windows]
