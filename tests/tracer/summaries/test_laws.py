@@ -27,6 +27,7 @@ from streamgauge.tracer.summaries import (
     Moments,
     Summary,
     Units,
+    ValueCounts,
     decode,
     encode,
     hash_values,
@@ -61,6 +62,7 @@ EXACT: dict[str, Builder] = {
     "bins of ids": lambda r: Bins.of_ids(ids_of(r), r[:, 1], np.isfinite(r[:, 0])),
     "groups": lambda r: Groups.of(ids_of(r), r[:, 2], r[:, 1], modulus=2),
     "units": lambda r: Units.of(r[:, 1:4]),
+    "value counts": lambda r: ValueCounts.of(r[np.isfinite(r[:, 0]), 0]),
     "labels to join": lambda r: JoinRows.labels(4, ids_of(r), np.nan_to_num(r[:, 0]), r[:, 2]),
     "samples to join": lambda r: JoinRows.samples(2, ids_of(r), np.nan_to_num(r[:, 0]), r[:, 2], r[:, 3], r[:, 0]),
 }

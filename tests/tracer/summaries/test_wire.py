@@ -23,6 +23,7 @@ from streamgauge.tracer.summaries import (
     Moments,
     Summary,
     Units,
+    ValueCounts,
     decode,
 )
 
@@ -47,6 +48,8 @@ GOLDEN: dict[str, Summary] = {
     "groups": Groups.of(KEYS[[1, 1, 2, 0]], [0.1, 0.1, 0.9, 7.0], [1, 0, 1, 0], modulus=1),
     "bins, of level 0": Bins(BINS, TWO - 1, np.array([1, 1]), missing=(1, 0), is_numeric=True),
     "units": Units.of(np.array([[1.0, -1.0], [2.0, 0.0]])),
+    "value_counts": ValueCounts.of(np.array([2024.0, 2025.0, 2025.0, -0.5])),
+    "value_counts, coarse": ValueCounts.of(np.arange(1_000.0)),
     "join_rows": JoinRows.labels(1, KEYS, np.array([60.0, 70.0, 60.0]), np.array([1.0, 0.0, 1.0])),
     "join_rows, samples": JoinRows.samples(8, KEYS, np.ones(3), np.ones(3) / 4, np.zeros(3), np.ones(3) * 9),
 }
@@ -66,6 +69,10 @@ DIGESTS: dict[str, str] = {
     "bins": "e0a00f7cd6f9bd1b",
     "bins, of level 0": "ee8a58b83d3349cb",
     "units": "7556374747df5019",
+    "value_counts": "e74732278aef8bf5",
+    "value_counts, coarse": "bab732cd7a8384c5",
+    "join_rows": "b3a63f12323bc0b8",
+    "join_rows, samples": "19f487054238e246",
 }
 
 
