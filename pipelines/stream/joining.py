@@ -118,8 +118,9 @@ class Joining:
         seen, known = self._rows(report, "sample", "seen"), self._rows(report, "label", "known")
         if not (self._modulus or len(seen.keys) or len(known.keys)):
             return
-        self._modulus = max(self._modulus, seen.modulus, known.modulus)
-        self._join.thin(self._modulus, report.start)
+        if max(seen.modulus, known.modulus) > self._modulus:
+            self._modulus = max(seen.modulus, known.modulus)
+            self._join.thin(self._modulus, report.start)
         if report.revision:  # what comes late settles samples, and is not told again
             self._late(seen, known, report)
             return
