@@ -135,13 +135,13 @@ class Profiles:
 
     def _numeric(self, feature: Feature, column: Array) -> Iterable[Summary]:
         found = self._numbers(feature, column)
+        if not 0 < len(found.histogram.keys) <= FEW:
+            return found
         numbers = to_floats(column)[0]
         finite = numbers[np.isfinite(numbers)]
         if is_coarse(found.histogram, finite):
             self._coarse.add(feature.name)
-        if feature.name in self._coarse and 0 < len(found.histogram.keys) <= FEW:
-            return (*found, ValueCounts.of(finite))
-        return found
+        return (*found, ValueCounts.of(finite)) if feature.name in self._coarse else found
 
     def _numbers(self, feature: Feature, column: Array) -> NumericProfile:
         default = feature.default if isinstance(feature.default, (int, float)) else None

@@ -104,14 +104,12 @@ class ValueCounts:
 
 
 def is_coarse(histogram: Histogram, values: Floats) -> bool:
-    """Whether a histogram of these values has few buckets, and one of them holds different values.
+    """Whether one of the buckets of these values' histogram holds different values.
 
     >>> years, hours = np.array([2024.0, 2025.0]), np.array([1.0, 2.0, 3.0])
     >>> is_coarse(Histogram.of(years), years), is_coarse(Histogram.of(hours), hours)
     (True, False)
     """
-    if not 0 < len(histogram.keys) <= FEW:
-        return False
     places = histogram.keys.searchsorted(bucket_keys(values))
     one = np.empty(len(histogram.keys))
     one[places] = values
