@@ -44,6 +44,7 @@ class Joining:
     def __init__(self, config: JobConfig) -> None:
         self._job, self._keep_rate = config.name, config.labels.keep_rate
         self._shortest = shortest(config.windows)
+        self._of_wall = frozenset(i for i, spec in enumerate(config.windows) if spec.kind == "wall")
         self._span = max(spec.length for spec in config.windows) * _SPARE
         self._join = _join(config)
         self._end = -math.inf  # of the last window whose rows were taken
@@ -56,7 +57,7 @@ class Joining:
         if report.window == self._shortest:
             self._take(report)
         ends = [end for end in sorted(self._shares) if report.start < end <= report.end]
-        if not ends:
+        if not ends or report.window in self._of_wall:
             return None
         share = joined.share_of(joined.found_in(self._shares[end]) for end in ends)
         return _without_pairs(share) if _has_pairs(report) else share
