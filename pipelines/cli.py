@@ -41,8 +41,8 @@ _MODULES: Final = {
     "trace": "tracing", "tensors": "tensors",
     "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
-    "features": "features", "audit": "auditing",
-    "backtest": "backtesting", "token": "token", "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
+    "features": "features", "audit": "auditing", "token": "token", "topology": "topology",
+    "backtest": "backtesting", "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
 }  # fmt: skip
 
 

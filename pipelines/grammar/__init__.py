@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from streamgauge.pipelines.grammar.arguments import add, json
-from streamgauge.pipelines.grammar.files import add_files
+from streamgauge.pipelines.grammar.files import add_files, add_topology
 from streamgauge.pipelines.grammar.hosting import add_flink, add_grafana, add_run, add_token, add_topics
 from streamgauge.pipelines.grammar.on_call import add_actions, add_backtest, add_deciding, add_watching
 
@@ -21,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
         example="streamgauge demo --speed max --until 2013-02-01",
     )  # fmt: skip
     for part in (
-        add_run, add_token, add_topics, add_flink, add_grafana, add_files, add_watching, add_deciding, add_backtest,
-        add_actions,
+        add_run, add_token, add_topics, add_flink, add_grafana, add_files, add_topology, add_watching, add_deciding,
+        add_backtest, add_actions,
     ):  # fmt: skip
         part(commands)
     json(add(commands, "version", "print the version", example="streamgauge version"))

@@ -11,6 +11,25 @@ if TYPE_CHECKING:
     from streamgauge.pipelines.grammar.arguments import Commands
 
 
+def add_topology(commands: Commands) -> None:
+    """Graphs of others."""
+    topology = add(
+        commands, "topology", "import edges of a job from another system's graph, and print them for the configuration",
+        example="streamgauge topology import graph.prom --from otel --rename service:weather=source:weather",
+    )
+    topology.add_argument("do", choices=["import"], help="what to do")
+    topology.add_argument("files", nargs="+", type=Path, metavar="FILE", help="one graph, in one or more files")
+    forms = "csv", "otel", "backstage", "feast"
+    what = "CSV with cause and effect, OpenTelemetry's service graph, Backstage's catalogue, a Feast registry (csv)"
+    topology.add_argument("--from", dest="form", choices=forms, default="csv", help=what)
+    topology.add_argument("--job", default="", help="write [[jobs.JOB.topology]], for a file with [jobs.JOB]")
+    topology.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="a place by another name")
+    topology.add_argument("--near", action="append", default=[], metavar="PLACE", help="only what leads to this place")
+    topology.add_argument("--hops", type=int, default=2, help="within so many edges (2)")
+    topology.add_argument("--service", default="", help="of Feast: only what this feature service takes")
+    json(topology)
+
+
 def add_files(commands: Commands) -> None:
     """Configurations and series, rows and what to make of them."""
     init = add(
