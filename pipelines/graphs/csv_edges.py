@@ -26,8 +26,8 @@ def read(path: Path) -> Found:
             raise GraphError(f"{path} begins with {shown}; its first line must name the columns cause and effect")
         rows.fieldnames = columns
         edges = bounded(_edges(rows, path, missing), str(path))
-    notes = [f"lines without both ends are left out: {len(missing):,}, the first is line {missing[0]}"] if missing else []
-    return Found(edges, notes)
+    note = f"lines without both ends are left out: {len(missing):,}, the first is line {missing[0]}" if missing else ""
+    return Found(edges, [note] if note else [])
 
 
 def _edges(rows: csv.DictReader[str], path: Path, missing: list[int]) -> Iterator[Edge]:
