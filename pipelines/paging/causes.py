@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 
 from streamgauge.anomaly.rootcause import Points, correlation
 from streamgauge.anomaly.suppression.topology import Graph, Way, base_of
-from streamgauge.anomaly.types import Edge, Topology, node_of
-from streamgauge.pipelines.paging import lineage
+from streamgauge.anomaly.types import Anomaly, Edge, Topology, node_of
+from streamgauge.pipelines.paging import lineage, words
 from streamgauge.pipelines.ports import Query
 
 REACH: Final = 6  # edges from a cause to the paged place
@@ -67,7 +67,7 @@ def causes_of(query: Query, incident: Row, edges: Sequence[Edge], now: float, *,
     job, onset = root["job"], root["start"]
     until = min(root["end"] or now, onset + _LONGEST) + window
     span = onset - max(_BEFORE * window, until - onset), until
-    rows = query.anomalies(job, onset - window, until, _ANOMALIES)
+    rows = [row | {"text": _said(row)} for row in query.anomalies(job, onset - window, until, _ANOMALIES)]
     ids: dict[tuple[str, ...], int] = {}
 
     def points(row: Row) -> Points:
@@ -181,6 +181,11 @@ def _cause(
 def _correlation(rows: Sequence[Row], points: Callable[[Row], Points], aim: Points) -> float | None:
     known = [own for row in rows[:_SERIES] if (own := points(row))]
     return max((correlation(own, aim) for own in known), default=None) if aim else None
+
+
+def _said(row: Row) -> str:
+    """An anomaly in the words that the pager uses."""
+    return words.describe(Anomaly(**{name: row[name] for name in Anomaly.__struct_fields__ if name in row}))
 
 
 def _node(row: Row) -> str:
