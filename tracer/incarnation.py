@@ -58,6 +58,7 @@ class Incarnation:
         self._usage = Usage() if settings.usage else None
         self.fold: Fold | None = None
         self._captured, self._is_over = 0, False  # of the membership that has ended; whether goodbye is said for good
+        self._hints: tuple[str, ...] = ()  # its last, told after its end, too
         self._begin()
 
     def start(self) -> None:
@@ -90,6 +91,7 @@ class Incarnation:
             elif panes.is_hard:
                 panes.cut(points_only=True)
             self._queue(panes, final=final)
+            self._hints = fold.hints.texts
             if final:
                 self._captured, self.fold = panes.captured, None
 
@@ -149,7 +151,7 @@ class Incarnation:
             job=self.settings.job, worker=self.settings.worker, incarnation=self.name, time=now,
             step=self.fold.steps if self.fold else 0, counters=self.counters(),
             fault=self._trouble or self.faults.last, refused=self.faults.refusals(),
-            hints=self.fold.hints.texts if self.fold else (),
+            hints=self._hints,
         )  # fmt: skip
 
     def _say_goodbye(self) -> None:

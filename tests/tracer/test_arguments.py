@@ -302,8 +302,10 @@ def test_what_looks_wrong_is_said_in_words() -> None:
     job.tracer.beat()
     assert job.tracer.flush()
     status = job.log.latest("status")["ctr/w"].decode()
+    job.tracer.close()
+    said = job.log.latest("status")["ctr/w"].decode()  # of a short job nobody has asked before its end
     for text in ("look like logits", "agee is not among the declared", "void had no value", "scale=", "text in label"):
-        assert text in status
+        assert text in status and text in said
 
 
 def test_labels_of_samples_that_another_worker_saw_are_told_with_the_remedy() -> None:
