@@ -52,7 +52,7 @@ def tidied(found: Found, renamed: Mapping[str, str]) -> Found:
     """Without loops and repetitions, nodes renamed, in order; what was done is noted.
 
     >>> tidied(Found([Edge("a", "a"), Edge("a", "b"), Edge("a", "b")]), {}).notes
-    ('1 edge from a place to itself is left out: a', '1 edge that is there before is left out')
+    ('edges from a place to itself are left out: 1 (a)', 'edges that are there before are left out: 1')
     """
     moved = [
         Edge(renamed.get(edge.cause, edge.cause), renamed.get(edge.effect, edge.effect), edge.delay, edge.weight)
@@ -64,8 +64,8 @@ def tidied(found: Found, renamed: Mapping[str, str]) -> Found:
     ends = {end for edge in found.edges for end in (edge.cause, edge.effect)}
     notes = [
         *found.notes,
-        *_note(len(moved) - len(straight), "edge from a place to itself", loops),
-        *_note(len(straight) - len(kept), "edge that is there before", ()),
+        *_note(len(moved) - len(straight), "edges from a place to itself", loops),
+        *_note(len(straight) - len(kept), "edges that are there before", ()),
         *(f"no place {name!r} is there to be renamed" for name in sorted(set(renamed) - ends)),
         *_cycles(kept),
     ]
@@ -106,8 +106,7 @@ def bounded(edges: Iterable[Edge], source: str) -> list[Edge]:
 
 def _note(count: int, what: str, names: Sequence[str]) -> Iterator[str]:
     if count:
-        shown = f": {_list(names)}" if names else ""
-        yield f"{count:,} {what}{'' if count == 1 else ' each'} {'is' if count == 1 else 'are'} left out{shown}"
+        yield f"{what} are left out: {count:,}" + (f" ({_list(names)})" if names else "")
 
 
 def _cycles(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -148,8 +148,8 @@ def test_loops_repetitions_missing_ends_and_cycles_are_told(tmp_path: Path, caps
     assert [(one["cause"], one["effect"]) for one in found["edges"]] == [("a", "b"), ("b", "a"), ("x", "y")]
     assert found["notes"] == [
         "lines without both ends are left out: 2, the first is line 6",
-        "1 edge from a place to itself is left out: a",
-        "1 edge that is there before is left out",
+        "edges from a place to itself are left out: 1 (a)",
+        "edges that are there before are left out: 1",
         "no place 'z' is there to be renamed",
         "a cycle of 2 places: a, b",
     ]
