@@ -150,13 +150,21 @@ def _places(graph: Graph, ways: Mapping[str, Way], root: Row, anomalies: Sequenc
 
 
 def _is_root(graph: Graph, base: str, places: Mapping[str, Sequence[Row]]) -> bool:
-    """Whether no other of the places lies upstream of this one; on a cycle they do not count."""
-    own = {_node(row) for row in places[base]}
-    above = {cause for node in own for cause, _ in graph.causes_elsewhere(node)}
-    others = [{_node(row) for row in rows} for other, rows in places.items() if other != base]
-    return not any(
-        nodes & above and not any(cause in own for node in nodes for cause in graph.causes(node)) for nodes in others
-    )
+    """Whether nothing at the other places can have moved this one; on a cycle they move each other and do not count."""
+    own = places[base]
+    others = [rows for other, rows in places.items() if other != base]
+    return not any(_moves(graph, rows, own) and not _moves(graph, own, rows) for rows in others)
+
+
+def _moves(graph: Graph, causes: Sequence[Row], effects: Sequence[Row]) -> bool:
+    """Whether one of these anomalies lies upstream of one of those, and its metric can move the other's."""
+    for effect in effects:
+        ways = graph.causes(_node(effect))
+        for cause in causes:
+            way = ways.get(_node(cause))
+            if way is not None and graph.can_move(way, cause["metric"], effect["metric"]):
+                return True
+    return False
 
 
 def _way(ways: Mapping[str, Way], rows: Sequence[Row]) -> Way:

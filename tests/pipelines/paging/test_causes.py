@@ -71,6 +71,13 @@ def test_a_value_does_not_explain_a_worker_that_stopped() -> None:
     assert [one.node for one in ranked(CITY, missing, root=missing)] == ["heartbeat@w1"]
 
 
+def test_a_place_that_no_other_can_have_moved_is_a_root_beside_it() -> None:
+    found = ranked(CITY, row("", "volume", 70.0), root=row("", "throughput", 100.0, domain="train"))
+    assert [(one.node, one.is_root) for one in found] == [("samples", True), ("train", False)]
+    found = ranked(CITY, row("", "volume", 70.0))
+    assert {one.node for one in found if one.is_root} == {"feature:city", "samples"}
+
+
 def test_an_anomaly_behind_a_quiet_place_is_told_as_such() -> None:
     source = row("source:geo", "missing_rate", 30.0)
     found = ranked(source)
