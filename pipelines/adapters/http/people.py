@@ -58,7 +58,7 @@ def admit(request: web.Request, person: Person) -> None:
     needed: Role = "viewer" if request.method in ("GET", "HEAD") or request.path.endswith(_HARMLESS) else "operator"
     if _RANK[person.role] < _RANK[needed]:
         raise Refusal(
-            403, f"{person.name} is {person.role} and may not do this",
+            403, f"{person.name} has the role {person.role} and may not do this",
             f"ask for a token of role {needed}: `streamgauge token --name {person.name} --role {needed}`",
         )  # fmt: skip
     _asking.set(person)

@@ -50,7 +50,7 @@ def test_a_viewer_reads_and_every_action_is_refused_in_words(running: Running) -
     for path in acting:
         status, told = ask(running, "ann", path, {})
         assert status == 403, path
-        assert told["error"] == "ann is viewer and may not do this"
+        assert told["error"] == "ann has the role viewer and may not do this"
         assert "streamgauge token --name ann --role operator" in told["remedy"]
 
 
