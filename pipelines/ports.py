@@ -16,12 +16,12 @@ from streamgauge.tracer.transport import Message
 
 
 @runtime_checkable
-class Ahead(Protocol):
-    """A bus that reads ahead of its reader."""
+class Holds(Protocol):
+    """What keeps bytes in memory that it tells of: a bus that reads ahead, a store that remembers what it wrote."""
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that were read and not asked for yet. Any thread may ask."""
+        """About. Any thread may ask."""
         ...
 
 

@@ -11,11 +11,13 @@ import msgspec
 
 from streamgauge.anomaly.types import Score
 from streamgauge.pipelines.ports import Stored
+from streamgauge.pipelines.wire.by_keys import ByKeys
 from streamgauge.pipelines.wire.outputs import Counters, PointColumns
 
 SILENT: Final = 3.0  # of its own intervals without a record: a worker is silent, as the operators have it
 _BEAT: Final = b"heartbeat_age"
-_KEPT: Final = 16  # sets of series whose workers' rows are remembered
+_KEPT: Final = 4_000_000  # bytes of sets of series whose workers' rows are remembered
+_ROW_BYTES: Final = 120  # of a worker and its row
 
 
 class Passed(NamedTuple):
@@ -75,8 +77,13 @@ class Passage:
 
     def __init__(self, names: Iterable[str], now: Callable[[], float] | None) -> None:
         self._now = now
-        self._beats: dict[bytes, tuple[tuple[str, int], ...]] = {}  # by keys, a cache: where workers' ages lie
+        self._beats = ByKeys[bytes, tuple[tuple[str, int], ...]](_KEPT)  # where workers' ages lie
         self.jobs = {name: Passed() for name in names}
+
+    @property
+    def held_bytes(self) -> int:
+        """Of what is remembered of series. Any thread may ask."""
+        return self._beats.bytes
 
     def note(self, record: Stored) -> None:
         """A record is in the store."""
@@ -104,11 +111,9 @@ class Passage:
             return ()
         found = self._beats.get(keys)
         if found is None:
-            if len(self._beats) >= _KEPT:
-                self._beats.clear()
             rows = enumerate(msgspec.msgpack.decode(keys))
             found = tuple((worker, row) for row, (worker, _, _, metric) in rows if worker and metric == "heartbeat_age")
-            self._beats[keys] = found
+            self._beats.keep(keys, found, len(keys) + _ROW_BYTES * len(found))
         return found
 
     def _scored(self, job: Passed, score: Score) -> Passed:

@@ -39,8 +39,8 @@ def test_run_or_a_broker_of_three_killed_under_load_lose_nothing_and_the_store_i
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_changes_of_mind_connections_and_a_flipped_bit_under_load_lose_nothing_either(tmp_path: Path) -> None:
-    struck = ("change configuration", "slow headers", "flip bit", "exhaust descriptors", "drip webhook")
-    result = soak(Asked(seconds=23.0, speed=2.0, brokers=0, every=4.5, held=1.0, only=struck), tmp_path, log)
+    struck = ("change configuration", "slow headers", "flip bit", "exhaust descriptors", "drip webhook", "leap clock")
+    result = soak(Asked(seconds=24.5, speed=2.0, brokers=0, every=4.0, held=1.0, only=struck), tmp_path, log)
     assert result.problems == []
     assert [fault["fault"] for fault in result.faults] == list(struck)
     assert result.starts == 1
@@ -76,6 +76,13 @@ def test_memory_is_judged_by_the_longest_life_once_it_is_warm() -> None:
     growing = [Sample(float(s), 2, 100.0 + 4.0 * min(s - 150, 220) + s / 60.0) for s in range(150, 600)]
     assert accounts.slope([*warming, *growing]) == pytest.approx(1.0)
     assert accounts.slope(warming) is None
+
+
+def test_disk_is_judged_from_the_second_quarter_to_the_last() -> None:
+    flat = [Sample(float(s), 1, 100.0, 5.0 + s % 7 + 20.0 * (s < 60)) for s in range(600)]
+    assert accounts.disk_growth(flat) == 0.0
+    assert accounts.disk_growth([one._replace(disk=one.time / 60.0) for one in flat]) == pytest.approx(5.0, abs=0.1)
+    assert accounts.disk_growth(flat[:300]) is None
 
 
 def test_a_seed_gives_the_same_faults_and_each_comes_before_any_comes_again() -> None:

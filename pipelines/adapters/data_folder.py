@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,6 @@ def lock_folder(folder: Path) -> IO[str]:
         text = f"another streamgauge (process {holder}) runs on {folder}; stop it, or name another folder with --data"
         raise FolderInUse(text) from None
     file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with suppress(OSError):  # who it is, is said to others only; a full disk must not keep it from waiting for room
+        os.write(file.fileno(), b"%d\n" % os.getpid())
     return file

@@ -6,6 +6,7 @@ import argparse
 import datetime
 import importlib
 import json
+import math
 import signal
 import sys
 import threading
@@ -22,15 +23,19 @@ from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.own_job import with_own_job
 from streamgauge.pipelines.config.schema import Config
+from streamgauge.pipelines.ports import StoreBusy
 from streamgauge.pipelines.service import assembly, stores
 from streamgauge.pipelines.service.kept import lines
 from streamgauge.pipelines.service.replay import Progress
 from streamgauge.pipelines.service.replay import replay as replayed
 from streamgauge.pipelines.service.run import Service
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.transport import LogError
 
 _SQLITE = b"SQLite format 3\0"
 _BAR = 30  # characters
+_AGAIN = 2.0  # seconds between attempts to begin
+_TELL = 60.0  # seconds between two tellings of why it waits
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,21 +43,22 @@ def run(args: argparse.Namespace) -> int:
     config, asked = configured(args), Asked()
     asked.listen()
     with lock_folder(Path(config.data)):
-        service = _begun(config, args)
-        while True:
+        service = _begun(config, args, asked)
+        while service is not None:
             asked.wake.wait()
             asked.wake.clear()
-            if asked.is_over:
+            if asked.over.is_set():
                 service.stop()
                 return 0
-            config, service = _reloaded(config, service, args)
+            config, service = _reloaded(config, service, args, asked)
+    return 0
 
 
 class Asked:
     """What signals ask of the process."""
 
     def __init__(self) -> None:
-        self.wake, self.is_over = threading.Event(), False
+        self.wake, self.over = threading.Event(), threading.Event()
 
     def listen(self) -> None:
         """Hear SIGTERM and SIGINT; SIGHUP where no terminal can hang up."""
@@ -62,14 +68,38 @@ class Asked:
             signal.signal(signal.SIGHUP, lambda number, frame: self.wake.set())
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        self.is_over = True
+        self.over.set()
         self.wake.set()
 
 
-def _begun(config: Config, args: argparse.Namespace) -> Service:
-    """A running service. Raises UseError if its port is taken."""
+def _begun(config: Config, args: argparse.Namespace, asked: Asked) -> Service | None:
+    """A running service, once what it needs is there; None if it is told to end before. Raises UseError as `_started`.
+
+    A full disk, a file that is held or brokers that are away are waited for here as they are later, when it runs.
+    """
+    due = -math.inf
+    while not asked.over.is_set():
+        try:
+            return _started(config, args)
+        except (LogError, StoreBusy) as error:
+            if isinstance(error, LogError) and not error.retryable:
+                raise
+            if time.monotonic() >= due:
+                print(f"streamgauge: waits to begin: {error}", file=sys.stderr, flush=True)
+                due = time.monotonic() + _TELL
+        asked.over.wait(_AGAIN)
+    return None
+
+
+def _started(config: Config, args: argparse.Namespace) -> Service:
+    """A running service. Raises UseError if its port is taken, LogError and StoreBusy for what it cannot use now."""
     guard = assembly.guard_of(config)
-    service = Service(config, assembly.parts_of(config, _engine_command(config, args)))
+    parts = assembly.parts_of(config, _engine_command(config, args))
+    try:
+        service = Service(config, parts)
+    except BaseException:
+        parts.close()
+        raise
     try:
         address = service.start(guard, _page())
     except OSError as error:
@@ -82,7 +112,9 @@ def _begun(config: Config, args: argparse.Namespace) -> Service:
     return service
 
 
-def _reloaded(config: Config, service: Service, args: argparse.Namespace) -> tuple[Config, Service]:
+def _reloaded(
+    config: Config, service: Service, args: argparse.Namespace, asked: Asked
+) -> tuple[Config, Service | None]:
     """The service with the configuration as it is now; the old one where that has a fault.
 
     All consumers go on from what they committed, as after a restart; only the process, its lock and its port stay.
@@ -99,10 +131,10 @@ def _reloaded(config: Config, service: Service, args: argparse.Namespace) -> tup
         return config, service
     service.stop()
     try:
-        return new, _begun(new, args)
+        return new, _begun(new, args, asked)
     except UseError as error:
         print(f"streamgauge: {error}; the old configuration holds", file=sys.stderr, flush=True)
-        return config, _begun(config, args)
+        return config, _begun(config, args, asked)
 
 
 def replay(args: argparse.Namespace) -> int:

@@ -78,11 +78,12 @@ def clock_shift(start: float, timezone: str) -> int:
     >>> clock_shift(1773100800.0, "UTC")  # 10 March 2026: two days after the clocks of New York
     3600
     """
-    return _shift(math.floor(start / HOUR), timezone)
+    return clock_shifts(math.floor(start / HOUR), timezone)
 
 
 @lru_cache(maxsize=4096)
-def _shift(hour: int, timezone: str) -> int:
+def clock_shifts(hour: int, timezone: str) -> int:
+    """The same of an hour since the epoch, remembered."""
     now = datetime.fromtimestamp(hour * HOUR, UTC)
     before = now - timedelta(days=SHIFTED)
     own = _offset(now, timezone) - _offset(before, timezone)

@@ -26,6 +26,7 @@ from streamgauge.tracer import codec
 from streamgauge.tracer.transport import Message
 
 _TOPIC: Final = "alerts"
+_IDENTITY_BYTES: Final = 90
 _REMEMBERED: Final = 500  # identities of sent notifications: more than a pager re-sends after a crash
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 30.0, 45.0, 60.0)  # seconds before the next attempt, the last for all
 _log = logging.getLogger(__name__)
@@ -78,6 +79,11 @@ class Outbox:
         else:
             self._idle()
         return read
+
+    @property
+    def held_bytes(self) -> int:
+        """Of what was told already, about. Any thread may ask."""
+        return _IDENTITY_BYTES * len(self._identities)
 
     def lag(self, bus: Bus) -> int:
         """Messages not yet looked at, asked of a bus of the caller's."""

@@ -65,7 +65,7 @@ def parts_of(config: Config, engine: tuple[str, ...] | None = None) -> Parts:
         open_store=lambda: stores.open_store(config), open_query=stores.query_of(config),
         make_operator=operator_of, make_combiner=combiner_of, make_pager=paging.make, topology=paging.topology,
         notifiers=notifiers_of(config), trim=log.trim, purge=stores.Purge(), now=Steady(), close=log.close,
-        engine=None if engine is None else _engine_of(config, engine),
+        held=log.held, engine=None if engine is None else _engine_of(config, engine),
     )  # fmt: skip
 
 
@@ -185,6 +185,7 @@ class _Log(NamedTuple):
     open: Callable[[], Bus]
     trim: Callable[[], None]
     close: Callable[[], None]
+    held: Mapping[str, Callable[[], int]] = {}
 
 
 def _log_of(config: Config) -> _Log:
@@ -197,7 +198,8 @@ def _log_of(config: Config) -> _Log:
     buses = _kafka(config.kafka, lambda: LocalLog(state_path(config), heeds=False))
     buses.claim(f"streamgauge on {socket.gethostname()}, process {os.getpid()}, folder {folder.absolute()}")
     trims = trim_of(config, config.kafka, buses) if config.retention.traces_bytes else lambda: None
-    return _Log(buses.open, trims, buses.close)  # what is old there goes by the topics' retention
+    held = {"tables": lambda: buses.held_bytes}
+    return _Log(buses.open, trims, buses.close, held)  # what is old there goes by the topics' retention
 
 
 def trim_of(config: Config, kafka: Kafka, buses: KafkaBuses) -> Callable[[], None]:

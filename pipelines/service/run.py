@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,10 +22,11 @@ from streamgauge.pipelines.engines.ticking import Hosted, leap_of
 from streamgauge.pipelines.paging.feedback import CONSUMER as VERDICTS
 from streamgauge.pipelines.paging.feedback import FeedbackLoop
 from streamgauge.pipelines.paging.outbox import Outbox
-from streamgauge.pipelines.ports import Ahead, Bus, Notifier, Query, Store, Stored
+from streamgauge.pipelines.ports import Bus, Holds, Notifier, Query, Store, Stored
 from streamgauge.pipelines.service.child_process import ChildProcess, Command
 from streamgauge.pipelines.service.consumers import Consumer, Step
 from streamgauge.pipelines.service.health import Health
+from streamgauge.pipelines.service.held import CACHES
 from streamgauge.pipelines.service.http_thread import HttpThread
 from streamgauge.pipelines.service.id_control import IdControl
 from streamgauge.pipelines.service.kept import Left, left
@@ -60,6 +61,7 @@ class Parts(NamedTuple):
     purge: Callable[[Store], int]
     now: Callable[[], float]
     close: Callable[[], None] = lambda: None
+    held: Mapping[str, Callable[[], int]] = {}  # bytes that the parts keep in memory, by what they are
     engine: Command | None = None  # None: embedded, in this process
 
 
@@ -73,9 +75,14 @@ class Service:
             else ChildProcess(config, parts.open_bus, parts.engine)
         )  # fmt: skip
         self._config, self._parts, self._bus = config, parts, parts.open_bus()
-        self._ahead: list[Ahead] = []
+        self._ahead: list[Holds] = []
         self._health = Health(config, parts.now)
-        self._health.held["read_ahead"] = lambda: sum(one.held_bytes for one in self._ahead)
+        self._health.held |= {
+            **CACHES, **parts.held,
+            "read_ahead": lambda: sum(one.held_bytes for one in self._ahead),
+            "passage": lambda: self._health.passage.held_bytes,
+            "outboxes": lambda: sum(one.held_bytes for one in self._health.outboxes),
+        }  # fmt: skip
         self._http: HttpThread | None = None
         self._keyed: list[KeyedConsumer] = []
         self._add_verdicts()  # first: what it says goes into the jobs' logs
@@ -99,7 +106,7 @@ class Service:
         app = server.application(sources, guard, static)
         self._health.clients = lambda: events.clients(app)
         self._health.connections = lambda: server.connections(app)
-        self._health.held["events"] = lambda: events.held_bytes(app)
+        self._health.held |= server.held(app)
         self._http = HttpThread(app, self._config.host, self._config.port)
         address = self._http.begin()
         self.engine.begin()
@@ -144,7 +151,7 @@ class Service:
 
     def _noted(self, bus: Bus) -> Bus:
         """A bus whose bytes are told, if it reads ahead; who uses it closes it."""
-        if isinstance(bus, Ahead):
+        if isinstance(bus, Holds):
             self._ahead.append(bus)
         return bus
 
@@ -231,6 +238,8 @@ class Service:
         self._health.lags["writer"] = lambda: writer.lag(self._bus)
         self._health.dead = lambda: writer.dead
         self._health.store = lambda: store.health() | ({"replaced": writer.replaced} if writer.replaced else {})
+        if isinstance(store, Holds):
+            self._health.held["store"] = lambda: store.held_bytes
         if store.health():
             self._health.lags["store"] = lambda: int(store.health()["waiting"])
         self._add("writer", bus, lambda: writer.step() or ids.step() or self._parts.purge(store), store.close)

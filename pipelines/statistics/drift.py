@@ -160,3 +160,6 @@ def _shares(counts: ArrayLike, added: float) -> Floats:
 def _relative_entropy(p: Floats, q: Floats) -> float:
     held = p > 0
     return math.fsum((p[held] * np.log(p[held] / q[held])).tolist())
+
+
+CACHED: Final = (_numeric, _ids, _predictions, chi2_quantile)

@@ -23,17 +23,19 @@ class _Kept(NamedTuple):
     sketches: list[Sketch]
     size: int  # of the list when the pile was made
     pile: BatchedMerge
+    bytes: int
 
 
 class Blocks:
     """The piles of one track's slices, by their ends."""
 
-    __slots__ = ("_blocks", "_book", "_slices")
+    __slots__ = ("_blocks", "_book", "_slices", "bytes")
 
     def __init__(self) -> None:
         self._book = Book()
         self._slices: dict[int, _Kept] = {}
         self._blocks: dict[int, tuple[list[BatchedMerge], BatchedMerge]] = {}  # by the block's start
+        self.bytes = 0  # of the slices' piles, about; their blocks hold at most as much again
 
     def fold(self, slices: Mapping[int, list[Sketch]], start: int, end: int, slide: int) -> tuple[Sketch, ...]:
         """One sketch a series of the slices that end in (start, end], oldest first.
@@ -41,13 +43,14 @@ class Blocks:
         Raises RecordError("columns") for columns that do not fold.
         """
         if len(self._book) > MAX_SERIES:
-            self._book, self._slices, self._blocks = Book(), {}, {}
+            self._book, self._slices, self._blocks, self.bytes = Book(), {}, {}, 0
         return sketches_of(BatchedMerge.join(list(self._parts(slices, start, end, slide * WIDTH))))
 
     def forget(self, reach: int) -> None:
         """Drop what holds a slice that ends at or before `reach`."""
         self._slices = {at: kept for at, kept in self._slices.items() if at > reach}
         self._blocks = {at: block for at, block in self._blocks.items() if at > reach}
+        self.bytes = sum(kept.bytes for kept in self._slices.values())
 
     def _parts(self, slices: Mapping[int, list[Sketch]], start: int, end: int, length: int) -> Iterator[BatchedMerge]:
         for place, ends in groupby(sorted(slices), key=lambda at: (at - 1) // length):
@@ -61,7 +64,10 @@ class Blocks:
     def _pile(self, at: int, sketches: list[Sketch]) -> BatchedMerge:
         kept = self._slices.get(at)
         if kept is None or kept.sketches is not sketches or kept.size != len(sketches):
-            kept = self._slices[at] = _Kept(sketches, len(sketches), BatchedMerge.of(sketches, self._book))
+            pile = BatchedMerge.of(sketches, self._book)
+            size = sum(len(column) for sketch in sketches for column in sketch.columns)
+            self.bytes += size - (kept.bytes if kept is not None else 0)
+            kept = self._slices[at] = _Kept(sketches, len(sketches), pile, size)
         return kept.pile
 
     def _block(self, begin: int, piles: list[BatchedMerge]) -> BatchedMerge:

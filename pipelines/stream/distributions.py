@@ -104,7 +104,8 @@ class References:
     def __init__(self, longest: float) -> None:
         self._settle = longest + DAY
         self._workers: dict[str, WorkerSlices] = {}
-        self._cache: dict[tuple[str, SketchKey], tuple[Any, Any]] = {}
+        self._cache: dict[tuple[str, SketchKey], tuple[Any, Any, int]] = {}  # version, summary, bytes of its parts
+        self.cached_bytes = 0  # of `_cache`, about; any thread may ask
         self._entities: dict[tuple[str, str, str], tuple[Any, tuple[str, ...]]] = {}
         self._version: tuple[str, float, Any] = ("", 0.0, None)
 
@@ -113,7 +114,9 @@ class References:
         version = self._version_of(worker, before)
         cached = self._cache.get((worker, key))
         if cached is None or cached[0] != version:
-            cached = self._cache[worker, key] = (version, self._merge(worker, key, before))
+            merged, size = self._merge(worker, key, before)
+            self.cached_bytes += size - (0 if cached is None else cached[2])
+            cached = self._cache[worker, key] = (version, merged, size)
         return cached[1]
 
     def entities(self, worker: str, clock: str, name: str, before: float) -> tuple[str, ...]:
@@ -134,7 +137,7 @@ class References:
             if piece is not None:
                 closed[worker] = piece
         if closed:
-            self._version, self._cache, self._entities = ("", 0.0, None), {}, {}
+            self._forget()
             self._workers = {w: s for w, s in self._workers.items() if s.open or s.closed}
         return closed
 
@@ -154,7 +157,10 @@ class References:
         kept = {key: value for key, value in columns.items() if key[:3] in KEPT}
         slices.closed = [_slice(end - DAY, end, {**there, **kept})]
         slices.changes += 1
-        self._version, self._cache, self._entities = ("", 0.0, None), {}, {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._version, self._cache, self._entities, self.cached_bytes = ("", 0.0, None), {}, {}, 0
 
     def _members(self, worker: str) -> list[WorkerSlices]:
         if worker:
@@ -169,10 +175,12 @@ class References:
             self._version = (worker, before, version)
         return self._version[2]
 
-    def _merge(self, worker: str, key: SketchKey, before: float) -> Any:
+    def _merge(self, worker: str, key: SketchKey, before: float) -> tuple[Any, int]:
+        """The summary, None where there is none, and the bytes of the longest of its parts."""
         pieces = [piece for slices in self._members(worker) for piece in slices.before(before)]
         parts = [piece.columns[key] for piece in pieces if key in piece.columns]
-        return KINDS[key[0]].fold(parts) if parts else None
+        size = max((sum(map(len, columns)) for columns in parts), default=0)
+        return (KINDS[key[0]].fold(parts) if parts else None), size
 
     def put_rows(self, rows: Rows) -> None:
         """Everything that is not an argument of the constructor or a cache: slices never change, the open day does."""

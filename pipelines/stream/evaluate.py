@@ -87,8 +87,9 @@ class Evaluator:
 
     @property
     def cached_bytes(self) -> int:
-        """Orders of series and layouts, about. Any thread may ask."""
-        return self._layouts.bytes + _KEY_BYTES * sum(len(kept.keys) for kept in list(self._series.values()))
+        """Orders of series, layouts and merged references, about. Any thread may ask."""
+        ordered = _KEY_BYTES * sum(len(kept.keys) for kept in list(self._series.values()))
+        return ordered + self._layouts.bytes + self._knowledge.cached_bytes
 
     def evaluate(self, report: Report, joined: Partial | None = None) -> Evaluated:
         """The values of a closed window, or of a revision of one; `joined` is a share of the job alone."""

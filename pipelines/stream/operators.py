@@ -79,8 +79,10 @@ class Operator:
     @property
     def cached_bytes(self) -> int:
         """What is kept only to be quicker, about. Any thread may ask."""
-        blobs = sum(len(blob) for worker in list(self._job.workers.values()) for blob in list(worker.mappings))
-        return blobs + (self._stage2.cached_bytes if isinstance(self._stage2, Caching) else 0)
+        workers = list(self._job.workers.values())
+        kept = sum(len(blob) for worker in workers for blob in list(worker.mappings))
+        kept += sum(worker.stream.cached_bytes + worker.wall.cached_bytes for worker in workers)
+        return kept + (self._stage2.cached_bytes if isinstance(self._stage2, Caching) else 0)
 
     def on_records(self, messages: Sequence[bytes]) -> list[Output]:
         """Take records in the log's order; what they cause, in order. A bad one becomes a dead letter."""

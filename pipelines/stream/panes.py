@@ -102,6 +102,11 @@ class Track:
         self._held: set[_Identity] | None = None
         self._is_stale = False
 
+    @property
+    def cached_bytes(self) -> int:
+        """What is kept only to be quicker, about."""
+        return self._blocks.bytes
+
     def pane(self, start: int) -> Table:
         """The table of a pane that is still open."""
         table = self.panes.get(start)

@@ -6,9 +6,9 @@ order the reports came in. Workers are disjoint between shards, so a merge is a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -16,9 +16,9 @@ import numpy as np
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.emitting import Emission, evaluate
+from streamgauge.pipelines.stream.one_report import merge, revise, typed_report
 from streamgauge.pipelines.stream.pieces import Piece, collect, cut
 from streamgauge.pipelines.stream.reported import put_report, taken_reports
-from streamgauge.pipelines.stream.snapshots import typed
 from streamgauge.pipelines.stream.stages import Stage2
 from streamgauge.pipelines.stream.state import RING, Emitted, Job
 from streamgauge.pipelines.wire import outputs, states
@@ -192,7 +192,7 @@ class Combiner:
             data = collect(inbox.pieces, item)
             return [] if data is None else self._take(outputs.decode(data, _WHOLE))
         inbox.number = item.number
-        inbox.reports.append(_typed(item))
+        inbox.reports.append(typed_report(item))
         inbox.ends[item.window] = item.end
         return self._combine()
 
@@ -247,7 +247,7 @@ class Combiner:
         return taken
 
     def _combined(self, reports: Sequence[Report]) -> list[msgspec.Struct]:
-        merged = _merge(reports)
+        merged = merge(reports)
         revised = self._revised(reports)
         ring = self._rings.setdefault(merged.window, [])
         ring.append(msgspec.structs.replace(merged, gap=0))
@@ -261,7 +261,7 @@ class Combiner:
         for i, closed in enumerate(ring):
             changes = [change for report in reports for change in report.revisions if change.end == closed.end]
             if changes:
-                ring[i] = _revise(closed, changes)
+                ring[i] = revise(closed, changes)
                 revised.append(ring[i])
         return revised
 
@@ -280,42 +280,3 @@ class Combiner:
         identity, key = codec.identity_of(data), self._config.name
         letter = DeadLetter(identity=identity, reason="partial", text=text, topic="partials", key=key, data=data)
         return Output("dead-letters", self._config.name, outputs.encode(letter))
-
-
-def _merge(reports: Sequence[Report]) -> Report:
-    """One report of the whole job; a gap only where every shard had one."""
-    gaps = [report.gap for report in reports]
-    return msgspec.structs.replace(
-        reports[0],
-        clock=max(report.clock for report in reports),
-        gap=min(gaps),
-        partials=_by_worker(partial for report in reports for partial in report.partials),
-        presences=_by_worker(presence for report in reports for presence in report.presences),
-        revisions=(),
-    )
-
-
-def _revise(closed: Report, changes: Sequence[Report]) -> Report:
-    partials = {partial.worker: partial for partial in closed.partials}
-    presences = {presence.worker: presence for presence in closed.presences}
-    for change in changes:
-        partials |= {partial.worker: partial for partial in change.partials}
-        presences |= {presence.worker: presence for presence in change.presences}
-    return msgspec.structs.replace(
-        closed,
-        revision=closed.revision + 1,
-        partials=_by_worker(partials.values()),
-        presences=_by_worker(presences.values()),
-    )
-
-
-def _by_worker(items: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(sorted(items, key=lambda item: str(item.worker)))
-
-
-def _typed(report: Report) -> Report:
-    return msgspec.structs.replace(
-        report,
-        partials=tuple(typed(partial) for partial in report.partials),
-        revisions=tuple(_typed(revision) for revision in report.revisions),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
-from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits
+from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits, said_settings
 from streamgauge.pipelines.stream.columns import PointRecords
 from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, failures, unkept
 from streamgauge.pipelines.stream.id_sampling import Sampling
@@ -31,10 +31,11 @@ from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.given import SETTING as REFERENCE
 from streamgauge.pipelines.wire.given import Given
-from streamgauge.pipelines.wire.outputs import Change, DeadLetter
+from streamgauge.pipelines.wire.outputs import Change
 from streamgauge.pipelines.wire.rows import Rows, encoded, packed, put_state, take_state, unpacked
-from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Setting
+
+_ROW_BYTES: Final = 100  # of a row that something is bound to, about
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True):
@@ -72,7 +73,8 @@ class Stage2:
     @property
     def cached_bytes(self) -> int:
         """What is kept only to be quicker, about."""
-        return self._evaluator.cached_bytes
+        rows = sum(len(bound[0]) for bound in list(self._bound.values()))
+        return self._evaluator.cached_bytes + _ROW_BYTES * rows
 
     def on_report(self, report: Report) -> list[msgspec.Struct]:
         """Everything that one closed window, or a revision of one, says. A revision raises and teaches nothing."""
@@ -118,14 +120,14 @@ class Stage2:
         """Keep a change until the first window that ends after it is effective; an unreadable one is a dead letter."""
         if setting.name == CONFIG:
             return self._on_config(setting)
-        if setting.name not in _SETTINGS:
+        if setting.name not in said_settings.SETTINGS:
             return []
         try:
-            read = self._read(setting)
+            read = said_settings.read(setting, self.config.detection)
             if isinstance(read, Given):
                 giving.check(read)
         except ValueError as error:
-            return [_refused(setting, str(error))]
+            return [said_settings.refused(setting, str(error))]
         self._waiting = (*self._waiting, setting)
         text = read.text if isinstance(read, Given) else ""
         return [Change(job=setting.job, name=REFERENCE, time=setting.effective, text=text)] if text else []
@@ -243,7 +245,7 @@ class Stage2:
         due = [setting for setting in self._waiting if end > setting.effective]
         self._waiting = tuple(setting for setting in self._waiting if end <= setting.effective)
         for setting in due:
-            read = self._read(setting)
+            read = said_settings.read(setting, self.config.detection)
             if isinstance(read, Multipliers):
                 self._multiply(read)
             elif isinstance(read, Detection):
@@ -253,13 +255,6 @@ class Stage2:
             else:
                 for watch in self._watches:
                     watch.excuse(read.series, read.until) if isinstance(read, Excused) else watch.accept(read)
-
-    def _read(self, setting: Setting) -> Multipliers | Excused | Detection | Given | tuple[SeriesKey, ...]:
-        """What a setting says. Raises ValueError for a body that cannot be read."""
-        read = msgspec.json.decode(setting.body, type=_SETTINGS[setting.name])
-        if isinstance(read, dict):
-            return msgspec.convert({**msgspec.to_builtins(self.config.detection), **read}, Detection)
-        return read  # type: ignore[no-any-return]
 
     def _multiply(self, multipliers: Multipliers) -> None:
         factors = {key: factor for key, factor in multipliers.factors if key.job == self.config.name}
@@ -287,15 +282,3 @@ class Stage2:
         found = self._score_watch.anomalies_of(closed, judged, report.clock)
         self._score_watch.learn(closed, judged, np.zeros(len(scores), dtype=bool))
         return found
-
-
-def _refused(setting: Setting, why: str) -> DeadLetter:
-    data, text = codec.encode(setting), f"{setting.name} revision {setting.revision}: {why}"
-    identity = codec.identity_of(data)
-    return DeadLetter(identity=identity, reason="setting", text=text, topic="traces", key=setting.job, data=data)
-
-
-_SETTINGS: Final[dict[str, Any]] = {
-    "thresholds": Multipliers, "new_trend": tuple[SeriesKey, ...], "expected": Excused, "detection": dict[str, float],
-    REFERENCE: Given,
-}  # fmt: skip

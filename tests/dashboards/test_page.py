@@ -236,6 +236,14 @@ def test_a_hostile_address_is_only_an_unknown_job(tabs: Tabs) -> None:
     page.get_by_text("No such job.").wait_for()
 
 
+def test_a_view_that_is_none_is_the_overview(tabs: Tabs) -> None:
+    tab = tabs()
+    for view in ("__proto__", "constructor", "toString"):
+        page = tab.open(f"#/{view}?job={world.SICK}")
+        page.wait_for_selector("main.view-overview .tile")
+        assert page.title().startswith("Overview")
+
+
 def test_a_server_that_is_gone_is_told_and_comes_back(tabs: Tabs, host: Host) -> None:
     tab = tabs()
     tab.allowed = ("Failed to load resource", "net::ERR")

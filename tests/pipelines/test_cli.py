@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -210,10 +212,11 @@ def test_trace_prints_each_workers_answer(config: Path, log: LocalLog, capsys: p
     log.close()
 
 
-def launch(config: Path, *more: str) -> subprocess.Popen[str]:
+def launch(config: Path, *more: str, preexec_fn: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipelines", "run", "--config", str(config), *more]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, text=True, env={**os.environ, "STREAMGAUGE_TOKEN": ""}, **pipes)
+    environment = {**os.environ, "STREAMGAUGE_TOKEN": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(command, text=True, env=environment, preexec_fn=preexec_fn, **pipes)
 
 
 def test_run_says_its_address_refuses_a_second_and_stops_quickly(config: Path, tmp_path: Path) -> None:
@@ -251,6 +254,25 @@ def test_on_sighup_the_configuration_is_read_again_and_a_faulty_one_changes_noth
     assert running.wait(30) == 0
     running.stdout.close()
     running.stderr.close()
+
+
+def test_run_waits_for_a_disk_that_has_room_says_why_and_can_be_told_to_end(config: Path) -> None:
+    full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # noqa: E731
+    waiting = launch(config, "--port", "0", preexec_fn=full)
+    assert waiting.stdout is not None
+    assert waiting.stderr is not None
+    assert re.match(r"streamgauge: waits to begin: \S+\.db: .* \((full|failing)\)", waiting.stderr.readline())
+    resource.prlimit(waiting.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert waiting.stdout.readline().startswith("streamgauge: http://")
+    waiting.send_signal(signal.SIGTERM)
+    assert (waiting.wait(30), waiting.stderr.read()) == (0, "")
+    waiting.stdout.close()
+    waiting.stderr.close()
+    ended = launch(config, "--port", "0", preexec_fn=full)
+    assert ended.stderr is not None
+    assert "waits to begin" in ended.stderr.readline()
+    ended.send_signal(signal.SIGTERM)
+    assert (ended.wait(30), ended.communicate()) == (0, ("", ""))
 
 
 def names_at(address: str) -> list[str]:

@@ -13,6 +13,7 @@ from tests.soak.faults import FAULTS
 from tests.soak.soak import Asked, Result, log, soak
 
 _FLAT = 1.0  # megabytes a minute that a warm pipeline may grow by: 30 in half an hour
+_FLAT_DISK = 5.0  # megabytes that its state may grow by in all: a write-ahead file more or less
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,12 +41,19 @@ def main(argv: list[str] | None = None) -> int:
     result = soak(asked, folder, log)
     if result.slope is not None and asked.seconds >= 600.0 and result.slope > _FLAT:
         result.problems.append(f"memory grows by {result.slope:.2f} MB a minute")
+    if result.disk_growth is not None and asked.seconds >= 600.0 and result.disk_growth > _FLAT_DISK:
+        result.problems.append(f"state on disk grew by {result.disk_growth:.1f} MB")
     print(json.dumps(result._asdict()) if args.json else table(result), flush=True)
     if result.problems:
         log(f"everything is kept in {folder}")
     elif args.data is None:
         shutil.rmtree(folder, ignore_errors=True)
     return int(bool(result.problems))
+
+
+def grown(megabytes: float | None) -> str:
+    """From the second quarter to the last, in words."""
+    return "too short to tell" if megabytes is None else f"{megabytes:+.1f} MB from the second quarter to the last"
 
 
 def table(result: Result) -> str:
@@ -60,6 +68,7 @@ def table(result: Result) -> str:
         ("starts of the pipeline", str(result.starts)),
         ("most before the engine", f"{result.most_waiting} messages; drained in {result.drained_in} s at the end"),
         ("memory", f"at most {result.memory:.0f} MB; {slope} when warm"),
+        ("state on disk", f"at most {result.disk:.1f} MB; {grown(result.disk_growth)}"),
         ("verdict", "; ".join(result.problems) or "nothing lost, the store is that of an uninterrupted run"),
     ]
     return "\n".join(f"{name:<24}{value}" for name, value in rows)

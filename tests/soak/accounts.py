@@ -1,4 +1,4 @@
-"""What must hold at the end of a soak: nothing lost, the store of an uninterrupted run, memory that stays flat."""
+"""What must hold at the end: nothing lost, the store of an uninterrupted run, memory and disk that stay flat."""
 
 from __future__ import annotations
 
@@ -142,6 +142,7 @@ class Sample(NamedTuple):
     time: float  # seconds since the soak began
     life: int  # how often it had been started
     megabytes: float
+    disk: float = 0.0  # megabytes of its state and of what waits, beside store and log
 
 
 def resident(pids: Sequence[int]) -> float:
@@ -152,6 +153,26 @@ def resident(pids: Sequence[int]) -> float:
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
             total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
     return total / 1024.0
+
+
+def kept(data: Path) -> float:
+    """Megabytes in the data folder beside the store and the embedded log."""
+    total = 0
+    for file in data.rglob("*"):
+        with suppress(OSError):  # a checkpoint that is gone
+            if file.is_file() and file.name.partition(".")[0] not in ("store", "log"):
+                total += file.stat().st_size
+    return total / 1e6
+
+
+def disk_growth(samples: Sequence[Sample]) -> float | None:
+    """Megabytes by which the largest of the last quarter is above the largest of the second; None for a short run."""
+    if not samples or samples[-1].time < 2.0 * _WARM:
+        return None
+    quarter = samples[-1].time / 4.0
+    second = [one.disk for one in samples if quarter <= one.time < 2.0 * quarter]
+    last = [one.disk for one in samples if one.time >= 3.0 * quarter]
+    return max(last) - max(second, default=0.0)
 
 
 def slope(samples: Sequence[Sample]) -> float | None:

@@ -52,6 +52,8 @@ class Result(NamedTuple):
     drained_in: float  # seconds
     memory: float  # most megabytes
     slope: float | None  # megabytes a minute, of a warm pipeline
+    disk: float  # most megabytes of state and of what waits
+    disk_growth: float | None  # megabytes from the second quarter to the last
     stored: dict[str, int]  # records in the store by kind
     problems: list[str]
 
@@ -127,7 +129,8 @@ class _Soak:
         self._seen = self._now
         ended = [name for name, process in self._fleet.processes.items() if process.poll() is not None]
         assert not ended, f"workers that nobody killed have ended: {ended}; see {self._plan.folder}/workers.log"
-        self._samples.append(Sample(self._now, self._pipeline.starts, accounts.resident(self._pipeline.pids())))
+        memory, disk = accounts.resident(self._pipeline.pids()), accounts.kept(self._plan.data)
+        self._samples.append(Sample(self._now, self._pipeline.starts, memory, disk))
         if self._now < self._shown + _SHOWN:
             return
         self._shown = self._now
@@ -159,7 +162,8 @@ class _Soak:
             asked=self._asked._asdict(), faults=self._suffered, records=found.batches, counts=counts,
             incarnations=len(found.sequences), starts=self._pipeline.starts, most_waiting=self._most_waiting,
             drained_in=round(drained_in, 1), memory=round(max(one.megabytes for one in self._samples), 1),
-            slope=accounts.slope(self._samples), stored=accounts.kinds(ours), problems=problems,
+            slope=accounts.slope(self._samples), disk=round(max(one.disk for one in self._samples), 1),
+            disk_growth=accounts.disk_growth(self._samples), stored=accounts.kinds(ours), problems=problems,
         )  # fmt: skip
 
 

@@ -107,6 +107,6 @@ class OpenFile:
         try:
             return self._connected()
         except FileError as fault:
-            if fault.fault not in ("full", "failing") or not self._path.exists():
-                raise
+            if fault.fault not in ("full", "failing") or not self._path.exists() or not self._path.stat().st_size:
+                raise  # one that has just been made has no tables to read
             return read_only(self._path, tables.SHAPE)

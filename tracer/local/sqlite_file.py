@@ -5,12 +5,14 @@ Every fault is a FileError: `fault` is one of the `Fault` words, `retryable` say
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import time
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "failed", "replaced"]
+Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "crowded", "failed", "replaced"]
 Sync = Literal["normal", "full"]
 
 PAGE_BYTES: Final = 4096
@@ -35,6 +37,7 @@ _REMEDIES: Final[dict[Fault, str]] = {
     "newer": "upgrade Streamgauge, or move it away and start again with a new one",
     "unwritable": "its folder must exist and be writable for this user",
     "failing": "look at the disk and its quotas; it is tried again",
+    "crowded": "this process has no file left to open; raise its limit (ulimit -n); it is tried again",
     "failed": "see the cause",
     "replaced": "start the pipeline again, it begins with what is there now",
 }
@@ -54,17 +57,26 @@ class FileError(Exception):
     def __init__(self, fault: Fault, path: Path, cause: str) -> None:
         super().__init__(f"{path}: {cause} ({fault}); {_REMEDIES[fault]}")
         self.fault: Fault = fault
-        self.retryable = fault in ("busy", "full", "failing")
+        self.retryable = fault in ("busy", "full", "failing", "crowded")
 
 
 def explained(error: sqlite3.Error, path: Path) -> FileError:
     """What SQLite's error means for the one who runs the program."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is not None:
-        return FileError(_WORDS.get(code & 0xFF, ("", "failed"))[1], path, str(error))
-    said = str(error)  # before Python 3.11 there is only the message
-    found = [fault for message, fault in _WORDS.values() if said.startswith(message)]
-    return FileError(found[0] if found else "failed", path, said)
+        found = _WORDS.get(code & 0xFF, ("", "failed"))[1]
+    else:  # before Python 3.11 there is only the message
+        found = next((fault for message, fault in _WORDS.values() if str(error).startswith(message)), "failed")
+    return FileError("crowded" if found == "unwritable" and _is_crowded() else found, path, str(error))
+
+
+def _is_crowded() -> bool:
+    """Whether this process may open no file more; SQLite says that as it says that a folder is missing."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
 
 
 def open_file(path: Path, shape: Shape, *, sync: Sync, busy: float, max_bytes: int | None = None) -> sqlite3.Connection:
@@ -112,11 +124,13 @@ def read_only(path: Path, shape: Shape) -> sqlite3.Connection:
 def _opened(path: Path, shape: Shape, sync: Sync, busy: float, max_bytes: int | None) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table
+        if _is_new(connection):  # on one that has tables `auto_vacuum` is written again at each opening: room, a lock
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _check_ours(connection, path, shape)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {sync}")
+        connection.execute("PRAGMA temp_store = MEMORY")  # sorting opens no file, which may be the one too many
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if max_bytes is not None:
             connection.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE_BYTES, 1)}")
@@ -127,11 +141,16 @@ def _opened(path: Path, shape: Shape, sync: Sync, busy: float, max_bytes: int | 
     return connection
 
 
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Whether nobody has made a table in it."""
+    return not any(_pragma(connection, name) for name in ("application_id", "user_version", "schema_version"))
+
+
 def _check_ours(connection: sqlite3.Connection, path: Path, shape: Shape) -> None:
+    if _is_new(connection):
+        return
     application = _pragma(connection, "application_id")
     version = _pragma(connection, "user_version")
-    if application == 0 and version == 0 and _pragma(connection, "schema_version") == 0:
-        return  # new and empty
     if application != shape.application:
         raise FileError("foreign", path, "this is a database of another program")
     if version > shape.version:

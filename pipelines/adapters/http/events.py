@@ -79,6 +79,7 @@ class Feed:
         self._bus, self._readers = bus, readers
         self.position = {log: bus.end(log) for topic in TOPICS for log in bus.logs(topic)}
         self.clients: set[Client] = set()
+        self.most = MAX_CLIENTS
         self.replaying = 0  # bytes of pages that clients have not taken yet
         self._quiet_until = 0.0
         self._replays = asyncio.Semaphore(_REPLAYS)
@@ -158,11 +159,16 @@ def held_bytes(app: web.Application) -> int:
     return app[FEED].replaying + sum(one.waiting for one in tuple(app[FEED].clients)) if FEED in app else 0
 
 
+def bound(app: web.Application, connections: int) -> None:
+    """Of so many connections a quarter is never a page's, so that probes and requests are answered however many are."""
+    app[FEED].most = min(MAX_CLIENTS, connections - connections // 4)
+
+
 async def events(request: web.Request) -> web.StreamResponse:
     """The stream of one page."""
     feed = request.app[FEED]
-    if len(feed.clients) >= MAX_CLIENTS:
-        raise Refusal(503, f"{MAX_CLIENTS} pages are open already", "close one, or try again later")
+    if len(feed.clients) >= feed.most:
+        raise Refusal(503, f"{feed.most} pages are open already", "close one, or try again later")
     asked = request.headers.get("Last-Event-ID") or request.query.get("since", "")
     since = position_of(asked, feed.position)
     client, until = Client(request.transport), dict(feed.position)

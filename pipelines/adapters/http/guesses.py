@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 FREE: Final = 5  # wrong tokens that cost no wait: people mistype
 LONGEST: Final = 60.0  # seconds
+_ADDRESS_BYTES: Final = 250
 _KEPT: Final = 1024  # addresses
 _FORGET: Final = 900.0  # seconds after which an address is as one that never came
 _QUIET: Final = 60.0
@@ -31,6 +32,11 @@ class Guesses:
         self._clock = clock
         self._failures: dict[str, _Failures] = {}  # the last to fail at the end
         self._quiet_until, self._unsaid = float("-inf"), 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Of the addresses that are remembered, about. Any thread may ask."""
+        return _ADDRESS_BYTES * len(self._failures)
 
     def wait(self, address: str) -> float:
         """How many seconds until a token of this address is looked at; 0 for at once."""

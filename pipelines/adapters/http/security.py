@@ -110,9 +110,8 @@ class Guard(NamedTuple):
         people.admit(request, person)
 
 
-def middleware(guard: Guard) -> Middleware:
+def middleware(guard: Guard, guesses: Guesses) -> Middleware:
     """Checks each request, seals each answer, and turns what goes wrong into `{error, remedy}`."""
-    guesses = Guesses()
 
     @web.middleware
     async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:

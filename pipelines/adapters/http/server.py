@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +66,7 @@ from streamgauge.pipelines.adapters.http.connections import (
     quiet,
     raise_file_limit,
 )
+from streamgauge.pipelines.adapters.http.guesses import Guesses
 from streamgauge.pipelines.adapters.http.json import MAX_BODY
 from streamgauge.pipelines.adapters.http.keys import READERS, SOURCES, Readers, Sources
 from streamgauge.pipelines.adapters.http.security import Guard, middleware
@@ -73,8 +74,9 @@ from streamgauge.pipelines.adapters.http.security import Guard, middleware
 
 def application(sources: Sources, guard: Guard, static: Path | None = None) -> web.Application:
     """The surface as an aiohttp application; `static` is the folder of the live page, if there is one."""
-    app = web.Application(middlewares=[_counted, middleware(guard)], client_max_size=MAX_BODY)
-    app[SOURCES], app[READERS], app[STATE] = sources, Readers(sources.open_query), State()
+    guesses = Guesses()
+    app = web.Application(middlewares=[_counted, middleware(guard, guesses)], client_max_size=MAX_BODY)
+    app[SOURCES], app[READERS], app[STATE] = sources, Readers(sources.open_query), State(guesses)
     _add_routes(app)
     if static is not None:
         _add_static(app, static)
@@ -125,6 +127,11 @@ def connections(app: web.Application) -> dict[str, int]:
     return {} if door is None else {"open": door.open, "refused": door.refused, "evicted": door.evicted}
 
 
+def held(app: web.Application) -> dict[str, Callable[[], int]]:
+    """What the surface keeps in memory, by what it is: bytes, about. Any thread may ask."""
+    return {"events": lambda: events.held_bytes(app), "guesses": lambda: app[STATE].guesses.held_bytes}
+
+
 async def serve(app: web.Application, host: str, port: int) -> Listening:
     """Listen. Raises OSError if the port is taken."""
     log = logging.getLogger(__name__)
@@ -136,6 +143,7 @@ async def serve(app: web.Application, host: str, port: int) -> Listening:
     await runner.setup()
     assert runner.server is not None
     door = app[STATE].door = Door(runner.server, most, log)
+    events.bound(app, most)
     try:
         server = await loop.create_server(door, host, port, backlog=BACKLOG)
     except OSError:
@@ -160,9 +168,11 @@ def _add_static(app: web.Application, static: Path) -> None:
 
 
 class State:
-    """What of the surface is made when it begins to listen."""
+    """What of the surface its process asks about; `door` is made when it begins to listen."""
 
-    door: Door | None = None
+    def __init__(self, guesses: Guesses) -> None:
+        self.guesses = guesses
+        self.door: Door | None = None
 
 
 STATE: Final = web.AppKey("state", State)

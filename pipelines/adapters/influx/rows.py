@@ -20,9 +20,12 @@ from streamgauge.pipelines.adapters.influx.lines import Value, body, fields, joi
 from streamgauge.pipelines.adapters.influx.schema import MOST_PARTS
 from streamgauge.pipelines.adapters.stores.answers import band, part_place
 from streamgauge.pipelines.ports import Stored
+from streamgauge.pipelines.wire.by_keys import ByKeys
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
 
-_KEYS_CACHE: Final = 64  # key blobs whose tags are remembered
+_TEXT_BYTES: Final = 60  # of a text in a list, beside its characters
+_IDENTITY_BYTES: Final = 250  # of an identity and its newest form, about
+_PART_BYTES: Final = 150  # of a row of a breakdown, about
 _REMEMBERED: Final = 20_000  # identities whose newest form is remembered
 _MOST_TEXT: Final = 8_000  # characters of a text field
 _DEAD_BYTES: Final = 4_096  # of a dead letter's bytes that its body holds
@@ -34,7 +37,7 @@ class Rows:
     """Makes lines of records, in their order."""
 
     def __init__(self) -> None:
-        self._keys: dict[tuple[str, str, bytes], list[str]] = {}
+        self._keys = ByKeys[tuple[str, str, bytes], list[str]]()
         self._newest: dict[tuple[Any, ...], int] = {}  # revision or number by identity
         self._parts: dict[tuple[str, str, float], dict[str, None]] = {}  # rows of a score's breakdown
         self._last_arrival = 0
@@ -49,6 +52,11 @@ class Rows:
         for record in records:
             found += _ROWS[type(record)](self, record, now)
         return found
+
+    @property
+    def bytes(self) -> int:
+        """What is remembered, about. Any thread may ask."""
+        return self._keys.bytes + _IDENTITY_BYTES * len(self._newest) + _PART_BYTES * MOST_PARTS * len(self._parts)
 
     def _is_old(self, number: int, *identity: Any) -> bool:
         """Whether a newer form of the record was given already; remembers this one if not."""
@@ -88,9 +96,7 @@ class Rows:
                 key("metric", _series(record.job, worker, domain, entity, metric) | {"window": record.window})
                 for worker, domain, entity, metric in msgspec.msgpack.decode(record.keys)
             ]
-            if len(self._keys) >= _KEYS_CACHE:
-                self._keys.clear()
-            self._keys[cached] = found
+            self._keys.keep(cached, found, len(record.keys) + sum(len(text) + _TEXT_BYTES for text in found))
         return found
 
     def _score(self, score: Score, now: float) -> list[str]:

@@ -85,6 +85,11 @@ class InfluxStore:
             "failures": self._failures, "error": self._error,
         }  # fmt: skip
 
+    @property
+    def held_bytes(self) -> int:
+        """Of what is remembered of written rows. Any thread may ask."""
+        return self._rows.bytes
+
     def close(self) -> None:
         """Send what waits if the server takes it; the rest stays in the queue for the next start."""
         self._stopping.set()

@@ -33,6 +33,7 @@ from streamgauge.tracer.transport import LogError, Message, check_compacted
 PATIENCE: Final = 5.0  # seconds that a call waits for brokers
 _SPREAD: Final = 1.0  # seconds until every broker knows of a topic that was just made
 _RETRY: Final = 1.0
+_ENTRY_BYTES: Final = 150  # of a key and a value, beside their own
 _QUIET: Final = 60.0  # seconds between two tellings that brokers are awaited
 _FOLDER: Final = "folder"
 _LEFT_OUT: Final = frozenset({"tensors"})  # who traces no raw arrays needs no such topic
@@ -89,6 +90,11 @@ class KafkaBuses:
     def open(self) -> KafkaBus:
         """A bus for one thread."""
         return KafkaBus(self._cluster, self._logs, self._tables, self._host, self._open_state())
+
+    @property
+    def held_bytes(self) -> int:
+        """Of the compacted topics' last values. Any thread may ask."""
+        return self._tables.held_bytes
 
     def close(self) -> None:
         """Leave the group of hosts."""
@@ -221,6 +227,12 @@ class Tables:
         self._reader, self._lock = KafkaReader(cluster, logs), threading.Lock()
         self._values: dict[str, dict[str, dict[str, bytes]]] = {}  # by topic, log, key
         self._positions: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+
+    @property
+    def held_bytes(self) -> int:
+        """Of all of them, about. Any thread may ask."""
+        return sum(list(self._sizes.values()))
 
     def latest(self, topic: str) -> Mapping[str, bytes]:
         """All that was on the topic when it was asked; an empty value is a tombstone."""
@@ -230,7 +242,9 @@ class Tables:
             self._values[topic] = logs
             for log in logs:
                 self._follow(log, logs[log])
-            return dict(sorted((key, value) for values in logs.values() for key, value in values.items() if value))
+            found = [(key, value) for values in logs.values() for key, value in values.items()]
+            self._sizes[topic] = sum(len(key) + len(value) + _ENTRY_BYTES for key, value in found)
+            return dict(sorted((key, value) for key, value in found if value))
 
     def close(self) -> None:
         """Release the client."""

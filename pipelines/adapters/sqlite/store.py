@@ -24,10 +24,11 @@ from streamgauge.pipelines.adapters.sqlite.schema import FIELDS, SHAPE
 from streamgauge.pipelines.adapters.stores.answers import part_place
 from streamgauge.pipelines.config.schema import Retention
 from streamgauge.pipelines.ports import StoreBusy, Stored
+from streamgauge.pipelines.wire.by_keys import ByKeys
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
 from streamgauge.tracer.local.sqlite_file import FileError, Sync, explained, open_file, place_of
 
-_SERIES_CACHE: Final = 64  # key blobs whose series numbers are remembered
+_NUMBER_BYTES: Final = 40  # of a series' number in a list
 _DEAD_BYTES: Final = 65_536  # of a dead letter's bytes that are kept
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -65,7 +66,7 @@ class SqliteStore:
     ) -> None:
         self._path = Path(path).absolute()
         self._keep, self._sync, self._busy = retention or Retention(), sync, busy
-        self._series: dict[tuple[str, str, bytes], list[int]] = {}
+        self._series = ByKeys[tuple[str, str, bytes], list[int]]()
         self._open()
 
     def _open(self) -> None:
@@ -105,6 +106,11 @@ class SqliteStore:
     def health(self) -> dict[str, Any]:
         """Nothing: what is written is where it belongs."""
         return {}
+
+    @property
+    def held_bytes(self) -> int:
+        """Of numbers of series, beside what SQLite keeps of the file. Any thread may ask."""
+        return self._series.bytes
 
     def close(self) -> None:
         """Release the file."""
@@ -159,9 +165,7 @@ class SqliteStore:
             labels = "job = ?1 AND worker = ?3 AND domain = ?4 AND entity = ?5 AND metric = ?6"
             find = f"SELECT id FROM series WHERE {labels}"
             ids = [self._connection.execute(find, key).fetchone()[0] for key in keys]
-            if len(self._series) >= _SERIES_CACHE:
-                self._series.clear()
-            self._series[cached] = ids
+            self._series.keep(cached, ids, len(record.keys) + _NUMBER_BYTES * len(ids))
         return ids
 
     def _score(self, score: Score) -> None:
@@ -209,9 +213,11 @@ class SqliteStore:
 def _identity(connection: sqlite3.Connection) -> str:
     """What tells this store from every other, given to it once; a table that other releases do not look at."""
     connection.execute("CREATE TABLE IF NOT EXISTS identity (value TEXT NOT NULL)")
-    new = uuid.uuid4().hex
-    connection.execute("INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (new,))
-    return str(connection.execute("SELECT value FROM identity").fetchone()[0])
+    found = connection.execute("SELECT value FROM identity").fetchone()
+    if found is None:  # written only once: a store opens while it is locked or has no room
+        connection.execute("INSERT INTO identity VALUES (?)", (uuid.uuid4().hex,))
+        found = connection.execute("SELECT value FROM identity").fetchone()
+    return str(found[0])
 
 
 _WRITERS: Final[dict[type[Any], Callable[[SqliteStore, Any], None]]] = {

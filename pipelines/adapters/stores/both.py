@@ -35,6 +35,11 @@ class BothStores:
         """What waits for InfluxDB."""
         return self._influx.health()
 
+    @property
+    def held_bytes(self) -> int:
+        """Of both. Any thread may ask."""
+        return self._sqlite.held_bytes + self._influx.held_bytes
+
     def close(self) -> None:
         """Release both."""
         self._influx.close()

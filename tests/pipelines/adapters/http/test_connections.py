@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from streamgauge.pipelines.adapters.http import connections
+from streamgauge.pipelines.adapters.http import connections, events
 from streamgauge.pipelines.adapters.http.connections import quiet
 from streamgauge.pipelines.adapters.http.guesses import FREE, LONGEST, Guesses
 from streamgauge.pipelines.adapters.http.security import Guard, host_of
@@ -21,10 +21,14 @@ from tests.pipelines.adapters.http.test_server import TOKEN, Running, until
 
 
 @pytest.fixture
-def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEADER_TIMEOUT", 0.5)
     monkeypatch.setattr(connections, "most_connections", lambda files: 8)
     monkeypatch.setattr("streamgauge.pipelines.adapters.http.server.most_connections", lambda files: 8)
+
+
+@pytest.fixture
+def running(few: None, tmp_path: Path) -> Iterator[Running]:
     one = Running(tmp_path)
     yield one
     one.stop()
@@ -52,16 +56,33 @@ def test_beyond_the_most_connections_the_longest_idle_one_makes_room(running: Ru
         one.close()
 
 
-def test_when_all_are_served_the_next_one_is_told(running: Running) -> None:
+def streams_of(running: Running, count: int) -> list[socket.socket]:
     asked = f"GET /api/events HTTP/1.1\r\nHost: localhost:{running.port}\r\n\r\n".encode()
-    streams = [connected(running, asked) for _ in range(8)]
+    streams = [connected(running, asked) for _ in range(count)]
     for stream in streams:
         assert stream.recv(12) == b"HTTP/1.1 200"
+    return streams
+
+
+def test_pages_leave_a_quarter_of_the_connections_to_probes_and_requests(running: Running) -> None:
+    streams = streams_of(running, 6)
+    status, answer, _ = running.ask("/api/events")
+    assert (status, answer["error"]) == (503, "6 pages are open already")
+    assert running.ask("/healthz")[0] == 200
+    for one in streams:
+        one.close()
+
+
+def test_when_all_are_served_the_next_one_is_told(few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "bound", lambda app, connections: None)
+    running = Running(tmp_path)
+    streams = streams_of(running, 8)
     status, answer, _ = running.ask("/healthz")
     assert (status, answer["error"]) == (503, "too many connections are open")
     for stream in streams:
         stream.close()
     until(lambda: running.ask("/healthz")[0] == 200)
+    running.stop()
 
 
 @pytest.mark.parametrize(

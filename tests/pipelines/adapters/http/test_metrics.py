@@ -21,7 +21,7 @@ from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.config.schema import Config, JobConfig, Own, Webhook
 from streamgauge.pipelines.paging.pager import Pager
-from streamgauge.pipelines.ports import NotifyError, Store, StoreBusy, Stored
+from streamgauge.pipelines.ports import NotifyError, StoreBusy, Stored
 from streamgauge.pipelines.process_metrics import Consumption, Delivery, Passed, ProcessMetrics
 from streamgauge.pipelines.service import health
 from streamgauge.pipelines.service.health import masked
@@ -41,7 +41,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 class Moody:
     """A store that is busy while it is told to be."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: SqliteStore) -> None:
         self.is_busy, self.identity, self._store = False, store.identity, store
 
     def write(self, records: list[Stored]) -> None:
@@ -51,6 +51,10 @@ class Moody:
 
     def health(self) -> dict[str, Any]:
         return self._store.health()
+
+    @property
+    def held_bytes(self) -> int:
+        return self._store.held_bytes
 
     def close(self) -> None:
         self._store.close()
@@ -133,7 +137,10 @@ def test_a_scrape_tells_flow_by_job_and_hostile_names_come_through_whole(process
     assert found["streamgauge_consumer_up", (("consumer", "writer"),)] == 1
     assert found["streamgauge_disk_bytes", (("file", "store"),)] > 0
     held = {dict(labels)["what"] for name, labels in found if name == "streamgauge_held_bytes"}
-    assert held >= {"engine_caches", "read_ahead", "engine_unsent", "pager_unsent", "events"}
+    assert held >= {
+        "engine_caches", "read_ahead", "engine_unsent", "pager_unsent", "events", "guesses", "store", "passage",
+        "outboxes", "names", "summaries",
+    }  # fmt: skip
     assert found["streamgauge_http_connections", ()] >= 1
     assert found["streamgauge_http_connections_ended_total", (("result", "refused"),)] == 0
     assert found["streamgauge_ready", ()] == 1
