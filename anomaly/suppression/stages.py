@@ -276,7 +276,8 @@ def _root_reason(ledger: Ledger, episode: Episode) -> Reason:
         return _reason(ledger, "severity", "told at once; nothing upstream was known to be broken")
     if not upstream:
         return _reason(ledger, "root", f"nothing lies upstream of {place(node)}")
-    return _reason(ledger, "root", f"nothing upstream of {place(node)} is broken ({upstream} places looked at)")
+    places = "1 place" if upstream == 1 else f"{upstream} places"
+    return _reason(ledger, "root", f"nothing upstream of {place(node)} is broken ({places} looked at)")
 
 
 def _waiting(ledger: Ledger, text: str, root: str = "") -> Reason:

@@ -38,6 +38,8 @@ def reference(args: argparse.Namespace) -> int:
         raise UseError(f"--{idle[0].replace('_', '-')} says nothing of {where}; leave it out")
     bus = acting.bus_of(config)
     now = acting.now_of(config, bus)
+    if now <= 0.0:
+        raise UseError(f"{args.config} has clock = \"log\" and no tick has come yet: begin the job's stream, then say this")
     text, days, histories, sketches = _of_file(args, job, now) if args.file else _of_job(args, config, job, now)
     series = sum(len(one.labels) for one in histories)
     told = {"job": job.name, "reference": text, "series": series, "days": days}

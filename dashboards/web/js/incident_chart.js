@@ -8,6 +8,7 @@ import { seriesChart } from './series_chart.js';
 
 const BEFORE = 0.5; // of its length an incident is shown with as much of before, at least
 const LEAST = 30; // windows of before
+const SHOWN_BY = { missing: 'heartbeat_age', behind: 'watermark_lag' }; // facts of a worker, and the metric that shows them
 const MOST = 6; // folded ones that are drawn
 
 /** Fills `box` anew whenever it is asked; lives as long as the incident is open in the list. */
@@ -42,11 +43,11 @@ export class IncidentChart {
     const found = await Promise.all(alerts.slice(0, 1 + 3 * MOST).map((alert) => seriesOf(near, alert))).catch(() => []);
     if (near.isOver) return;
     const [root, ...folded] = found;
-    this.box.hidden = !root;
-    if (!root) return;
+    const drawn = folded.filter((one) => one && one.id !== root?.id).slice(0, MOST);
+    this.box.hidden = !root && !drawn.length;
     const markers = [{ time: incident.root.start, text: 'onset', colour: '--broken' }, ...(incident.root.end ? [{ time: incident.root.end, text: 'over', colour: '--healthy' }] : [])];
-    seriesChart(this.picture, root, near, { height: 180, markers, heard: (points) => this.stand(incident, root, points) }).update([]);
-    const drawn = folded.filter((one) => one && one.id !== root.id).slice(0, MOST);
+    this.picture.hidden = !root;
+    if (root) seriesChart(this.picture, root, near, { height: 180, markers, heard: (points) => this.stand(incident, root, points) }).update([]);
     put(this.small, drawn.map((series) => {
       const inner = el('div', { class: 'small-box' });
       const head = el('a', { class: 'small-head', href: near.link({ view: 'series', entity: series.entity || null, worker: series.worker || null, metric: series.metric, domain: series.domain }) },
@@ -100,9 +101,9 @@ function within(ctx, range) {
   return near;
 }
 
-/** The series that an alert is about, null where it has none: workers, and facts that no metric stands behind. */
+/** The series that an alert is about, or that shows it; null where it has none, as facts that no metric stands behind. */
 async function seriesOf(ctx, alert) {
-  const asked = { worker: alert.worker, domain: alert.domain, entity: alert.entity, metric: alert.metric, limit: 2 };
+  const asked = { worker: alert.worker, domain: alert.domain, entity: alert.entity, metric: SHOWN_BY[alert.metric] ?? alert.metric, limit: 2 };
   const found = await ctx.get('series', asked).catch(() => []);
   return found[0] ?? null;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -78,15 +79,14 @@ async def jobs(request: web.Request) -> web.StreamResponse:
     """Every configured job, with its latest scores if it has any."""
     stored = {row["job"]: row for row in await _ask(request, lambda query: query.jobs())}
     sources = request.app[keys.SOURCES]
-    return answer([
-        with_phase(stored.get(job.name, {"job": job.name}), job) | _silence(sources.silent(job.name))
-        for job in sources.config.jobs
-    ])  # fmt: skip
+    rows = [with_phase(stored.get(job.name, {"job": job.name}), job) for job in sources.config.jobs]
+    return answer([row | _away(row.get("missing", ()), sources.silent(row["job"])) for row in rows])
 
 
-def _silence(workers: tuple[str, ...]) -> dict[str, Any]:
-    """Workers that are silent, though it is no fact yet that they are missing: how many, and the first names."""
-    return {"silent_workers": len(workers), "silent": sorted(workers)[:_NAMED]}
+def _away(missing: Sequence[str], silent: Sequence[str]) -> dict[str, Any]:
+    """The first names of the missing workers; of the silent ones that are no fact yet the number and the first names."""
+    others = sorted(set(silent) - set(missing))
+    return {"missing": list(missing[:_NAMED]), "silent_workers": len(others), "silent": others[:_NAMED]}
 
 
 async def scores(request: web.Request) -> web.StreamResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -70,7 +70,7 @@ def parts(found: Iterable[Part]) -> list[dict[str, Any]]:
 
 def job(
     name: str, recent: list[dict[str, Any]], domains: list[dict[str, Any]], before: int | None, first: float,
-    newest: float | None, standing: tuple[int, int, int], reference: dict[str, Any] | None = None,
+    newest: float | None, standing: tuple[int, int, Sequence[str]], reference: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A job at a glance.
 
@@ -81,7 +81,7 @@ def job(
         before: micropoints an hour ago, None while there were none.
         first: end of the first window that was scored.
         newest: end of the last window of any kind.
-        standing: how many incidents are open, how many alerts these hold back, how many workers are missing.
+        standing: how many incidents are open, how many alerts these hold back, which workers are missing.
         reference: `time` and `text` of the last one that it was given.
     """
     last, (open_, suppressed, missing) = recent[0], standing
@@ -90,7 +90,8 @@ def job(
         "domains": domains, "change": None if before is None else (last["micropoints"] - before) / 1e6,
         "first": first, "last_data": max(last["end"], last["end"] if newest is None else newest),
         "sparkline": [{"end": line["end"], "score": line["score"]} for line in reversed(recent)],
-        "open_incidents": open_, "suppressed": suppressed, "missing_workers": missing, "reference": reference,
+        "open_incidents": open_, "suppressed": suppressed, "missing_workers": len(missing), "missing": list(missing),
+        "reference": reference,
     }  # fmt: skip
 
 

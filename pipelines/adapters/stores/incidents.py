@@ -16,7 +16,7 @@ class Standing(NamedTuple):
 
     incidents: int = 0
     suppressed: int = 0  # alerts folded beneath them
-    missing: int = 0  # workers that fell silent without goodbye
+    missing: tuple[str, ...] = ()  # workers that fell silent without goodbye, by name
 
 
 def standing(cases: Iterable[tuple[Sequence[Notification], Sequence[Decision]]]) -> Standing:
@@ -28,7 +28,7 @@ def standing(cases: Iterable[tuple[Sequence[Notification], Sequence[Decision]]])
         alerts = [told[-1].root, *(alert for n in told for alert in n.grouped), *(item.alert for item in beneath)]
         missing |= {alert.worker for alert in alerts if alert.metric == MISSING and alert.end is None}
         incidents, folded = incidents + 1, folded + len(beneath)
-    return Standing(incidents, folded, len(missing))
+    return Standing(incidents, folded, tuple(sorted(missing)))
 
 
 def in_order(told: Sequence[Notification]) -> list[Notification]:

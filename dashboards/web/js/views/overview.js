@@ -66,10 +66,11 @@ function shown(ctx) {
 
 function headline(ctx) {
   const sum = (key) => ctx.jobs.reduce((total, row) => total + (row[key] ?? 0), 0);
+  const named = (key) => ctx.jobs.flatMap((row) => row[key] ?? []).join(', ');
   const of = (state) => ctx.jobs.filter((row) => row.state === state).length;
   const parts = [[sum('open_incidents'), 'root cause', 'root causes', 'broken'], [sum('suppressed'), 'folded alert', 'folded alerts', ''],
-    [sum('missing_workers'), 'missing worker', 'missing workers', 'broken'],
-    [sum('silent_workers'), 'silent worker', 'silent workers', 'stale', ctx.jobs.flatMap((row) => row.silent ?? []).join(', ')],
+    [sum('missing_workers'), 'missing worker', 'missing workers', 'broken', named('missing')],
+    [sum('silent_workers'), 'silent worker', 'silent workers', 'stale', named('silent')],
     [of('stale'), 'stale job', 'stale jobs', 'stale'], [of('warming') + of('learning'), 'learning', 'learning', 'warming'], [ctx.jobs.length, 'job', 'jobs', '']];
   return parts.filter(([n, , , state]) => n || !state || state === 'broken')
     .map(([n, one, many, state, title]) => el('span', { class: n && state ? `is-${state}` : '', title: title ? format.name(title, 300) : null }, el('b', {}, format.count(n)), ` ${n === 1 ? one : many}`));

@@ -265,7 +265,7 @@ def test_jobs_count_open_incidents_and_what_they_suppress(store: Store, query: Q
     silent = [msgspec.structs.replace(alert(name, T), metric="missing", worker=name) for name in ("f", "g")]
     back = msgspec.structs.replace(alert("h", T), metric="missing", worker="h", end=T + 50)
     store.write([notification("firing", T + 200, silent[0], folded=[silent[1], back], id="n3")])
-    assert query.jobs()[0]["missing_workers"] == 2
+    assert (query.jobs()[0]["missing_workers"], query.jobs()[0]["missing"]) == (2, ["f", "g"])
 
 
 def test_changes_counters_and_profiles_come_back(store: Store, query: Query) -> None:
