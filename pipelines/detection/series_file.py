@@ -8,6 +8,7 @@ times what reading it does. Parquet needs pyarrow (`pip install streamgauge[prof
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import importlib
@@ -64,6 +65,8 @@ def read(path: Path, dialect: Dialect = Dialect()) -> tuple[list[Series], list[s
     if not rows:
         raise FileFault(f"{path}: no rows below the header")
     time, values, by = _columns(path, names, dialect, rows)
+    if not dialect.time and names[time].lower() not in _TIMES and names[time] != "column 1":
+        notes.append(f"the times are taken from column {names[time]}")
     if len(values) > 1 and not dialect.values:
         told = ", ".join(names[i] for i in values)
         notes.append(f"a series for each column with numbers: {told} (--value names others)")
@@ -104,9 +107,10 @@ def _parquet(path: Path) -> tuple[list[str], list[list[Any]], list[str]]:
 def _text(path: Path, dialect: Dialect) -> tuple[list[str], list[list[Any]], list[str]]:
     raw = path.read_bytes()
     raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    lines = raw.decode("utf-8-sig").splitlines()
+    text, notes = _decoded(path, raw)
+    lines = text.splitlines()
     separator = dialect.separator or _separator(lines[:_SAMPLE])
-    notes = [] if separator == "," else [f"columns are separated by {separator!r}"]
+    notes += [] if separator == "," else [f"columns are separated by {separator!r}"]
     reader = csv.reader(lines, delimiter=separator)
     try:
         rows: list[list[Any]] = [row for row in reader if row]
@@ -121,6 +125,17 @@ def _text(path: Path, dialect: Dialect) -> tuple[list[str], list[list[Any]], lis
         if len(row) > len(names):
             raise FileFault(f"{path}: row {number} has {len(row)} cells, the header {len(names)}; mend it")
     return names, rows[1:], notes
+
+
+def _decoded(path: Path, raw: bytes) -> tuple[str, list[str]]:
+    """The text: UTF-8, UTF-16 where a mark says so, else Windows-1252 as spreadsheets write it. Raises FileFault."""
+    is_wide = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        return raw.decode("utf-16" if is_wide else "utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        if is_wide or b"\0" in raw or raw[:2] == b"PK":
+            raise FileFault(f"{path}: holds no text ({error}); name a CSV file, plain or as .gz, or Parquet") from None
+    return raw.decode("cp1252", "replace"), ["the text is no UTF-8 and is read as Windows-1252"]
 
 
 def _separator(lines: Sequence[str]) -> str:
@@ -154,6 +169,9 @@ def _columns(
     if time < 0 and lower and lower[0].startswith("column "):
         time = 0
     if time < 0:
+        dates = [i for i in range(len(names)) if _holds_dates([row[i] for row in rows[:_SAMPLE]])]
+        time = dates[0] if len(dates) == 1 else -1
+    if time < 0:
         raise FileFault(f"{path}: no column timestamp; name the one with the time: --time NAME, of {', '.join(names)}")
     if dialect.values:
         return time, [names.index(name) for name in dialect.values], by
@@ -170,6 +188,11 @@ def _holds_numbers(cells: Sequence[Any]) -> bool:
     there = [cell for cell in cells if cell is not None and str(cell).strip()]
     numbers = sum(np.isfinite(_number(cell, ".")) or bool(_COMMA.fullmatch(str(cell).strip())) for cell in there)
     return bool(numbers > 0.5 * len(there))
+
+
+def _holds_dates(cells: Sequence[Any]) -> bool:
+    """Whether every cell is a date; a number may be anything."""
+    return all(isinstance(cell, date) or (isinstance(cell, str) and _is_time(cell)) for cell in cells)
 
 
 def _groups(rows: Sequence[Sequence[Any]], by: Sequence[int]) -> Iterator[tuple[tuple[str, ...], list[int]]]:

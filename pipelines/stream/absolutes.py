@@ -1,7 +1,7 @@
 """What is wrong in a window by itself, whatever was normal before: known from a job's first minutes on; pure.
 
     missing_rate     a declared feature is null or absent in every row
-    volume           no rows while a worker lives, where ten or more are usual
+    volume           no rows while a worker lives, where so many are usual that none is a change, too
     label_overdue    every label that was due is overdue
     prediction_mean  all predictions are one value though the model has trained, or some leave 0..1
     label_rate       so many rows of one class in a row that chance gives it once in 1e8
@@ -107,8 +107,8 @@ def conditions(
         known = Known(closed, reference, rows, config.name, name, history)
         tally = kept.tallies.get(name, Tally())
         found += [
-            *_missing(known, config), *_silent(known, scope), *_overdue(known), *_predicted(known, scope, tally),
-            *_one_class(known, tally),
+            *_missing(known, config), *_silent(known, scope, config), *_overdue(known),
+            *_predicted(known, scope, tally), *_one_class(known, tally),
         ]  # fmt: skip
     return [one for one in found if one.key.metric not in config.unpaged]
 
@@ -173,7 +173,7 @@ def _missing(known: Known, config: JobConfig) -> Iterator[Condition]:
         yield Condition(key, _all_of(value), value, text)
 
 
-def _silent(known: Known, view: View) -> Iterator[Condition]:
+def _silent(known: Known, view: View, config: JobConfig) -> Iterator[Condition]:
     key = known.key("sample", "volume")
     if key not in known.rows:
         return
@@ -184,7 +184,8 @@ def _silent(known: Known, view: View) -> Iterator[Condition]:
     live = [name for name in asked if name in view.presences and view.presences[name].state == "live"]
     holds: bool | None = None if rows < TRICKLE * expected else False
     if rows == 0.0:
-        holds = True if live and expected >= LEAST_EXPECTED else None
+        least = max(LEAST_EXPECTED, (config.detection.threshold / 2.0) ** 2)  # none of n is 2 sqrt(n) sigmas
+        holds = True if live and expected >= least else None
     who = f"{known.worker or len(live)} live{'s' if known.worker else ''}" if len(live) != 1 else f"{live[0]} lives"
     text = f"no rows in {view.length:g} s while {who}; about {expected:,.0f} are usual"
     yield Condition(key, holds, rows / view.length, text, bound=usual)

@@ -17,7 +17,7 @@ NOON = datetime(2026, 11, 28, 12, 0)
 
 def save(tmp_path: Path, text: str, name: str = "a.csv") -> Path:
     path = tmp_path / name
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     return path
 
 
@@ -59,6 +59,23 @@ def test_gzip_and_parquet_are_read_as_the_same(tmp_path: Path) -> None:
         assert (series.times, series.values.tolist()) == ((NOON,), [1.5])
 
 
+@pytest.mark.parametrize(("encoding", "note"), [("utf-16", ""), ("cp1252", "Windows-1252"), ("utf-8-sig", "")])
+def test_text_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str, note: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("timestamp;größe\n2026-11-28 12:00;1,5\n".encode(encoding))
+    (series,), notes = read(path)
+    assert (series.name, series.values.tolist()) == ("größe", [1.5])
+    assert any(note in told for told in notes)
+
+
+def test_the_only_column_of_dates_is_the_time(tmp_path: Path) -> None:
+    (series,), notes = read(save(tmp_path, "host,t,load\na,2026-11-28 12:00,1.5\n"))
+    assert (series.name, series.times, series.values.tolist()) == ("load", (NOON,), [1.5])
+    assert "the times are taken from column t" in notes
+    with pytest.raises(FileFault, match="name the one with the time"):
+        read(save(tmp_path, "begin,end,load\n2026-11-28,2026-11-29,1.5\n"))
+
+
 def test_several_series_by_columns_and_by_groups(tmp_path: Path) -> None:
     text = "time,host,cpu,mem\n2026-11-28 12:00,b,1,2\n2026-11-28 12:00,a,3,4\n2026-11-28 13:00,a,5,6\n"
     found, _ = read(save(tmp_path, text), Dialect(values=("cpu", "mem"), by=("host",)))
@@ -77,6 +94,7 @@ def test_rows_of_one_time_are_told(tmp_path: Path) -> None:
     ("when,cpu,mem\n1,a,b\n", Dialect(time="when"), "no column value; name those with the values: --value NAME"),
     ("time,cpu\n1,2\n", Dialect(values=("cup",)), "no column 'cup'; there are time, cpu"),
     ("time,value\n31/31/2026,2\n", Dialect(), "timestamp '31/31/2026'"),
+    ("PK\x03\x04 \udc80 packed", Dialect(), "holds no text"),
     ("time,value\n1,2\n1,2,3\n", Dialect(), "row 3 has 3 cells, the header 2"),
 ])  # fmt: skip
 def test_what_cannot_be_read_is_told_with_its_remedy(

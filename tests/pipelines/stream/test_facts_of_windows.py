@@ -123,8 +123,12 @@ def test_an_optional_feature_and_an_unpaged_metric_state_nothing() -> None:
 
 def test_no_rows_are_no_news_where_few_are_usual_or_nobody_lives() -> None:
     nothing = Said(rows=0.0, missing=0.0, labels=0.0, positives=0.0, due=0.0, overdue=0.0, steps=0.0)
-    stage = Stage2(SETTINGS)
-    assert told(stage, *(minute(i, a=Said(rows=5.0, missing=0.0)) for i in range(5)), minute(5, a=nothing)) == []
+    for usual in (5.0, 13.0):  # none of 13 is 7 sigmas of a count: no change at 8, so no fact
+        few = Said(rows=usual, missing=0.0)
+        assert told(Stage2(SETTINGS), *(minute(i, a=few) for i in range(5)), minute(5, a=nothing)) == []
+    more = Said(rows=20.0, missing=0.0)
+    found = told(Stage2(SETTINGS), *(minute(i, a=more) for i in range(5)), minute(5, a=nothing))
+    assert words(found) == [("a", "", "volume", True)]
     stage, gone = Stage2(SETTINGS), msgspec.structs.replace(nothing, state="missing")
     assert told(stage, *(minute(i, a=Said()) for i in range(5)), minute(5, a=gone)) == []
 
