@@ -39,7 +39,7 @@ def reference(args: argparse.Namespace) -> int:
     bus = acting.bus_of(config)
     now = acting.now_of(config, bus)
     if now <= 0.0:
-        raise UseError(f"{args.config} has clock = \"log\" and no tick has come yet: begin the job's stream, then say this")
+        raise UseError(f'{args.config} has clock = "log", and no tick has come yet: start the stream first')
     text, days, histories, sketches = _of_file(args, job, now) if args.file else _of_job(args, config, job, now)
     series = sum(len(one.labels) for one in histories)
     told = {"job": job.name, "reference": text, "series": series, "days": days}

@@ -84,7 +84,7 @@ async def jobs(request: web.Request) -> web.StreamResponse:
 
 
 def _away(missing: Sequence[str], silent: Sequence[str]) -> dict[str, Any]:
-    """The first names of the missing workers; of the silent ones that are no fact yet the number and the first names."""
+    """The first names of the missing workers; of the silent ones that are no fact yet also how many."""
     others = sorted(set(silent) - set(missing))
     return {"missing": list(missing[:_NAMED]), "silent_workers": len(others), "silent": others[:_NAMED]}
 
