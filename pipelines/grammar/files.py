@@ -69,7 +69,7 @@ def add_files(commands: Commands) -> None:
     detect.add_argument("--value", nargs="+", default=[], metavar="COLUMN", help="those with values (value)")
     detect.add_argument("--by", nargs="+", default=[], metavar="COLUMN", help="a series for each of their values")
     detect.add_argument("--separator", default="", help="of columns (guessed)")
-    detect.add_argument("--decimal", choices=[".", ","], default="", help="sign of the decimals (guessed)")
+    detect.add_argument("--decimal", choices=[".", ","], default="", metavar="SIGN", help=". or , (guessed)")
     detect.add_argument("--no-header", action="store_true", help="the first line holds values (guessed)")
     detect.add_argument("--day-first", action="store_true", help="dates such as 03/04/2026 are in April")
     detect.add_argument("--plot", type=Path, metavar="FILE", help="write the charts: a page (.html), or .png")

@@ -28,7 +28,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _URGENCY: Final = {"info": "INFO", "ticket": "TICKET", "page": "PAGE", "page-now": "PAGE NOW"}
 _MANY: Final = {"feature": "features", "heartbeat": "workers"}
 _WHY: Final = {
-    "root": "it is where the trouble begins", "outlived cause": "it went on after its cause was over",
+    "root": "it is taken for the root", "outlived cause": "it went on after its cause was over",
     "unknown node": "nothing is known upstream of it", "unsuppressed": "somebody asked for it",
     "repeat": "nobody has acknowledged it",
 }  # fmt: skip

@@ -140,16 +140,21 @@ function drawThresholds(plot, { thresholds = [] }) {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    if (threshold.text) {
-      ctx.globalAlpha = 1;
-      ctx.fillStyle = colour(threshold.colour);
-      ctx.font = `${10 * devicePixelRatio}px system-ui, sans-serif`;
-      ctx.textAlign = 'left';
-      ctx.textBaseline = 'middle';
-      ctx.fillText(threshold.text, bbox.left + bbox.width + 6 * devicePixelRatio, y);
-    }
+    if (threshold.text) drawThresholdText(ctx, bbox, threshold, y);
   }
   ctx.restore();
+}
+
+// beside the plot where there is room, else on the line within it
+function drawThresholdText(ctx, bbox, threshold, y) {
+  const gap = 6 * devicePixelRatio, right = bbox.left + bbox.width;
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = colour(threshold.colour);
+  ctx.font = `${10 * devicePixelRatio}px system-ui, sans-serif`;
+  const fits = right + gap + ctx.measureText(threshold.text).width <= ctx.canvas.width;
+  ctx.textAlign = fits ? 'left' : 'right';
+  ctx.textBaseline = fits ? 'middle' : 'bottom';
+  ctx.fillText(threshold.text, right + (fits ? gap : -gap), y);
 }
 
 function drawMarkers(plot, { markers = [] }) {

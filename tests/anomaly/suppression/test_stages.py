@@ -32,6 +32,15 @@ def test_a_root_pages_at_once_and_folds_what_follows() -> None:
     assert told[0].suppressed[0].reason.gap == -2
 
 
+def test_a_page_never_says_that_nothing_is_broken_above_it_while_a_ticket_is_open_there() -> None:
+    night = Night(CHAIN)
+    night.play([alert(10, "a", severity="ticket")], until=100)
+    night.play([alert(110, "b")], until=200)
+    told = next(n for n in night.notifications if n.root.node == "b")
+    assert told.reason.decision == "root"
+    assert told.reason.text == "what is open upstream of b of the whole job does not explain it: a of the whole job"
+
+
 def test_an_effect_that_comes_first_waits_its_grace_for_the_root() -> None:
     night = Night(CHAIN)
     assert night.play([alert(5, "b"), alert(30, "a", start=4)], until=100) == night.notifications

@@ -253,7 +253,7 @@ Impact: the model learns from it now; predictions in service get worse with the 
 serving reads the same source. The gate holds model pushes while this is open; the last good model is from \
 before 09:00.
 Cause: feature tailnum at LGA, no value in 100 % of the rows (normal 0.3 %).
-Why you are told: it is where the trouble begins; nothing upstream of feature tailnum at LGA is broken (5 \
+Why you are told: it is taken for the root; nothing upstream of feature tailnum at LGA is broken (5 \
 places looked at).
 Since 22 Jan 09:00 America/New_York (22 Jan 14:00 UTC), found 3 h later, held 1 h for a cause to show.
 Nothing is open at: samples, labels, training, model, predictions, workers.

@@ -77,7 +77,7 @@ PAGE [ctr] feature nick_cate_pv of the whole job: null or absent in all of 4,812
 Impact: the model learns from it now; predictions in service get worse with the next push, and at once if serving \
 reads the same source. The gate holds model pushes while this is open; the last good model is from before 19:59.
 Cause: feature nick_cate_pv of the whole job, null or absent in all of 4,812 rows.
-Why you are told: it is where the trouble begins; nothing upstream of feature nick_cate_pv of the whole job is broken \
+Why you are told: it is taken for the root; nothing upstream of feature nick_cate_pv of the whole job is broken \
 (2 places looked at).
 Since 27 Nov 19:59 Asia/Shanghai (27 Nov 11:59 UTC), found 1 min later, held 45 s for a cause to show.
 Nothing is open at: samples, labels, model, predictions, workers.
