@@ -31,8 +31,9 @@ def loss(rule: Rule, plotted_value: float) -> float:
     reference, rows, error = (1.0, MANY, 0.0) if rule.form is losses.shortfall else (REFERENCE, MANY, 0.0)
     if rule.form in COUNTS:  # a rate's error says how many seconds its rows came in
         rows, error = value * MANY, np.sqrt(value * MANY) / MANY
-    # buckets that leave nothing open, labels that come at once, no calibration error that is usual
-    floor = {losses.below_reference_and_bound: 0.0, losses.log_off_right: 1.0}.get(rule.form, FLOOR)
+    # slots with days, buckets that leave nothing open, labels that come at once, no calibration error that is usual
+    floors = {losses.below_reference_and_bound: 0.0, losses.log_off_right: 1.0, **dict.fromkeys(COUNTS, 0.0)}
+    floor = floors.get(rule.form, FLOOR)
     reference = np.nan if rule.form is losses.over_usual else reference
     return float(lost(rule, *(np.array([one]) for one in (value, reference, error, floor, rows)))[0])
 
