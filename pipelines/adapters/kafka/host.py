@@ -2,12 +2,14 @@
 
 The group `<prefix>streamgauge-host` has `anomalies` to give, which has one partition. A member is known by its data
 folder, so after a crash the same folder goes on at once; another one waits until the broker has missed the last holder
-for `SESSION` seconds, and is refused while that one lives.
+for `SESSION` seconds, and is refused while that one lives. Whose name is taken joins once more, under another one:
+brokers forget who came last under a name when one of them dies, and then nobody holds the place; a copy would.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -20,6 +22,7 @@ from streamgauge.tracer.transport import LogError
 SESSION: Final = 6.0  # seconds: the least that brokers allow by default
 _TOPIC: Final = "anomalies"
 _SLACK: Final = 1.0
+_PATIENCE: Final = 6.0  # to be given the place, beside a dead holder's session
 _POLL: Final = 0.2
 
 
@@ -35,19 +38,14 @@ class KafkaHost(threading.Thread):
 
     def __init__(self, cluster: Cluster, logs: KafkaLogs, identity: str, where: str) -> None:
         super().__init__(name="kafka-host", daemon=True)
-        self._cluster, self._logs = cluster, logs
+        self._cluster, self._logs, self._identity, self._where = cluster, logs, identity, where
         self._group = f"{cluster.given.prefix}streamgauge-host"
         self._changed = threading.Condition()
         self._is_told, self._is_held, self._fault = False, False, ""
         self._stopping = threading.Event()
-        self._consumer = Consumer({
-            **QUIET, **client_settings(cluster.given), "client.id": where, "group.id": self._group,
-            "group.instance.id": identity, "session.timeout.ms": round(SESSION * 1000), "heartbeat.interval.ms": 1000,
-            "partition.assignment.strategy": "cooperative-sticky", "enable.auto.commit": False,
-            "auto.offset.reset": "latest", "error_cb": cluster.complain,
-        })  # fmt: skip
-        assigned = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._revoked}
-        self._consumer.subscribe([cluster.topic(_TOPIC)], **assigned)
+        self._names = 1  # that this process has had in the group
+        self._until = float("inf")  # by when it has to get the place back that another one took
+        self._consumer = self._joined(identity)
 
     def claim(self) -> None:
         """Become the host. Raises LogError if another process is, or nobody answers."""
@@ -75,22 +73,46 @@ class KafkaHost(threading.Thread):
 
     def run(self) -> None:
         """The thread's life: heartbeats."""
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and time.monotonic() < self._until:
             message = self._consumer.poll(_POLL)
             error = message.error() if message is not None else None
             if error is not None and (error.fatal() or error.code() == KafkaError._FATAL):
-                self._set(False, f"another streamgauge runs with a copy of this data folder: {error.str()}")
+                self._lose_name(error)
         self._consumer.close()
+
+    def _joined(self, name: str) -> Consumer:
+        """A member of the group under this name."""
+        consumer = Consumer({
+            **QUIET, **client_settings(self._cluster.given), "client.id": self._where, "group.id": self._group,
+            "group.instance.id": name, "session.timeout.ms": round(SESSION * 1000), "heartbeat.interval.ms": 1000,
+            "partition.assignment.strategy": "cooperative-sticky", "enable.auto.commit": False,
+            "auto.offset.reset": "latest", "error_cb": self._cluster.complain,
+        })  # fmt: skip
+        assigned = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._revoked}
+        consumer.subscribe([self._cluster.topic(_TOPIC)], **assigned)
+        return consumer
+
+    def _lose_name(self, error: KafkaError) -> None:
+        """Another one has this member's name: join under a new one, and see within a session who holds the place."""
+        was_held = self._is_held
+        self._set(False, f"another streamgauge runs with a copy of this data folder: {error.str()}")
+        if not was_held:
+            return
+        self._consumer.close()  # a copy that lives keeps the place; what nobody renews is free after a session
+        self._names, self._until = self._names + 1, time.monotonic() + SESSION + _PATIENCE
+        self._consumer = self._joined(f"{self._identity}-{self._names}")
 
     def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         if places:
             consumer.incremental_assign(places)
             consumer.pause(places)  # nothing is read: whose it is counts
-        self._set(bool(places) or self._is_held)  # one that has it is told of nothing new
+            self._until = float("inf")
+        is_held = bool(places) or self._is_held  # one that has it is told of nothing new
+        self._set(is_held, "" if is_held else self._fault)
 
     def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         if places:
-            self._set(False)
+            self._set(False, self._fault)
 
     def _set(self, is_held: bool, fault: str = "") -> None:
         with self._changed:

@@ -121,6 +121,23 @@ def test_after_a_crash_the_same_folder_goes_on_at_once_and_the_old_process_can_w
         old.close()
 
 
+def test_a_host_whose_name_was_taken_by_nobody_who_lives_has_its_place_again(world: Kafka, tmp_path: Path) -> None:
+    """As when the broker dies that knew who came last under the name."""
+    with kafka_world.buses(world, tmp_path, takes=True) as buses:
+        bus, mine = buses.open(), buses._host
+        assert mine is not None
+        taker = Consumer({
+            "bootstrap.servers": world.bootstrap, "group.id": mine._group, "group.instance.id": mine._identity,
+            "session.timeout.ms": 6000, "partition.assignment.strategy": "cooperative-sticky",
+        })  # fmt: skip
+        taker.subscribe([mine._cluster.topic("anomalies")])
+        until(lambda: taker.poll(0.1) is None and bool(mine._fault))
+        taker.close()  # it leaves without a word, as members with a name do
+        until(lambda: not says(mine.check, ""))
+        bus.send([("scores", "a", b"again mine")])
+        bus.close()
+
+
 def test_another_folder_has_the_place_soon_after_the_first_host_is_gone(world: Kafka, tmp_path: Path) -> None:
     with kafka_world.buses(world, tmp_path / "one", takes=True):
         pass

@@ -66,7 +66,7 @@ def test_a_live_job_gets_its_ticks_and_one_that_has_not_begun_none(world: World)
     config = msgspec.structs.replace(world.at("wall", 1), clock="wall", jobs=jobs)
     with served(config) as engine, world.bus() as bus:
         bus.send([("traces", "ctr", batch("ctr"))])
-        until(lambda: not engine.is_well() or len(ticks(bus)) > 3, "no ticks come")
+        until(lambda: not engine.is_well() or len(ticks(bus)) > 3, "no ticks come", patience=300.0)
         told = ticks(bus)
     assert {tick.job for tick in told} == {"ctr"}
     times = [tick.time for tick in told]
