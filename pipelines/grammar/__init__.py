@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from streamgauge.pipelines.grammar.arguments import add, json
-from streamgauge.pipelines.grammar.files import add_files, add_topology
-from streamgauge.pipelines.grammar.hosting import add_flink, add_grafana, add_run, add_token, add_topics
-from streamgauge.pipelines.grammar.on_call import add_actions, add_backtest, add_deciding, add_watching
+from streamgauge.pipelines.grammar.files import add_configuring, add_detect, add_profile, add_select, add_topology
+from streamgauge.pipelines.grammar.hosting import add_flink, add_grafana, add_keeping, add_run, add_token, add_topics
+from streamgauge.pipelines.grammar.on_call import add_answers, add_backtest, add_deciding, add_tracing, add_watching
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
         example="streamgauge demo --speed max --until 2013-02-01",
     )  # fmt: skip
     for part in (
-        add_run, add_token, add_topics, add_flink, add_grafana, add_files, add_topology, add_watching, add_deciding,
-        add_backtest, add_actions,
+        add_run, add_keeping, add_token, add_topics, add_flink, add_grafana, add_configuring, add_detect, add_profile,
+        add_select, add_topology, add_watching, add_deciding, add_backtest, add_tracing, add_answers,
     ):  # fmt: skip
         part(commands)
     json(add(commands, "version", "print the version", example="streamgauge version"))

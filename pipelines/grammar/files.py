@@ -1,4 +1,4 @@
-"""The commands that work on files: init, check, detect, profile, select."""
+"""The commands that work on files: init, reference, check, detect, profile, select, topology."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def add_topology(commands: Commands) -> None:
     json(topology)
 
 
-def add_files(commands: Commands) -> None:
-    """Configurations and series, rows and what to make of them."""
+def add_configuring(commands: Commands) -> None:
+    """A first configuration, what is normal, and what is wrong with it."""
     init = add(
         commands, "init", "write a first configuration from rows, an EasyRec configuration or a running job",
         example="streamgauge init rows.parquet --job ctr --label clicked",
@@ -55,6 +55,10 @@ def add_files(commands: Commands) -> None:
     )
     check.add_argument("file", type=Path, help="the configuration")
     json(check)
+
+
+def add_detect(commands: Commands) -> None:
+    """What is unusual in a file of series."""
     detect = add(
         commands, "detect", "run the detector on the series in a CSV or Parquet file",
         example="streamgauge detect latency.csv --threshold 6",
@@ -75,6 +79,10 @@ def add_files(commands: Commands) -> None:
     detect.add_argument("--plot", type=Path, metavar="FILE", help="write the charts: a page (.html), or .png")
     detect.add_argument("--report", type=Path, metavar="FILE", help="write what was read, done and found, as Markdown")
     json(detect)
+
+
+def add_profile(commands: Commands) -> None:
+    """What a file of rows is like, or how two differ."""
     profile = add(
         commands, "profile", "run the profiler on a CSV or Parquet file, or compare two",
         example="streamgauge profile samples.parquet --label clicked",
@@ -85,6 +93,10 @@ def add_files(commands: Commands) -> None:
     profile.add_argument("--columns", nargs="+", default=[], help="only these")
     profile.add_argument("--label", default="", help="column with the label, for the information value")
     profile.add_argument("--json", action="store_true", help="as JSON")
+
+
+def add_select(commands: Commands) -> None:
+    """Which features a model needs."""
     select = add(
         commands, "select", "which features earn their place in a model, by experiments on rows it was not trained on",
         example="streamgauge select held_out.parquet --model model:predict --label clicked --group user_id",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_run(commands: Commands) -> None:
-    """The pipeline itself, its parts, and what it keeps."""
+    """The pipeline itself, and its parts by themselves."""
     run = add(
         commands, "run", "start the pipeline and its HTTP surface",
         example="streamgauge run --config streamgauge.toml",
@@ -21,6 +21,8 @@ def add_run(commands: Commands) -> None:
     config(run)
     run.add_argument("--host", help="address to listen on, instead of the configured one")
     run.add_argument("--port", type=int, help="port to listen on, instead of the configured one; 0: any")
+    run.add_argument("--engine", choices=["embedded", "faust", "flink"], help="instead of the configured one")
+    run.add_argument("--elsewhere", action="store_true", help="the engine runs by itself: on a cluster, or as `engine`")
     bridge = add(
         commands, "bridge", "read a job's own sample topic where the job embeds no tracer",
         example="streamgauge bridge --config streamgauge.toml",
@@ -28,8 +30,6 @@ def add_run(commands: Commands) -> None:
     bridge.add_argument("--topic", default="", help="only the bridge of this topic")
     bridge.add_argument("--once", action="store_true", help="end where the topic ends")
     config(bridge)
-    run.add_argument("--engine", choices=["embedded", "faust", "flink"], help="instead of the configured one")
-    run.add_argument("--elsewhere", action="store_true", help="the engine runs by itself: on a cluster, or as `engine`")
     engine = add(
         commands, "engine", "host only the operators, beside a run of the same configuration",
         example="streamgauge engine faust --config streamgauge.toml",
@@ -39,6 +39,10 @@ def add_run(commands: Commands) -> None:
     engine.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
     engine.add_argument("--parallelism", type=int, help="slots of Flink, instead of the configured number")
     engine.add_argument("--connector-jar", help="Flink's Kafka connector, instead of the configured one")
+
+
+def add_keeping(commands: Commands) -> None:
+    """What a data folder keeps."""
     jobs = add(
         commands, "jobs", "list the jobs and what removed ones left behind; forget or adopt that",
         example="streamgauge jobs --adopt ctr click_rate --config streamgauge.toml",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from streamgauge.pipelines.grammar.arguments import add, config, finite, json, seconds
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from streamgauge.pipelines.grammar.arguments import Commands
 
 
@@ -97,8 +99,8 @@ def add_deciding(commands: Commands) -> None:
         config(command)
 
 
-def add_actions(commands: Commands) -> None:
-    """What a person does."""
+def add_tracing(commands: Commands) -> None:
+    """What a job traces, and what came of it."""
     trace = add(
         commands, "trace", "change what a running job traces, and wait for its workers' answers",
         example="streamgauge trace --job flights --collection gradients --include ^dense --workers LGA --ttl 30m",
@@ -133,6 +135,11 @@ def add_actions(commands: Commands) -> None:
     tensors.add_argument("--worker", default="", help="only this one's")
     tensors.add_argument("--step", type=int, nargs="+", help="only these steps")
     tensors.add_argument("--to", type=Path, default=Path("tensors"), help="folder of the exported files (tensors)")
+    _acting(trace, tensors)
+
+
+def add_answers(commands: Commands) -> None:
+    """What a person says of a notification, or does to the job."""
     silence = add(
         commands, "silence", "hold back notifications that match",
         example="streamgauge silence --job flights worker=LGA 'entity=~feature:.*' --for 2h --comment 'backfill'",
@@ -157,7 +164,12 @@ def add_actions(commands: Commands) -> None:
     )
     change.add_argument("name", help="deployed, reconfigured, backfill ...")
     change.add_argument("text", help="what was changed")
-    for command in (trace, tensors, silence, feedback, ack, change):
+    _acting(silence, feedback, ack, change)
+
+
+def _acting(*acting: ArgumentParser) -> None:
+    """On which job, who acts, and why."""
+    for command in acting:
         command.add_argument("--job", required=True, help="its name")
         command.add_argument("--author", default="", help="who does it")
         command.add_argument("--comment", default="", help="why")
