@@ -24,7 +24,7 @@ from streamgauge.anomaly.suppression.relations import (
     rank,
 )
 from streamgauge.anomaly.suppression.topology import Way, base_of
-from streamgauge.anomaly.suppression.wording import duration, lag, place
+from streamgauge.anomaly.suppression.wording import duration, lag, listed, place
 from streamgauge.anomaly.types import Alert, Reason
 
 _LONGEST_PATH: Final = 32
@@ -278,8 +278,7 @@ def _root_reason(ledger: Ledger, episode: Episode) -> Reason:
     if not upstream:
         return _reason(ledger, "root", f"nothing lies upstream of {place(node)}")
     if there := [place(name) for name, _ in ledger.graph.causes_elsewhere(node) if ledger.has_carriers(name)]:
-        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
-        text = f"what is open upstream of {place(node)} does not explain it: {', '.join(there[:_NAMED])}{more}"
+        text = f"what is open upstream of {place(node)} does not explain it: {listed(there, _NAMED)}"
         return _reason(ledger, "root", text)
     places = "1 place" if upstream == 1 else f"{upstream} places"
     return _reason(ledger, "root", f"nothing upstream of {place(node)} is broken ({places} looked at)")

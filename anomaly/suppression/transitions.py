@@ -7,7 +7,7 @@ from typing import Final
 from streamgauge.anomaly.suppression.episodes import ENDED, LISTED, NEVER, Episode, Waits
 from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.suppression.stages import Verdict
-from streamgauge.anomaly.suppression.wording import place
+from streamgauge.anomaly.suppression.wording import listed, place
 from streamgauge.anomaly.types import Reason, Suppressed
 
 FLAPS: Final = 3  # returns after which an alert flaps: told even while it is down, held open for longer
@@ -60,8 +60,7 @@ def _end_reason(ledger: Ledger, episode: Episode) -> Reason:
     left = [heir for name in episode.heirs if (heir := ledger.episodes.get(name)) is not None and not heir.is_over]
     if left:
         names = list(dict.fromkeys(place(heir.alert.node) for heir in left))
-        more = f" and {len(names) - SHOWN_HEIRS} more" if len(names) > SHOWN_HEIRS else ""
-        text = f"{place(episode.alert.node)} is over; still: {', '.join(names[:SHOWN_HEIRS])}{more}"
+        text = f"{place(episode.alert.node)} is over; still: {listed(names, SHOWN_HEIRS)}"
         decision = "handed over"
     return Reason(
         decision=decision, text=text, cause=old.cause, root=old.root or episode.outlived, path=old.path, gap=old.gap,  # type: ignore[arg-type]

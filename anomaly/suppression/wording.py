@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from streamgauge.anomaly.suppression.topology import base_of, worker_of
@@ -30,6 +31,15 @@ def duration(seconds: float) -> str:
             minor = int(whole % size // rest[0]) if rest else 0
             return f"{int(whole // size)} {name}" + (f" {minor} {rest[1]}" if rest and minor else "")
     return "0 s"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are.
+
+    >>> listed(["a", "b"], 2), listed(["a", "b", "c"], 2)
+    ('a, b', 'a, b and 1 more')
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def place(node: str) -> str:

@@ -25,7 +25,8 @@ class OpenEpisodes:
 
         What more than half of a job's workers have becomes the job's own.
         """
-        still = {key: episode for key, episode in self.episodes.items() if key not in set(over) and not episode.workers}
+        gone = frozenset(over)
+        still = {key: episode for key, episode in self.episodes.items() if key not in gone and not episode.workers}
         shared, elsewhere = localise(keys, still, begun)
         begun = [found for found in begun if found.key not in elsewhere]
         over = [*over, *(key for key, episode in self.episodes.items() if episode.workers and key not in shared)]

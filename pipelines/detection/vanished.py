@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from streamgauge.anomaly.reference import Bools, Floats
+from streamgauge.anomaly.suppression.wording import listed
 from streamgauge.anomaly.types import Anomaly, SeriesKey
 from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
@@ -105,8 +106,7 @@ class Vanished:
 def _told(keys: Sequence[SeriesKey], closed: Closed, time: float) -> Anomaly:
     first = keys[0]
     names = [f"{key.metric} of {key.entity}" if key.entity else key.metric for key in keys]
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    text = f"unknown, though known for days: {', '.join(names[:LISTED])}{more}"
+    text = f"unknown, though known for days: {listed(names, LISTED)}"
     return Anomaly(
         kind="anomaly", job=first.job, worker="", domain=first.domain, entity=first.entity, metric=first.metric,
         severity="ticket", start=closed.start, time=time, detector="unknown", text=text,

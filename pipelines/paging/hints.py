@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from streamgauge.anomaly.suppression.wording import listed
 from streamgauge.anomaly.types import Alert
 
 MOST: Final = 3
@@ -70,9 +71,8 @@ def _moves(alerts: Sequence[Alert]) -> Iterator[str]:
     moved = _of(alerts, "update_ratio")
     if moved:
         names = sorted({_layer(alert) for alert in moved})
-        shown = ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
         yield (
-            f"the step size of {shown} changed since {_clock(min(moved, key=lambda alert: alert.start))} "
+            f"the step size of {listed(names, MOST)} changed since {_clock(min(moved, key=lambda alert: alert.start))} "
             f"({moved[0].text}): look at the learning rate's schedule and the optimizer"
         )
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streamgauge.anomaly.suppression.topology import base_of, worker_of
-from streamgauge.anomaly.suppression.wording import duration, entity, lag, place, places
+from streamgauge.anomaly.suppression.wording import duration, entity, lag, listed, place, places
 from streamgauge.anomaly.types import Alert, Notification, Suppressed
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import words
@@ -102,8 +102,7 @@ def _where(notification: Notification, workers: int) -> str:
     shared = sorted({root.worker, *beside}) if root.worker else sorted(beside)
     if not root.worker or len(shared) < 2:
         return place(root.node)
-    named = ", ".join(shared[:SHOWN]) + (f" and {len(shared) - SHOWN} more" if len(shared) > SHOWN else "")
-    return places(base, named, is_whole=2 * len(shared) > workers)
+    return places(base, listed(shared, SHOWN), is_whole=2 * len(shared) > workers)
 
 
 def _impact(notification: Notification, zone: datetime.tzinfo, action: words.Action) -> str:
