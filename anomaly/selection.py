@@ -51,7 +51,7 @@ def describe(levels: Floats, moments: Sequence[Moment], limit: float | None = No
     slot = np.array([moment.slot for moment in at])
     center = float(np.median(values))
     scale = 1.4826 * float(np.median(np.abs(values - center)))
-    variance = float(np.var(values))
+    variance = float(np.var(values)) if np.ptp(values) else 0.0  # of a constant 0.1 rounding makes more
     residual = values.copy()
     for one in np.unique(slot).tolist():
         residual[slot == one] -= np.median(values[slot == one])
@@ -79,7 +79,7 @@ def select(features: Features, trials: Mapping[str, float] | None = None) -> Cho
 def choose(levels: Floats, moments: Sequence[Moment], limit: float | None = None, slots: int = 1) -> Choice:
     """Rule and trial together, from one series' history."""
     features = describe(levels, moments, limit, slots)
-    if np.count_nonzero(np.isfinite(levels)) < LEAST:
+    if features.scale == 0.0:  # too short, or mostly constant: a planted fault would be none
         return select(features)
     trials = {}
     for name in ("seasonal_robust", "robust_ewma", "diff"):

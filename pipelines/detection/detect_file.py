@@ -11,13 +11,14 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, NamedTuple, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 import numpy as np
 
 from streamgauge.anomaly.detectors import DETECTORS
 from streamgauge.anomaly.reference import Floats, Moment
 from streamgauge.anomaly.selection import Choice, choose
+from streamgauge.anomaly.usual import Usual
 from streamgauge.pipelines.detection.series_file import Dialect, FileFault, Series, read
 
 __all__ = ["Dialect", "Episode", "FileFault", "Row", "detect", "detect_series", "episodes", "write", "write_episodes"]
@@ -120,31 +121,34 @@ def _judged(
     choice: Choice, values: Floats, moments: Sequence[Moment], threshold: float
 ) -> tuple[Floats, Floats, Floats]:
     """Signed sigmas of every row and the band around what was expected; what exceeds the threshold teaches nothing."""
-    detector = DETECTORS[choice.name](1, **choice.parameters)
+    detector, usual = DETECTORS[choice.name](1, **choice.parameters), Usual()
     z, low, high = np.zeros(len(values)), np.full(len(values), math.nan), np.full(len(values), math.nan)
     for row, at in enumerate(moments):
-        level = values[row : row + 1]
+        level, before = values[row : row + 1], usual.last
+        usual.move(float(level[0]))
+        if "least" in choice.parameters:  # a declared limit has none
+            detector.least = max(choice.parameters["least"], usual.least(threshold))
         z[row] = np.nan_to_num(detector.score(level, at))[0]
-        low[row], high[row] = _band(detector, level, at, threshold)
+        center, sigma = _expected(detector, before, at)
+        low[row], high[row] = center - threshold * sigma, center + threshold * sigma
+        usual.learn(float(level[0]) - center)
         # A step in a stream that wanders is news once; the row after it is measured from the new place.
         keep = choice.name == "diff" or abs(z[row]) <= threshold
         detector.learn(level, at, np.array([keep]))
     return z, low, high
 
 
-def _band(detector: object, level: Floats, at: Moment, threshold: float) -> tuple[float, float]:
-    """The values at which the score would be the threshold: sigmas are linear in the value, so two probes tell."""
-    value = float(level[0])
-    if math.isnan(value):
-        return math.nan, math.nan
-    step = max(abs(value), 1.0)
-    first = float(detector.score(level, at)[0])  # type: ignore[attr-defined]
-    second = float(detector.score(level + step, at)[0])  # type: ignore[attr-defined]
+def _expected(detector: Any, value: float, at: Moment) -> tuple[float, float]:
+    """Where the score would be 0 and what a sigma is, NaN while unknown: it is linear in the value, so two probes tell.
+
+    `value` is the last one known: near to what is expected, so that no score is cut at its end.
+    """
+    step = max(1e3 * getattr(detector, "least", 0.0), 1e-6 * abs(value), 1e-6)
+    first, second = (float(detector.score(np.array([probe]), at)[0]) for probe in (value, value + step))
     if not math.isfinite(first + second) or second <= first:
         return math.nan, math.nan
     sigma = step / (second - first)
-    center = value - first * sigma
-    return center - threshold * sigma, center + threshold * sigma
+    return value - first * sigma, sigma
 
 
 def _known(column: Floats) -> list[float | None]:

@@ -30,6 +30,11 @@ def test_a_daily_rhythm_is_chosen_by_rule_and_trial_together() -> None:
     assert choose(DAILY, MOMENTS).name == "seasonal_robust"
 
 
+@pytest.mark.parametrize("value", [0.1, 0.0, 1e6])
+def test_a_constant_in_any_unit_gets_the_same_detector(value: float) -> None:
+    assert choose(np.full(len(MOMENTS), value), MOMENTS, slots=24).name == "robust_ewma"
+
+
 def test_a_trial_overrules_only_when_clearly_better() -> None:
     daily = Features(days=20, slots=24, rhythm=0.9)
     assert select(daily, {"seasonal_robust": 1.0, "diff": 1.1}).name == "seasonal_robust"

@@ -95,3 +95,41 @@ def test_hours_that_the_first_rows_do_not_have_are_judged_too(tmp_path: Path) ->
     choice, rows = detect(tmp_path / "half.csv")
     assert choice.name == "seasonal_robust"
     assert len(rows) == len(lines) - 1
+
+
+ROWS = 1500
+STILL = np.full(ROWS, 100.0)
+NOISE = np.random.default_rng(2).normal(0.0, 1.0, ROWS)
+LATE = np.arange(ROWS) >= 1000
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.3])
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_counts_of_0_and_1_are_no_news_and_have_a_band(tmp_path: Path, rate: float, unit: float) -> None:
+    counts = np.random.default_rng(3).random(ROWS) < rate
+    _, rows = detect(save(tmp_path / "a.csv", unit * counts))
+    assert not any(row.is_alert for row in rows)
+    judged = rows[int(0.15 * ROWS) :]
+    assert all(row.low is not None and row.low < row.value < row.high < 9.0 * unit for row in judged if row.high)
+    assert all(row.high is not None for row in judged)
+
+
+def test_a_burst_among_rare_counts_is_found(tmp_path: Path) -> None:
+    counts = (np.random.default_rng(3).random(ROWS) < 0.01).astype(float)
+    counts[1200:1204] = 20.0
+    _, rows = detect(save(tmp_path / "a.csv", counts))
+    assert [n for n, row in enumerate(rows) if row.is_alert] == [1200]
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize(
+    "values",
+    [STILL + np.where(LATE, NOISE, 0.0), STILL + 5.0 * LATE, STILL + np.round(3.0 * NOISE) * LATE],
+    ids=["noise", "a step", "whole numbers"],
+)
+def test_what_a_constant_becomes_is_told_once_in_every_unit(tmp_path: Path, values: np.ndarray, unit: float) -> None:
+    _, rows = detect(save(tmp_path / "a.csv", unit * values))
+    hot = [n for n, row in enumerate(rows) if row.anomaly_score > 0.5]
+    assert 1000 <= min(hot) <= max(hot) < 1040
+    assert max(abs(row.sigmas) for row in rows) < 200.0  # not a million: it is so many usual movements
+    assert all(row.low is not None and row.low < row.high for row in rows[1100:])  # type: ignore[operator]
