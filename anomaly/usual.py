@@ -1,6 +1,6 @@
 """The least spread of a lone series that its own movements imply, in its own unit.
 
-A series that stands still teaches a spread of nothing, and a value that is rejected does not widen it: counts of 0 and 1
+A series that stands still teaches a spread of nothing, and what is rejected does not widen it: counts of 0 and 1
 would be infinitely far off for ever. Two floors, in one pass: a twentieth of the usual movement (the median of those
 that are not 0, the newest included), and what lets the threshold reach as far as more than one value in 500 has been
 from where it was expected: what is not rare is no news. On normal noise neither is above the detector's own spread.

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from streamgauge.anomaly.young import WINDOWS
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.config.faults import suggestion
@@ -42,7 +43,7 @@ def reference(args: argparse.Namespace) -> int:
         raise UseError(f'{args.config} has clock = "log", and no tick has come yet: start the stream first')
     text, days, histories, sketches = _of_file(args, job, now) if args.file else _of_job(args, config, job, now)
     series = sum(len(one.labels) for one in histories)
-    told = {"job": job.name, "reference": text, "series": series, "days": days}
+    told = {"job": job.name, "reference": text, "series": series, "days": round(days, 3)}
     if args.dry_run:
         acting.say(args, f"{job.name} would begin with {series} series of {text}", told)
         return 0
@@ -88,7 +89,8 @@ def _of_file(args: argparse.Namespace, job: JobConfig, now: float) -> Found:
     without = f", without {', '.join(absent)}" if absent else ""
     apart = f", {played.told} told apart" if played.told else ", the same at any hour"
     of = f"{len(features)} features of {len(frame):,} rows{without}"
-    text = f"{args.file.name}: {of}; {_days(played.days)} of history{apart}"
+    counted = "" if args.time else " by how many rows there are (--time COLUMN names their times)"
+    text = f"{args.file.name}: {of}; {_days(played.days)} of history{counted}{apart}"
     return text, played.days, played.histories, played.sketches
 
 
@@ -107,10 +109,16 @@ def _of_job(args: argparse.Namespace, config: Config, job: JobConfig, now: float
     finally:
         query.close()
     which = f" (release {release.version})" if release else ""
-    if not any(len(one.starts) for one in found):
+    known = max((len(one.starts) for one in found), default=0)
+    if not known:
         raise UseError(
             f"nothing is kept of the windows of job {args.from_job}{which} in that time, or job {job.name} has none of "
             "the same lengths"
+        )
+    if known < WINDOWS:
+        raise UseError(
+            f"job {args.from_job}{which} has {known} windows in that time and {WINDOWS} are needed; wait for them, or "
+            "name an earlier release (--release VERSION) or an earlier begin (--since)"
         )
     last = max(float(one.starts[-1]) for one in found if len(one.starts))
     if now - last > _WEEK:  # it would be too old to be normal
@@ -170,4 +178,9 @@ def _time(text: str) -> float:
 
 
 def _days(days: float) -> str:
-    return f"{days:g} day{'' if days == 1 else 's'}"
+    """A length of time in the unit that a reader would use."""
+    minutes = round(days * 1440.0)
+    number, unit = (minutes, "minute") if minutes < 120 else (round(minutes / 60), "hour")
+    if minutes >= 1440:
+        number, unit = round(days, 1), "day"
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"

@@ -65,7 +65,7 @@ def play(rows: Rows, job: JobConfig, now: float, salt: bytes = b"") -> Played:
         (one.kind, one.clock, one.name, one.entity): tuple(map(bytes, one.columns))
         for one in sketches if (one.kind, one.clock, one.name) in KEPT
     }  # fmt: skip
-    return Played(histories, kept, days(rows.times), told)
+    return Played(histories, kept, days(rows.times, size, least), told)
 
 
 def _values(

@@ -86,7 +86,7 @@ def version_of(text: str) -> str:
 def days(histories: Sequence[History], now: float) -> float:
     """How far back all of them reach; long windows begin earlier."""
     starts = [float(one.starts[0]) for one in histories if len(one.starts)]
-    return max(0.0, round((now - max(starts)) / DAY, 1)) if starts else 0.0
+    return max(0.0, (now - max(starts)) / DAY) if starts else 0.0
 
 
 def moved(histories: Sequence[History], by: float) -> list[History]:
@@ -96,10 +96,13 @@ def moved(histories: Sequence[History], by: float) -> list[History]:
 
 def _points(query: Query, series: int, spec: WindowSpec, start: float, end: float) -> Points:
     """Means of an hour, and the last windows in place of the last hours' means."""
+    start += spec.length  # points are kept under the end of their window: one that began before is of no release
     if spec.slide >= HOUR:
         return _known(query.points(series, start, end, int(SPAN / spec.slide) + 1), spec.length)
-    edge = float(np.floor((end - LATEST * spec.slide) / HOUR) * HOUR)
-    hours, values = _known(query.points(series, start, edge, max(1, int((edge - start) / HOUR))), 0.0)
+    first, edge = float(np.ceil(start / HOUR) * HOUR), float(np.floor((end - LATEST * spec.slide) / HOUR) * HOUR)
+    count = max(0, round((edge - first) / HOUR))  # whole hours, as the store has them
+    hours, values = _known(query.points(series, first, edge, count), 0.0) if count else ([], [])
+    edge = edge if count else start
     latest, newest = _known(query.points(series, edge, end, int((end - edge) / spec.slide) + 1), spec.length)
     return [*hours, *latest], [*values, *newest]
 

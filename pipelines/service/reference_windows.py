@@ -72,9 +72,12 @@ def cut(times: Floats | None, rows: int, least: int, spec: WindowSpec, job: JobC
     return _any_time(known, least, spec, now)
 
 
-def days(times: Floats | None) -> float:
-    """How much history that is; a file without times counts as a week."""
-    return 7.0 if times is None else max(1.0, round(float(np.nanmax(times) - np.nanmin(times)) / DAY))
+def days(times: Floats | None, rows: int, least: int) -> float:
+    """How much history that is; rows without times count as a day for each `PARTS` windows of them, at most a week."""
+    known = np.arange(0) if times is None else times[np.isfinite(times)]
+    if len(known) < least:
+        return float(_days(_windows(rows, least)))
+    return max(1.0, round(float(known.max() - known.min()) / DAY))
 
 
 def _hourly(known: Index, at: Floats, first: float, least: int, spec: WindowSpec) -> Cut:
@@ -89,13 +92,20 @@ def _hourly(known: Index, at: Floats, first: float, least: int, spec: WindowSpec
 
 
 def _any_time(known: Index, least: int, spec: WindowSpec, now: float) -> Cut:
-    """A week of days that each have a part of the windows."""
-    count = int(np.clip(len(known) // least, 1, 7 * PARTS))
-    windows = np.array_split(known, count)
-    dealt = np.array_split(np.arange(count), min(7, count))
-    by_day = [[windows[i] for i in dealt[day % len(dealt)].tolist()] for day in range(7)]
-    begin = np.floor(now / HOUR) * HOUR - WEEK
-    return _spread(by_day, begin + np.arange(7) * DAY, spec, "")
+    """Days that each have a part of the windows: as many as the rows are enough for."""
+    count = _windows(len(known), least)
+    windows, by_day = np.array_split(known, count), np.array_split(np.arange(count), _days(count))
+    begin = np.floor(now / HOUR) * HOUR - len(by_day) * DAY
+    split = [[windows[i] for i in mine.tolist()] for mine in by_day]
+    return _spread(split, begin + np.arange(len(by_day)) * DAY, spec, "")
+
+
+def _windows(rows: int, least: int) -> int:
+    return int(np.clip(rows // least, 1, 7 * PARTS))
+
+
+def _days(windows: int) -> int:
+    return -(-windows // PARTS)
 
 
 def _spread(by_day: list[list[Index]], begins: Floats, spec: WindowSpec, told: str) -> Cut:

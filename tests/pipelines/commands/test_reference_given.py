@@ -92,6 +92,12 @@ def test_a_file_becomes_settings_in_the_log(folder: Path, capsys: pytest.Capture
     assert any(part.sketches for part in sent(folder))
 
 
+def test_rows_without_times_count_as_no_more_than_they_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = say(capsys, "rows.csv", "--dry-run", "--json")
+    assert json.loads(out)["days"] == 1.0  # 3,000 rows are four windows
+    assert "--time COLUMN" in json.loads(out)["reference"]
+
+
 def test_a_dry_run_sends_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = say(capsys, "rows.csv", "--dry-run", "--json")
     assert code == 0
@@ -146,6 +152,8 @@ def test_a_release_that_was_rolled_back_is_no_reference(folder: Path, capsys: py
         (("rows.csv", "--since", "2026-01-01"), "--since says nothing of a file"),
         (("--from-job", "old", "--label", "y"), "--label says nothing of an earlier run"),
         (("--from-job", "old", "--from-data", "elsewhere"), "--from-data"),
+        (("--from-job", "old"), "10 windows in that time and 30 are needed"),
+        (("--from-job", "old", "--release", "last"), "(release v2) has 5 windows"),
     ],
 )
 def test_what_cannot_be_a_reference_is_told_with_its_remedy(

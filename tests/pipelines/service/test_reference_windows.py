@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamgauge.pipelines.config.schema import DAY, HOUR, JobConfig, WindowSpec
-from streamgauge.pipelines.service.reference_windows import cut
+from streamgauge.pipelines.service.reference_windows import cut, days
 
 JOB = JobConfig(name="ctr", timezone="Europe/Berlin")
 NOW = 1_767_225_600.0
@@ -46,3 +46,15 @@ def test_the_hour_of_the_day_and_the_day_of_the_week_stay() -> None:
     found = cut(at, len(at), 700, SHORT, JOB, NOW)
     moved = found.starts[0] - at[found.windows[0][0]]
     assert abs(moved / (7 * DAY) - round(moved / (7 * DAY))) * 7 * DAY < HOUR
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(100, 1.0), (10_000, 3.0), (20_000, 5.0), (1_000_000, 7.0)])
+@pytest.mark.parametrize("is_unreadable", [False, True])
+def test_rows_without_times_are_as_many_days_as_their_windows_are_enough_for(
+    rows: int, expected: float, is_unreadable: bool
+) -> None:
+    at = np.full(rows, np.nan) if is_unreadable else None
+    found = cut(at, rows, 700, SHORT, JOB, NOW)
+    assert days(at, rows, 700) == expected
+    assert len(np.unique(found.starts // DAY)) <= expected + 1
+    assert found.starts[0] == NOW - expected * DAY
