@@ -3,9 +3,11 @@
 A series that stands still teaches a spread of nothing, and what is rejected does not widen it: counts of 0 and 1
 would be infinitely far off for ever. Two floors, in one pass: a twentieth of the usual movement (the median of those
 that are not 0, the newest included), and what lets the threshold reach as far as more than one value in 500 has been
-from where it was expected: what is not rare is no news. On normal noise neither is above the detector's own spread.
+from where it was expected: what is not rare is no news. An event counts once, however long, so that an outage does not
+make the next one usual; what lasts beyond `LASTING` values is a new level. On normal noise neither floor is above the
+detector's own spread.
 
-Guarantee: a value as far off as one in 500 before it scores below the threshold. Cost: 26 kB and 15 us a value.
+Guarantee: as far off as three events and one value in 500 is below the threshold. Cost: 26 kB and 15 us a value.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import numpy as np
 
 MOVEMENT: Final = 0.05  # of the usual movement: the change that means nothing
 RARE: Final = 1.0 / 500.0  # share of the values; what comes once a day in a value every five minutes is no news
+ENOUGH: Final = 2.0  # events that are no habit yet, however few the values are
+LASTING: Final = 50  # values
 RESOLUTION: Final = 1e-9  # of a value that has never moved
 PER_OCTAVE: Final = 8
 OCTAVES: Final = 100  # on either side of 1
@@ -34,7 +38,8 @@ class Usual:
     """
 
     def __init__(self) -> None:
-        self._moves, self._distances = _Sizes(), _Sizes()
+        self._moves, self._distances, self._run = _Sizes(), _Sizes(), 0
+        self._event = 0.0  # the farthest of the run, counted when it is over
         self.last = math.nan  # the newest known value
 
     def move(self, value: float) -> None:
@@ -43,15 +48,23 @@ class Usual:
             self._moves.add(abs(value - self.last))
         self.last = value if value == value else self.last
 
-    def learn(self, distance: float) -> None:
-        """The newest value was `distance` from where it was expected; NaN: nothing was."""
-        if distance == distance:
-            self._distances.add(abs(distance))
+    def learn(self, distance: float, is_news: bool = False) -> None:
+        """The newest value was `distance` from where it was expected, beyond the threshold or not; NaN: nothing was."""
+        if distance != distance:
+            return
+        if is_news and self._run < LASTING:
+            self._run, self._event = self._run + 1, max(self._event, abs(distance))
+            return
+        if self._event:
+            self._distances.add(self._event)
+            self._event = 0.0
+        self._run = self._run if is_news else 0
+        self._distances.add(abs(distance))
 
     def least(self, threshold: float) -> float:
         """The least standard deviation for scores that fire beyond `threshold`."""
         still = RESOLUTION * abs(self.last) if self.last == self.last else 0.0
-        return max(still, MOVEMENT * self._moves.above(0.5), self._distances.above(RARE) / threshold)
+        return max(still, MOVEMENT * self._moves.above(0.5), self._distances.above(RARE, ENOUGH) / threshold)
 
 
 class _Sizes:
@@ -66,8 +79,8 @@ class _Sizes:
         self._counts[min(max(place, 0), len(self._counts) - 1)] += 1
         self._total += 1
 
-    def above(self, share: float) -> float:
-        """The upper end of the highest bin that more than `share` of the sizes reach; 0 for the lowest."""
-        reached = np.cumsum(self._counts[::-1]) > share * self._total
-        place = len(self._counts) - 1 - int(np.argmax(reached))
-        return 2.0 ** ((place + 1) / PER_OCTAVE - OCTAVES) if self._total and place else 0.0
+    def above(self, share: float, least: float = 0.0) -> float:
+        """The upper end of the highest bin that more than `share` and `least` of the sizes reach; 0 for the lowest."""
+        reached = np.cumsum(self._counts[::-1]) > max(share * self._total, least)
+        place = len(self._counts) - 1 - int(np.argmax(reached)) if reached.any() else 0
+        return 2.0 ** ((place + 1) / PER_OCTAVE - OCTAVES) if place else 0.0

@@ -131,9 +131,10 @@ def _judged(
         z[row] = np.nan_to_num(detector.score(level, at))[0]
         center, sigma = _expected(detector, before, at)
         low[row], high[row] = center - threshold * sigma, center + threshold * sigma
-        usual.learn(float(level[0]) - center)
+        is_news = bool(abs(z[row]) > threshold)
+        usual.learn(float(level[0]) - center, is_news)
         # A step in a stream that wanders is news once; the row after it is measured from the new place.
-        keep = choice.name == "diff" or abs(z[row]) <= threshold
+        keep = choice.name == "diff" or not is_news
         detector.learn(level, at, np.array([keep]))
     return z, low, high
 
