@@ -55,11 +55,10 @@ class Usual:
         if is_news and self._run < LASTING:
             self._run, self._event = self._run + 1, max(self._event, abs(distance))
             return
-        if self._event:
-            self._distances.add(self._event)
-            self._event = 0.0
-        self._run = self._run if is_news else 0
-        self._distances.add(abs(distance))
+        often = 1 + (int(ENOUGH) + int(RARE * self._distances.total) if is_news else 0)  # what lasts is usual at once
+        for size in (self._event, abs(distance)) if self._event else (abs(distance),):
+            self._distances.add(size, often)
+        self._run, self._event = self._run if is_news else 0, 0.0
 
     def least(self, threshold: float) -> float:
         """The least standard deviation for scores that fire beyond `threshold`."""
@@ -72,15 +71,15 @@ class _Sizes:
 
     def __init__(self) -> None:
         self._counts = np.zeros(2 * OCTAVES * PER_OCTAVE, np.int64)
-        self._total = 0
+        self.total = 0
 
-    def add(self, size: float) -> None:
+    def add(self, size: float, often: int = 1) -> None:
         place = math.floor((math.log2(size) + OCTAVES) * PER_OCTAVE) if 0.0 < size < math.inf else 0
-        self._counts[min(max(place, 0), len(self._counts) - 1)] += 1
-        self._total += 1
+        self._counts[min(max(place, 0), len(self._counts) - 1)] += often
+        self.total += often
 
     def above(self, share: float, least: float = 0.0) -> float:
         """The upper end of the highest bin that more than `share` and `least` of the sizes reach; 0 for the lowest."""
-        reached = np.cumsum(self._counts[::-1]) > max(share * self._total, least)
+        reached = np.cumsum(self._counts[::-1]) > max(share * self.total, least)
         place = len(self._counts) - 1 - int(np.argmax(reached)) if reached.any() else 0
         return 2.0 ** ((place + 1) / PER_OCTAVE - OCTAVES) if place else 0.0
