@@ -179,8 +179,7 @@ def _time(text: str) -> float:
 
 def _days(days: float) -> str:
     """A length of time in the unit that a reader would use."""
-    minutes = round(days * 1440.0)
-    number, unit = (minutes, "minute") if minutes < 120 else (round(minutes / 60), "hour")
-    if minutes >= 1440:
-        number, unit = round(days, 1), "day"
+    number, unit = round(days, 1), "day"
+    if days < 1.0:
+        number, unit = (round(days * 24.0), "hour") if days >= 1.0 / 12.0 else (round(days * 1440.0), "minute")
     return f"{number:g} {unit}{'' if number == 1 else 's'}"
