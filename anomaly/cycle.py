@@ -106,6 +106,15 @@ class Cycle:
         days[rows] = np.where(since & (days[rows] > 0), days[rows] - 1, days[rows])
         self._all_changed()
 
+    def revise(self, row: int, cell: int, day: int, by: int) -> None:
+        """What one series did in a cell of a day did not come back (`by` -1) after all, or did (1)."""
+        place = (row, cell)
+        days, last = int(self._arrays["other_days"][place]), int(self._arrays["other_day"][place])
+        # Another excess may have come there since: of that only what is left of the older one is taken.
+        if last == day or (last > day and days > 1):
+            self._arrays["other_days"][place] = min(255, max(0, days + by))
+            self._changes[self._slot(cell)] += 1
+
     def reindex(self, index: Rows) -> None:
         """Keep the series `index`, in that order; -1 is a new one."""
         self._arrays, self._open = pick(self._columns, self._arrays, index), pick(_OPEN, self._open, index)

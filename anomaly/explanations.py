@@ -13,14 +13,14 @@ six in a row are off together (`anomaly.sustained`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from streamgauge.anomaly.columns import Column, empty, pack, pick, unpack
-from streamgauge.anomaly.cycle import Cycle, Offsets
+from streamgauge.anomaly.cycle import Cycle, Offsets, Place
 from streamgauge.anomaly.nature import NAMES, Nature
 from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Part, Rows
 from streamgauge.anomaly.sustained import Sustained
@@ -68,6 +68,7 @@ class News(NamedTuple):
     again: Rows  # series of which something that comes back became known
     moved: Floats  # by how much each series' center of this slot must move; shape [series]
     spoken: Rows  # series that another detector speaks for from now on
+    counted: Bools  # whether the window's score is one of its series' past now; shape [series]
 
 
 class Explanations:
@@ -180,8 +181,20 @@ class Explanations:
             changed = self._nature.learn(level, at, seasonal, s, explained.floor, failed, mature)
             self._tail.forget(changed)
             self._together.forget(changed)
-        self._count(explained, keep, odd)
-        return News(taught.again, taught.moved, changed)
+        return News(taught.again, taught.moved, changed, self._count(explained, keep, odd))
+
+    def revise(self, row: int, scores: Sequence[tuple[float, float]], places: Collection[Place], by: int) -> None:
+        """Take back what windows of one series taught (`by` -1), or in again (1).
+
+        `scores` are `z` and `jump` of those that were counted, `places` the cells in which they all lay.
+        """
+        self._changes += 1
+        for z, jump in scores:
+            self._tail.revise(row, z, by)
+            if jump == jump:
+                self._jumps.revise(row, jump, by)
+        for day, cell in places:
+            self._cycle.revise(row, cell, day, by)
 
     def teaches(self, explained: Explained) -> Bools:
         """Which windows may teach the slot's median: not those that only something else explains."""
@@ -222,9 +235,10 @@ class Explanations:
     def _small(self) -> tuple[Nature, Sustained, Tail, Tail, Tail]:
         return self._nature, self._sustained, self._tail, self._together, self._jumps
 
-    def _count(self, explained: Explained, keep: Bools, odd: Bools) -> None:
-        """Learn how rare scores are. While the day is being learnt, they are larger than they ever will be again.
+    def _count(self, explained: Explained, keep: Bools, odd: Bools) -> Bools:
+        """Learn how rare scores are; which of them have counted.
 
+        While the day is being learnt, they are larger than they ever will be again.
         Of unusual windows in a row only the first counts: an incident is one, however long.
         """
         own, z, known = self._own, np.nan_to_num(explained.z), np.isfinite(explained.z)
@@ -239,6 +253,7 @@ class Explanations:
         own["far"] = np.where(known, far, own["far"]).astype("|u1")
         own["off"] = np.where(known, off, own["off"]).astype("|u1")
         own["windows"] = np.minimum(own["windows"] + known, 1_000_000).astype("<i4")
+        return settled
 
     def _jump(self, level: Floats, at: Moment, explained: Explained) -> Floats:
         """The smaller of both distances; half as much again from the usual, which noise that remembers blurs."""

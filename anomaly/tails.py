@@ -69,6 +69,14 @@ class Tail:
         for name in _COLUMNS:
             arrays[name][full] *= 0.5
 
+    def revise(self, row: int, score: float, by: int) -> None:
+        """Take a score of one series that was learnt back (`by` -1), or in again (1)."""
+        size = np.abs(np.array([score]))
+        is_low = bool(size[0] < _EDGES[0])
+        place = row if is_low else (row, int(_bin(size)[0]))
+        counts = self._arrays["below" if is_low else "counts"]
+        counts[place] = max(0.0, float(counts[place]) + by)
+
     def known(self) -> Floats:
         """How many scores stand behind the tail, shape [series]."""
         counts: Floats = self._arrays["below"] + self._arrays["counts"].sum(axis=1)

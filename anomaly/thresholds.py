@@ -84,6 +84,14 @@ class Excused(msgspec.Struct, frozen=True):
     until: float
 
 
+class Rejected(msgspec.Struct, frozen=True):
+    """The body of the setting `true_alarm`: what these series did from the onset on is no lesson; or, `taught`, one."""
+
+    series: tuple[SeriesKey, ...]
+    onset: float
+    taught: bool = False
+
+
 def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     """The threshold after one verdict.
 

@@ -8,15 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streamgauge.anomaly.cycle import Place
 from streamgauge.anomaly.decay import Decay
 from streamgauge.anomaly.explanations import Explanations, News
 from streamgauge.anomaly.reference import Bools, Floats, Moment, Reference
 from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import SeriesKey
-from streamgauge.pipelines.config.calendar import cells, slots
-from streamgauge.pipelines.config.schema import DAY, Detection, WindowSpec
+from streamgauge.pipelines.config.calendar import cells, moment, slots
+from streamgauge.pipelines.config.schema import DAY, Detection, JobConfig, WindowSpec
 from streamgauge.pipelines.detection.closed import Closed
 from streamgauge.pipelines.detection.judging import Judged, explain, judge
+from streamgauge.pipelines.detection.rejected import Lesson as Taken
+from streamgauge.pipelines.detection.rejected import Scores
 from streamgauge.pipelines.detection.taught import Taught
 from streamgauge.pipelines.detection.traits import Traits
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded
@@ -103,6 +106,22 @@ class Normal:
         self._reference.shift(judged.at.slot, news.moved)
         self._decay.learn(judged.level, taught)
         return news
+
+    def scores(self, judged: Judged, news: News | None, row: int) -> Scores:
+        """What of one series' window its past has counted."""
+        explained = judged.explained
+        if explained is None or news is None or not news.counted[row]:
+            return ()
+        return ((float(explained.z[row]), float(explained.jump[row])),)
+
+    def revise(self, row: int, lesson: Taken, config: JobConfig) -> None:
+        """What windows have taught one series is taken back, or taught again."""
+        # What lasts for more than a day is in no cycle.
+        last = min(lesson.last, lesson.start + DAY)
+        starts = np.arange(lesson.start, last + 0.5 * self.spec.slide, self.spec.slide).tolist()
+        moments = (moment(start, self.spec, config.timezone, config.holidays) for start in starts)
+        places = sorted({Place(at.day, at.cell) for at in moments})
+        self._explanations.revise(row, lesson.scores, places, lesson.by)
 
     def take(self, taught: Taught, known: Mapping[SeriesKey, int], first: Floats) -> Floats:
         """A reference from elsewhere for the series that are here; since when each is known now."""

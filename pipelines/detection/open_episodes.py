@@ -51,6 +51,10 @@ class OpenEpisodes:
                 told.append(self._told(key, episode, describe(key, metrics.get(key), episode), time, None))
         return told
 
+    def onsets(self) -> dict[SeriesKey, float]:
+        """When each open episode began."""
+        return {key: episode.start for key, episode in self.episodes.items()}
+
     def since(self, time: float) -> list[SeriesKey]:
         """Series whose episode began before `time`."""
         return [key for key, episode in self.episodes.items() if episode.start < time]

@@ -17,8 +17,8 @@ import numpy as np
 
 from streamgauge.anomaly import young
 from streamgauge.anomaly.columns import Arrays, Column, empty, pack, pick, unpack
-from streamgauge.anomaly.detectors.limit import exceeds
-from streamgauge.anomaly.reference import Bools, Floats
+from streamgauge.anomaly.explanations import News
+from streamgauge.anomaly.reference import Bools
 from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import Anomaly, SeriesKey
 from streamgauge.pipelines.config.calendar import moment, slots
@@ -26,13 +26,16 @@ from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
 from streamgauge.pipelines.detection import streaks, vanished
 from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
 from streamgauge.pipelines.detection.episodes import Episode, Found
+from streamgauge.pipelines.detection.firing import fire
 from streamgauge.pipelines.detection.judging import Judged
 from streamgauge.pipelines.detection.learnt import Learnt, notes
 from streamgauge.pipelines.detection.normal import Lesson, Normal
 from streamgauge.pipelines.detection.open_episodes import OpenEpisodes
+from streamgauge.pipelines.detection.rejected import Lesson as Taken
+from streamgauge.pipelines.detection.rejected import Odd, Rejected
 from streamgauge.pipelines.detection.sources import owners
 from streamgauge.pipelines.detection.taught import Taught
-from streamgauge.pipelines.detection.traits import Traits, is_bad, traits
+from streamgauge.pipelines.detection.traits import Traits, traits
 from streamgauge.pipelines.wire import states
 from streamgauge.pipelines.wire.rows import Rows, decoded, encoded, packed, unpacked
 
@@ -76,6 +79,7 @@ class Watch:
         self._changes = 0  # of the arrays; not part of the state
         self._vanished = vanished.Vanished(round(spec.length / spec.slide))
         self._taught = Taught(slots(spec))  # of series that were not seen yet
+        self._rejected = Rejected(spec.slide)
 
     def adjust(self, multipliers: dict[SeriesKey, float]) -> None:
         """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
@@ -92,6 +96,10 @@ class Watch:
     def excuse(self, keys: Iterable[SeriesKey], until: float) -> None:
         """What these series do in windows that begin before `until` is expected: no news, and no lesson either."""
         self._excused |= dict.fromkeys(keys, until)
+
+    def reject(self, keys: Iterable[SeriesKey], onset: float, *, is_taught: bool = False) -> None:
+        """What these series did from the onset on was a true alarm, so no lesson; or, once more, it is one."""
+        self._revise(self._rejected.say(keys, onset, is_taught))
 
     def teach(self, taught: Taught) -> None:
         """Begin with this reference: at once where the series is known, of the others when they come."""
@@ -117,16 +125,7 @@ class Watch:
         Of a series that a fact stands for (`standing`) no episode begins: it was told already.
         """
         own = self._own(closed)
-        fact = exceeds(closed.value, closed.error, own.limit) & own.watched
-        is_expected = self._expected(closed.start)
-        hot = fact | ((self._unusual(judged, own, judged.threshold) | self._together(judged, own)) & ~is_expected)
-        of_source = np.flatnonzero(own.owner >= 0)
-        # Its source speaks for it, also where people have said that this is no alarm.
-        spoken = self._unusual(judged, own, judged.threshold / np.maximum(own.multiplier, 1.0))
-        hot[of_source] &= ~spoken[own.owner[of_source]]
-        drifts = self._drifts(judged, own)
-        decays = np.isfinite(drifts) & ~is_expected
-        hot |= decays
+        hot, fact, decays, drifts = fire(self._normal, closed, judged, own, self._expected(closed.start))
         streaks.count(self._arrays, closed.start, closed.value, hot)
         over = self._over(closed, judged, own)
         # Windows that share panes share what is odd in them: in a row are those that do not overlap.
@@ -161,6 +160,7 @@ class Watch:
         self._excused = {key: until for key, until in self._excused.items() if start < until}
         odd, lasting = known & is_strict & anomalous & ~mute, start - arrays["unlearnt"] >= DAY
         news = self._normal.learn(judged, Lesson(keep, odd, lasting, grown))
+        self._reject(judged, start, known & anomalous & ~mute, news)
         arrays["known"] = np.where(known, start, arrays["known"])
         since = np.where(np.isnan(arrays["unlearnt"]), start, arrays["unlearnt"])
         arrays["unlearnt"] = np.where(known, np.where(keep, np.nan, since), arrays["unlearnt"])
@@ -178,6 +178,7 @@ class Watch:
         self._multipliers = {key._replace(job=job): factor for key, factor in self._multipliers.items()}
         self._excused = {key._replace(job=job): until for key, until in self._excused.items()}
         self._taught.rename(job)
+        self._rejected.rename(job)
         self.open.episodes, self._traits = {}, None
 
     def end(self, time: float) -> list[Anomaly]:
@@ -194,6 +195,7 @@ class Watch:
         ))
         self._normal.put_rows(rows)
         self._taught.put_rows(rows)
+        self._rejected.put_rows(rows)
 
     def take_rows(self, rows: Mapping[str, bytes]) -> None:
         """Continue exactly where the rows were put."""
@@ -207,6 +209,7 @@ class Watch:
         self._excused = {series_of(key): until for key, until in state.excused}
         self._vanished.restore(state.vanished)
         self._taught = Taught.of_rows(rows, slots(self.spec))
+        self._rejected.take_rows(rows)
 
     def snapshot(self) -> bytes:
         """All state, exactly."""
@@ -220,6 +223,20 @@ class Watch:
         self._changes += 1
         self._arrays["unlearnt"][rows] = np.nan
 
+    def _reject(self, judged: Judged, start: float, anomalous: Bools, news: News | None) -> None:
+        """Note what is anomalous, and what its series has learnt from it all the same."""
+        if news is not None:
+            self._rejected.forget(self._keys[row] for row in news.spoken.tolist())
+        rows = np.flatnonzero(anomalous).tolist()
+        if rows:
+            odd = [Odd(self._keys[row], self._normal.scores(judged, news, row)) for row in rows]
+            self._revise(self._rejected.note(start, odd, self.open.onsets()))
+
+    def _revise(self, lessons: Iterable[Taken]) -> None:
+        for lesson in lessons:
+            if lesson.key in self._rows:
+                self._normal.revise(self._rows[lesson.key], lesson, self.config)
+
     def _align(self, keys: tuple[SeriesKey, ...]) -> None:
         """Series come and go: state follows the keys of the window."""
         if keys is self._keys:
@@ -231,6 +248,7 @@ class Watch:
             self._rows = {key: row for row, key in enumerate(keys)}
             self._traits = None
             self._receive()
+            self._rejected.keep(self._rows)
         self._keys = keys
 
     def _receive(self) -> None:
@@ -243,20 +261,6 @@ class Watch:
         if self._traits is None:
             self._traits = traits(self._keys, closed.metrics, self.config, self._multipliers, self.shown)
         return self._traits
-
-    def _unusual(self, judged: Judged, own: Traits, threshold: Floats) -> Bools:
-        z = np.nan_to_num(judged.z)
-        bad = np.where(own.direction == 0, np.abs(z), own.direction * z)
-        return own.watched & judged.may_page & self._normal.is_news(judged, bad, threshold)
-
-    def _together(self, judged: Judged, own: Traits) -> Bools:
-        """Series of which six windows in a row are off together."""
-        return own.watched & judged.may_page & is_bad(self._normal.together(judged, own), own)
-
-    def _drifts(self, judged: Judged, own: Traits) -> Floats:
-        """Sigmas of the series whose level goes the same bad way day after day, once a day; NaN for all else."""
-        drifts = self._normal.drifts(judged)
-        return np.where(own.watched & judged.may_page & is_bad(drifts, own), drifts, np.nan)
 
     def _expected(self, start: float) -> Bools:
         return self._where(key for key, until in self._excused.items() if start < until)

@@ -5,6 +5,7 @@
 gives the same settings with the same revisions, so the operators drop what is sent again after a crash.
 
     true_alarm, false_alarm   lower and raise the multiplier of the series that the notification was about
+    true_alarm                besides: what the series did is no lesson, as if its past did not hold these windows
     new_trend                 the change is the new normal from now on
     expected                  these series neither page nor teach for a day from the onset
     missed                    lowers that of a series that should have paged: `notification` names it
@@ -25,7 +26,7 @@ import msgspec
 
 from streamgauge.anomaly import thresholds
 from streamgauge.anomaly.suppression.wording import place
-from streamgauge.anomaly.thresholds import LEAST_VERDICTS, Excused, Lesson, Verdict
+from streamgauge.anomaly.thresholds import LEAST_VERDICTS, Excused, Lesson, Rejected, Verdict
 from streamgauge.anomaly.types import Alert, Domain, Notification, SeriesKey, Severity, fingerprint
 from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.paging.actions import series_at
@@ -150,13 +151,15 @@ class FeedbackLoop:
             return [self._change(now, f"{said}: a fact has no threshold, nothing is learnt")]
         if self._is_known(told, feedback.verdict):
             return []
-        is_taken_back = self._is_known(told, "expected")
+        is_taken_back, was_true = self._is_known(told, "expected"), self._is_known(told, "true_alarm")
         for key in self._judged(told):
             verdict = _allowed(feedback.verdict, told.severity)
             self._lessons[key] = thresholds.learn(self._lessons.get(key, Lesson()), told.incident, verdict, now)
         sent = self._move(now, said)
         if is_taken_back:
             sent += self._excuse(told, told.start, now)
+        if was_true or feedback.verdict == "true_alarm":
+            sent += self._reject(told, now, was_true, said)
         if feedback.verdict == "new_trend":
             sent += self._settings("new_trend", now, msgspec.json.encode(_with_job(told.series)))
             sent.append(self._change(now, f"{said}: {_name(told.series[0])} is normal as it is now"))
@@ -172,6 +175,13 @@ class FeedbackLoop:
 
     def _excuse(self, told: Told, until: float, now: float) -> list[Output]:
         return self._settings("expected", now, msgspec.json.encode(Excused(_with_job(told.series), until)))
+
+    def _reject(self, told: Told, now: float, is_taught: bool, said: str) -> list[Output]:
+        """What a true alarm has taught is taken back, and taught again once the alarm is called something else."""
+        body = msgspec.json.encode(Rejected(_with_job(told.series), told.start, is_taught))
+        what = "counts again as part of its past" if is_taught else "is no part of its past"
+        text = f"{said}: what {_name(told.series[0])} did {what}"
+        return [*self._settings("true_alarm", now, body), self._change(now, text)]
 
     def _is_known(self, told: Told, verdict: Verdict) -> bool:
         """Whether this was said of the incident before, and nothing else since."""

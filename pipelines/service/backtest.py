@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from streamgauge.anomaly import thresholds
-from streamgauge.anomaly.thresholds import Excused, Multipliers
+from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected
 from streamgauge.anomaly.types import Anomaly, Notification, SeriesKey
 from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
 from streamgauge.pipelines.detection.closed import Columns
@@ -189,8 +189,16 @@ def _accept(watch: Watch, read: tuple[SeriesKey, ...]) -> None:
     watch.accept(read)
 
 
-_SETTINGS: Final[dict[str, Any]] = {"thresholds": Multipliers, "expected": Excused, "new_trend": tuple[SeriesKey, ...]}
-_ADJUST: Final[dict[str, Callable[..., None]]] = {"thresholds": _multiply, "expected": _excuse, "new_trend": _accept}
+def _reject(watch: Watch, read: Rejected) -> None:
+    watch.reject(read.series, read.onset, is_taught=read.taught)
+
+
+_SETTINGS: Final[dict[str, Any]] = {
+    "thresholds": Multipliers, "expected": Excused, "new_trend": tuple[SeriesKey, ...], "true_alarm": Rejected,
+}  # fmt: skip
+_ADJUST: Final[dict[str, Callable[..., None]]] = {
+    "thresholds": _multiply, "expected": _excuse, "new_trend": _accept, "true_alarm": _reject,
+}  # fmt: skip
 
 
 def _meets(one: Told, label: Label) -> bool:

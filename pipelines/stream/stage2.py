@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 import msgspec
 import numpy as np
 
-from streamgauge.anomaly.thresholds import Excused, Multipliers
+from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected
 from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
 from streamgauge.pipelines.detection.closed import Closed
@@ -253,8 +253,17 @@ class Stage2:
             elif isinstance(read, Given):
                 giving.give(read, setting.effective, self.config, self._watches, self._evaluator)
             else:
-                for watch in self._watches:
-                    watch.excuse(read.series, read.until) if isinstance(read, Excused) else watch.accept(read)
+                self._hear(read)
+
+    def _hear(self, said: Excused | Rejected | tuple[SeriesKey, ...]) -> None:
+        """What people said of series."""
+        for watch in self._watches:
+            if isinstance(said, Excused):
+                watch.excuse(said.series, said.until)
+            elif isinstance(said, Rejected):
+                watch.reject(said.series, said.onset, is_taught=said.taught)
+            else:
+                watch.accept(said)
 
     def _multiply(self, multipliers: Multipliers) -> None:
         factors = {key: factor for key, factor in multipliers.factors if key.job == self.config.name}

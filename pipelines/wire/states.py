@@ -125,6 +125,7 @@ FORMS: Final[dict[str, Form]] = {
     "watch": Form(4, {2: whole.watch, 3: _with_more_learnt}),  # no release wrote version 1
     "watch keys": Form(1),
     "watch open": Form(1),
+    "watch rejected": Form(1),
     "watch series": Form(1),
     "worker": Form(1),
     "writer": Form(1),

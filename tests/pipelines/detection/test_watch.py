@@ -19,6 +19,7 @@ from tests.pipelines.windows import QUICK, SPEC, closed, config, key, metric, sh
 
 DAY = 8  # windows of three hours
 CALM = 10 * DAY
+ODD = 0.6
 
 
 def step(watch: Watch, window: Columns, frozen: bool = False) -> list[Anomaly]:
@@ -38,7 +39,11 @@ def calm(settings: JobConfig, one: Metric, keys: Iterable[SeriesKey], windows: i
 
 
 def begun(found: Iterable[Anomaly]) -> list[SeriesKey]:
-    return [anomaly.key for anomaly in found if anomaly.end is None]
+    return [anomaly.key for anomaly in begun_of(found)]
+
+
+def begun_of(found: Iterable[Anomaly]) -> list[Anomaly]:
+    return [anomaly for anomaly in found if anomaly.end is None]
 
 
 def test_a_break_fires_once_and_is_over_when_normal_again() -> None:
@@ -94,6 +99,57 @@ def test_what_was_expected_neither_fires_nor_teaches_until_its_time_and_the_next
         assert begun(step(tested, closed({key(): 1.0}, one, CALM + 2))) == [key()]
     assert len(step(plain, closed({key(): 1.0}, one, CALM))) == 1
     assert watch.snapshot() == again.snapshot()
+
+
+def odd_windows(watch: Watch, value: float, count: int, said: Callable[[Anomaly], None]) -> list[int]:
+    """How many pages each of so many odd windows gave, half a day apart, and what is `said` after each."""
+    one, generator, pages, index = metric(), np.random.default_rng(2), list[int](), CALM
+    for _ in range(count):
+        found = begun_of(step(watch, closed({key(): value}, one, index)))
+        pages.append(len(found))
+        for anomaly in found:
+            said(anomaly)
+        for usual in shares(generator, 0.05, DAY // 2 - 1):
+            index += 1
+            step(watch, closed({key(): usual}, one, index))
+        index += 1
+    return pages
+
+
+def test_what_on_call_calls_a_true_alarm_becomes_no_habit_however_often_it_comes() -> None:
+    watch = calm(config(), metric(), [key()])
+    told = odd_windows(watch, ODD, 5, lambda found: watch.reject([key()], found.start))
+    assert told == [1] * 5
+    unlabelled = calm(config(), metric(), [key()])
+    assert sum(odd_windows(unlabelled, ODD, 5, lambda found: None)) < 5
+
+
+def test_a_true_alarm_at_the_same_time_of_the_day_does_not_become_part_of_the_cycle() -> None:
+    one, watches = metric(), [calm(config(), metric(), [key()]) for _ in range(2)]
+    pages: list[list[int]] = [[], []]
+    for day in range(4):
+        for watch, told in zip(watches, pages, strict=True):
+            index = CALM + day * DAY
+            found = begun_of(step(watch, closed({key(): 1.0}, one, index)))
+            told.append(len(found))
+            if watch is watches[0] and found:
+                watch.reject([key()], found[0].start)
+            for n in range(1, DAY):
+                step(watch, closed({key(): 0.05}, one, index + n))
+    assert pages == [[1, 1, 1, 1], [1, 1, 0, 0]]
+
+
+def test_a_true_alarm_that_is_called_something_else_leaves_no_trace_and_both_survive_a_restart() -> None:
+    watches = [calm(config(), metric(), [key()]) for _ in range(2)]
+
+    def back_and_forth(found: Anomaly) -> None:
+        watches[0].reject([key()], found.start)
+        watches[0].restore(watches[0].snapshot())
+        watches[0].reject([key()], found.start, is_taught=True)
+
+    odd_windows(watches[0], ODD, 5, back_and_forth)
+    odd_windows(watches[1], ODD, 5, lambda found: None)
+    assert watches[0].snapshot() == watches[1].snapshot()
 
 
 def test_what_is_accepted_is_normal_in_the_next_window_and_over() -> None:

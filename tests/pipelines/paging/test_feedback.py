@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.anomaly.thresholds import Excused, Multipliers, Verdict
+from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected, Verdict
 from streamgauge.anomaly.types import Alert, Notification, Reason, SeriesKey, Suppressed, fingerprint
 from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.paging.feedback import KINDS, KNOWN, FeedbackLoop
@@ -157,6 +157,23 @@ def test_what_is_expected_is_excused_for_a_day_from_its_onset_unless_that_is_tak
         ((key(worker=""), key()), DAY + 60.0), ((key(worker=""), key()), 60.0),
     ]
     assert texts == ["n is expected: missing_rate of feature a at u neither pages nor teaches for a day"]
+
+
+def test_a_true_alarm_is_no_lesson_until_it_is_called_something_else() -> None:
+    state = FeedbackLoop(JOB)
+    settings, texts = sent(
+        state, told("n", alert(key(), 60.0)), said("n", "true_alarm", 90.0), said("n", "true_alarm", 95.0),
+        said("n", "expected", 99.0),
+    )  # fmt: skip
+    assert [setting.name for setting in settings] == ["true_alarm", "true_alarm", "expected"]
+    bodies = [msgspec.json.decode(setting.body, type=Rejected) for setting in settings[:2]]
+    assert [(body.series, body.onset, body.taught) for body in bodies] == [
+        ((key(worker=""), key()), 60.0, False), ((key(worker=""), key()), 60.0, True),
+    ]
+    assert texts[:2] == [
+        "n is true_alarm: what missing_rate of feature a at u did is no part of its past",
+        "n is expected: what missing_rate of feature a at u did counts again as part of its past",
+    ]
 
 
 def test_each_change_names_the_verdict_the_series_and_both_values() -> None:

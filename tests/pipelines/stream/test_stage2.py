@@ -169,7 +169,7 @@ def test_a_state_brings_the_configuration_that_it_was_taken_with() -> None:
     ("name", "body"),
     [
         ("thresholds", b"[1,2"), ("thresholds", b"[]"), ("thresholds", b"\xff"), ("new_trend", b"{}"),
-        ("expected", b"7"), ("detection", b'{"threshhold": 7.0}'),
+        ("expected", b"7"), ("true_alarm", b"[]"), ("detection", b'{"threshhold": 7.0}'),
         ("detection", b'{"threshold": "high"}'),
     ],
 )  # fmt: skip
