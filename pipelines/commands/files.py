@@ -108,7 +108,7 @@ def _compare(args: argparse.Namespace) -> int:
     from streamgauge.pipelines.profiling.columns import ProfileError, read
 
     try:
-        frames = [read(path) for path in (args.file, args.other)]
+        frames = [read(path, is_dated=True) for path in (args.file, args.other)]
         report = comparison.compare(*frames, columns=args.columns)
     except ProfileError as error:
         raise UseError(str(error)) from None

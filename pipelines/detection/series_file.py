@@ -27,8 +27,12 @@ _SEPARATORS: Final = ",;\t|"
 _SAMPLE: Final = 200  # rows that the dialect is told by
 _TIMES: Final = ("timestamp", "time", "date", "datetime", "ts", "ds")
 _VALUES: Final = ("value", "y", "values")
-_COMMA: Final = re.compile(r"[-+]?\d{1,3}(\.\d{3})*(,\d+)?|[-+]?\d*,\d+")
-_PARTS: Final = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?")
+_COMMA: Final = re.compile(r"[-+]?\d{1,3}([.' \u00a0\u202f\u2019]\d{3})*(,\d+)?|[-+]?\d*,\d+")
+_THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}([,' \u00a0\u202f\u2019]\d{3})+(\.\d+)?")
+_PARTS: Final = re.compile(
+    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})"
+    r"(?:,?[ T]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?)?"
+)
 _EPOCHS: Final = ((1e17, 1e9, "ns"), (1e14, 1e6, "us"), (1e11, 1e3, "ms"))  # above, divided by, unit
 
 
@@ -81,6 +85,10 @@ def read(path: Path, dialect: Dialect = Dialect()) -> tuple[list[Series], list[s
         for group, at in _groups(rows, by):
             name = "/".join([*group, *([names[column]] if len(values) > 1 or not group else [])])
             numbers = [_number(rows[i][column], decimal) for i in at]
+            if not by and not np.isfinite(numbers).any():
+                cell = next((str(row[column]) for row in rows if row[column] not in (None, "")), "")
+                told = f"column {names[column]} holds no number ({cell[:40]!r})"
+                raise FileFault(f"{path}: {told}; --value names another")
             found.append(_ordered(Series(
                 name, tuple(str(stamps[i]) for i in at), tuple(times[i] for i in at), np.array(numbers, float),
             ), notes))  # fmt: skip
@@ -228,13 +236,21 @@ def _decimal(cells: Iterable[Any]) -> str:
 
 def _number(cell: Any, decimal: str) -> float:
     text = str(cell).strip() if isinstance(cell, str) else cell
-    if isinstance(text, str) and decimal == ",":
-        text = text.replace(".", "").replace(",", ".")
+    if isinstance(text, str):
+        text = _plain(text, decimal)
     try:
         value = float(text) if text not in (None, "") else float("nan")
     except (TypeError, ValueError):
         return float("nan")
     return value if np.isfinite(value) else float("nan")
+
+
+def _plain(text: str, decimal: str) -> str:
+    """A number as it is written for machines: without signs between its thousands, nor a percent sign."""
+    text = text.removesuffix("%").rstrip()
+    if decimal == ",":
+        text = text.replace(".", "").replace(",", ".")
+    return re.sub(r"[,' \u00a0\u202f\u2019]", "", text) if _THOUSANDS.fullmatch(text) else text
 
 
 def _times(stamps: Sequence[Any], *, is_day_first: bool) -> tuple[list[datetime], list[str]]:
@@ -262,8 +278,10 @@ def _time(stamp: Any, line: int, scale: float, is_day_first: bool) -> datetime:
         found = _PARTS.fullmatch(text)
         if found:
             day, month = (int(found[1]), int(found[3])) if is_day_first else (int(found[3]), int(found[1]))
-            second = float(found[7] or 0.0)
-            return datetime(int(found[4]), month, day, int(found[5] or 0), int(found[6] or 0), int(second))
+            hour, second = int(found[5] or 0), float(found[7] or 0.0)
+            if found[8]:  # 12 AM is midnight
+                hour = hour % 12 + 12 * (found[8] in "Pp")
+            return datetime(int(found[4]), month, day, hour, int(found[6] or 0), int(second))
         return datetime.fromisoformat(text)
     except (ValueError, TypeError, OverflowError, OSError) as fault:
         told = f"line {line}: timestamp {text[:60]!r} is neither ISO 8601, nor seconds since 1970, nor a date"

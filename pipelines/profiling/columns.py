@@ -10,7 +10,8 @@ from __future__ import annotations
 import decimal
 import importlib
 import os
-from typing import Any, Literal, NamedTuple
+import re
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from streamgauge.tracer import inputs
 from streamgauge.tracer.summaries import is_missing
 
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}([ T]|$)")
+_SAMPLE: Final = 200  # rows that are looked at before all are tried
 Kind = Literal["numeric", "categorical", "time"]
 
 
@@ -34,8 +37,13 @@ class Column(NamedTuple):
     vocabulary: NDArray[Any] | None = None  # categorical: the value of each code
 
 
-def read(path: str | os.PathLike[str]) -> Any:
-    """A file as a pandas frame."""
+def read(path: str | os.PathLike[str], *, is_dated: bool = False) -> Any:
+    """A file as a pandas frame; `is_dated`: text that holds nothing but ISO 8601 dates becomes times."""
+    frame = _read(path)
+    return frame.apply(_dated) if is_dated and len(frame) else frame
+
+
+def _read(path: str | os.PathLike[str]) -> Any:
     name = os.fspath(path)
     suffix = os.path.splitext(name)[1].lower()
     if suffix not in (".csv", ".parquet"):
@@ -94,6 +102,19 @@ def _pandas() -> Any:
         return importlib.import_module("pandas")
     except ImportError:
         raise ProfileError("reading files needs pandas: pip install streamgauge[profile]") from None
+
+
+def _dated(series: Any) -> Any:
+    """A column of dates in text, as Parquet would have it; any other as it is."""
+    if not _pandas().api.types.is_string_dtype(series.dtype):
+        return series
+    there = series.dropna().astype(object)
+    if not len(there) or not all(isinstance(one, str) and _DATE.match(one) for one in there.iloc[:_SAMPLE]):
+        return series
+    try:
+        return _pandas().to_datetime(series, format="ISO8601", utc=True)  # offsets may differ: summer and winter
+    except (ValueError, TypeError):
+        return series
 
 
 def _are_decimals(series: Any) -> bool:

@@ -1,7 +1,8 @@
 """Two files compared, column by column: drift, what is missing more often, values never seen before; and a verdict.
 
 Drift is the PSI over bins of the first file, told only beyond what chance gives (`psi_floor`). A difference is news
-where it is sure (three standard errors) and large enough to matter.
+where it is sure (three standard errors) and large enough to matter. That times are later, and that values which hardly
+repeat are others, is none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from streamgauge.tracer.summaries import ValueCounts
 PSI: Final = 0.1  # nats beyond the noise floor: the usual bound between little and some drift
 MISSING: Final = 0.01  # of the rows
 NEW: Final = 0.01  # of the rows that have a value
+UNIQUE: Final = 0.5  # distinct values a row from which on new ones are no news: ids of rows, of requests
 SIGMAS: Final = 3.0
 _SHOWN: Final = ("name", "news", "psi", "psi_floor", "missing_before", "missing_after", "new_share", "new_values")
 _STYLE: Final = """\
@@ -80,7 +82,7 @@ def _column(before: Column, after: Column) -> dict[str, Any]:
     if before.kind != after.kind:
         row["news"].append(f"was {before.kind}, is {after.kind}")
     row |= _missing(first, second, row["news"])
-    if before.kind == after.kind:
+    if before.kind == after.kind != "time":
         row |= _drift(first, second, row["news"])
     if before.vocabulary is not None and after.vocabulary is not None:
         row |= _new(before, after, row["news"])
@@ -131,7 +133,7 @@ def _new(before: Column, after: Column, news: list[str]) -> dict[str, Any]:
     tallies = sorted(((int((codes == code).sum()), code) for code in fresh[:1_000]), reverse=True)
     share = sum(count for count, _ in tallies) / max(len(codes), 1)
     names = [str(after.vocabulary[code])[:40] for count, code in tallies[:5] if count]
-    if share > NEW:
+    if share > NEW and len(old) < UNIQUE * len(before.values):
         news.append(f"{_percent(share)} of the values are new: {', '.join(names)}")
     return {"new_share": share, "new_values": names}
 

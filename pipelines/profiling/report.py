@@ -63,7 +63,7 @@ def profile(path: str | os.PathLike[str], *, columns: Sequence[str] = (), label:
     Raises:
         ProfileError: the file, a column or pandas is missing, or the file cannot be read.
     """
-    frame = read(path)
+    frame = read(path, is_dated=True)
     return {"file": os.fspath(path), **profile_frame(frame, columns=columns, label=label)}
 
 

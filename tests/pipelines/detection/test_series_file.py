@@ -30,6 +30,8 @@ def save(tmp_path: Path, text: str, name: str = "a.csv") -> Path:
         ("date,value\n11/28/2026 12:00,1.5\n11/28/2026 13:00,2.5\n", "month first"),
         ("ts|y\n2026-11-28 13:00|2.5\n2026-11-28 12:00|1.5\n", "out of order"),
         ("2026-11-28 12:00,1.5\n2026-11-28 13:00,2.5\n", "no header"),
+        ("date,value\n11/28/2026 12:00 PM,1.5\n11/28/2026 1:00:00 p.m.,2.5\n", "month first"),
+        ("date,value\n11/28/2026 12:00,1.5%\n11/28/2026 13:00,2.5 %\n", "month first"),
     ],
 )
 def test_each_way_to_write_two_points_is_read(tmp_path: Path, text: str, note: str) -> None:
@@ -44,6 +46,26 @@ def test_seconds_since_1970_come_in_any_unit(tmp_path: Path, factor: int, unit: 
     (series,), notes = read(save(tmp_path, f"timestamp,value\n{1_795_867_200 * factor},1\n"))
     assert series.times[0].replace(tzinfo=None) == NOON
     assert any(f"times are {unit} since" in note for note in notes) or not unit
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1,234.5\t1,234,567.5", "1 234,5\t1.234.567,5", "1'234.5\t1'234'567.5", "1\u202f234,5\t1\u202f234\u202f567,5"],
+)
+def test_signs_between_thousands_are_read(tmp_path: Path, text: str) -> None:
+    found, _ = read(save(tmp_path, f"time\ta\tb\n2026-11-28\t{text}\n"))
+    assert [one.values.tolist() for one in found] == [[1234.5], [1234567.5]]
+
+
+def test_a_column_without_a_number_is_told_with_what_it_holds(tmp_path: Path) -> None:
+    with pytest.raises(FileFault, match=r"column state holds no number \('up'\); --value names another"):
+        read(save(tmp_path, "time,state,load\n2026-11-28,up,1\n"), Dialect(values=("state",)))
+
+
+@pytest.mark.parametrize(("text", "hour"), [("12:30 AM", 0), ("12:30 PM", 12), ("01:30 am", 1), ("11:30 PM", 23)])
+def test_noon_and_midnight_of_a_clock_of_twelve_hours(tmp_path: Path, text: str, hour: int) -> None:
+    (series,), _ = read(save(tmp_path, f"date,value\n11/28/2026 {text},1\n"))
+    assert series.times == (datetime(2026, 11, 28, hour, 30),)
 
 
 def test_gzip_and_parquet_are_read_as_the_same(tmp_path: Path) -> None:
