@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from streamgauge.anomaly.young import least
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.ports import Bus
@@ -21,11 +22,17 @@ from streamgauge.tracer.transport import LogError
 
 def check(args: argparse.Namespace) -> int:
     """Say that a configuration is sound, or name all its faults."""
-    config = load(args.file)
+    try:
+        config = load(args.file)
+    except ConfigError as error:
+        if args.json:
+            faults = [fault._asdict() for fault in error.faults]
+            print(json.dumps({"file": str(args.file), "jobs": {}, "workers": [], "faults": faults}))
+        raise
     jobs = {job.name: delays_of(job) for job in config.jobs}
     told_by_workers = said_by_workers(config)
     if args.json:
-        print(json.dumps({"file": str(args.file), "jobs": jobs, "workers": told_by_workers}))
+        print(json.dumps({"file": str(args.file), "jobs": jobs, "workers": told_by_workers, "faults": []}))
         return 0 if jobs else 1
     if not jobs:
         print(f"{args.file} has no fault and no job: nothing would be watched; add [[jobs]], or see `streamgauge init`")

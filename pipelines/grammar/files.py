@@ -53,7 +53,9 @@ def add_configuring(commands: Commands) -> None:
         commands, "check", "name every fault of a configuration",
         example="streamgauge check streamgauge.toml",
     )
-    check.add_argument("file", type=Path, help="the configuration")
+    check.add_argument(
+        "file", type=Path, nargs="?", default=Path("streamgauge.toml"), help="the configuration (%(default)s)"
+    )
     json(check)
 
 

@@ -73,6 +73,18 @@ def test_check_says_that_a_file_is_sound_or_names_every_fault(
         f"streamgauge: {bad}: prot: unknown key; did you mean port?",
         f"streamgauge: {bad}: clock: must be one of log, wall, got 3",
     ]
+    assert main(["check", str(bad), "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)["faults"]
+    assert told[0] == {"path": "prot", "message": "unknown key; did you mean port?"}
+
+
+def test_check_takes_the_file_of_the_folder_where_none_is_named(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(config.parent)
+    config.rename("streamgauge.toml")
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out.startswith("streamgauge.toml is sound")
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
