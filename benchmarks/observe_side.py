@@ -1,7 +1,8 @@
 """What a call of `observe` costs one release, run in a process of its own with that release's tree on the path.
 
 It imports only what both releases have, by the names of either: `python observe_side.py PACKAGE CALLS`, where PACKAGE
-is `streamgauge.` or nothing. Prints one JSON object: microseconds of processor time a call, on the step and off it.
+is `streamgauge.` or nothing. Prints one JSON object: microseconds of processor time a call, on the step and off it, and
+off it while more samples are open than feature values are kept of.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ from typing import Any
 import numpy as np
 
 COLUMNS, ROWS, PANE = 40, 1024, 10.0
+MINUTE, DAY = 60.0, 86400.0
 
 
-def measured(package: str, calls: int) -> dict[str, float]:
-    """Calls of 40 float columns and 1,024 ids, ten a pane, labelled and trained on five calls later."""
-    tracer_of: Any = importlib.import_module(package + "tracer.tracer").Tracer
+def measured(package: str, calls: int, timeout: float) -> dict[str, float]:
+    """Calls of 40 float columns and 1,024 ids a second, labelled and trained on five calls later.
+
+    Samples are open for `timeout` seconds.
+    """
+    tracing: Any = importlib.import_module(package + "tracer.tracer")
     log = importlib.import_module(package + "tracer.transport").MemoryLog()
     random, now = np.random.default_rng(1), [1_700_006_400.0]
-    tracer = tracer_of("job", "w", log, clock=lambda: now[0], pane=PANE, incarnation="a", usage=False)
+    tracer = tracing.Tracer(
+        "job", "w", log, clock=lambda: now[0], pane=PANE, incarnation="a", usage=False,
+        labels=tracing.Labels(timeout=timeout),
+    )  # fmt: skip
     batches = [{f"f{i}": random.normal(size=ROWS) for i in range(COLUMNS)} for _ in range(8)]
     step = fold = 0.0
     for call in range(calls):
@@ -40,4 +48,6 @@ def measured(package: str, calls: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured(sys.argv[1] if sys.argv[1] != "-" else "", int(sys.argv[2]))))
+    whose, count = sys.argv[1] if sys.argv[1] != "-" else "", int(sys.argv[2])
+    found = measured(whose, count, MINUTE)
+    print(json.dumps(found | {"fold_of_a_day": measured(whose, count, DAY)["fold"]}))

@@ -32,6 +32,7 @@ from streamgauge.tracer.inputs import (
     column_of,
     columns_of,
     flat_of,
+    is_flat,
     numbers_of,
     predictions_of,
     seconds_of,
@@ -42,7 +43,6 @@ from streamgauge.tracer.selection import Collection, Entry, Selection
 from streamgauge.tracer.settings import Settings
 
 MOST: Final = 10_000  # entries of a catalogue
-_PLAIN: Final = frozenset("iubf")
 _PARTS: Final[tuple[tuple[Collection, str], ...]] = (
     ("weights", "weight"),
     ("gradients", "gradient"),
@@ -65,6 +65,8 @@ class Capture:
         self._emit = emit
         self._refuse = refuse
         self._settings = settings
+        self._under: Selection | None = None  # the selection that `_usual` is of
+        self._usual: set[Any] = set()  # features that are on the catalogue, and taken at every step
 
     def observed(
         self, now: float, selection: Selection, step: int, features: Any, *, ids: Any, predictions: Any,
@@ -138,27 +140,35 @@ class Capture:
             return None
 
     def features(self, features: Any, selection: Selection, step: int) -> dict[str, Column]:
-        """Copies of the selected columns."""
+        """Copies of the selected columns; of the usual ones (most columns of most jobs) a look-up and the copy."""
+        if selection is not self._under:
+            self._under, self._usual = selection, set()
         columns: dict[str, Column] = {}
-        has_raw = selection.has_raw("inputs")
+        usual = self._usual
         for key, values in columns_of(features):
-            name = key if type(key) is str and len(key) < 200 and key.isascii() else name_of(key)
-            try:
-                if type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in _PLAIN:
-                    column: Column = values.copy()
-                else:
-                    check_size(values)
-                    column = column_of(values)
-            except Exception as error:
-                self._refuse(f"feature:{name}", reason_of(error))
-                continue
-            if ("features", name) not in self._catalogue:
-                self._list_column(name, column)
-            if selection.takes("features", name, step):
-                columns[name] = column
-            if has_raw and selection.takes_array("inputs", name, step):
-                self._emit("inputs", name, column.values if isinstance(column, Ragged) else column)
+            if key in usual and is_flat(values):
+                columns[key] = values.copy()
+            else:
+                self._column(columns, key, values, selection, step)
         return columns
+
+    def _column(self, columns: dict[str, Column], key: Any, values: Any, selection: Selection, step: int) -> None:
+        """One column into those that are kept, if it is to be."""
+        name = name_of(key)
+        try:
+            check_size(values)
+            column = column_of(values)
+        except Exception as error:
+            self._refuse(f"feature:{name}", reason_of(error))
+            return
+        if ("features", name) not in self._catalogue:
+            self._list_column(name, column)
+        if selection.takes("features", name, step):
+            columns[name] = column
+        if selection.takes_array("inputs", name, step):
+            self._emit("inputs", name, column.values if isinstance(column, Ragged) else column)
+        if type(key) is str and key == name and selection.is_usual(name) and len(self._usual) < MOST:
+            self._usual.add(key)
 
     def tensors(self, tensors: Mapping[str, Tensor], selection: Selection, step: int) -> dict[str, Measured]:
         """Norms and counts of the parts of each tensor that are traced at this step."""
@@ -184,11 +194,13 @@ class Capture:
         if rows is None:
             ids = vectors.get("ids")
             rows = lengths[0] if len(set(lengths)) == 1 else agreed(lengths, None if ids is None else len(ids))
+        spans = [len(v) for v in times.values() if v is not None]
+        if lengths.count(rows) == len(lengths) and spans.count(rows) + spans.count(1) == len(spans):  # mostly
+            return rows, columns, {**vectors, **times}
         odd = {f"argument:{name}": text for name, text in misfits(times, rows, broadcast=True).items()}
-        if lengths.count(rows) < len(lengths):
-            odd |= {f"argument:{name}": text for name, text in misfits(vectors, rows).items()}
-            odd |= {f"feature:{name}": text for name, text in misfits(columns, rows).items()}
-            columns = {name: column for name, column in columns.items() if f"feature:{name}" not in odd}
+        odd |= {f"argument:{name}": text for name, text in misfits(vectors, rows).items()}
+        odd |= {f"feature:{name}": text for name, text in misfits(columns, rows).items()}
+        columns = {name: column for name, column in columns.items() if f"feature:{name}" not in odd}
         for what, text in odd.items():
             self._refuse(what, text)
         both = {name: None if f"argument:{name}" in odd else v for name, v in {**vectors, **times}.items()}

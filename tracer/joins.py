@@ -87,7 +87,8 @@ class Join:
         self._table.write(slots, rows)
         rows |= {name: self.column(name, slots) for name in SINCE}  # what is counted is what is remembered
         self._index.insert(new, slots)
-        self.kept.keep(new, {name: column[fresh] for name, column in features.items()})
+        are_all = len(new) == len(keys)
+        self.kept.keep(new, features if are_all else {name: column[fresh] for name, column in features.items()})
         self._schedule(new, slots, rows)
         self._make_room(now)
         return repeats

@@ -47,15 +47,17 @@ class KeptFeatures:
         """Values of new samples, one row a key; those outside the sample are not kept."""
         if not columns and not self._columns:
             return
-        inside = _is_sampled(keys, self.modulus)
-        keys = keys[inside]
+        if self.modulus > 1:
+            inside = _is_sampled(keys, self.modulus)
+            keys, columns = keys[inside], {name: values[inside] for name, values in columns.items()}
         if not len(keys):
             return
         places = self._places(len(keys))
         self._index.insert(keys, places)
+        run = _run(places)
         for name, values in columns.items():
-            self._column(name, values.dtype)[places] = values[inside]
-            self._extra += _extra(values[inside])
+            self._column(name, values.dtype)[run] = values
+            self._extra += _extra(values)
         for name in self._columns.keys() - columns.keys():
             self._columns[name][places] = _nothing(self._columns[name].dtype)
         while self.nbytes > self._limit:
@@ -77,7 +79,8 @@ class KeptFeatures:
         """Which of the samples are kept, and the values of these."""
         places = self._index.find(keys)
         inside = places >= 0
-        return inside, {name: column[places[inside]] for name, column in self._columns.items()}
+        run = _run(places[inside])
+        return inside, {name: np.array(column[run]) for name, column in self._columns.items()}
 
     def items(self) -> tuple[Keys, Columns]:
         """Everything that is kept, by key."""
@@ -102,9 +105,9 @@ class KeptFeatures:
             self.keep(keys[inside], {name: column[inside] for name, column in columns.items()})
 
     def _places(self, count: int) -> NDArray[np.int64]:
-        free = np.concatenate(self._free) if self._free else np.zeros(0, np.int64)
+        free = self._free[0] if len(self._free) == 1 else np.concatenate((*self._free, np.zeros(0, np.int64)))
         if len(free) < count:
-            grown = max(1024, count - len(free), self._size // 2)
+            grown = max(1024, count - len(free), self._size)
             free = np.concatenate((free, np.arange(self._size, self._size + grown)))
             self._size += grown
             self._columns = {name: _grown(column, self._size) for name, column in self._columns.items()}
@@ -122,13 +125,23 @@ def _is_sampled(keys: Keys, modulus: int) -> NDArray[np.bool_]:
     return np.asarray((keys & np.uint64(modulus - 1)) == 0)
 
 
+def _run(places: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Places that follow each other, as mostly, as a slice: it is written at once."""
+    first, last = (int(places[0]), int(places[-1])) if len(places) else (0, -1)
+    is_run = last - first == len(places) - 1 and bool((places[1:] > places[:-1]).all())
+    return slice(first, last + 1) if is_run else places
+
+
 def _nothing(dtype: np.dtype[Any]) -> Any:
     """What stands where a value is missing."""
     return None if dtype.hasobject else np.nan if dtype.kind == "f" else 0
 
 
 def _grown(column: NDArray[Any], size: int) -> NDArray[Any]:
-    return np.concatenate((column, np.full(size - len(column), _nothing(column.dtype), column.dtype)))
+    """The same column with room for more rows; what stands there is written when a row gets its place."""
+    grown = np.empty(size, column.dtype)
+    grown[: len(column)] = column
+    return grown
 
 
 def _extra(values: NDArray[Any]) -> int:

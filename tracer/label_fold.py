@@ -189,11 +189,16 @@ class LabelFold:
     def binned(self, labels: Floats, codes: dict[str, Array]) -> None:
         """Label counts by value bin."""
         known = np.isfinite(labels)
-        for name, column in codes.items():
-            rows, y = column[known], labels[known]
+        if not known.all():
+            labels, codes = labels[known], {name: column[known] for name, column in codes.items()}
+        positive = labels > POSITIVE
+        for name, rows in codes.items():
             if rows.dtype.hasobject:
-                rows, y = multivalued.flat(rows, y)
-            self._panes.gather("train", "bins", f"feature:{name}", profiles.bins, rows, y)
+                self._panes.gather(
+                    "train", "bins", f"feature:{name}", profiles.bins, *multivalued.flat(rows, positive)
+                )
+            else:
+                self._panes.gather("train", "bins", f"feature:{name}", profiles.bins, rows, positive)
 
     def _count_unusable(self, labels: Floats) -> None:
         for name, count in (

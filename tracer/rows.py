@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from streamgauge.tracer.events import Event
-from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal
+from streamgauge.tracer.inputs import Column, Floats, Ragged, Refusal, is_flat
 
 LIMIT: Final = 1e11  # times beyond it are no times: seconds since the epoch, year 5138
 LONGEST: Final = 256  # characters of a name
@@ -62,17 +62,16 @@ def size_of(event: Event) -> int:
         if isinstance(part, np.ndarray):
             size += _bytes(part)
         elif isinstance(part, dict):
-            size += 200 * len(part)
-            for column in part.values():
-                if isinstance(column, np.ndarray):
-                    size += _bytes(column)
-                elif isinstance(column, Ragged):
-                    size += _bytes(column.values) + column.lengths.nbytes
+            size += 200 * len(part) + sum([_bytes(column) for column in part.values()])
     return size
 
 
-def _bytes(array: Array) -> int:
-    return array.nbytes + 56 * array.size if array.dtype.hasobject else array.nbytes
+def _bytes(column: Any) -> int:
+    if is_flat(column):
+        return int(column.nbytes)
+    if isinstance(column, Ragged):
+        return _bytes(column.values) + column.lengths.nbytes
+    return column.nbytes + 56 * column.size * column.dtype.hasobject if isinstance(column, np.ndarray) else 0
 
 
 def each_row(values: Floats | None, rows: int) -> Floats | None:

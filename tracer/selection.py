@@ -212,7 +212,7 @@ class Selection:
     @property
     def is_always_due(self) -> bool:
         """Whether there is no step without a traced tensor."""
-        return self.thin == 1 and (self.is_watchful or (1, 0, math.inf) in self._steps)
+        return self.thin == 1 and (self.is_watchful or _ALWAYS in self._steps)
 
     def takes(self, collection: Collection, name: str, step: int, emit: Emit = "stats") -> bool:
         """Whether this is traced at this step."""
@@ -220,6 +220,10 @@ class Selection:
         if collection in _PER_TENSOR:
             return _is_among(times, step, self.thin) and not self._is_control(step)
         return _is_among(times, step, 1)
+
+    def is_usual(self, feature: str) -> bool:
+        """Whether this input feature is traced at every step, and nothing but its statistics."""
+        return self._times("features", feature, "stats") == (_ALWAYS,) and "inputs" not in self._arrays
 
     def takes_array(self, collection: Collection, name: str, step: int) -> bool:
         """Whether the array itself is needed at this step: it is sent, reduced, or kept until the loss is known."""
@@ -283,6 +287,7 @@ class Selection:
         return found
 
 
+_ALWAYS: Final = (1, 0, math.inf)
 _MOST: Final = 16_384  # names whose answer is remembered
 _PER_TENSOR: Final = frozenset({"weights", "gradients", "updates", "activations"})
 

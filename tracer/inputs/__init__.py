@@ -9,7 +9,7 @@ others. Whole numbers stay exact: where one beyond 2**53 stands beside a missing
 
 from __future__ import annotations
 
-from streamgauge.tracer.inputs.columns import NA, Array, Column, Floats, Ragged, Refusal, concatenated, is_na
+from streamgauge.tracer.inputs.columns import NA, Array, Column, Floats, Ragged, Refusal, concatenated, is_flat, is_na
 from streamgauge.tracer.inputs.dense import array_of
 from streamgauge.tracer.inputs.readers import column_of
 from streamgauge.tracer.inputs.tables import columns_of
@@ -29,6 +29,7 @@ __all__ = [
     "columns_of",
     "concatenated",
     "flat_of",
+    "is_flat",
     "is_na",
     "numbers_of",
     "predictions_of",

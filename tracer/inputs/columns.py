@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 NA: Final = np.uint64(0x7FF80000000007A2).view(np.float64)  # a NaN that says "missing", as R's NA does: not "no number"
 EXACT: Final = 2**53  # whole numbers beyond it are not all exact in float64
 _SECOND: Final = np.timedelta64(1, "s")
+_PLAIN: Final = frozenset(map(np.dtype, np.typecodes["AllInteger"] + np.typecodes["Float"] + "?"))  # of this order
 
 
 class Refusal(ValueError):
@@ -51,6 +52,15 @@ class Ragged:
 
 
 Column = Union[Array, Ragged]
+
+
+def is_flat(values: Any) -> bool:
+    """Whether this is a column as it is, of numbers: all that is left to do is to copy it.
+
+    >>> is_flat(np.array([1.5])), is_flat([1.5]), is_flat(np.array([[1.5]])), is_flat(np.array(["a"]))
+    (True, False, False, False)
+    """
+    return type(values) is np.ndarray and values.dtype in _PLAIN and values.ndim == 1
 
 
 def with_missing(values: Array, missing: NDArray[np.bool_]) -> Array:

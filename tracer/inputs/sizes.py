@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
+import numpy as np
+
 from streamgauge.tracer.inputs.columns import Refusal
 
+_LISTS: Final = frozenset({list, tuple, set, frozenset, range})
 MOST: Final = 200_000  # 10 to 200 ms
 
 
@@ -19,7 +22,8 @@ def check_size(values: Any) -> None:
     ...
     streamgauge.tracer.inputs.columns.Refusal: 300,000 Python objects in one call; give an array, or at most 200,000
     """
-    if type(values) not in (list, tuple, set, frozenset, range) and not _is_plain(values):
+    kind = type(values)
+    if kind is np.ndarray or (kind not in _LISTS and not _is_plain(values)):
         return
     count = len(values)
     first = values[0] if count and isinstance(values, (list, tuple)) else None

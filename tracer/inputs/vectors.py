@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from streamgauge.tracer.inputs.columns import Array, Floats, Refusal
+from streamgauge.tracer.inputs.columns import Array, Floats, Refusal, is_flat
 from streamgauge.tracer.inputs.readers import column_of
 
 
 def flat_of(values: Any) -> Array:
     """One value a row, of any type. Raises Refusal for several."""
+    if is_flat(values):
+        return np.asarray(values.copy())
     if type(values) is np.ndarray and values.ndim == 2 and 1 in values.shape:
         values = values.reshape(-1)
     column = column_of(values)
@@ -24,7 +26,7 @@ def numbers_of(values: Any) -> Floats:
     """One number a row, NaN where it is missing; digits in text count. Raises Refusal for what is no number."""
     column = flat_of(values)
     if column.dtype.kind in "iubf":
-        return column.astype(np.float64)
+        return column.astype(np.float64, copy=False)
     found = np.array([_number(value) for value in column.tolist()], np.float64)
     wrong = next((value for value in column.tolist() if not _is_missing(value)), None)
     if wrong is not None and np.isnan(found).all():
@@ -38,6 +40,8 @@ def predictions_of(values: Any, *, are_logits: bool = False) -> Floats:
     >>> predictions_of(np.array([[0.9, 0.1], [0.3, 0.7]])).tolist()
     [0.1, 0.7]
     """
+    if is_flat(values):
+        return values.astype(np.float64)
     shape = getattr(values, "shape", None)
     if shape is None and isinstance(values, (list, tuple)) and values and hasattr(values[0], "__len__"):
         shape = (len(values), len(values[0]))

@@ -26,7 +26,7 @@ from streamgauge.tracer.summaries.columns import (
     views,
 )
 from streamgauge.tracer.summaries.counts import to_floats
-from streamgauge.tracer.summaries.value_bins import FINEST, at_level, finest_keys, sharpest
+from streamgauge.tracer.summaries.value_bins import FINEST, at_level, count_bins, sharpest
 
 if TYPE_CHECKING:
     from typing import Self  # from Python 3.11 on
@@ -56,9 +56,14 @@ class Bins:
         >>> Bins.of_numeric([1.0, 1.0, 9.0, float("nan")], [1, 0, 0, 1]).missing
         (1, 0)
         """
-        numbers = to_floats(values)[0]
+        numbers, positive = to_floats(values)[0], _are_positive(labels)
         finite = np.isfinite(numbers)
-        return cls._of(finest_keys(numbers[finite]), finite, labels, is_numeric=True, capacity=capacity)
+        missing = (0, 0)
+        if not finite.all():
+            missing = _missing(finite, positive)
+            numbers, positive = numbers[finite], positive[finite]
+        level, keys, positives, negatives = count_bins(numbers, positive)
+        return cls.keep(keys, positives, negatives, (0, 0), missing, is_numeric=True, capacity=capacity, level=level)
 
     @classmethod
     def of_ids(
@@ -66,27 +71,17 @@ class Bins:
     ) -> Self:
         """Bins of hashed values, one hash a row; rows that are not `present` count as missing."""
         here = np.ones(len(hashes), bool) if present is None else present
-        return cls._of(hashes[here], here, labels, is_numeric=False, capacity=capacity)
-
-    @classmethod
-    def _of(
-        cls, keys: Hashes, present: NDArray[np.bool_], labels: ArrayLike, *, is_numeric: bool, capacity: int
-    ) -> Self:
-        y = np.asarray(labels, np.float64).ravel() > 0.5
-        here = y[present]
-        bins, (positives, negatives) = sum_by_key(keys, here.astype(np.int64), (~here).astype(np.int64))
-        absent = int(np.count_nonzero(y[~present]))
-        missing = (absent, int(np.count_nonzero(~present)) - absent)
-        level = 0
-        if is_numeric:
-            level, bins, (positives, negatives) = sharpest(bins, FINEST, positives, negatives)
-        return cls.keep(bins, positives, negatives, (0, 0), missing, is_numeric, capacity, level)
+        positive = _are_positive(labels)
+        known = positive[here]
+        keys, (positives, rows) = sum_by_key(hashes[here], known.astype(np.int64), np.ones(len(known), np.int64))
+        missing = _missing(here, positive)
+        return cls.keep(keys, positives, rows - positives, (0, 0), missing, is_numeric=False, capacity=capacity)
 
     @classmethod
     def keep(
         cls, keys: Hashes, positives: Integers, negatives: Integers, other: tuple[int, int], missing: tuple[int, int],
-        is_numeric: bool, capacity: int, level: int = 0,
-    ) -> Self:
+        *, is_numeric: bool, capacity: int, level: int = 0,
+    ) -> Self:  # fmt: skip
         """Keep the `capacity` bins with most rows, ties by the smaller key."""
         if len(keys) > capacity:
             rows = positives + negatives
@@ -137,12 +132,25 @@ class Bins:
         )
         if numeric:
             level, keys, (positives, negatives) = sharpest(keys, level, positives, negatives)
-        return cls.keep(keys, positives, negatives, (a, b), (c, d), numeric, capacity, level)
+        return cls.keep(keys, positives, negatives, (a, b), (c, d), is_numeric=numeric, capacity=capacity, level=level)
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:
         """All parts at once."""
         return cls.fold([part.columns() for part in parts])
+
+
+def _are_positive(labels: ArrayLike) -> NDArray[np.bool_]:
+    """Which labels are positive; labels that are booleans say so themselves."""
+    y = np.asarray(labels).ravel()
+    return y if y.dtype == np.bool_ else y.astype(np.float64) > 0.5
+
+
+def _missing(present: NDArray[np.bool_], positive: NDArray[np.bool_]) -> tuple[int, int]:
+    """(positives, negatives) of the rows that are not present."""
+    absent = len(present) - int(np.count_nonzero(present))
+    positives = int(np.count_nonzero(positive & ~present)) if absent else 0
+    return positives, absent - positives
 
 
 def heads_of(parts: Sequence[Columns]) -> Integers:

@@ -58,8 +58,10 @@ class Counts:
     ) -> Self:
         """Counts of floats in which `failed` NaNs stand for values of the wrong type."""
         rows = len(numbers)
-        missing = int(np.count_nonzero(numbers != numbers))
-        infinite = int(np.count_nonzero(np.abs(numbers) == np.inf))
+        missing = infinite = 0
+        if not np.isfinite(numbers).all():
+            missing = int(np.count_nonzero(numbers != numbers))
+            infinite = int(np.count_nonzero(np.abs(numbers) == np.inf))
         outside = _outside(numbers, low, high) if low is not None or high is not None else infinite
         return cls(
             rows=rows,

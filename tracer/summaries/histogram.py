@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from typing import Self  # from Python 3.11 on
 
 Keys = NDArray[np.int32]
-_SHIFT: Final = np.uint64(52 - 5)
+_SHIFT: Final = 52 - 5
+_SIZES: Final = (1 << 16) - 1  # of exponent and top 5 mantissa bits
 _HALF: Final = np.uint64(1 << 46)
 _MAGNITUDE: Final = np.uint64((1 << 63) - 1)
 _ZERO: Final = np.zeros(1, np.int32)
@@ -122,7 +123,7 @@ def bucket_keys(values: Floats) -> Keys:
     >>> bucket_keys(np.array([0.0, 1.0, 1.01, -1.0])).tolist()
     [0, 32737, 32737, -32737]
     """
-    keys = ((values.view(np.uint64) & _MAGNITUDE) >> _SHIFT).astype(np.int32)
+    keys = ((values.view(np.uint64) & _MAGNITUDE) >> np.uint64(_SHIFT)).astype(np.int32)
     keys += 1
     if len(values) and values.min() <= 0.0:
         keys *= np.sign(values).astype(np.int32)
@@ -132,35 +133,49 @@ def bucket_keys(values: Floats) -> Keys:
 def midpoints(keys: Keys) -> Floats:
     """The value in the middle of each bucket, 0 for the zero bucket."""
     magnitude = np.abs(keys.astype(np.int64))
-    bits = (np.maximum(magnitude - 1, 0).astype(np.uint64) << _SHIFT) + _HALF
+    bits = (np.maximum(magnitude - 1, 0).astype(np.uint64) << np.uint64(_SHIFT)) + _HALF
     return np.sign(keys) * bits.view(np.float64)
 
 
 def _count(values: Floats) -> tuple[Keys, Integers]:
-    """Buckets that occur and their counts; negative, zero and positive values apart, so that key ranges are narrow."""
-    zeros = int(np.count_nonzero(values == 0.0))
-    if zeros:
-        values = values[values != 0.0]
-    if len(values) == 0 or values.min() > 0.0:
-        keys, counts = _count_positive(values)
-        return _joined((_ZERO[:zeros], np.array([zeros])[:zeros]), (keys, counts)) if zeros else (keys, counts)
-    keys, counts = _count_positive(-values[values < 0.0])
-    negative = -keys[::-1], counts[::-1]
-    return _joined(negative, (_ZERO[:zeros], np.array([zeros])[:zeros]), _count_positive(values[values > 0.0]))
-
-
-def _count_positive(values: Floats) -> tuple[Keys, Integers]:
-    if len(values) == 0:
+    """Buckets that occur and their counts, of finite values."""
+    if not len(values):
         return np.zeros(0, np.int32), np.zeros(0, np.int64)
-    places = (values.view(np.uint64) >> _SHIFT).view(np.int64)
-    low, high = int(places.min()), int(places.max())
-    if high - low >= _DENSE:
-        found, counts = np.unique(places, return_counts=True)
-        return (found + 1).astype(np.int32), counts.astype(np.int64)
-    places -= low
-    dense = np.bincount(places)
+    places = values.view(np.int64) >> _SHIFT
+    sizes = places & _SIZES
+    low = int(sizes.min())
+    if low == 0:
+        is_zero = values == 0.0
+        zeros = int(np.count_nonzero(is_zero))
+        if zeros:
+            return _with_zeros(zeros, *_count(values[~is_zero]))
+    return _count_sizes(places, sizes, low)
+
+
+def _count_sizes(places: Integers, sizes: Integers, low: int) -> tuple[Keys, Integers]:
+    """The same of values that are not 0, by sign and size: in a dense array where they lie near each other, mostly."""
+    width = int(sizes.max()) - low + 1
+    if 2 * width > _DENSE:
+        found, counts = np.unique(np.where(places < 0, -sizes - 1, sizes + 1), return_counts=True)
+        return found.astype(np.int32), counts
+    sizes -= low
+    if int(places.min()) >= 0:
+        return _found(np.bincount(sizes), low)
+    sizes += (places >> 63) & width  # negative ones stand behind
+    dense = np.bincount(sizes, minlength=2 * width)
+    keys, counts = _found(dense[width:], low)
+    return _joined((-keys[::-1], counts[::-1]), _found(dense[:width], low))
+
+
+def _found(dense: Integers, low: int) -> tuple[Keys, Integers]:
     found = np.flatnonzero(dense)
     return (found + (low + 1)).astype(np.int32), dense[found]
+
+
+def _with_zeros(zeros: int, keys: Keys, counts: Integers) -> tuple[Keys, Integers]:
+    place = int(keys.searchsorted(0))
+    zero = _ZERO, np.array([zeros])
+    return _joined((keys[:place], counts[:place]), zero, (keys[place:], counts[place:]))
 
 
 def _joined(*parts: tuple[Keys, Integers]) -> tuple[Keys, Integers]:

@@ -125,7 +125,11 @@ def _write_bins(heads: Heads, rows: Rows, ends: Sequence[int]) -> list[Columns]:
             level = FINEST - coarse
             keys, (hits, misses) = sum_by_key(at_level(keys, FINEST, level), hits, misses)
             level, keys, (hits, misses) = sharpest(keys, level, hits, misses)
-        written.append(Bins.keep(keys, hits, misses, (a, b), (c, d), bool(numeric), capacity, level).columns())
+        written.append(
+            Bins.keep(
+                keys, hits, misses, (a, b), (c, d), is_numeric=bool(numeric), capacity=capacity, level=level
+            ).columns()
+        )
     return written
 
 

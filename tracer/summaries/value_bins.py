@@ -12,24 +12,85 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.summaries.columns import Floats, Hashes, Integers, sum_by_key
+from streamgauge.tracer.summaries.columns import Floats, Hashes, Integers
 
 FINEST: Final = 24  # levels; 26 mantissa bits: 32 s of a unix time
 SHARP: Final = 64  # bins up to which values are told at a finer level
 _SHIFT: Final = 52 - 2 - FINEST
-_MAGNITUDE: Final = np.uint64((1 << 63) - 1)
+_SIZE: Final = (1 << 63) - 1
+_COARSE: Final = (0, 3)  # levels at which most features have more than 64 bins
+_DENSE: Final = 8_192  # bins of one sign: all of level 0
+_NEVER: Final = np.uint64(2**64 - 1)
 _OFFSET: Final = 31  # of level 0, in bits: makes signed keys sort as unsigned ones
 Signed = NDArray[np.int64]
 
 
-def finest_keys(values: Floats) -> Hashes:
-    """The bin of each finite value at the finest level, as an unsigned key in the order of the values.
+def count_bins(values: Floats, marked: NDArray[np.bool_]) -> tuple[int, Hashes, Integers, Integers]:
+    """Of finite values: the finest level with at most 64 bins, the bins, and how many marked and other values each has.
 
-    >>> (finest_keys(np.array([-1.0, 0.0, 1.0])) - np.uint64(1 << 55)).astype(np.int64).tolist()
-    [-68652367873, 0, 68652367873]
+    >>> level, keys, marked, others = count_bins(np.array([2024.0, 2025.0, 2025.0]), np.array([True, True, False]))
+    >>> level, middles(keys, level).tolist(), marked.tolist(), others.tolist()
+    (24, [2024.0, 2025.0], [1, 1], [0, 1])
     """
-    magnitude = ((values.view(np.uint64) & _MAGNITUDE) >> np.uint64(_SHIFT)).astype(np.int64) + 1
-    return _unsigned(np.sign(values).astype(np.int64) * magnitude, FINEST)
+    is_zero = values == 0.0
+    zeros = int(np.count_nonzero(is_zero))
+    marked_zeros = int(np.count_nonzero(marked & is_zero)) if zeros else 0
+    if zeros:
+        values, marked = values[~is_zero], marked[~is_zero]
+    level, signed, inside, rows = _at_once(values, marked, zeros)
+    if zeros:
+        place = int(signed.searchsorted(0))
+        signed = np.insert(signed, place, 0)
+        inside, rows = np.insert(inside, place, marked_zeros), np.insert(rows, place, zeros)
+    level, keys, (inside, rows) = sharpest(_unsigned(signed, level), level, inside, rows)
+    return level, keys, inside, rows - inside
+
+
+def _at_once(
+    values: Floats, marked: NDArray[np.bool_], zeros: int
+) -> tuple[int, Signed, Integers, Integers]:  # fmt: skip
+    """Signed keys and counts of values that are not 0: at a coarse level if that has many bins, else at the finest."""
+    if not len(values):
+        return FINEST, *(np.zeros(0, np.int64) for _ in range(3))
+    bits = values.view(np.int64)
+    for level in _COARSE:
+        found = _dense(bits, level, marked)
+        if found is not None and len(found[0]) + (zeros > 0) > SHARP:
+            return level, *found
+        if found is None or len(found[0]) << _COARSE[-1] <= SHARP:
+            break
+    return FINEST, *_sorted(bits, marked)
+
+
+def _dense(bits: Signed, level: int, marked: NDArray[np.bool_]) -> tuple[Signed, Integers, Integers] | None:
+    """Keys and counts by an array of all bins there could be; None where these are too many."""
+    places = (bits & _SIZE) >> (_SHIFT + FINEST - level)
+    low = int(places.min())
+    span = int(places.max()) - low + 1
+    if span > _DENSE:
+        return None
+    places -= low
+    places += (bits >> 63) & span  # the negative ones stand behind, the smallest sizes first
+    places <<= 1
+    places |= marked
+    both = np.bincount(places, minlength=4 * span).reshape(2, span, 2)
+    by_value = np.concatenate((both[1, ::-1], both[0]))
+    inside = by_value[:, 1]
+    rows = by_value[:, 0] + inside
+    found = np.flatnonzero(rows)
+    keys = found - span
+    return np.where(keys < 0, keys - low, keys + (low + 1)), inside[found], rows[found]
+
+
+def _sorted(bits: Signed, marked: NDArray[np.bool_]) -> tuple[Signed, Integers, Integers]:
+    """Keys and counts at the finest level, by sorting."""
+    in_order = bits ^ ((bits >> 63) & _SIZE) if int(bits.min()) < 0 else bits
+    ordered = np.sort(((in_order >> _SHIFT) << 1) | marked)
+    keys = ordered >> 1
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    inside = np.add.reduceat(ordered & 1, first)
+    keys = keys[first]
+    return keys + (keys >= 0), inside, np.diff(first, append=len(ordered))
 
 
 def at_level(keys: Hashes, level: int, coarser: int) -> Hashes:
@@ -49,8 +110,8 @@ def on_finest(keys: Hashes, level: int) -> Hashes:
 def middles(keys: Hashes, level: int) -> Floats:
     """The value in the middle of each bin; of one that a number of 26 bits alone lies in, that number.
 
-    >>> middles(finest_keys(np.array([2025.0, -0.5, 0.0])), FINEST).tolist()
-    [2025.0, -0.5, 0.0]
+    >>> middles(count_bins(np.array([2025.0, -0.5, 0.0]), np.zeros(3, bool))[1], FINEST).tolist()
+    [-0.5, 0.0, 2025.0]
     """
     signed = _signed(keys, level)
     shift = _SHIFT + FINEST - level
@@ -61,25 +122,16 @@ def middles(keys: Hashes, level: int) -> Floats:
 
 def sharpest(keys: Hashes, level: int, *counts: Integers) -> tuple[int, Hashes, tuple[Integers, ...]]:
     """Sorted distinct keys of a level and their counts, at the finest level with at most 64 bins."""
-    low, high = 0, level  # the level is in low..high
-    if len(keys) > SHARP:
-        if _bins(keys, level, 0) > SHARP:
-            high = 0
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if _bins(keys, level, middle) <= SHARP else (low, middle - 1)
-    else:
-        low = level
-    if low == level:
+    if len(keys) <= SHARP or not level:
         return level, keys, counts
-    coarse, summed = sum_by_key(at_level(keys, level, low), *counts)
-    return low, coarse, summed
-
-
-def _bins(keys: Hashes, level: int, coarser: int) -> int:
-    """How many distinct bins sorted keys have at a coarser level."""
-    found = at_level(keys, level, coarser)
-    return 1 + int(np.count_nonzero(found[1:] != found[:-1])) if len(found) else 0
+    signed = _signed(keys, level)
+    shifted = signed - (signed > 0)
+    apart = (shifted[1:] ^ shifted[:-1]).view(np.uint64)  # two bins are one where these bits are shifted away
+    apart[(signed[1:] == 0) | (signed[:-1] == 0)] = _NEVER
+    steps = min(level, int(np.partition(apart, -SHARP)[-SHARP]).bit_length())
+    first = np.flatnonzero(np.concatenate(([True], apart >> np.uint64(steps) > 0)))
+    coarse = at_level(keys[first], level, level - steps)
+    return level - steps, coarse, tuple(np.add.reduceat(column, first) for column in counts)
 
 
 def _signed(keys: Hashes, level: int) -> Signed:

@@ -25,7 +25,7 @@ from streamgauge.tracer.summaries.columns import (
     views,
 )
 from streamgauge.tracer.summaries.histogram import Histogram, bucket_keys
-from streamgauge.tracer.summaries.value_bins import FINEST, SHARP, at_level, finest_keys, middles, sharpest
+from streamgauge.tracer.summaries.value_bins import FINEST, SHARP, at_level, count_bins, middles, sharpest
 
 if TYPE_CHECKING:
     from typing import Self  # from Python 3.11 on
@@ -51,8 +51,7 @@ class ValueCounts:
         >>> found.counts.tolist(), found.quantiles([0.5]).tolist()
         ([1, 2], [2025.0])
         """
-        keys, (counts,) = sum_by_key(finest_keys(values), np.ones(len(values), np.int64))
-        level, keys, (counts,) = sharpest(keys, FINEST, counts)
+        level, keys, _, counts = count_bins(values, np.zeros(len(values), bool))
         return cls(keys, counts, level)
 
     @property
