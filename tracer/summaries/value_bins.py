@@ -51,7 +51,8 @@ def _at_once(
 ) -> tuple[int, Signed, Integers, Integers]:  # fmt: skip
     """Signed keys and counts of values that are not 0: at a coarse level if that has many bins, else at the finest."""
     if not len(values):
-        return FINEST, *(np.zeros(0, np.int64) for _ in range(3))
+        nothing = np.zeros(0, np.int64)
+        return FINEST, nothing, nothing, nothing
     bits = values.view(np.int64)
     for level in _COARSE:
         found = _dense(bits, level, marked)
