@@ -86,6 +86,14 @@ class LabelFold:
             now = np.full(len(keys), self._panes.now)
             self._panes.gather("label", "known", "", profiles.labels_to_join(self._across), keys, now, labels)
 
+    def _send_weights(self, keys: Array, weights: Floats) -> None:
+        """What samples weigh that other workers may have seen."""
+        if self._across:
+            known = np.isfinite(weights)
+            now = np.full(int(np.count_nonzero(known)), self._panes.now)
+            build = profiles.labels_to_join(self._across)
+            self._panes.gather("train", "weighed", "", build, keys[known], now, weights[known])
+
     def arrived(self, labels: Floats) -> None:
         """Labels of rows that are seen and labelled at once."""
         self._count_unusable(labels)
@@ -141,6 +149,7 @@ class LabelFold:
                 self._send(keys[elsewhere], labels[elsewhere])
         if weights is not None:
             self._join.weigh(slots, weights)
+            self._send_weights(keys, weights)
         self._train_delays(slots)
         labels = held if labels is None else labels
         if predicted is None:

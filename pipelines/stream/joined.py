@@ -26,13 +26,17 @@ class Found(NamedTuple):
     sketches: tuple[Sketch, ...] = ()
 
 
-def of_labels(known: Known, times: Floats, predictions: Floats) -> Found:
+def of_labels(
+    known: Known, times: Floats, predictions: Floats, weights: Floats | None = None, keep_rate: float = 1.0
+) -> Found:
     """What labels that became known say: delays, changes, and the pairs with the predictions of their samples.
 
     Args:
         known: what the join made of them, [n].
         times: when, [n].
         predictions: of their samples, [n]; NaN where one has none, or is not known.
+        weights: of their samples, [n]; NaN where one has none: it weighs 1.
+        keep_rate: of the negatives: each stands for those that the job was not given.
     """
     arrived = known.is_new & ~np.isnan(known.delay)
     points = {
@@ -45,7 +49,8 @@ def of_labels(known: Known, times: Floats, predictions: Floats) -> Found:
     for entity, rows in (("", labels == labels), ("label:positive", positive), ("label:negative", ~positive)):
         if rows.any():
             sketches.append(encode(Histogram.of(delay[rows]), "label", "label_delay", entity))
-    sketches += _pairs("train", "labels", predictions[arrived], labels, None)
+    weighed = _weights(labels, None if weights is None else weights[arrived], keep_rate)
+    sketches += _pairs("train", "labels", predictions[arrived], labels, weighed)
     return Found(points, tuple(sketches))
 
 
@@ -58,13 +63,26 @@ def of_time(passed: Sequence[Deadlines], join: Join, keep_rate: float) -> Found:
         return Found(points)
     predictions = np.concatenate([cohort.predictions for cohort in cohorts])
     labels = np.concatenate([cohort.labels for cohort in cohorts])
-    order = np.lexsort((predictions, labels))  # by what they are: how the join keeps them does not show
-    predictions, labels = predictions[order], labels[order]
-    weights = None
+    given = [np.full(len(c.labels), np.nan) if c.weights is None else c.weights for c in cohorts]
+    weights = np.concatenate(given)
+    order = np.lexsort((weights, predictions, labels))  # by what they are: how the join keeps them does not show
+    predictions, labels, weights = predictions[order], labels[order], weights[order]
     if keep_rate < 1.0:
-        weights = np.where(labels > POSITIVE, 1.0, 1.0 / keep_rate)
-        points["cohort_weight"] = float(weights.sum())
-    return Found(points, tuple(_pairs("label", "cohort", predictions, labels, weights)))
+        points["cohort_weight"] = float(_stands_for(labels, keep_rate).sum())
+    return Found(points, tuple(_pairs("label", "cohort", predictions, labels, _weights(labels, weights, keep_rate))))
+
+
+def _stands_for(labels: Floats, keep_rate: float) -> Floats:
+    """For how many rows each labelled one stands."""
+    return np.where(labels > POSITIVE, 1.0, 1.0 / keep_rate)
+
+
+def _weights(labels: Floats, given: Floats | None, keep_rate: float) -> Floats | None:
+    """What labelled rows weigh by their samples and by the share of the negatives that was kept; None: 1 each."""
+    weights = None if given is None or np.isnan(given).all() else np.where(np.isnan(given), 1.0, given)
+    if keep_rate == 1.0:
+        return weights
+    return _stands_for(labels, keep_rate) * (1.0 if weights is None else weights)
 
 
 def share_of(found: Iterable[Found]) -> Partial:

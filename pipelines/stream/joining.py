@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -23,7 +23,7 @@ from streamgauge.pipelines.stream.joined import Found
 from streamgauge.pipelines.stream.snapshots import put_partial, taken_partial
 from streamgauge.pipelines.wire.outputs import Change
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, packed, unpacked
-from streamgauge.tracer.join_table import FIELDS
+from streamgauge.tracer.join_table import FIELDS, WEIGHT
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.summaries import JoinRows
@@ -86,7 +86,7 @@ class Joining:
         for at, pending in _by_panes(self._join.pending).items():
             rows.put_value(f"pending/{at:09}", encoded("joining pending", pending))
         for path, keys, table in _pieces(*self._join.held()):
-            columns = [keys.tobytes(), *(table[name].tobytes() for name in FIELDS)]
+            columns = [keys.tobytes(), *(column.tobytes() for column in table.values())]
             rows.put_value(f"samples/{path}", encoded("joining samples", *columns))
         for end, share in self._shares.items():
             put_partial(rows, f"share/{end!r}", share)
@@ -97,10 +97,8 @@ class Joining:
             return
         end, self._modulus, self._said, modulus, *early = decoded("joining", rows["head"])
         self._end = end
-        found = [decoded("joining samples", value) for _, value in sorted(below(rows, "samples").items())]
-        keys, *table = (b"".join(column) for column in zip(*found, strict=True)) if found else [b""] * (1 + len(FIELDS))
-        columns = {name: np.frombuffer(column) for name, column in zip(FIELDS, table, strict=True)}
-        self._join.restore(np.frombuffer(keys, np.uint64), columns, self._pane_of(end))
+        keys, table = _samples([value for _, value in sorted(below(rows, "samples").items())])
+        self._join.restore(keys, table, self._pane_of(end))
         self._join.modulus = modulus
         for value in below(rows, "pending").values():
             self._join.pending = decoded("joining pending", value)[0]
@@ -117,19 +115,24 @@ class Joining:
 
     def _take(self, report: Report) -> None:
         seen, known = self._rows(report, "sample", "seen"), self._rows(report, "label", "known")
+        weighed = self._rows(report, "train", "weighed")
         if not (self._modulus or len(seen.keys) or len(known.keys)):
             return
         if max(seen.modulus, known.modulus) > self._modulus:
             self._modulus = max(seen.modulus, known.modulus)
             self._join.thin(self._modulus, report.start)
         if report.revision:  # what comes late settles samples, and is not told again
-            self._late(seen, known, report)
+            self._late(seen, known)
+            self._weigh(weighed.keys, weighed.value)
             return
         found = [Found({"join_modulus": float(max(self._modulus, self._join.modulus))})]
         start = max(self._end, report.start)
         while start < report.end:  # pane by pane, as workers do
             end = min(start + self._join.pane, report.end)
-            found += [*self._open(seen, start, end), *self._label(known, start, end)]
+            found += self._open(seen, start, end)
+            some = _between(weighed.time, start, end)
+            self._weigh(weighed.keys[some], weighed.value[some])  # first: a label comes with its sample's weight
+            found += self._label(known, start, end)
             found.append(joined.of_time(self._join.close(end), self._join, self._keep_rate))
             start = self._end = end
         self._shares = {end: share for end, share in self._shares.items() if end > report.end - self._span}
@@ -154,7 +157,13 @@ class Joining:
         if len(known.keys[some]):
             yield self._known(known.time[some], known.keys[some], known.value[some])
 
-    def _late(self, seen: JoinRows, known: JoinRows, report: Report) -> None:
+    def _weigh(self, keys: Keys, weights: NDArray[np.float64]) -> None:
+        """What samples weigh that were trained on; the last of several holds."""
+        slots = self._join.find(keys)
+        if (slots >= 0).any():
+            self._join.weigh(slots, weights)
+
+    def _late(self, seen: JoinRows, known: JoinRows) -> None:
         """What a revised window has beside what is known already."""
         base = np.where(np.isnan(seen.due), np.where(np.isnan(seen.event), seen.time, seen.event), seen.due)
         kept = base + self._join.labels.timeout >= self._end  # the others may be known, and have expired
@@ -170,8 +179,9 @@ class Joining:
         _, first = np.unique(keys, return_index=True)
         first.sort()  # what the join says is of each id's first label
         known = self._join.label(times, keys, labels)
-        predictions = self._join.column("prediction", self._join.find(keys[first]))
-        return joined.of_labels(known, times[first], predictions)
+        slots = self._join.find(keys[first])
+        predictions, weights = (self._join.column(name, slots) for name in ("prediction", WEIGHT))
+        return joined.of_labels(known, times[first], predictions, weights, self._keep_rate)
 
     def _rows(self, report: Report, clock: str, name: str) -> JoinRows:
         """The rows of all workers, in an order that does not depend on them; all times lie within the window."""
@@ -225,4 +235,17 @@ def _pieces(keys: Keys, table: Mapping[str, Any]) -> Iterator[tuple[str, Keys, M
         of_hour = np.flatnonzero(hours == hour)
         for at in range(0, len(of_hour), _ROW):
             rows = of_hour[at : at + _ROW]
-            yield f"{int(hour):09}/{at // _ROW:03}", keys[rows], {name: table[name][rows] for name in FIELDS}
+            yield f"{int(hour):09}/{at // _ROW:03}", keys[rows], {name: table[name][rows] for name in table}
+
+
+def _samples(values: Iterable[bytes]) -> tuple[Keys, dict[str, NDArray[np.float64]]]:
+    """The samples of rows of state; of those that have no weight yet it is not known."""
+    found = [decoded("joining samples", value) for value in values]
+    names = FIELDS if all(len(columns) == 1 + len(FIELDS) for columns in found) else (*FIELDS, WEIGHT)
+    keys = b"".join(columns[0] for columns in found)
+    unknown = [np.full(len(columns[0]) // 8, np.nan).tobytes() for columns in found]
+    table = {
+        name: np.frombuffer(b"".join((*columns[1:], none)[i] for columns, none in zip(found, unknown, strict=True)))
+        for i, name in enumerate(names)
+    }
+    return np.frombuffer(keys, np.uint64), table

@@ -41,7 +41,7 @@ def predictions_of(values: Any, *, are_logits: bool = False) -> Floats:
     [0.1, 0.7]
     """
     if is_flat(values):
-        return values.astype(np.float64)
+        return np.array(values, np.float64)
     shape = getattr(values, "shape", None)
     if shape is None and isinstance(values, (list, tuple)) and values and hasattr(values[0], "__len__"):
         shape = (len(values), len(values[0]))

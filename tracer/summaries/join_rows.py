@@ -1,4 +1,4 @@
-"""Rows of sampled ids that the pipeline joins: samples as they were seen, or labels as they became known.
+"""Rows of sampled ids that the pipeline joins: samples as they were seen, labels as they became known, or weights.
 
 A worker that sees a sample and one that learns its label keep the same ids, those whose hash is 0 modulo m. The union
 of rows is exact in any order. 40 bytes a sample, 24 a label; memory is rows / m.
@@ -22,13 +22,13 @@ _DTYPES = ("<u8", "<u8", "<f8", "<f8", "<f8", "<f8")
 
 @dataclass(frozen=True, eq=False)
 class JoinRows:
-    """Rows ordered by time, then key; `event` and `due` are empty where the rows are labels. NaN: not known."""
+    """Rows ordered by time, then key; labels and weights have neither `event` nor `due`. NaN: not known."""
 
     KIND: ClassVar[str] = "join_rows"
 
     keys: Hashes
-    time: Floats  # when the worker saw the sample, or learnt its label
-    value: Floats  # the prediction, or the label
+    time: Floats  # when the worker saw the sample, learnt its label, or trained on it
+    value: Floats  # the prediction, the label, or the weight
     event: Floats
     due: Floats
     modulus: int = 1  # a power of two
@@ -47,7 +47,7 @@ class JoinRows:
 
     @classmethod
     def labels(cls, modulus: int, keys: Hashes, time: Floats, value: Floats) -> Self:
-        """The sampled ones of labels that became known."""
+        """The sampled ones of labels that became known, or of weights that were trained with."""
         kept, none = (keys & np.uint64(modulus - 1)) == 0, np.zeros(0)
         return cls(keys[kept], time[kept], value[kept], none, none, modulus)._ordered()
 

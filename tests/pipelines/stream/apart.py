@@ -34,8 +34,13 @@ def config(across: int, **changes: object) -> JobConfig:
     return JobConfig(**given)  # type: ignore[arg-type]
 
 
-def play(job: JobConfig, hours: float, *, apart: bool, labelled: float = 1.0, rows: int = 200) -> list[bytes]:
-    """The job's log: a worker sees samples, another (or the same) learns their labels; a share of them never comes."""
+def play(
+    job: JobConfig, hours: float, *, apart: bool, labelled: float = 1.0, rows: int = 200, weighed: bool = False
+) -> list[bytes]:
+    """The job's log: a worker sees samples, another (or the same) learns their labels; a share of them never comes.
+
+    With `weighed` it trains on them as they come, and those that are divisible by 3 weigh 5.
+    """
     random, now, log = np.random.default_rng(7), [T0], MemoryLog()
     rule = job.labels
     declared = Declared(
@@ -58,6 +63,9 @@ def play(job: JobConfig, hours: float, *, apart: bool, labelled: float = 1.0, ro
         due = waiting[2] <= now[0]
         if due.any():
             tracers[-1].label(waiting[0][due], waiting[1][due])
+            if weighed:
+                weights = np.where(waiting[0][due] % 3 == 0, 5.0, 1.0)
+                tracers[-1].step(ids=waiting[0][due], labels=waiting[1][due], weights=weights)
         waiting = [column[~due] for column in waiting]
         for tracer in tracers:
             tracer.step(rows=0)

@@ -21,12 +21,14 @@ from tests.pipelines.stream.apart import Values, config, play, told
 
 DECLARED = Labels(horizon=HOUR, timeout=2 * HOUR, margin=HOUR / 2, across=1, hold=300.0)
 OF_TIME = ("label_overdue", "label_coverage@H", "label_expired", "label_delay_p50", "label_rate@H")
+AS_TRAINED = ("auc", "pcoc", "normalized_entropy")
 OF_PAIRS = ("auc@H", "pcoc@H", "normalized_entropy@H", "ece@H")
 
 
-def judged(across: int, *, apart: bool, labelled: float = 1.0, **changes: object) -> Values:
+def judged(across: int, *, apart: bool, labelled: float = 1.0, weighed: bool = False, **changes: object) -> Values:
     job = config(across, **changes)
-    return told(Operator(job, Stage2(job)).on_records, play(job, 4.0, apart=apart, labelled=labelled))[0]
+    records = play(job, 4.0, apart=apart, labelled=labelled, weighed=weighed)
+    return told(Operator(job, Stage2(job)).on_records, records)[0]
 
 
 def of(values: Values, metric: str) -> np.ndarray:
@@ -46,6 +48,17 @@ def test_joined_on_every_id_two_workers_say_what_one_would() -> None:
         expected, found = of(one, metric), of(two, metric)
         assert np.isfinite(expected).any(), metric
         np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=metric)
+
+
+def test_weights_travel_with_the_rows_that_are_joined() -> None:
+    one = judged(0, apart=False, labelled=0.9, weighed=True)
+    two = judged(1, apart=True, labelled=0.9, weighed=True)
+    plain = judged(1, apart=True, labelled=0.9)
+    for metric in (*AS_TRAINED, *OF_PAIRS):
+        expected, found = of(one, metric), of(two, metric)
+        assert np.isfinite(expected).any(), metric
+        np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=metric)
+        assert not np.allclose(found[-6:], of(plain, metric)[-6:], rtol=1e-4), metric
 
 
 def test_joined_on_one_id_in_four_the_sample_is_unbiased_and_the_page_says_that_it_is_one() -> None:
@@ -71,8 +84,8 @@ def test_shards_batches_and_restarts_change_nothing_of_what_is_joined() -> None:
     job, sharded = config(2), config(2, shards=2)
     names = {shard_of(name, 2) for name in ("sees", "learns")}
     assert names == {0, 1}  # the two workers are of different shards
-    whole, _ = told(Operator(job, Stage2(job)).on_records, play(job, 3.0, apart=True))
-    parts, _ = told(lambda records: _in_shards(records, sharded), play(sharded, 3.0, apart=True))
+    whole, _ = told(Operator(job, Stage2(job)).on_records, play(job, 3.0, apart=True, weighed=True))
+    parts, _ = told(lambda records: _in_shards(records, sharded), play(sharded, 3.0, apart=True, weighed=True))
     assert {key: value.hex() for key, value in parts.items()} == {key: value.hex() for key, value in whole.items()}
 
 
