@@ -8,8 +8,9 @@ FULL := $(VENV)/.installed-full
 NEWEST := .venv-newest
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header \
 	  --python-version 3.11 --no-emit-package streamgauge-tracer
-# two files at a time, in their order: browser tests must stay behind asyncio's
-TWO := --numprocesses=logical --maxprocesses=2 --dist=loadfile --no-loadscope-reorder
+# three files at a time (of two cores a third is idle while tests wait for servers), in their order: browser tests must
+# stay behind asyncio's
+FILES := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 export UV_PYTHON := $(BIN)/python
 export TF_CPP_MIN_LOG_LEVEL := 3
 
@@ -42,10 +43,9 @@ $(NEWEST)/.installed: $(VENV)/bin/python requirements-newest.lock
 demo: $(STAMP)  ## flights of 2013 through a real online-learning job, three months in about three minutes
 	$(BIN)/streamgauge demo $(ARGS)
 
-test: $(FULL)  ## lint, types, layers and every test
-	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest $(TWO) $(ARGS)
-	$(MAKE) --no-print-directory newest ARGS=
+test: $(FULL)  ## lint, types, layers and every test, those of `make newest` among them
+	$(MAKE) --no-print-directory -j2 check $(NEWEST)/.installed
+	$(BIN)/python -m pytest $(FILES) $(ARGS)
 
 newest: $(NEWEST)/.installed  ## the tracer beside the newest numpy, pandas, polars, pyarrow, TensorFlow and torch
 	$(NEWEST)/bin/python -m pytest -c tests/newest/pytest.ini --rootdir=. $(ARGS)

@@ -32,6 +32,7 @@ def job_faults(job: JobConfig) -> Iterator[Fault]:
     yield from job_name_faults(f"{at}.name", job.name)
     yield from zone_faults(f"{at}.timezone", job.timezone)
     yield from _range_faults(job, at)
+    yield from _relation_faults(job, at)
     if job.pane > 0:
         yield from _window_faults(job, at)
     yield from _feature_faults(job, at)
@@ -73,7 +74,7 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     natural = {
         "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
         "labels.silence": job.labels.silence, "labels.wait": job.labels.wait, "labels.hold": job.labels.hold,
-        "detection.warm_up": job.detection.warm_up,
+        "detection.warm_up": job.detection.warm_up, "detection.burn_in": job.detection.burn_in or 0.0,
         **{f"minimum.{name}": least for name, least in job.minimum.items()},
     } | {f"paging.{name}": getattr(job.paging, name) for name in job.paging.__struct_fields__ if name != "remind"}
     for name, value in natural.items():
@@ -83,16 +84,18 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
         if modulus < 0 or modulus & (modulus - 1):
             below = 1 << max(0, modulus.bit_length() - 1) if modulus > 0 else 0
             yield Fault(f"{at}.{name}", f"must be a power of two, got {modulus}; {below} is one")
+    if not 0.0 < job.labels.keep_rate <= 1.0:
+        yield Fault(f"{at}.labels.keep_rate", f"must be above 0 and at most 1, got {job.labels.keep_rate:g}")
+
+
+def _relation_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    """Settings that are sound one by one and not together."""
     if job.labels.timeout < job.labels.horizon:
         text = f"must not be below horizon {job.labels.horizon:g} s, got {job.labels.timeout:g} s: samples would be"
         yield Fault(f"{at}.labels.timeout", f"{text} dropped before they are old enough to count")
-    if not 0.0 < job.labels.keep_rate <= 1.0:
-        yield Fault(f"{at}.labels.keep_rate", f"must be above 0 and at most 1, got {job.labels.keep_rate:g}")
     if job.labels.wait >= job.labels.horizon:
         text = f"must be below horizon {job.labels.horizon:g} s, got {job.labels.wait:g} s: the cohorts would have no"
         yield Fault(f"{at}.labels.wait", f"{text} negatives yet; set horizon to wait and how late they may come")
-    if job.detection.burn_in is not None and job.detection.burn_in < 0:
-        yield Fault(f"{at}.detection.burn_in", f"must be >= 0, got {job.detection.burn_in:g}")
     if job.detection.clear > job.detection.threshold:
         text = f"must not be above threshold {job.detection.threshold:g}, got {job.detection.clear:g}"
         yield Fault(f"{at}.detection.clear", text)

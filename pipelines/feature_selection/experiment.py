@@ -52,10 +52,8 @@ def experiment(
     Raises:
         ValueError: an unknown method, influence without gradients, or what the methods refuse.
     """
+    _require_known(methods)
     masks = tuple(masks) or tuple((name,) for name in columns)
-    unknown = sorted(set(methods) - set(METHODS))
-    if unknown:
-        raise ValueError(f"there is no method {unknown[0]!r}; known are {', '.join(METHODS)}")
     rows: dict[Mask, dict[str, Any]] = {mask: dict.fromkeys(COLUMNS) | {"features": list(mask)} for mask in masks}
     predictions: dict[str, int] = {}
     if "bench_mask" in methods:
@@ -75,6 +73,12 @@ def experiment(
             found = [feature_gauc(np.asarray(columns[name]), labels, random, groups) for name in mask]
             row["feature_gauc"] = _known(max(found, key=lambda value: abs(value - 0.5)))
     return Outcome(sorted(rows.values(), key=_worth), predictions)
+
+
+def _require_known(methods: Sequence[Method]) -> None:
+    unknown = sorted(set(methods) - set(METHODS))
+    if unknown:
+        raise ValueError(f"there is no method {unknown[0]!r}; known are {', '.join(METHODS)}")
 
 
 def verdict(one: Effect) -> str:
