@@ -31,7 +31,7 @@ def picture(title: str, judged: Sequence[Judged]) -> bytes:
         raise PictureFault(text) from None
     shown = judged[:MOST]
     figure = figures.Figure(figsize=(_WIDE, _HIGH * len(shown) + 0.5), dpi=_DOTS, layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(f"{title}: nothing fires inside the band; dots are what fired")
     for axis, one in zip(np.atleast_1d(figure.subplots(len(shown), 1)), shown, strict=True):
         _draw(axis, one)
     data = io.BytesIO()

@@ -94,7 +94,7 @@ export class PlanForm {
     put(this.list, fitting.slice(0, LISTED).map((entry) => el('li', {}, el('label', { class: 'entry' },
       el('input', { type: 'checkbox', name: 'name', checked: this.names.has(entry.name), on: { change: (event) => this.pick(entry.name, event.target.checked) } }),
       el('span', { class: 'clip', title: format.name(entry.name, 400) }, format.name(entry.name, 120)),
-      el('span', { class: 'muted small num' }, `${entry.shape?.length ? entry.shape.join('\u00d7') : 'scalar'} ${entry.bytes ? format.bytes(entry.bytes) : ''}`)))),
+      el('span', { class: 'muted small num' }, sized(entry))))),
     fitting.length > LISTED ? el('li', { class: 'muted small' }, `and ${fitting.length - LISTED} more: search for them`) : null);
   }
 
@@ -167,4 +167,13 @@ export class PlanForm {
 
 function labelled(word, control, more = '') {
   return el('label', { class: `field ${more}` }, el('span', { class: 'muted small' }, word), control);
+}
+
+const OF_ROWS = new Set(['features', 'inputs', 'outputs', 'labels', 'ids']);
+
+/** How large an entry of the catalogue is: "64 rows, 512 B", "3\u00d78, 96 B". */
+function sized({ collection, shape, bytes }) {
+  const many = OF_ROWS.has(collection) ? 'rows' : 'values';
+  const form = !shape?.length ? 'scalar' : shape.length > 1 ? shape.join('\u00d7') : `${format.count(shape[0])} ${many}`;
+  return bytes ? `${form}, ${format.bytes(bytes)}` : form;
 }

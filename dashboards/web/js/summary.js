@@ -13,9 +13,9 @@ export function summary(row, ctx) {
     el('div', { class: `score is-${row.state}` }, el('b', {}, format.score(row.score)), el('span', { class: 'muted small' }, 'of 100')),
     el('dl', { class: 'facts' },
       fact('State', chip(row.state, row.word)),
-      row.past ? fact('Window until', ctx.time(row.past)) : fact('Against 1 h before', format.signed(row.change)),
+      row.past ? fact('Window until', ctx.time(row.past)) : Number.isFinite(row.change) ? fact('Against 1 h before', format.signed(row.change)) : null,
       fact('Coverage', `${Math.round(row.coverage * 100)} %`),
-      row.past ? null : fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`),
+      row.past ? null : fact('Last data', row.age < 1 ? ctx.time(row.last_data) : `${format.duration(Math.round(row.age))} ago`),
       row.learning > 0 ? fact('Detectors', warmUp(row, ctx)) : null,
       row.learning > 0 && row.reference ? fact('Reference', el('span', { title: row.reference.text }, format.name(row.reference.text, 90))) : null,
       row.cap ? fact('Capped by', format.name(row.cap, 40)) : null));

@@ -32,6 +32,7 @@ TOP: Final = 20  # values of an identifier that are drawn
 _CURVE: Final = 200  # points of a drawn curve
 _TAILS: Final = (0.005, 0.995)
 _BUCKET: Final = 1 / 60  # half a bucket's width over its midpoint, at most, and a little
+_HALF: Final = 1 / 64  # of a bucket's power of two: half its width, of 5 mantissa bits
 _SHOWN: Final = ("counts", "histogram", "heavy", "buckets", "label_buckets")
 Merged = dict[tuple[str, str], Summary]  # {(kind, name): summary}
 
@@ -66,12 +67,12 @@ def bars(now: Histogram, before: Histogram | None) -> dict[str, Any]:
     """Counts by bar of two histograms on common edges."""
     both = now if before is None else Histogram.merge([now, before])
     low, high = (float(edge) for edge in both.quantiles(_TAILS)) if both.total else (0.0, 1.0)
-    values = np.unique(both.midpoints())
-    edges = _edges(low, high, values)
+    whole = _whole(np.unique(both.midpoints()))
+    edges, pooled = (_linear(low, high), _spread) if whole is None else (whole, _pooled)
     return {
         "edges": edges.tolist(),
-        "now": _pooled(edges, now.midpoints(), now.counts),
-        "before": None if before is None else _pooled(edges, before.midpoints(), before.counts),
+        "now": pooled(edges, now.midpoints(), now.counts),
+        "before": None if before is None else pooled(edges, before.midpoints(), before.counts),
     }
 
 
@@ -122,15 +123,28 @@ def _counts(counts: Counts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in ("rows", "missing", "default", "invalid", "zero")}
 
 
-def _edges(low: float, high: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges of equal width; of few whole numbers each gets a bar of its own."""
+def _whole(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Edges that give each of few whole numbers a bar of its own; None where they are not whole, or many."""
     nearest = np.rint(values)
     is_whole = 0 < len(values) <= BARS and bool(np.all(np.abs(values - nearest) <= np.abs(values) * _BUCKET))
     if is_whole and nearest[-1] - nearest[0] < BARS:
         return np.arange(nearest[0] - 0.5, nearest[-1] + 1.0)
+    return None
+
+
+def _linear(low: float, high: float) -> NDArray[np.float64]:
+    """Edges of equal width."""
     room = max((abs(low) + abs(high)) * 0.025, 1e-300)  # wide enough for edges that differ
     low, high = (low, high) if high - low > room * 1e-3 else (low - room, high + room)
     return np.linspace(low, high, BARS + 1)
+
+
+def _spread(edges: NDArray[np.float64], values: NDArray[np.float64], counts: NDArray[np.int64]) -> list[int]:
+    """Rows by bar, those of a bucket evenly over its width: bars as narrow as buckets hold one or two by turns else."""
+    half = np.exp2(np.floor(np.log2(np.maximum(np.abs(values), 1e-290)))) * _HALF
+    below = counts @ (np.clip(edges[1:-1] - (values - half)[:, None], 0.0, 2.0 * half[:, None]) / (2.0 * half[:, None]))
+    whole = np.rint(np.concatenate([[0.0], below, [float(counts.sum())]]))
+    return [int(n) for n in np.diff(whole)]
 
 
 def _pooled(edges: NDArray[np.float64], values: NDArray[np.float64], counts: NDArray[np.int64]) -> list[int]:

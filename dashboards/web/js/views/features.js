@@ -9,6 +9,7 @@ export const title = 'Features';
 const AGAIN = 60_000; // milliseconds between two readings, which merge a week of label counts
 const CHIPS = { drop: 'broken', contact: 'watch', keep: 'healthy' };
 const HEADS = ['Feature', 'Decision', 'Why', 'Utility (IV)', 'Over time', 'Missing', 'Anomalies', 'Owner', 'Cost', 'Similar'];
+const COUNTED = new Set(['Utility (IV)', 'Missing', 'Anomalies', 'Cost']); // at the right, as their numbers are
 
 /** Mount the view; returns what follows the state. */
 export function mount(root, ctx) {
@@ -24,7 +25,7 @@ export function mount(root, ctx) {
     ctx.load(table.body, (signal) => ctx.get('features', { start, end }, signal), (found) => {
       rows = found;
       const many = Object.keys(CHIPS).map((word) => `${found.filter((row) => row.decision === word).length} ${word}`);
-      put(counts, `${format.duration(Math.round(end - start))}: ${many.join(', ')}`);
+      put(counts, `${format.duration(60 * Math.round((end - start) / 60))}: ${many.join(', ')}`);
       put(table.body, found.length ? drawn(found, ctx) : empty('No feature is known in this range.', 'Choose a longer one, or give Tracer.observe some.'));
     });
   };
@@ -37,7 +38,7 @@ export function mount(root, ctx) {
 
 function drawn(rows, ctx) {
   return el('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': 'Table of features' }, el('table', { class: 'features' },
-    el('thead', {}, el('tr', {}, HEADS.map((head) => el('th', { scope: 'col' }, head)))),
+    el('thead', {}, el('tr', {}, HEADS.map((head) => el('th', { scope: 'col', class: COUNTED.has(head) ? 'num' : '' }, head)))),
     el('tbody', {}, rows.map((row) => line(row, ctx)))));
 }
 

@@ -98,7 +98,7 @@ async function lags(ctx, signal) {
 }
 
 function drawLag(box, found, ctx) {
-  if (!found.length) return put(box, empty('No worker\u2019s watermark is known yet.', 'It comes with the first closed wall-clock window.'));
+  if (!found.length) return put(box, empty('No worker\u2019s watermark is known yet.', 'It is how far a worker is behind the others: with two of them it comes with the first closed wall-clock window, one alone has none.'));
   const most = Math.max(1e-9, ...found.flatMap((one) => one.line.filter((value) => value !== null)));
   put(box, el('ul', { class: 'lags' }, found.map((one) => el('li', {}, el('span', { class: 'clip', title: format.name(one.worker, 300) }, format.name(one.worker, 60)),
     sparkline(one.line, { high: most, height: 24, label: `lag of ${format.name(one.worker, 60)} over the range` }), el('b', { class: 'num' }, format.duration(one.value)),

@@ -92,7 +92,7 @@ function tile(row, ctx) {
   if (row.score === undefined) return el('a', attributes, head, el('p', { class: 'muted small tile-wait' }, 'no score yet'));
   return el('a', attributes, head,
     el('b', { class: `tile-score is-${row.state}` }, format.score(row.score)),
-    el('span', { class: 'tile-change muted small' }, `${format.signed(row.change)} in 1 h \u00b7 ${row.age < 1 ? ctx.time(row.last_data) : `${format.duration(row.age)} ago`}`),
+    el('span', { class: 'tile-change muted small' }, `${Number.isFinite(row.change) ? `${format.signed(row.change)} in 1 h \u00b7 ` : ''}${row.age < 1 ? ctx.time(row.last_data) : `${format.duration(Math.round(row.age))} ago`}`),
     sparkline(row.sparkline.map((point) => point.score), { colour: `--${row.state}`, label: `the last ${row.sparkline.length} scores` }),
     el('span', { class: 'tile-domains' }, row.domains.map((domain) => el('span', { title: `${domain.domain} ${format.score(domain.score)}` },
       el('i', {}, domain.domain), el('b', { class: `is-${bandOf(domain.score)}` }, Math.round(domain.score))))),

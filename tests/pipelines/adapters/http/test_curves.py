@@ -30,6 +30,15 @@ def test_few_whole_numbers_get_a_bar_each() -> None:
     assert bars(Histogram.of([1.0, 2.0, 2.0, 4.0]), None)["now"] == [1, 2, 0, 1]
 
 
+def test_a_bell_is_drawn_as_one_where_bars_are_as_narrow_as_buckets() -> None:
+    values = np.random.default_rng(3).normal(40.0, 9.0, 200_000)
+    drawn = bars(Histogram.of(values), None)
+    middles = (np.array(drawn["edges"][1:]) + np.array(drawn["edges"][:-1])) / 2.0
+    law = np.exp(-(((middles - 40.0) / 9.0) ** 2) / 2.0)
+    off = np.array(drawn["now"]) / law / (sum(drawn["now"]) / law.sum())
+    assert np.abs(off[2:-2] - 1.0).max() < 0.15  # one in four was twice as high
+
+
 def test_all_pictures_of_an_entity_come_from_its_sketches_alone() -> None:
     random = np.random.default_rng(7)
     predictions = random.beta(2, 5, 2000)
