@@ -21,6 +21,7 @@ _GONE: Final = -2  # filled once: a search goes on
 _LARGE: Final = 23  # bits of a table whose memory counts for more than its speed: 100 MB
 _FILLED: Final = (0.5, 0.75)  # of the cells of a small and a large one, at most, before the table is made anew
 _LIVE: Final = (0.3, 0.62)  # of the cells, at most, in a table that is made anew
+_AT_ONCE: Final = 1 << 19  # keys: filling takes 60 bytes each for a moment
 _FIRST: Final = 10  # bits of the smallest table
 
 
@@ -115,4 +116,5 @@ class KeyIndex:
         while len(keys) + more > _LIVE[bits >= _LARGE] * (1 << bits):
             bits += 1
         self._make(bits)
-        self._fill(keys, slots.astype(np.int32))
+        for at in range(0, len(keys), _AT_ONCE):
+            self._fill(keys[at : at + _AT_ONCE], slots[at : at + _AT_ONCE].astype(np.int32))

@@ -178,7 +178,8 @@ def skew(job: str, worker: str, incarnation: str, offset: int, since: int, at: i
 
 def lives(job: str, worker: str, incarnation: str, base: str, other: str, since: int, at: int) -> Anomaly:
     """Two processes send under one name."""
-    text = f"two processes send as {base}: {incarnation} and {other}; both are counted, give each a name of its own"
+    whose = f"{incarnation} and {other}" if incarnation != other else f"both were given the incarnation {other}"
+    text = f"two processes send as {base}: {whose}; both are counted, give each a name of its own"
     return _fact(job, worker, incarnation, LIVES, "system", "ticket", since, at, 2.0, text)
 
 

@@ -48,6 +48,8 @@ def admit(job: Job, batch: TraceBatch) -> None:
     if verdict == "duplicate" or verdict == "superseded":
         counts = job.counts if worker is None else worker.member.counts
         counts[DUPLICATE if verdict == "duplicate" else SUPERSEDED] += 1
+        if worker is not None:
+            lives.suspect(worker.member, batch)
         return
     if worker is None:
         worker = _admitted(job, name)
@@ -77,6 +79,8 @@ def _life(job: Job, batch: TraceBatch) -> tuple[str, Verdict]:
         return name, "new"
     verdict = watermark.verdict(known, batch.incarnation, batch.sequence)
     if verdict == "superseded" and lives.is_alive(known, batch):
+        return lives.alias(name, batch.incarnation), "new"
+    if lives.is_second(job, known, batch, verdict):
         return lives.alias(name, batch.incarnation), "new"
     return name, "new" if verdict == "duplicate" and clocks.is_another_life(known, batch) else verdict
 
@@ -140,7 +144,7 @@ def _count(job: Job, member: Member, batch: TraceBatch, points: int, pane: int) 
     counts[POINTS] += points
     counts[LOST] += lost
     member.lost += lost
-    member.sequence = batch.sequence
+    watermark.number(member, batch.sequence, to_micros(batch.pane))
     member.claimed = max(member.claimed, to_micros(batch.watermark))
     member.received += points
     member.captured = max(member.captured, batch.captured)

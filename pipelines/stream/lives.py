@@ -2,15 +2,18 @@
 
 A record of an incarnation that was superseded is old as long as its pane is; one of three intervals later is alive.
 Its worker is called `name~` and the beginning of its incarnation; both lives are counted, neither silences the other.
+
+Two lives that were given one incarnation are told apart by their numbers: one life's records of a pane have none below
+the first of that pane, and a life that was taken for ended does not go on with its next number.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from streamgauge.pipelines.stream import facts
+from streamgauge.pipelines.stream import facts, watermark
 from streamgauge.pipelines.stream.state import Job, Worker
-from streamgauge.pipelines.stream.watermark import SILENT_INTERVALS, Member, holds
+from streamgauge.pipelines.stream.watermark import SILENT_INTERVALS, Member, Verdict, holds
 from streamgauge.pipelines.stream.windows import to_micros
 from streamgauge.tracer.records import TraceBatch
 
@@ -29,8 +32,39 @@ def alias(worker: str, incarnation: str) -> str:
 def name_of(job: Job, batch: TraceBatch) -> str:
     """The worker that a record belongs to."""
     other = alias(batch.worker, batch.incarnation)
-    known = job.workers.get(other)
-    return other if known is not None and known.member.base == batch.worker else batch.worker
+    second, first = job.workers.get(other), job.workers.get(batch.worker)
+    if second is None or second.member.base != batch.worker:
+        return batch.worker
+    if first is not None and first.member.incarnation == batch.incarnation:
+        return _by_number(first.member, second.member, batch).worker
+    return other
+
+
+def _by_number(first: Member, second: Member, batch: TraceBatch) -> Member:
+    """Which of two lives with one incarnation a record is of: the one whose numbers it goes on with."""
+    pane, lives = to_micros(batch.pane), (first, second)
+    before = [m for m in lives if m.sequence < batch.sequence and not (m.firsts and pane < m.firsts[-1][0])]
+    return max(before or lives, key=lambda member: member.sequence)
+
+
+def is_second(job: Job, member: Member, batch: TraceBatch, verdict: Verdict) -> bool:
+    """Whether a record of a worker's incarnation is of another life that was given the same, beside the first."""
+    if batch.incarnation != member.incarnation or alias(batch.worker, batch.incarnation) in job.workers:
+        return False
+    if verdict == "duplicate":  # and the first has gone on since the second was heard
+        return 0 < member.rival < member.sequence and _contradicts(member, batch)
+    ended = member.superseded[-1] if member.superseded else ("", 0)
+    return ended == (batch.incarnation, batch.sequence - 1) and member.sequence < batch.sequence - 1
+
+
+def suspect(member: Member, batch: TraceBatch) -> None:
+    """A record with a number that was used: remember whether it may be of another life."""
+    if batch.incarnation == member.incarnation and _contradicts(member, batch):
+        member.rival = member.sequence
+
+
+def _contradicts(member: Member, batch: TraceBatch) -> bool:
+    return watermark.contradicts(member, batch.sequence, to_micros(batch.pane))
 
 
 def is_alive(member: Member, batch: TraceBatch) -> bool:

@@ -21,6 +21,7 @@ FAR_PAST: Final = -(10**18)
 SILENT_INTERVALS: Final = 3
 KEPT_INCARNATIONS: Final = 8
 KEPT_RESTARTS: Final = 64
+KEPT_PANES: Final = 8
 COUNTS: Final = ("records", "points", "late", "duplicate", "superseded", "clamped", "overflow", "dead", "lost")
 
 Verdict = Literal["new", "next", "duplicate", "superseded"]
@@ -61,6 +62,8 @@ class Member(msgspec.Struct, array_like=True):
     base: str = ""  # of a second life: the name that it sends under
     compared: int = FAR_PAST  # the clock's pane in which its last record came
     offsets: list[int] = []  # how far its newest record was ahead of the clock, by pane of the clock, newest last
+    firsts: list[tuple[int, int]] = []  # its latest panes and the first sequence of each, newest last
+    rival: int = 0  # its own sequence when a record came that contradicts `firsts`; 0: none has
 
 
 def verdict(member: Member, incarnation: str, sequence: int) -> Verdict:
@@ -85,6 +88,19 @@ def supersede(member: Member, batch: TraceBatch, pane: int, watermark: int) -> N
     member.watermark = watermark
     member.received = member.captured = member.lost = 0
     member.claimed, member.compared, member.offsets = FAR_PAST, FAR_PAST, []
+    member.firsts, member.rival = [], 0
+
+
+def number(member: Member, sequence: int, pane: int) -> None:
+    """A record of this pane was taken: how far the worker has come."""
+    member.sequence = sequence
+    if not member.firsts or member.firsts[-1][0] < pane:
+        member.firsts = [*member.firsts[1 - KEPT_PANES :], (pane, sequence)]
+
+
+def contradicts(member: Member, sequence: int, pane: int) -> bool:
+    """Whether a worker cannot have sent this record: its own numbers of that pane began later."""
+    return any(pane == known and sequence < first for known, first in member.firsts)
 
 
 def paned(clock: int, pane: int) -> int:

@@ -82,6 +82,11 @@ def _with_budget(old: list[Any]) -> list[Any]:
     return [4, *old[1:], {}]
 
 
+def _with_numbers(old: list[Any]) -> list[Any]:
+    """Members keep the first numbers of their latest panes: none yet, where an older release wrote them."""
+    return [6, *old[1:]]
+
+
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
     "combiner": Form(5, {1: _with_pieces, 2: _with_newer_parts, 3: whole.combiner, 4: _with_more_learnt}),
@@ -101,7 +106,9 @@ FORMS: Final[dict[str, Form]] = {
     "known": Form(1),
     "memory": Form(1),
     "names": Form(1),
-    "operator": Form(5, {1: _with_timely, 2: _with_newer_parts, 3: whole.operator, 4: _with_more_learnt}),
+    "operator": Form(
+        6, {1: _with_timely, 2: _with_newer_parts, 3: whole.operator, 4: _with_more_learnt, 5: _with_numbers}
+    ),
     "outbox": Form(1),
     "own": Form(1),
     "pager": Form(4, {1: _with_latest, 2: _with_heirs, 3: _with_budget}),

@@ -100,6 +100,66 @@ def test_a_true_duplicate_is_none_of_a_new_life() -> None:
     assert present(story.windows()[90.0])["a"].restarts == 0
 
 
+class Namesakes(Story):
+    """Two processes that were given one name and one incarnation, each with numbers of its own."""
+
+    def begun(self, order: str) -> Namesakes:
+        """The second begins a minute after the first; who of them is first in a pane is given by `order`."""
+        self.pane("A", 0, 60)
+        self.pane(order, 60, 300)
+        return self
+
+    def pane(self, order: str, since: float, until: float) -> None:
+        for k in range(int(since // PANE), int(until // PANE)):
+            for process in order:
+                self.sequences[process] = self.sequences.get(process, 0) + 1
+                self.say(batch("a", self.sequences[process], T0 + k * PANE, [(0, 1.0)], incarnation=NEW))
+            self.tick((k + 1) * PANE)
+
+
+@pytest.mark.parametrize("order", ["AB", "BA"])
+def test_two_processes_that_were_given_one_incarnation_are_both_counted_and_a_fact(order: str) -> None:
+    story = Namesakes(SHORT).begun(order)
+    twin = alias("a", NEW)
+    assert {partial.worker: total_of(partial) for partial in story.windows()[150.0].partials} == {"a": 3.0, twin: 3.0}
+    assert story.counts()["duplicate"] + story.counts()["lost"] == (order == "AB"), "the second's first one, if any"
+    assert [(name, end) for name, _, end in story.facts("lives")] == [(twin, None)]
+    story.pane("A", 300, 600)
+    assert [end is not None for _, _, end in story.facts("lives")] == [False, True]
+    assert story.facts("missing") == []
+
+
+def test_what_comes_twice_from_two_processes_of_one_incarnation_is_counted_once() -> None:
+    story = Namesakes(SHORT).begun("AB")
+    before = story.counts()["duplicate"]
+    for k in (24, 25):
+        for number in (k + 1, k - 5):  # of the first and of the second
+            story.say(batch("a", number, T0 + k * PANE, [(0, 1.0)], incarnation=NEW))
+    story.pane("AB", 300, 420)
+    assert story.counts()["duplicate"] == before + 4
+    windows = (story.windows()[end] for end in (270.0, 300.0, 390.0))
+    assert [sum(map(total_of, window.partials)) for window in windows] == [6.0, 6.0, 6.0]
+
+
+def test_a_restart_within_a_pane_under_the_same_incarnation_is_no_second_life() -> None:
+    story = Namesakes(SHORT)
+    story.pane("A", 0, 60)
+    story.pane("B", 50, 300)
+    assert story.facts("lives") == []
+    assert present(story.windows()[90.0])["a"].restarts == 1
+
+
+@pytest.mark.parametrize("order", ["AB", "BA"])
+def test_two_lives_of_one_incarnation_survive_a_snapshot(order: str) -> None:
+    story, again = Namesakes(SHORT).begun(order), Namesakes(SHORT)
+    again.operator.restore(story.operator.snapshot())
+    again.sequences = dict(story.sequences)
+    before = len(story.sent)
+    for one in (story, again):
+        one.pane(order, 300, 390)
+    assert [output.value for output in story.sent[before:]] == [output.value for output in again.sent]
+
+
 def test_two_lives_survive_a_snapshot() -> None:
     story, again = begun(), Twins(SHORT)
     again.operator.restore(story.operator.snapshot())
