@@ -30,6 +30,7 @@ _FOREVER: Final = 4e9
 _PROMPT: Final = 10.0  # seconds that a training job waits for the gate
 _MOST: Final = 5_000  # rows of one answer over HTTP
 _TIMES: Final = ("time", "start", "end", "last", "arrival", "first", "last_data")
+_INCIDENT: Final = ("id", "job", "status", "start", "end", "node", "severity", "text", "folded")
 _LABELS: Final = ("worker", "domain", "entity", "metric")
 
 
@@ -83,14 +84,15 @@ class Gauge:
         found: dict[float, dict[str, Any]] = {}
         for row in rows:
             found.setdefault(row["end"], {"time": row["end"]})[row["domain"]] = row["score"]
-        return self._frame([found[time] for time in sorted(found)])
+        return self._frame([found[time] for time in sorted(found)], ("time", "overall"))
 
     def series(self, job: str, **match: str) -> Any:
         """The series of a job; `match` are `worker`, `domain`, `entity`, `metric`."""
         wrong = sorted(set(match) - set(_LABELS))
         if wrong:
             raise ConnectError(f"unknown label {wrong[0]!r}; known are {', '.join(_LABELS)}")
-        return self._frame(self._source.ask(f"/api/jobs/{_quoted(job)}/series", {**match, "limit": _MOST}))
+        rows = self._source.ask(f"/api/jobs/{_quoted(job)}/series", {**match, "limit": _MOST})
+        return self._frame(rows, ("id", *_LABELS, "window", "end", "value"))
 
     def points(
         self, job: str, metric: str, entity: str = "", worker: str = "", *, start: Time = None, end: Time = None,
@@ -109,7 +111,7 @@ class Gauge:
         size = len(columns.get("time", []))
         return self._frame([
             {name: values[i] for name, values in columns.items() if len(values) == size} for i in range(size)
-        ])  # fmt: skip
+        ], ("time", "value"))  # fmt: skip
 
     def incidents(self, job: str | None = None, start: Time = None, end: Time = None) -> Any:
         """What was told, newest first: the root, when, how much is folded beneath it."""
@@ -120,7 +122,7 @@ class Gauge:
              "end": one["root"]["end"], "node": one["root"]["node"], "severity": one["root"]["severity"],
              "text": one["root"]["text"], "folded": len(one["suppressed"])}
             for one in rows
-        ])  # fmt: skip
+        ], _INCIDENT)  # fmt: skip
 
     def incident(self, name: str) -> dict[str, Any]:
         """One incident with its trail, as a dict."""
@@ -174,8 +176,8 @@ class Gauge:
         rows: list[dict[str, Any]] = self._source.ask(route, asked)
         return rows
 
-    def _frame(self, rows: Sequence[Mapping[str, Any]]) -> Any:
-        return _framed(self._library, rows)
+    def _frame(self, rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Any:
+        return _framed(self._library, rows, names)
 
 
 class _Http:
@@ -246,19 +248,18 @@ def _pictures(query: SqliteQuery, job: str, asked: Mapping[str, Any]) -> dict[st
     return drawn(query, job, asked["worker"], asked["entity"], asked["start"], asked["end"])
 
 
-def _framed(library: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Rows as a frame, seconds since the epoch as UTC timestamps."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+def _framed(library: Any, rows: Sequence[Mapping[str, Any]], known: Sequence[str]) -> Any:
+    """Rows as a frame, seconds since the epoch as UTC timestamps; without any, empty columns of the `known` names."""
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(known)
     columns = {name: [row.get(name) for row in rows] for name in names}
+    times = [name for name in names if name in _TIMES]
     if library.__name__ == "polars":
         frame = library.DataFrame(columns, strict=False)
-        times = [name for name in names if name in _TIMES]
-        as_time = [(library.col(name) * 1e6).cast(library.Datetime("us", "UTC")) for name in times]
-        return frame.with_columns(as_time) if times and len(rows) else frame
+        of_seconds = [library.col(name).cast(library.Float64) * 1e6 for name in times]
+        return frame.with_columns([one.cast(library.Datetime("us", "UTC")) for one in of_seconds])
     frame = library.DataFrame(columns)
-    for name in names:
-        if name in _TIMES:
-            frame[name] = library.to_datetime(frame[name], unit="s", utc=True)
+    for name in times:
+        frame[name] = library.to_datetime(frame[name], unit="s", utc=True)
     return frame
 
 

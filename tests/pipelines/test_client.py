@@ -65,6 +65,17 @@ def test_jobs_and_incidents_are_frames_too(gauge: Any) -> None:
     assert len(gauge.series("ctr")) == 0
 
 
+@pytest.mark.parametrize("frames", ["pandas", "polars"])
+def test_where_nothing_was_told_the_frames_have_their_columns(folder: Any, frames: Any) -> None:
+    pytest.importorskip(frames)
+    gauge = streamgauge.connect(folder, frames=frames)
+    found = gauge.incidents(start=1.0, end=2.0)
+    assert list(found.columns)[:4] == ["id", "job", "status", "start"]
+    assert len(found) == 0
+    assert "datetime" in str(found["start"].dtype).lower()
+    assert list(gauge.series("nobody").columns)[1:5] == ["worker", "domain", "entity", "metric"]
+
+
 def test_what_is_not_there_is_told_with_its_remedy(gauge: Any, tmp_path: Path) -> None:
     with pytest.raises(ConnectError, match="has no series 'volume'"):
         gauge.points("ctr", "volume")

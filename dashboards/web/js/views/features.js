@@ -48,13 +48,13 @@ function line(row, ctx) {
     el('th', { scope: 'row' }, el('a', { href: ctx.link({ view: 'series', domain: 'sample', entity, metric: 'iv' }) }, format.name(row.name, 48))),
     el('td', {}, chip(CHIPS[row.decision] ?? 'unknown', format.name(row.decision))),
     el('td', { class: 'small' }, format.name(row.reason, 120)),
-    el('td', { class: 'num' }, row.utility === null ? '\u2013' : format.number(row.utility)),
-    el('td', {}, spark(row.history.utility, `utility of ${format.name(row.name, 48)}`)),
-    el('td', { class: 'num' }, row.missing === null ? '\u2013' : format.measured('missing_rate', row.missing)),
-    el('td', { class: 'num' }, format.count(row.episodes)),
-    el('td', {}, format.name(row.owner, 32)),
-    el('td', { class: 'num' }, row.cost === null ? '' : format.number(row.cost)),
-    el('td', { class: 'small muted' }, row.similar.map((one) => format.name(one.name, 32)).join(', ')));
+    el('td', { class: 'num', data: { head: 'Utility (IV)' } }, row.utility === null ? '\u2013' : format.number(row.utility)),
+    el('td', { data: { head: 'Over time' } }, spark(row.history.utility, `utility of ${format.name(row.name, 48)}`)),
+    el('td', { class: 'num', data: { head: 'Missing' } }, row.missing === null ? '\u2013' : format.measured('missing_rate', row.missing)),
+    el('td', { class: 'num', data: { head: 'Anomalies' } }, format.count(row.episodes)),
+    el('td', { data: { head: 'Owner' } }, format.name(row.owner, 32)),
+    el('td', { class: 'num', data: { head: 'Cost' } }, row.cost === null ? '' : format.number(row.cost)),
+    el('td', { class: 'small muted', data: { head: 'Similar' } }, row.similar.map((one) => format.name(one.name, 32)).join(', ')));
 }
 
 function spark(values, label) {
