@@ -102,7 +102,7 @@ class Score(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         return self.micropoints / 1e6
 
 
-class Anomaly(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+class Anomaly(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
     """What a detector or a hard fact says about one series: it fires, or (`end` set) it is over.
 
     An episode is (fingerprint, start): a later record of the same episode updates it, one with `end` closes it.
@@ -135,10 +135,10 @@ class Anomaly(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """Stable identity of what fires, independent of when."""
-        return fingerprint(self.kind, *self.key)
+        return fingerprint(self.kind, self.job, self.worker, self.domain, self.entity, self.metric)
 
 
-class Alert(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+class Alert(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
     """An episode as the pager sees it: an anomaly with its place in the topology."""
 
     version: int = VERSION
@@ -162,7 +162,7 @@ class Alert(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         return f"{self.fingerprint}-{self.start:.3f}"
 
 
-class Matcher(msgspec.Struct, array_like=True, frozen=True):
+class Matcher(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One condition of a silence: a label and a value, or a regular expression that must match all of it."""
 
     label: Literal["job", "worker", "domain", "entity", "metric", "node", "severity"]
@@ -204,7 +204,20 @@ class Unsuppress(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     time: float = 0.0
 
 
-class Edge(msgspec.Struct, array_like=True, frozen=True):
+class Confirm(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """A person takes a learnt edge into a job's topology, or (`is_withdrawn`) out of it again."""
+
+    version: int = VERSION
+    job: str
+    cause: str
+    effect: str
+    delay: float = 0.0
+    is_withdrawn: bool = False
+    author: str = ""
+    time: float = 0.0
+
+
+class Edge(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`cause` may explain `effect` within `delay` seconds.
 
     Which metric can move which: the beginnings of their names, `!` before those that cannot; empty is any.
@@ -229,7 +242,7 @@ class Topology(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     watched: tuple[str, ...] = ()  # bases of nodes that something watches: while they are silent they are sound
 
 
-class Reason(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+class Reason(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
     """Why the pager decided as it did; every decision has one."""
 
     decision: Literal[
@@ -244,7 +257,7 @@ class Reason(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     topology: int = 0  # revision of the topology
 
 
-class Suppressed(msgspec.Struct, array_like=True, frozen=True):
+class Suppressed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One alert folded under a root, with its reason."""
 
     alert: Alert
@@ -270,7 +283,7 @@ class Notification(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     is_escalated: bool = False  # nobody acknowledged it for so long that these are paged, too
 
 
-class Decision(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
     """One entry of the audit trail: what the pager decided about one alert, when and why."""
 
     version: int = VERSION

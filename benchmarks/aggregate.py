@@ -25,6 +25,7 @@ from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.stream.operators import Operator
 from streamgauge.pipelines.stream.stage2 import Stage2
+from streamgauge.pipelines.wire.outputs import Change
 from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Name, Setting, Tick, TraceBatch
 
@@ -52,6 +53,10 @@ class FoldThrough:
         for partial in report.partials:
             self.rows += float(np.frombuffer(partial.columns, "<f8", len(partial.names)).sum())
         return []
+
+    def on_change(self, change: Change) -> list[msgspec.Struct]:
+        """Nothing depends on what is told."""
+        return [change]
 
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
         """Nothing depends on settings."""

@@ -66,27 +66,36 @@ def _speed(rounds: int) -> Iterator[Row]:
 
 
 def _rate(live: int) -> float:
-    """Events a CPU second while `live` alerts are live: new ones fire as fast as old ones end."""
+    """Events a CPU second while `live` alerts are live."""
+    before, timed, count = crowd(live, TIMED)
+    pager = Pager(Config(jobs=(JobConfig(name=playing.JOB),)))
+    pager.on_records(before)
+    start = time.process_time()
+    for message in timed:
+        pager.on_records((message,))
+    return count / (time.process_time() - start)
+
+
+def crowd(live: int, timed: int) -> tuple[list[bytes], list[bytes], int]:
+    """A log until `live` alerts are live, then with them live, and how many events it has then.
+
+    `timed` new ones fire in an hour, as fast as old ones end.
+    """
     storm = generator.storm(1, alerts=MANY + TIMED, hours=6.0)
     firsts = {event.alert: event for event in reversed(storm.events) if event.end is None}
     order = sorted(firsts.values(), key=lambda event: event.time)
     begin = order[0].time
-    step = 3600.0 / TIMED
+    step = 3600.0 / timed
     events = []
-    for i, event in enumerate(order[: live + TIMED]):
+    for i, event in enumerate(order[: live + timed]):
         at = begin + i * step
         events.append(event._replace(time=at, start=at - 5.0, found=at - 1.0))
         if i >= live:
             old = order[i - live]
             events.append(old._replace(time=at, start=begin + (i - live) * step - 5.0, found=at, end=at - 1.0))
     messages = list(playing.messages(storm.edges, events, events[-1].time))
-    pager = Pager(Config(jobs=(JobConfig(name=playing.JOB),)))
     numbers = [0]
     for message in messages:
         numbers.append(numbers[-1] + (b"storm" in message and b"sample" in message))
     cut = next(i for i, count in enumerate(numbers) if count >= live)
-    pager.on_records(messages[:cut])
-    start = time.process_time()
-    for message in messages[cut:]:
-        pager.on_records((message,))
-    return (numbers[-1] - numbers[cut]) / (time.process_time() - start)
+    return messages[:cut], messages[cut:], numbers[-1] - numbers[cut]

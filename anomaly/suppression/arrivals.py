@@ -25,7 +25,7 @@ class Arrival(NamedTuple):
 def arrive(ledger: Ledger, arrival: Arrival, now: float) -> list[Episode]:
     """Take an anomaly in: a new episode (returned), or news of an open one."""
     anomaly = arrival.anomaly
-    episode = ledger.live(anomaly.fingerprint)
+    episode = ledger.tables.live(anomaly.fingerprint)
     if episode is not None:
         _update(ledger, episode, arrival, now)
         return []
@@ -34,7 +34,7 @@ def arrive(ledger: Ledger, arrival: Arrival, now: float) -> list[Episode]:
     ledger.count += 1
     alert = _alert(arrival)
     episode = Episode(
-        alert=alert, identity=alert.episode, kind=anomaly.kind, order=ledger.count, seen=now, latest=anomaly.start,
+        alert=alert, id=alert.episode, kind=anomaly.kind, order=ledger.count, seen=now, latest=anomaly.start,
         since=now, hold=now, due=now,
     )  # fmt: skip
     if not ledger.graph.is_top(arrival.node) and anomaly.severity != "page-now":
@@ -55,19 +55,17 @@ def _update(ledger: Ledger, episode: Episode, arrival: Arrival, now: float) -> N
     episode.seen, episode.latest = now, max(episode.latest, anomaly.start)
     worse = anomaly.score > old.score or LEVEL[anomaly.severity] > LEVEL[old.severity]
     severity = max(old.severity, anomaly.severity, key=LEVEL.__getitem__)
-    alert = msgspec.structs.replace(
-        old, severity=severity, score=max(old.score, anomaly.score), text=arrival.text if worse else old.text,
-    )
+    if worse:
+        score = max(old.score, anomaly.score)
+        episode.alert = msgspec.structs.replace(old, severity=severity, score=score, text=arrival.text)
     if anomaly.end is not None:
-        episode.alert = alert
         end(ledger, episode, anomaly.end, now)
     else:
-        episode.alert = alert
         if episode.is_over:
             _back(ledger, episode, now)
         schedule(ledger, episode)
     _reweigh(ledger, episode, severity != old.severity, now)
-    ledger.arm(episode)
+    ledger.timers.arm(episode)
 
 
 def _back(ledger: Ledger, episode: Episode, now: float) -> None:

@@ -74,15 +74,14 @@ class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False):
     folded_count: int = 0
     untold: int = 0  # folded since it was last told
     heirs: list[str] = []  # episodes that outlived it and were released
-    identity: str = ""  # the alert's, kept because it is asked for all the time
+    id: str = ""  # of the occurrence: the alert's, kept because it is asked for all the time
     first: float = 0.0  # when it was told first, or grew graver since
     is_demoted: bool = False  # told as a ticket, though it would page: the budget was used
     is_risen: bool = False  # graver than when it was told, which is to be told at once
 
-    @property
-    def id(self) -> str:
-        """Identity of the occurrence."""
-        return self.identity or self.alert.episode
+    def __post_init__(self) -> None:
+        """A state of an older release keeps no identity."""
+        self.id = self.id or self.alert.episode
 
     @property
     def is_over(self) -> bool:

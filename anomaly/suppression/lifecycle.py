@@ -16,7 +16,8 @@ from streamgauge.anomaly.suppression.arrivals import Arrival, arrival_order, arr
 from streamgauge.anomaly.suppression.episodes import NEVER, STALE, Episode, notification_id
 from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.suppression.relations import explains, is_silenced, is_wide, may_hide, rank
-from streamgauge.anomaly.suppression.stages import Verdict, aftermath, group, judge, under_cause
+from streamgauge.anomaly.suppression.stages import Verdict, group, judge, under_cause
+from streamgauge.anomaly.suppression.tables import at_base
 from streamgauge.anomaly.suppression.topology import base_of
 from streamgauge.anomaly.suppression.transitions import (
     FLAPS,
@@ -35,10 +36,10 @@ OVER_BUDGET: Final = "told as a ticket: the pages of this shift are used"
 
 def advance(ledger: Ledger, arrivals: Sequence[Arrival], until: float) -> None:
     """Do everything up to and at `until`. `arrivals` lie between the last call's `until` and this one's."""
-    queue = sorted(arrivals, key=arrival_order)
+    queue = sorted(arrivals, key=arrival_order) if len(arrivals) > 1 else arrivals
     taken = 0
     while True:
-        now = min(queue[taken].time if taken < len(queue) else NEVER, ledger.next_timer())
+        now = min(queue[taken].time if taken < len(queue) else NEVER, ledger.timers.next())
         if now > until:
             break
         fresh = []
@@ -51,8 +52,8 @@ def advance(ledger: Ledger, arrivals: Sequence[Arrival], until: float) -> None:
 
 def _step(ledger: Ledger, fresh: list[Episode], now: float, until: float) -> None:
     told: Told = []
-    due = ledger.pop_due(now)
-    heirs, left = _over(ledger, due, now, told)
+    due = ledger.timers.pop_due(now)
+    heirs, left = _over(ledger, due, now, told) if due else ([], [])
     open_ = {item.id: item for item in due if item.id in ledger.episodes and item.due <= now}
     undecided = {item.id: item for item in (*fresh, *heirs, *open_.values()) if item.state in ("pending", "silenced")}
     for episode in _by_rank(ledger, undecided.values()):
@@ -65,7 +66,7 @@ def _step(ledger: Ledger, fresh: list[Episode], now: float, until: float) -> Non
             _again(ledger, episode, now, until, told)
     for episode in due:
         if episode.id in ledger.episodes:
-            ledger.arm(episode)
+            ledger.timers.arm(episode)
     for episode, status, reason in told:
         _tell(ledger, episode, status, reason, now)
 
@@ -97,7 +98,7 @@ def _decide(ledger: Ledger, episode: Episode, now: float, told: Told) -> None:
             close(ledger, episode, now, told)
         else:
             episode.due = back_until
-            ledger.arm(episode)
+            ledger.timers.arm(episode)
         return
     verdict = judge(ledger, episode, now)
     if verdict.state == "sent":
@@ -117,7 +118,7 @@ def _hold(ledger: Ledger, episode: Episode, verdict: Verdict, now: float) -> Non
             ledger.move(episode, "pending", verdict.reason, now, due=verdict.until)
         else:
             episode.due = verdict.until
-            ledger.arm(episode)
+            ledger.timers.arm(episode)
     elif episode.state != verdict.state or episode.due != verdict.until:
         ledger.move(episode, verdict.state, verdict.reason, now, due=verdict.until)
         settle(ledger, episode, now)
@@ -128,13 +129,9 @@ def _send(ledger: Ledger, episode: Episode, reason: Reason, now: float, told: To
     episode.is_demoted = episode.is_budgeted and not ledger.may_page(now)
     if episode.is_demoted:
         reason = msgspec.structs.replace(reason, text=f"{reason.text}; {OVER_BUDGET}")
-    for node, way in ledger.graph.effects(episode.alert.node).items():
-        if not ledger.has_carriers(node):
-            continue
-        for root in ledger.carriers(node, episode.alert.start - 2 * ledger.waits.tolerance):
-            is_apart = base_of(node) != base_of(episode.alert.node)
-            is_less = may_hide(ledger, episode, root)
-            if root.state == "sent" and is_apart and is_less and explains(ledger, episode, root, way):
+    for node, way in ledger.graph.effects_elsewhere(episode.alert.node):
+        for root in ledger.tables.carriers(node, episode.alert.start - 2 * ledger.waits.tolerance):
+            if root.state == "sent" and may_hide(ledger, episode, root) and explains(ledger, episode, root, way):
                 root.explained = episode.id
                 episode.grouped.append(root.alert)
                 schedule(ledger, root)
@@ -152,7 +149,7 @@ def _gather(ledger: Ledger, root: Episode, now: float) -> None:
     while front:
         keys = {key: None for episode in front for key in _around(ledger, episode) if key not in seen}
         seen |= keys.keys()
-        near = {item.id: item for key in keys for item in ledger.pending(key)}
+        near = {item.id: item for key in keys for item in ledger.tables.pending(key)}
         front = []
         for episode in _by_rank(ledger, near.values()):
             if not _may_fold(ledger, episode):
@@ -166,8 +163,8 @@ def _gather(ledger: Ledger, root: Episode, now: float) -> None:
 def _around(ledger: Ledger, episode: Episode) -> Iterable[str]:
     """Where what waits for an episode is found: downstream of it, at the same entity, worker and source."""
     alert = episode.alert
-    ties = ledger.keys_of(alert) if episode.state == "sent" else ()
-    return (*ledger.graph.effects(alert.node), f"base {base_of(alert.node)}", *ties)
+    ties = ledger.tables.ties(episode) if episode.state == "sent" else ()
+    return (*ledger.graph.effects(alert.node), at_base(base_of(alert.node)), *ties)
 
 
 def _again(
@@ -216,12 +213,10 @@ def _is_worth_telling(ledger: Ledger, episode: Episode) -> bool:
         return False
     if episode.kind == "fact" or episode.flaps >= FLAPS:
         return True
-    effects = ledger.graph.effects(episode.alert.node)
     return any(
         not other.is_over and explains(ledger, episode, other, way) and may_hide(ledger, episode, other)
-        for node, way in effects.items()
-        if base_of(node) != base_of(episode.alert.node)
-        for other in ledger.pending(node)
+        for node, way in ledger.graph.effects_elsewhere(episode.alert.node)
+        for other in ledger.tables.pending(node)
     )
 
 
@@ -243,6 +238,6 @@ def _by_rank(ledger: Ledger, episodes: Iterable[Episode]) -> list[Episode]:
 
 def _forget(ledger: Ledger, now: float) -> None:
     """Drop roots that nothing can follow from any more, and silences that are over."""
-    ledger.recent = [item for item in ledger.recent if now < aftermath(ledger, item)]
-    for name in [item.id for item in ledger.silences.values() if item.end <= now]:
-        del ledger.silences[name]
+    ledger.ended.forget(now)
+    if ledger.silences:
+        ledger.silences = {name: item for name, item in ledger.silences.items() if item.end > now}

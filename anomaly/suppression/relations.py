@@ -46,7 +46,9 @@ def latest_onset(episode: Episode, waits: Waits) -> float:
 
     What it took to find it is in `tolerance` and in the delay of a hop already.
     """
-    return episode.alert.start + max(0.0, episode.blur - waits.tolerance - waits.hop_delay)
+    alert = episode.alert
+    late = max(0.0, alert.arrival - alert.start) - waits.tolerance - waits.hop_delay
+    return alert.start + late if late > 0.0 else alert.start
 
 
 def coincided_since(episode: Episode, waits: Waits) -> float:
@@ -94,7 +96,7 @@ def is_kin(one: Alert, other: Alert) -> bool:
 
 def is_common(ledger: Ledger, base: str) -> bool:
     """Whether more than half of the workers, and at least two, show it."""
-    workers = {episode.alert.worker for episode in ledger.at_base(base)} - {""}
+    workers = {episode.alert.worker for episode in ledger.tables.at_base(base)} - {""}
     return len(workers) >= 2 and 2 * len(workers) > ledger.workers
 
 
@@ -104,10 +106,10 @@ def is_wide(ledger: Ledger, base: str) -> bool:
     It does when it is common to most workers; or when the job's own deviation is larger than that of any worker: pooled
     evidence grows with what all share and shrinks with what one does alone.
     """
-    if not ledger.is_at_workers(base):
+    if not ledger.tables.is_at_workers(base):
         return True
     worst: dict[str, float] = {}
-    for episode in ledger.at_base(base):
+    for episode in ledger.tables.at_base(base):
         worker = episode.alert.worker
         worst[worker] = max(worst.get(worker, 0.0), episode.alert.score)
     job = worst.pop("", 0.0)

@@ -13,7 +13,7 @@ def add_silence(ledger: Ledger, silence: Silence, now: float) -> None:
     ledger.silences[silence.id] = silence
     for episode in [item for item in ledger.episodes.values() if item.state == "silenced"]:
         episode.due = now
-        ledger.arm(episode)
+        ledger.timers.arm(episode)
 
 
 def acknowledge(ledger: Ledger, ack: Ack) -> None:

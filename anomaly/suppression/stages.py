@@ -23,6 +23,7 @@ from streamgauge.anomaly.suppression.relations import (
     may_hide,
     rank,
 )
+from streamgauge.anomaly.suppression.tables import at_base, heir_of, sent_at
 from streamgauge.anomaly.suppression.topology import Way, base_of
 from streamgauge.anomaly.suppression.wording import duration, lag, listed, place
 from streamgauge.anomaly.types import Alert, Reason
@@ -95,8 +96,8 @@ def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
         return found
     if not ledger.graph.knows(episode.alert.node):
         return None
-    for key in ledger.keys_of(episode.alert):
-        for root in ledger.carriers(key, coincided_since(episode, ledger.waits)):
+    for key in ledger.tables.ties(episode):
+        for root in ledger.tables.carriers(key, coincided_since(episode, ledger.waits)):
             is_other = root.id != episode.outlived
             if is_other and may_hide(ledger, root, episode) and _is_near(ledger, root, episode, key):
                 return _folded(ledger, root, root, episode, f"the same {key}" if key.startswith("worker") else key)
@@ -108,7 +109,7 @@ def _left_behind(ledger: Ledger, episode: Episode) -> Verdict | None:
     if not episode.outlived:
         return None
     causes = ledger.graph.causes(episode.alert.node)
-    for heir in ledger.carriers(f"heir {episode.outlived}"):
+    for heir in ledger.tables.carriers(heir_of(episode.outlived)):
         if heir.alert.node in causes and may_hide(ledger, heir, episode):
             return _folded(ledger, heir, heir, episode, "left of the same incident")
     return None
@@ -117,7 +118,8 @@ def _left_behind(ledger: Ledger, episode: Episode) -> Verdict | None:
 def _same_entity(ledger: Ledger, episode: Episode) -> Verdict | None:
     base = base_of(episode.alert.node)
     since = coincided_since(episode, ledger.waits)
-    for other in (*ledger.carriers(f"sent {base}", since), *ledger.carriers(f"base {base}", since)):
+    tables = ledger.tables
+    for other in (*tables.carriers(sent_at(base), since), *tables.carriers(at_base(base), since)):
         root = ledger.root_of(other)
         if root is None or root.id == episode.outlived or not may_hide(ledger, root, episode):
             continue
@@ -147,11 +149,12 @@ def judge(ledger: Ledger, episode: Episode, now: float) -> Verdict:
 
 def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
     """The verdict under the nearest sent root that explains the alert, if there is one."""
+    tables, slack = ledger.tables, 2 * ledger.waits.tolerance
     found = [
         (way.hops, abs(episode.alert.start - cause.alert.start), -cause.alert.score, cause.id, cause, root)
         for node, way in ledger.graph.causes_elsewhere(episode.alert.node)
-        if ledger.has_carriers(node)
-        for cause in ledger.carriers(node, episode.alert.start - way.delay - 2 * ledger.waits.tolerance)
+        if tables.has_carriers(node)
+        for cause in tables.carriers(node, episode.alert.start - way.delay - slack)
         if (root := ledger.root_of(cause)) is not None
         and root is not episode
         and root.id != episode.outlived
@@ -180,8 +183,7 @@ def _behind_rival(ledger: Ledger, episode: Episode, now: float) -> Verdict | Non
     rivals = [
         rival
         for node, way in ledger.graph.causes_elsewhere(episode.alert.node)
-        if ledger.has_pending(node)
-        for rival in ledger.pending(node)
+        for rival in ledger.tables.pending(node)
         if rival.due > now and may_hide(ledger, rival, episode) and explains(ledger, rival, episode, way)
         and (not ledger.graph.is_cyclic(node, episode.alert.node) or _leads(ledger, rival, episode))
     ]  # fmt: skip
@@ -210,7 +212,7 @@ def _just_over(ledger: Ledger, episode: Episode) -> Iterator[Episode]:
     """Told roots that are over, closed by now or not, whose end the episode may follow from."""
     alert = episode.alert
     causes, base = ledger.graph.causes(alert.node), base_of(alert.node)
-    for root in (*ledger.ending(), *reversed(ledger.recent)):
+    for root in ledger.ended.at(ledger.graph.bases_around(alert.node)):
         way, is_here = causes.get(root.alert.node), base_of(root.alert.node) == base
         is_same = is_here and is_kin(root.alert, alert) and root.alert.fingerprint != alert.fingerprint
         if is_same:
@@ -219,12 +221,6 @@ def _just_over(ledger: Ledger, episode: Episode) -> Iterator[Episode]:
             continue
         if way is not None and follows_end(ledger, root, episode, way):
             yield root
-
-
-def aftermath(ledger: Ledger, root: Episode) -> float:
-    """Until when something may follow from a closed root."""
-    waits = ledger.waits
-    return (root.ended or 0.0) + waits.clear_hold + waits.recover + waits.max_hops * waits.hop_delay + waits.tolerance
 
 
 def _leads(ledger: Ledger, one: Episode, other: Episode) -> bool:
@@ -277,7 +273,7 @@ def _root_reason(ledger: Ledger, episode: Episode) -> Reason:
         return _reason(ledger, "severity", "told at once; nothing upstream was known to be broken")
     if not upstream:
         return _reason(ledger, "root", f"nothing lies upstream of {place(node)}")
-    if there := [place(name) for name, _ in ledger.graph.causes_elsewhere(node) if ledger.has_carriers(name)]:
+    if there := [place(name) for name, _ in ledger.graph.causes_elsewhere(node) if ledger.tables.has_carriers(name)]:
         text = f"what is open upstream of {place(node)} does not explain it: {listed(there, _NAMED)}"
         return _reason(ledger, "root", text)
     places = "1 place" if upstream == 1 else f"{upstream} places"

@@ -19,6 +19,7 @@ to build.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -47,6 +48,7 @@ class Way(NamedTuple):
         return len(self.path) - 1
 
 
+@functools.lru_cache(maxsize=65_536)
 def base_of(node: str) -> str:
     """The place without the worker.
 
@@ -103,6 +105,9 @@ class Graph:
         self._elsewhere: dict[str, tuple[tuple[str, Way], ...]] = {}
         self._tops: dict[str, bool] = {}
         self._effects: dict[str, Mapping[str, Way]] = {}
+        self._effects_elsewhere: dict[str, tuple[tuple[str, Way], ...]] = {}
+        self._bases: dict[str, tuple[str, ...]] = {}
+        self._free: dict[tuple[str, ...], bool] = {}
 
     def knows(self, node: str) -> bool:
         """Whether the topology says anything of this node."""
@@ -121,14 +126,31 @@ class Graph:
             self._elsewhere[node] = tuple(item for item in self.causes(node).items() if base_of(item[0]) != base)
         return self._elsewhere[node]
 
+    def bases_around(self, node: str) -> tuple[str, ...]:
+        """The entities at which everything upstream of it lies, and its own, each once."""
+        if node not in self._bases:
+            self._bases[node] = tuple({base_of(other): None for other in (node, *self.causes(node))})
+        return self._bases[node]
+
     def effects(self, node: str) -> Mapping[str, Way]:
         """Everything downstream within `max_hops`, nearest first, with the way from here to there."""
         if node not in self._effects:
             self._effects[node] = self._search(node, self._down, upwards=False)
         return self._effects[node]
 
+    def effects_elsewhere(self, node: str) -> tuple[tuple[str, Way], ...]:
+        """Those of them that are not the same place seen at the job or at another worker."""
+        if node not in self._effects_elsewhere:
+            base = base_of(node)
+            self._effects_elsewhere[node] = tuple(
+                item for item in self.effects(node).items() if base_of(item[0]) != base
+            )
+        return self._effects_elsewhere[node]
+
     def can_move(self, way: Way, cause: str, effect: str) -> bool:
         """Whether a metric of a way's first node can move a metric of its last one."""
+        if self._is_free(way.path):
+            return True
         reached: list[tuple[str, ...]] = [(cause,)]
         is_first = True
         for pair in itertools.pairwise(way.path):
@@ -140,6 +162,12 @@ class Graph:
             reached = [after for before, after in moves if any(meets(before, names) for names in reached)]
             is_first = False
         return any(admits(names, effect) for names in reached)
+
+    def _is_free(self, path: tuple[str, ...]) -> bool:
+        """Whether it has edges, and none says which metrics it is about."""
+        if path not in self._free:
+            self._free[path] = len(path) > 1 and not any(pair in self._moves for pair in itertools.pairwise(path))
+        return self._free[path]
 
     def is_top(self, node: str) -> bool:
         """Whether nothing firm but the same place seen elsewhere lies upstream: no use to wait for a cause."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamgauge.anomaly.suppression.episodes import ENDED, LISTED, NEVER, Episode, Waits
+from streamgauge.anomaly.suppression.episodes import LISTED, NEVER, Episode, Waits
 from streamgauge.anomaly.suppression.ledger import Ledger
 from streamgauge.anomaly.suppression.stages import Verdict
 from streamgauge.anomaly.suppression.wording import listed, place
@@ -43,14 +43,13 @@ def close(ledger: Ledger, episode: Episode, now: float, told: Told) -> None:
     if state != "sent":
         return
     told.append((episode, "resolved", reason))
-    ledger.recent.append(episode)
-    del ledger.recent[:-ENDED]
+    ledger.ended.close(episode)
     for alert in episode.grouped:
         other = ledger.episodes.get(alert.episode)
         if other is not None and other.explained == episode.id:
             other.explained = ""
             schedule(ledger, other)
-    for member in ledger.members(episode):
+    for member in ledger.tables.members(episode):
         close(ledger, member, now, told)
 
 
@@ -70,7 +69,7 @@ def _end_reason(ledger: Ledger, episode: Episode) -> Reason:
 
 def hand_over(ledger: Ledger, root: Episode, now: float) -> list[Episode]:
     """A root is over and what still fires beneath it had its time: released, to be told or folded under another."""
-    heirs = ledger.firing_members(root)
+    heirs = ledger.tables.firing_members(root)
     for heir in heirs:
         release(ledger, heir, now, now, f"{place(root.alert.node)} is over", root.id)
     root.heirs += [heir.id for heir in heirs]
@@ -96,8 +95,8 @@ def free(ledger: Ledger, episode: Episode, reason: Reason, now: float, due: floa
 
 def hand_on(ledger: Ledger, episode: Episode) -> None:
     """What hung on a suppressed alert that leaves hangs on that alert's own cause from now on."""
-    for child in ledger.children(episode):
-        ledger.reparent(child, episode.reason.cause)
+    for child in ledger.tables.children(episode):
+        ledger.tables.reparent(child, episode.reason.cause)
 
 
 def schedule(ledger: Ledger, root: Episode) -> None:
@@ -109,10 +108,10 @@ def schedule(ledger: Ledger, root: Episode) -> None:
         times.append(root.told)
     if not root.is_over and waits.repeat > 0 and not (root.is_acked or root.explained):
         times.append(_next_repeat(root, waits))
-    if waits.digest > 0 and ledger.has_members(root):
+    if waits.digest > 0 and ledger.tables.has_members(root):
         times.append(root.told + waits.digest)
     root.due = min(times)
-    ledger.arm(root)
+    ledger.timers.arm(root)
 
 
 def _next_repeat(root: Episode, waits: Waits) -> float:
@@ -131,7 +130,7 @@ def settle(ledger: Ledger, episode: Episode, now: float) -> None:
     if is_closing:
         episode.close = max(now, (episode.ended or 0.0) + held_open(ledger, episode) + _lingering(ledger, episode))
     if episode.id in ledger.episodes:
-        ledger.arm(episode)
+        ledger.timers.arm(episode)
 
 
 def _lingering(ledger: Ledger, episode: Episode) -> float:

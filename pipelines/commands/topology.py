@@ -1,4 +1,7 @@
-"""The command `topology`: another system's graph as edges of a job, as TOML to be put into the configuration."""
+"""The command `topology`: another system's graph as edges of a job, as TOML to be put into the configuration.
+
+What a job's own anomalies suggest, and a person's word on it, is in `learnt`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Final
 
 from streamgauge.anomaly.types import Edge
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands import learnt
 from streamgauge.pipelines.graphs import backstage, csv_edges, edges, feast, service_graph
 from streamgauge.pipelines.graphs.edges import Found, GraphError
 from streamgauge.tracer.printable import printable
@@ -22,6 +26,12 @@ READERS: Final[dict[str, Callable[[Path], Found]]] = {
 
 def topology(args: argparse.Namespace) -> int:
     """Print the edges; what was left out and what to look at is told beside them."""
+    if args.do == "learn":
+        return learnt.learn(args)
+    if args.do != "import":
+        return learnt.decide(args)
+    if not args.files:
+        raise UseError("topology import takes one graph, in one or more files")
     try:
         found = _read(args)
         if args.near:

@@ -33,9 +33,9 @@ _UNTIL: Final = {"learning": "facts and limits page; changes are told from", "yo
 def status(args: argparse.Namespace) -> int:
     """Each job: its scores, what is open, how far it has come; and what waits for whom."""
     config = configured(args)
-    rows = _asked(config, lambda query: {row["job"]: row for row in query.jobs()}, {})
+    rows = asked(config, lambda query: {row["job"]: row for row in query.jobs()}, {})
     jobs = [with_phase(rows.get(job.name, {"job": job.name}), job) for job in config.jobs]
-    opened = _asked(config, lambda query: [one for one in query.incidents(None, 0.0, FOREVER) if _is_open(one)], [])
+    opened = asked(config, lambda query: [one for one in query.incidents(None, 0.0, FOREVER) if _is_open(one)], [])
     health = _health(config)
     if args.json:
         print(json.dumps({"jobs": jobs, "incidents": opened, "health": health}))
@@ -53,12 +53,12 @@ def incidents(args: argparse.Namespace) -> int:
     config = configured(args)
     _check_job(config, args.job)
     if args.id:
-        found = _asked(config, lambda query: _incident(config, query, args.id), None)
+        found = asked(config, lambda query: _incident(config, query, args.id), None)
         if found is None:
             raise UseError(f"unknown incident {args.id[:100]!r}; `streamgauge incidents` lists them")
         print(json.dumps(found) if args.json else _incident_text(found))
         return 0
-    rows = _asked(config, lambda query: query.incidents(args.job or None, 0.0, FOREVER, args.limit), [])
+    rows = asked(config, lambda query: query.incidents(args.job or None, 0.0, FOREVER, args.limit), [])
     rows = [one for one in rows if _is_open(one)] if args.open else rows
     if args.json:
         print(json.dumps(rows))
@@ -115,7 +115,7 @@ def _end(bus: Any, found: Iterable[Mapping[str, Any]], name: str, now: float) ->
 
 def _silences(config: Config, job: str, now: float) -> list[dict[str, Any]]:
     """The last word of each silence of a job, if it holds."""
-    changes: list[dict[str, Any]] = _asked(config, lambda query: query.changes(job, 0.0, FOREVER), [])
+    changes: list[dict[str, Any]] = asked(config, lambda query: query.changes(job, 0.0, FOREVER), [])
     last: dict[str, dict[str, Any]] = {}
     for change in changes:
         told = _SILENCE.match(change["text"]) if change["name"] == "silence" else None
@@ -127,7 +127,7 @@ def _silences(config: Config, job: str, now: float) -> list[dict[str, Any]]:
     return [one for one in last.values() if one["until"] > now]
 
 
-def _asked(config: Config, ask: Callable[[Query], Any], nothing: Any) -> Any:
+def asked(config: Config, ask: Callable[[Query], Any], nothing: Any) -> Any:
     """What the store says; `nothing` where there is none yet."""
     if stores.is_embedded(config) and not stores.store_path(config).is_file():
         return nothing
@@ -191,7 +191,8 @@ def _cause_line(one: Mapping[str, Any]) -> str:
         return f"{one['node']}: {one['metric']}, {upstream}"
     alike = "" if one["correlation"] is None else f", correlation {one['correlation']:.2f}"
     when = f"{abs(one['lag']):.0f} s {'before' if one['lag'] >= 0 else 'after'} the paged one"
-    return f"{one['node']}: {one['text'] or one['metric']}, {when}{alike}, {' -> '.join(one['path'])}"
+    learnt = f" (a learnt edge that nobody has confirmed: {one['learnt']})" if one["learnt"] else ""
+    return f"{one['node']}: {one['text'] or one['metric']}, {when}{alike}, {' -> '.join(one['path'])}{learnt}"
 
 
 def _health_line(config: Config, health: Mapping[str, Any] | None) -> str:

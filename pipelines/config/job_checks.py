@@ -72,7 +72,8 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     for name, value in above_zero.items():
         yield from positive(f"{at}.{name}", value)
     natural = {
-        "allowed_lateness": job.allowed_lateness, "workers": job.workers, "labels.margin": job.labels.margin,
+        "allowed_lateness": job.allowed_lateness, "workers": job.workers,
+        "push_interval": job.push_interval, "labels.margin": job.labels.margin,
         "labels.silence": job.labels.silence, "labels.wait": job.labels.wait, "labels.hold": job.labels.hold,
         "detection.warm_up": job.detection.warm_up, "detection.burn_in": job.detection.burn_in or 0.0,
         **{f"minimum.{name}": least for name, least in job.minimum.items()},

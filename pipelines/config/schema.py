@@ -136,6 +136,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     rules: dict[str, dict[str, float]] = {}  # good, bad, weight, criticality by metric
     unpaged: tuple[str, ...] = ()  # metrics that are scored and shown, never told
     paged: tuple[str, ...] = ()  # changes that page, others are tickets: "auc", "feature:age/missing_rate", "*"
+    push_interval: float = 0.0  # of the model's pushes; in service four times as old it pages; 0: learnt from pushes
     team: str = ""  # whose page budget its pages are taken from; jobs without one share it
     owners: dict[str, str] = {}  # who is told of which place, the first that fits: "feature:*" = "features"
     duplicate_modulus: int = 0  # ids with hash mod this = 0 are kept; a power of two; 0: chosen by their rate

@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 def add_topology(commands: Commands) -> None:
     """Graphs of others."""
     topology = add(
-        commands, "topology", "import edges of a job from another system's graph, and print them for the configuration",
+        commands, "topology", "import edges from another system's graph; learn, confirm and withdraw edges of a job",
         example="streamgauge topology import graph.prom --from otel --rename service:weather=source:weather",
     )
-    topology.add_argument("do", choices=["import"], help="what to do")
-    topology.add_argument("files", nargs="+", type=Path, metavar="FILE", help="one graph, in one or more files")
+    topology.add_argument("do", choices=["import", "learn", "confirm", "withdraw"], help="what to do")
+    files = "import: one graph, in one or more files; confirm, withdraw: the cause and the effect"
+    topology.add_argument("files", nargs="*", type=Path, metavar="FILE", help=files)
     forms = "csv", "otel", "backstage", "feast"
     what = "CSV with cause and effect, OpenTelemetry's service graph, Backstage's catalogue, a Feast registry (csv)"
     topology.add_argument("--from", dest="form", choices=forms, default="csv", help=what)
-    topology.add_argument("--job", default="", help="write [[jobs.JOB.topology]], for a file with [jobs.JOB]")
+    topology.add_argument("--job", default="", help="the job; import: write [[jobs.JOB.topology]]")
     topology.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="a place by another name")
     topology.add_argument("--near", action="append", default=[], metavar="PLACE", help="only what leads to this place")
     topology.add_argument("--hops", type=int, default=2, help="within so many edges (2)")
     topology.add_argument("--service", default="", help="of Feast: only what this feature service takes")
+    topology.add_argument("--author", default="", help="who confirms or withdraws (the login name)")
     json(topology)
+    config(topology)
 
 
 def add_configuring(commands: Commands) -> None:

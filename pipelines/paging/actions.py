@@ -14,7 +14,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from streamgauge.anomaly.types import Ack, Domain, Matcher, SeriesKey, Silence, Unsuppress
+from streamgauge.anomaly.types import Ack, Confirm, Domain, Matcher, SeriesKey, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import foreign, gate
 from streamgauge.pipelines.paging.annotations import matcher_text
@@ -33,6 +33,7 @@ MAX_SILENCE: Final = 366 * 86400.0
 _MAX_PATTERN: Final = 512
 _MAX_MATCHERS: Final = 20
 _MAX_TEXT: Final = 2000
+_PLACE: Final = re.compile(r"[a-z_]{1,60}(:[^@\s]{1,140})?")
 _CHANGE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
@@ -81,6 +82,26 @@ def unsuppress(bus: Bus, job: str, episode: str, now: float, author: str = "") -
     """Let a suppressed alert page for itself."""
     made = Unsuppress(job=job, episode=_named(episode, "episode"), author=author, time=now)
     _tell_pager(bus, job, made, acted(job, now, author, "unsuppress", episode))
+    return made
+
+
+def confirm(
+    bus: Bus, job: str, edge: tuple[str, str], now: float, author: str, *, delay: float = 0.0,
+    is_withdrawn: bool = False,
+) -> Confirm:  # fmt: skip
+    """Take a learnt edge (cause, effect) into the topology of a job, or out of it again."""
+    for place in edge:
+        if not _PLACE.fullmatch(place):
+            raise ActionError(f"a place reads as samples or feature:age, got {place[:100]!r}; copy it from the list")
+    if edge[0] == edge[1]:
+        raise ActionError(f"a place is not its own cause, got {edge[0]!r} twice; name the effect second")
+    if not author.strip():
+        raise ActionError("an edge is confirmed by a person: --author NAME")
+    made = Confirm(
+        job=job, cause=edge[0], effect=edge[1], delay=delay, is_withdrawn=is_withdrawn, author=author, time=now
+    )
+    what = "withdraw" if is_withdrawn else "confirm"
+    _tell_pager(bus, job, made, acted(job, now, author, what, f"{edge[0]}->{edge[1]}"))
     return made
 
 

@@ -17,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from streamgauge.anomaly.rootcause import Points, correlation
 from streamgauge.anomaly.suppression.topology import Graph, Way, base_of
 from streamgauge.anomaly.types import Anomaly, Edge, Topology, node_of
-from streamgauge.pipelines.paging import lineage, words
+from streamgauge.pipelines.paging import learnt_edges, lineage, words
 from streamgauge.pipelines.ports import Query
 
 REACH: Final = 6  # edges from a cause to the paged place
@@ -48,6 +50,7 @@ class Cause(NamedTuple):
     is_root: bool  # nothing anomalous lies upstream of it
     is_paged: bool  # it is the paged place itself
     is_direct: bool  # every place between is anomalous, too
+    learnt: str = ""  # the evidence of a learnt edge that nobody has confirmed, where it was reached by one
 
 
 Row = Mapping[str, Any]  # an anomaly as a store answers it
@@ -79,7 +82,12 @@ def causes_of(query: Query, incident: Row, edges: Sequence[Edge], now: float, *,
         pairs = zip(found.get("time", ()), found.get("value", ()), strict=True)
         return [(time, value) for time, value in pairs if value is not None]
 
-    return rank(Topology(job=job, revision=0, edges=tuple(edges)), root, rows, points, tolerance=window)
+    known = Topology(job=job, revision=0, edges=tuple(edges))
+    learnt = learnt_edges.learn(query.anomalies(job, now - learnt_edges.SPAN, now, learnt_edges.ROWS), known)
+    more = msgspec.structs.replace(known, edges=(*known.edges, *learnt_edges.weak(learnt, root["worker"])))
+    said = {(pair.cause, pair.effect): pair.text for pair in learnt}
+    found = rank(more, root, rows, points, tolerance=window)
+    return [one._replace(learnt=said.get((base_of(one.path[0]), base_of(one.path[-1])), "")) for one in found]
 
 
 def topology_seen(job: Any, rows: Sequence[Row]) -> Topology:

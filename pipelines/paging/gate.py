@@ -1,6 +1,7 @@
 """The gate before a model push: pass, hold or unknown, with the reasons; pure.
 
-    hold       somebody is or would be paged for what the model learnt from, or a domain of the score is low
+    hold       somebody is or would be paged for what the model learnt from, or a domain of the score is low; that the
+               model in service is too old holds nothing, a push ends it
     unknown    nobody can say: no score, an old one, one that covers too little, or a job that still learns
     pass       neither
 
@@ -15,12 +16,15 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from streamgauge.anomaly.suppression.topology import base_of
+
 LEAST: Final = 60.0  # of a domain's score: below it a model learns from what is broken
 COVERAGE: Final = 0.5  # of the score's weight that must be known
 STALE: Final = 5  # windows (but at least `FRESH` seconds) after which a score says nothing of now
 FRESH: Final = 600.0
 OVERRIDE: Final = 3600.0  # seconds
 EVENT: Final = "gate_override"
+SERVING: Final = "serving"  # the place of a model that is too old
 _GRAVE: Final = ("page", "page-now")
 _CALIBRATION: Final = ("pcoc", "ece")
 
@@ -76,7 +80,8 @@ def _incidents(incidents: Sequence[Mapping[str, Any]], since: float | None) -> l
     for one in incidents:
         is_open = one["status"] != "resolved"
         is_recent = since is not None and one["last"] >= since
-        if one["root"]["severity"] in _GRAVE and (is_open or is_recent):
+        is_old = base_of(one["root"]["node"]) == SERVING  # a push is what ends it
+        if one["root"]["severity"] in _GRAVE and not is_old and (is_open or is_recent):
             found.append(f"{'open' if is_open else 'since the last push'}: {one['text'].partition(chr(10))[0]}")
     return found
 

@@ -27,7 +27,7 @@ from typing import Final
 
 import msgspec
 
-from streamgauge.anomaly.types import Anomaly, Edge, Topology, node_of
+from streamgauge.anomaly.types import Anomaly, Confirm, Edge, Topology, node_of
 from streamgauge.pipelines.config.schema import JobConfig
 
 PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its metrics begin with
@@ -53,6 +53,7 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its 
 }  # fmt: skip
 SHOWN: Final = ("samples", "feature", "labels", "train", "model", "prediction", "heartbeat")  # said to be sound
 _PREFIXES: Final = {prefix: place for place, prefixes in PLACES.items() for prefix in prefixes}
+_KNOWN: Final = tuple(_PREFIXES)
 FLOW: Final = (  # what the names of metrics begin with that no wrong value can move
     "volume", "late_rate", "duplicate_rate", "sampling_rate", "produce_delay", "queue_delay", "consumer_lag",
     "label_arrivals", "label_delay", "label_overdue", "label_expired", "label_silence", "throughput", "keep_up",
@@ -101,9 +102,8 @@ def place(domain: str, entity: str, metric: str) -> str:
         return entity.replace("@", "%40")
     if entity.startswith("tensor:"):
         return "model"
-    known = max((prefix for prefix in _PREFIXES if metric.startswith(prefix)), key=len, default=None)
-    if known is not None:
-        return _PREFIXES[known]
+    if metric.startswith(_KNOWN):
+        return _PREFIXES[max((prefix for prefix in _PREFIXES if metric.startswith(prefix)), key=len)]
     return entity.replace("@", "%40") or _FALLS_BACK.get(domain, domain)
 
 
@@ -125,6 +125,16 @@ def topology(job: JobConfig, workers: Iterable[str], *, features: Iterable[str] 
     ordered = tuple(sorted(edges, key=msgspec.structs.astuple))
     watched = tuple(sorted({*PLACES, *names}))
     return Topology(job=job.name, revision=revision, edges=ordered, nodes=tuple(nodes), watched=watched)
+
+
+def confirmed(known: tuple[Edge, ...], asked: Iterable[Confirm]) -> tuple[Edge, ...]:
+    """The edges that people have confirmed, in order; the last word on each counts."""
+    edges = {(edge.cause, edge.effect): edge for edge in known}
+    for one in asked:
+        edges.pop((one.cause, one.effect), None)
+        if not one.is_withdrawn:
+            edges[one.cause, one.effect] = Edge(one.cause, one.effect, one.delay)
+    return tuple(edges[pair] for pair in sorted(edges))
 
 
 def _at(worker: str, features: list[str]) -> Iterator[Edge]:

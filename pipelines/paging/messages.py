@@ -18,7 +18,7 @@ from streamgauge.anomaly.suppression.topology import base_of, worker_of
 from streamgauge.anomaly.suppression.wording import duration, entity, lag, listed, place, places
 from streamgauge.anomaly.types import Alert, Notification, Suppressed
 from streamgauge.pipelines.config.schema import JobConfig
-from streamgauge.pipelines.paging import words
+from streamgauge.pipelines.paging import gate, words
 from streamgauge.pipelines.paging.hints import hints
 from streamgauge.tracer.printable import printable
 
@@ -111,6 +111,8 @@ def _impact(notification: Notification, zone: datetime.tzinfo, action: words.Act
     if root.severity not in ("page", "page-now"):
         return f"Impact: {said}."
     at = _clock(root.start, zone, notification.time)
+    if base_of(root.node) == gate.SERVING:
+        return f"Impact: {said}. The gate holds no push for it, as a push ends it."
     good = "" if root.domain == "system" else f"; the last good model is from before {at}"
     return f"Impact: {said}. The gate holds model pushes while this is open{good}."
 

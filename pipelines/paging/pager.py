@@ -21,7 +21,7 @@ from streamgauge.anomaly.suppression import lifecycle, requests
 from streamgauge.anomaly.suppression.arrivals import Arrival
 from streamgauge.anomaly.suppression.episodes import Snapshot, Waits
 from streamgauge.anomaly.suppression.ledger import Ledger
-from streamgauge.anomaly.types import Ack, Anomaly, Decision, Notification, Silence, Topology, Unsuppress
+from streamgauge.anomaly.types import Ack, Anomaly, Confirm, Decision, Edge, Notification, Silence, Topology, Unsuppress
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.paging import lineage, messages, waking, words
 from streamgauge.pipelines.wire import outputs, states
@@ -29,8 +29,16 @@ from streamgauge.pipelines.wire.outputs import DeadLetter, Output
 from streamgauge.tracer.codec import identity_of
 from streamgauge.tracer.records import Tick
 
-KINDS: Final = outputs.KINDS | outputs.kinds_of(Silence, Ack, Unsuppress, Topology, Tick, Decision, Notification)
+KINDS: Final = outputs.KINDS | outputs.kinds_of(
+    Silence, Ack, Unsuppress, Confirm, Topology, Tick, Decision, Notification
+)
 _ASKED: Final = (Silence, Ack, Unsuppress)
+_TAKEN: Final = (Anomaly, Topology, Confirm, *_ASKED)
+_TIMES: Final[dict[type[Any], Callable[[Any], tuple[float, ...]]]] = {
+    Tick: lambda record: (record.time,),
+    Anomaly: lambda record: (record.start, record.time, record.score, record.end or 0.0),
+    Silence: lambda record: (record.start, record.end),
+}
 
 
 class _JobState(msgspec.Struct, array_like=True):
@@ -44,6 +52,7 @@ class _JobState(msgspec.Struct, array_like=True):
     waiting: list[bytes] = []  # what came since the last tick
     ledger: Snapshot | None = None
     latest: float = math.inf  # time of the furthest anomaly taken; inf: not known, by a state of an older release
+    confirmed: tuple[Edge, ...] = ()  # learnt, and taken into the topology by a person
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -68,6 +77,7 @@ class Pager:
     def __init__(self, config: Config) -> None:
         self._configs = {job.name: job for job in config.jobs}
         self._jobs: dict[str, _JobState] = {}
+        self._waiting: dict[str, list[Any]] = {}  # what `waiting` of each job says, read
         self._parked: dict[str, _JobState] = {}  # of jobs that were taken out of the configuration: nobody is told
         self._ledgers: dict[str, Ledger] = {}
         self._budget = waking.Budget(config.page_budget)
@@ -85,7 +95,7 @@ class Pager:
                 out.append(_dead_letter(message, fault))
             elif isinstance(record, Tick):
                 out += self._tick(record)
-            elif isinstance(record, (Anomaly, Topology, *_ASKED)):
+            elif isinstance(record, _TAKEN):
                 self._take(record, message)
         return out
 
@@ -103,8 +113,9 @@ class Pager:
         self._parked = {name: job for name, job in restored.jobs.items() if self._configs and name not in self._configs}
         self._budget.spent = dict(restored.spent)
         self._jobs, self._ledgers = {k: job for k, job in restored.jobs.items() if k not in self._parked}, {}
+        self._waiting = {}
         for name in list(self._jobs):
-            self._restore_ledger(name)
+            self._take_up(name)
 
     def topology(self, job: str) -> Topology:
         """The topology by which a job's alerts are decided now."""
@@ -119,18 +130,31 @@ class Pager:
             is_known = math.isfinite(job.latest)
             job.number, job.latest = record.number, max(record.time, job.latest if is_known else record.time)
         job.waiting.append(message)
+        self._waiting.setdefault(record.job, []).append(record)
 
     def _taken_up(self, name: str) -> _JobState:
         """The state of a job that something is said of; it was parked if its own operators still run elsewhere."""
         if name in self._parked:
             self._jobs[name] = self._parked.pop(name)
-            self._restore_ledger(name)
+            self._take_up(name)
         return self._jobs.setdefault(name, _JobState())
 
-    def _restore_ledger(self, name: str) -> None:
+    def _take_up(self, name: str) -> None:
+        self._waiting[name] = [outputs.decode(message, KINDS) for message in self._jobs[name].waiting]
         snapshot = self._jobs[name].ledger
         if snapshot is not None:
             self._ledger(name).restore(snapshot)
+            self._follow_config(name)
+
+    def _follow_config(self, name: str) -> None:
+        """Edges of another configuration, or of another release, hold from here on."""
+        job, ledger = self._jobs[name], self._ledger(name)
+        if job.is_declared:
+            return
+        wanted = self._rebuilt(name, job.confirmed, ledger.graph.revision + 1)
+        if set(wanted.edges) != set(ledger.graph.topology.edges):
+            ledger.use(wanted)
+            requests.reconsider(ledger, job.clock)
 
     def _tick(self, tick: Tick) -> list[Output]:
         """Advance the job, or all; one that has said nothing yet too: a tick sent again must find its clock passed."""
@@ -143,21 +167,28 @@ class Pager:
             return []
         ledger = self._ledger(name)
         since = job.clock if math.isfinite(job.clock) else -math.inf
-        waiting = [outputs.decode(message, KINDS) for message in job.waiting]
-        job.waiting = []
+        waiting, job.waiting = self._waiting.pop(name, []), []
+        config = self._config(name)
+        arrivals = self._arrivals(name, waiting, since, now) if waiting else []
+        lifecycle.advance(ledger, arrivals, now)
+        job.clock = now
+        decided, ledger.out = ledger.out, []
+        if not decided:
+            return []
+        sound = _sound(ledger) if any(isinstance(record, Notification) for record in decided) else ()
+        return [_output(record, config, ledger.workers, sound) for record in decided]
+
+    def _arrivals(self, name: str, waiting: list[Any], since: float, now: float) -> list[Arrival]:
+        """Do what was asked, and give what was found, since the last tick."""
         self._use_topology(name, waiting, now)
+        ledger, config = self._ledger(name), self._config(name)
         for record in waiting:
             if isinstance(record, _ASKED):
                 _ask(ledger, record, now)
-        config = self._config(name)
         anomalies = [waking.judged(record, config) for record in waiting if isinstance(record, Anomaly)]
         rolled = [anomaly.time for anomaly in anomalies if anomaly.metric == waking.ROLLOUT]
         ledger.calm_until = max([ledger.calm_until, *(time + config.paging.calm for time in rolled)])
-        lifecycle.advance(ledger, [_arrival(anomaly, since, now) for anomaly in anomalies], now)
-        job.clock = now
-        decided, ledger.out = ledger.out, []
-        sound = _sound(ledger) if any(isinstance(record, Notification) for record in decided) else ()
-        return [_output(record, config, ledger.workers, sound) for record in decided]
+        return [_arrival(anomaly, since, now) for anomaly in anomalies]
 
     def _use_topology(self, name: str, waiting: list[Any], now: float) -> None:
         """A declared topology holds from now on; else the built-in one grows with what is seen of the job."""
@@ -168,15 +199,27 @@ class Pager:
                 wanted, job.is_declared = record, True
                 ledger.use(wanted)
         seen = [record for record in waiting if isinstance(record, Anomaly)]
-        workers = tuple(sorted({*job.workers, *(anomaly.worker for anomaly in seen if anomaly.worker)}))
-        features = tuple(sorted({*job.features, *(f for anomaly in seen if (f := _feature(anomaly)))}))
-        if not job.is_declared and (workers, features) != (job.workers, job.features):
-            revision = ledger.graph.revision + 1
-            wanted = lineage.topology(self._config(name), workers, features=features, revision=revision)
+        workers = _grown(job.workers, {anomaly.worker for anomaly in seen})
+        features = _grown(job.features, {_feature(anomaly) for anomaly in seen})
+        confirmed = lineage.confirmed(job.confirmed, [record for record in waiting if isinstance(record, Confirm)])
+        is_grown = not job.is_declared and (workers, features) != (job.workers, job.features)
+        if is_grown or confirmed != job.confirmed or (wanted is not None and confirmed):
+            job.workers, job.features = workers, features
+            wanted = self._rebuilt(name, confirmed, ledger.graph.revision + (wanted is None))
             ledger.use(wanted)
-        job.workers, job.features = workers, features
+        job.workers, job.features, job.confirmed = workers, features, confirmed
         if wanted is not None:
             requests.reconsider(ledger, now)
+
+    def _rebuilt(self, name: str, confirmed: tuple[Edge, ...], revision: int) -> Topology:
+        """The topology of a job with these learnt edges in it, at the job and at each worker where it is built in."""
+        job, config = self._jobs[name], self._config(name)
+        if not job.is_declared:
+            with_learnt = msgspec.structs.replace(config, topology=(*config.topology, *confirmed))
+            return lineage.topology(with_learnt, job.workers, features=job.features, revision=revision)
+        known = self._ledger(name).graph.topology
+        kept = [edge for edge in known.edges if edge not in job.confirmed]
+        return msgspec.structs.replace(known, edges=(*kept, *confirmed), revision=revision)
 
     def _ledger(self, name: str) -> Ledger:
         if name not in self._ledgers:
@@ -215,9 +258,15 @@ def _output(record: Decision | Notification, job: JobConfig, workers: int, sound
 
 def _sound(ledger: Ledger) -> tuple[str, ...]:
     """The kinds of places at which nothing is open."""
-    open_ = set(ledger.kinds())
-    open_ |= {"heartbeat"} if open_ & {"watermark", "restart"} else set()
-    return tuple(kind for kind in lineage.SHOWN if kind not in open_)
+    open_ = ledger.tables.kinds()
+    is_moved = "watermark" in open_ or "restart" in open_
+    return tuple(kind for kind in lineage.SHOWN if kind not in open_ and not (kind == "heartbeat" and is_moved))
+
+
+def _grown(known: tuple[str, ...], seen: set[str]) -> tuple[str, ...]:
+    """Names in order with new ones among them; "" is none."""
+    new = seen - {"", *known}
+    return tuple(sorted({*known, *new})) if new else known
 
 
 def _feature(anomaly: Anomaly) -> str:
@@ -227,12 +276,7 @@ def _feature(anomaly: Anomaly) -> str:
 
 def _fault(record: Any) -> str:
     """What makes a decoded record unusable, `""` for a sound one."""
-    times: dict[type[Any], Callable[[Any], tuple[float, ...]]] = {
-        Tick: lambda r: (r.time,),
-        Anomaly: lambda r: (r.start, r.time, r.score, r.end or 0.0),
-        Silence: lambda r: (r.start, r.end),
-    }
-    read = times.get(type(record))
+    read = _TIMES.get(type(record))
     if read is not None and not all(-1e11 < time < 1e11 for time in read(record)):
         return f"a {type(record).__name__.lower()} with the times {read(record)}"
     for matcher in record.matchers if isinstance(record, Silence) else ():

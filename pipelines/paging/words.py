@@ -6,6 +6,7 @@ that none is missing. `ACTIONS` says of every kind of place whom trouble there h
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from typing import Final, NamedTuple
@@ -230,6 +231,7 @@ def describe(anomaly: Anomaly) -> str:
     return f"{said} ({word} {shown(metric, anomaly.expected)})"
 
 
+@functools.lru_cache(maxsize=4096)
 def phrase(metric: str) -> str:
     """What a metric's value says, with a place for it."""
     name = metric.partition("@")[0]
@@ -237,6 +239,7 @@ def phrase(metric: str) -> str:
     return PHRASES[max(fitting, key=len)] if fitting else f"{plain(name)} is {{}}"
 
 
+@functools.lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """A text without the names of metrics.
 

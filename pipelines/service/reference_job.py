@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -11,12 +10,10 @@ import numpy as np
 from streamgauge.pipelines.config.schema import DAY, HOUR, JobConfig, WindowSpec
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.wire.given import History, Labels
+from streamgauge.pipelines.wire.releases import PUSHED, TAKEN_BACK, version_of
 
 SPAN: Final = 28 * DAY  # what a reference looks back on
-PUSHED: Final = frozenset({"pushed", "deployed", "released"})  # the events that tell of a release
-TAKEN_BACK: Final = "rolled_back"  # its text is the version that no longer serves
 LATEST: Final = 48  # windows of the last hours: the wobble from one to the next
-_COMMENT: Final = re.compile(r"\s*\([^()]*\)\s*$")
 _MOST: Final = 20_000  # series
 _LABELS: Final = ("worker", "domain", "entity", "metric")
 Points = tuple[list[float], list[float]]  # begins of windows, values
@@ -72,15 +69,6 @@ def releases(changes: Sequence[Mapping[str, Any]], now: float) -> list[Release]:
             found = [*found[:-1], *(last._replace(end=time) for last in found[-1:]), Release(version, time, now)]
             accepted.append(True)
     return [release for release, is_accepted in zip(found, accepted, strict=True) if is_accepted]
-
-
-def version_of(text: str) -> str:
-    """The version in what was told of a push: without who told it, and without a comment.
-
-    >>> version_of("v7"), version_of("ada: ranker 41 (canary)")
-    ('v7', 'ranker 41')
-    """
-    return _COMMENT.sub("", text.rpartition(": ")[2]).strip()
 
 
 def days(histories: Sequence[History], now: float) -> float:

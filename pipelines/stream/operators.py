@@ -169,6 +169,8 @@ def _follow(stage2: Stage2, item: Emitted) -> Sequence[msgspec.Struct]:
         return evaluate(stage2, item)
     if isinstance(item, Setting):
         return stage2.on_setting(item)
+    if isinstance(item, Change):
+        return stage2.on_change(item)
     return stage2.on_feedback(item) if isinstance(item, Feedback) else [item]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.stream import serving_age
 from streamgauge.pipelines.stream.emitting import Emission, evaluate
 from streamgauge.pipelines.stream.one_report import merge, revise, typed_report
 from streamgauge.pipelines.stream.pieces import Piece, collect, cut
@@ -22,7 +23,7 @@ from streamgauge.pipelines.stream.reported import put_report, taken_reports
 from streamgauge.pipelines.stream.stages import Stage2
 from streamgauge.pipelines.stream.state import RING, Emitted, Job
 from streamgauge.pipelines.wire import outputs, states
-from streamgauge.pipelines.wire.outputs import Counters, DeadLetter, Output
+from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, Output
 from streamgauge.pipelines.wire.rows import (
     Rows,
     below,
@@ -39,6 +40,7 @@ from streamgauge.tracer.records import Feedback, Setting
 
 VERSION: Final = 1
 MAX_COUNTERS: Final = 64  # times for which counters of some shards are waited for
+MAX_PUSHES: Final = 1024  # that wait for their shard's next report
 
 
 class Forward(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -92,6 +94,7 @@ class _Head(msgspec.Struct, array_like=True):
     inboxes: list[Inbox]  # without reports and pieces
     waiting: list[Forward]
     counters: dict[float, dict[int, Counters]]
+    pushes: list[Forward] = []
 
 
 class Combiner:
@@ -110,6 +113,7 @@ class Combiner:
         self._emission = Emission(config.name)
         self._inboxes = [Inbox() for _ in range(config.shards)]
         self._waiting: list[Forward] = []  # settings and feedback of shard 0, in order
+        self._pushes: list[Forward] = []  # what tells of a push takes its place between its own shard's reports
         self._counters: dict[float, dict[int, Counters]] = {}
         self._rings: dict[int, list[Report]] = {}
 
@@ -129,6 +133,7 @@ class Combiner:
         inboxes = [Inbox(box.number, box.forwarded, [], box.ends, []) for box in self._inboxes]
         rows.put_value("combiner", encoded(
             "combiner head", self._emission.number, inboxes, self._waiting, self._counters,
+            *([self._pushes] if self._pushes else []),
         ))  # fmt: skip
         for i, inbox in enumerate(self._inboxes):
             for report in inbox.reports:
@@ -153,7 +158,7 @@ class Combiner:
         if len(head.inboxes) != len(self._inboxes):
             return
         self._inboxes = head.inboxes
-        self._waiting, self._counters = head.waiting, head.counters
+        self._waiting, self._counters, self._pushes = head.waiting, head.counters, head.pushes
         for path, report in sorted(taken_reports(rows, "inbox").items(), key=lambda item: item[1].number):
             self._inboxes[int(path.split("/")[0])].reports.append(report)
         for path, value in sorted(below(rows, "piece").items()):
@@ -203,6 +208,8 @@ class Combiner:
         said = outputs.decode(item.data)
         if isinstance(said, Counters):
             return self._emission.outputs(self._counted(item.shard, said))
+        if isinstance(said, Change) and said.name in serving_age.NAMES:
+            self._pushes = [*self._pushes[1 - MAX_PUSHES :], item]
         return self._emission.outputs([said])
 
     def _counted(self, shard: int, counters: Counters) -> list[Counters]:
@@ -247,12 +254,20 @@ class Combiner:
         return taken
 
     def _combined(self, reports: Sequence[Report]) -> list[msgspec.Struct]:
+        self._tell_of_pushes({report.shard: report.number for report in reports})
         merged = merge(reports)
         revised = self._revised(reports)
         ring = self._rings.setdefault(merged.window, [])
         ring.append(msgspec.structs.replace(merged, gap=0))
         del ring[:-RING]
         return evaluate(self._stage2, msgspec.structs.replace(merged, revisions=tuple(revised)))
+
+    def _tell_of_pushes(self, numbers: Mapping[int, int]) -> None:
+        """The second stage hears what shards said before their reports of these numbers, whatever came first here."""
+        due = [item for item in self._pushes if item.after < numbers.get(item.shard, 0)]
+        self._pushes = [item for item in self._pushes if item not in due]
+        for item in sorted(due, key=lambda item: (item.shard, item.number)):
+            self._stage2.on_change(outputs.decode(item.data))
 
     def _revised(self, reports: Sequence[Report]) -> list[Report]:
         """The closed windows that some shard revised, with the other shards' shares as they were."""

@@ -26,6 +26,7 @@ from streamgauge.pipelines.stream.id_sampling import Sampling
 from streamgauge.pipelines.stream.joining import Joining
 from streamgauge.pipelines.stream.limits import Bound
 from streamgauge.pipelines.stream.score_series import as_series
+from streamgauge.pipelines.stream.serving_age import ServingAge
 from streamgauge.pipelines.stream.stages import CONFIG
 from streamgauge.pipelines.stream.standing import Facts, Window
 from streamgauge.pipelines.wire import states
@@ -54,6 +55,7 @@ class Stage2:
     def __init__(self, config: JobConfig) -> None:
         self._waiting: tuple[Setting, ...] = ()
         self._points, self._ids = PointRecords(config.name), Sampling()
+        self._serving = ServingAge()
         self._reports = 0  # taken by this process; not part of the state
         self._build(config)
 
@@ -114,6 +116,7 @@ class Stage2:
             watch.rename(mine.name)
         self._scorer.rename(mine.name)
         self._facts, self._waiting = [Facts(mine.name) for _ in self._given.windows], ()
+        self._serving = ServingAge()
         self._adopt(mine, 0.0)
 
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
@@ -164,6 +167,11 @@ class Stage2:
         text = f"{feedback.notification}: {feedback.verdict}" + (f" ({feedback.comment})" if feedback.comment else "")
         return [Change(job=feedback.job, name="feedback", time=feedback.time, text=text)]
 
+    def on_change(self, change: Change) -> list[msgspec.Struct]:
+        """An event of the job is shown; one that tells of a push makes the model in service new."""
+        self._serving.take(change)
+        return [change]
+
     def put_rows(self, rows: Rows) -> None:
         """All state, exactly."""
         given = msgspec.json.encode(self._given)
@@ -175,6 +183,8 @@ class Stage2:
         rows.put("scorer", self._scorer.snapshot, self._scorer, self._reports)
         for i, facts in enumerate(self._facts):
             rows.put_value(f"facts/{i}", facts.snapshot())
+        if not self._serving.is_empty:
+            rows.put_value("serving", self._serving.snapshot())
 
     def take_rows(self, rows: Mapping[str, bytes]) -> None:
         """Continue exactly where the rows were put. Raises Unfit for rows of other windows."""
@@ -193,6 +203,8 @@ class Stage2:
         for i, facts in enumerate(self._facts):
             if f"facts/{i}" in rows:  # a state of before there were any has none
                 facts.restore(rows[f"facts/{i}"])
+        if "serving" in rows:
+            self._serving.restore(rows["serving"])
         self._waiting, self._ids = head.waiting, head.ids
         self._detect_with(head.detection)
 
@@ -230,6 +242,8 @@ class Stage2:
             facts.tallies = absolutes.count(view, facts.tallies)
             found += absolutes.conditions(view, self.config, closed, judged.reference, kept[2], facts)
             facts.tallies = absolutes.learn(view, facts.tallies)
+        if report.window == self._short and (old := self._serving.condition(self.config, report.clock)) is not None:
+            found.append(old)
         left = frozenset(one.worker for one in report.presences if one.state == "left")
         return facts.settle(found, Window(report.start, report.end, report.clock, left))
 

@@ -8,6 +8,7 @@ import msgspec
 
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Report
+from streamgauge.pipelines.wire.outputs import Change
 from streamgauge.tracer.records import Feedback, Setting
 
 CONFIG: Final = "config"  # the setting that carries a JobConfig
@@ -40,6 +41,10 @@ class Stage2(Protocol):
 
     def learn_from(self, state: bytes) -> None:
         """Begin with what the second stage of another job has learnt."""
+        ...
+
+    def on_change(self, change: Change) -> list[msgspec.Struct]:
+        """An event of the job, at its place in the log; it is given back to be shown."""
         ...
 
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:

@@ -121,6 +121,7 @@ class Output(NamedTuple):
 
 Emitted = PointColumns | Profiles | Score | Anomaly | Change | DeadLetter | Counters
 _encoder = msgspec.msgpack.Encoder()
+_envelope = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
 _decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
 
 
@@ -144,7 +145,7 @@ def encode(record: msgspec.Struct) -> bytes:
 
 def decode(data: bytes, kinds: dict[str, type[Any]] = KINDS) -> Any:
     """The record in `data`. Raises ValueError (msgspec's DecodeError and ValidationError are) for what is not one."""
-    kind, raw = msgspec.msgpack.decode(data, type=tuple[str, msgspec.Raw])
+    kind, raw = _envelope.decode(data)
     if kind not in kinds:
         raise ValueError(f"unknown record kind {kind!r}, known are {', '.join(sorted(kinds))}")
     decoder = _decoders.get(kinds[kind])

@@ -96,6 +96,7 @@ FORMS: Final[dict[str, Form]] = {
     "evaluator": Form(2, {1: whole.evaluator}),
     "explanations": Form(1),
     "facts": Form(1),
+    "serving age": Form(1),
     "folder": Form(1),
     "gone": Form(1),
     "job": Form(1),

@@ -1,6 +1,9 @@
 // What people asked of the pager, read back from the changes on the job's axis; never from what this page has sent.
 
 export const NAMES = ['ack', 'silence', 'unsuppress', 'feedback'];
+const SOON = 700; // milliseconds after an action at which the store is asked first
+const SURELY = 3000; // asked for so long in any case: what the pager decides comes after what was asked of it
+const AT_MOST = 60000;
 const VERDICTS = { true_alarm: 'true alarm', false_alarm: 'false alarm', expected: 'expected', new_trend: 'new trend', none: 'comment' };
 
 export const LABELS = Object.entries(VERDICTS).filter(([key]) => key !== 'none');
@@ -28,6 +31,23 @@ export function standing(asked, now) {
   const silence = [...last.values()].findLast((one) => one.until > now) ?? null;
   const label = asked.findLast((one) => one.name === 'feedback' && one.verdict !== 'none') ?? null;
   return { silence, label, isAcknowledged: asked.some((one) => one.name === 'ack') };
+}
+
+/** Ask the store, at growing intervals, until what was asked for came back through the log; a busy pipeline is late. */
+export function askAgain(ctx, ask, isBack) {
+  let timer = null;
+  let isOver = false;
+  const later = (wait) => {
+    timer = setTimeout(async () => {
+      await ask();
+      if (!isOver && (wait < SURELY || (wait < AT_MOST && !isBack()))) later(2 * wait);
+    }, wait);
+  };
+  later(SOON);
+  ctx.atEnd(() => {
+    isOver = true;
+    clearTimeout(timer);
+  });
 }
 
 function read(change) {

@@ -53,5 +53,6 @@ export function evidence(one) {
     one.correlation === null ? 'no series to compare' : `correlation ${one.correlation.toFixed(2)}`,
     one.is_direct ? null : 'through quiet places',
     one.workers.length > 1 ? `at ${one.workers.length} workers` : null,
+    one.learnt ? `a learnt edge that nobody has confirmed: ${one.learnt}` : null,
   ].filter(Boolean);
 }

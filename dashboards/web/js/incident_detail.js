@@ -1,7 +1,7 @@
 // One incident unfolded: what to do about it, what is folded beneath it and why, what was told and decided.
 
 import * as api from './api.js';
-import { NAMES, askedOf, standing } from './asked.js';
+import { NAMES, askAgain, askedOf, standing } from './asked.js';
 import { chain } from './chain.js';
 import { lag, nowOf } from './clock.js';
 import { chip, el, put } from './dom.js';
@@ -11,7 +11,6 @@ import { IncidentCauses } from './incident_causes.js';
 import { IncidentChart } from './incident_chart.js';
 import { place } from './places.js';
 
-const AGAIN = [700, 2500]; // milliseconds after an action at which the store is asked once more
 const WORDS = {
   root: 'root cause', 'outlived cause': 'outlived its cause', 'unknown node': 'place not in the topology', severity: 'too severe to wait', unsuppressed: 'un-suppressed',
   inhibited: 'folded', silenced: 'silenced', grouped: 'folded', waiting: 'waiting', repeat: 'repeated', resolved: 'over', flapping: 'flapping',
@@ -55,13 +54,10 @@ export class IncidentDetail {
     this.draw();
   }
 
-  /** Ask again now, and twice later: what was asked for comes back through the log and the store. */
+  /** Ask again now, and later until what was asked for came back through the log and the store. */
   later() {
     this.reload();
-    for (const wait of AGAIN) {
-      const timer = setTimeout(() => this.reload(), wait);
-      this.ctx.atEnd(() => clearTimeout(timer));
-    }
+    askAgain(this.ctx, () => this.reload(), () => this.actions.waiting === undefined);
   }
 
   reload() {

@@ -1,7 +1,7 @@
 // The silences that hold now, what each holds back, and their end; nothing that is silent is hidden.
 
 import { nowOf } from './clock.js';
-import { silencesOf } from './asked.js';
+import { askAgain, silencesOf } from './asked.js';
 import { el, panel, put } from './dom.js';
 import * as format from './format.js';
 import { place } from './places.js';
@@ -27,23 +27,20 @@ export function silencePanel(ctx) {
   }, (found) => { answer = found; draw(); });
   const end = (one, button) => {
     const start = Math.max(nowOf(ctx), one.time) + 0.001; // one of the same id that is over at once replaces it
-    return sent(button, ctx.post('silence', { id: one.about, matchers: [{ label: 'job', value: ctx.job }], start, end: start + 0.001 }), 'The silence is ended.');
+    const isBack = () => !answer.silences.some((other) => other.about === one.about);
+    return sent(button, ctx.post('silence', { id: one.about, matchers: [{ label: 'job', value: ctx.job }], start, end: start + 0.001 }), 'The silence is ended.', isBack);
   };
-  const tell = (alert, button) => sent(button, ctx.post('unsuppress', { episode: alert.episode }), 'Un-suppression sent.');
-  const sent = async (button, answered, text) => {
+  const tell = (alert, button) => sent(button, ctx.post('unsuppress', { episode: alert.episode }), 'Un-suppression sent.', () => !answer.held.some((one) => one.alert.episode === alert.episode));
+  const sent = async (button, answered, text, isBack) => {
     button.disabled = true;
     try {
       await answered;
       ctx.announce(text);
-      for (const wait of [300, 1500]) ctx.atEnd(clear(setTimeout(load, wait)));
+      askAgain(ctx, load, isBack);
     } catch (error) {
       button.disabled = false;
       put(list.body, list.body.firstChild, el('p', { class: 'is-broken', role: 'alert' }, `${error.message}. ${error.remedy}`));
     }
   };
   return { box: list.box, load };
-}
-
-function clear(timer) {
-  return () => clearTimeout(timer);
 }

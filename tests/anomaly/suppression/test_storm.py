@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from benchmarks import storm as storms
 from benchmarks.storms import generator, judging, playing, rival
+from streamgauge.pipelines.config.schema import Config, JobConfig
+from streamgauge.pipelines.paging.pager import Pager
+from tests.growth import lines
 
 
 def test_a_storm_is_told_as_its_roots_and_few_others_at_the_defaults() -> None:
@@ -20,3 +24,13 @@ def test_missing_and_spurious_edges_cost_some_roots_only() -> None:
     storm = generator.storm(4, alerts=800, hours=0.5)
     for edges in (generator.without(storm.edges, 0.3, 4), generator.with_spurious(storm.edges, 0.2, 4)):
         assert judging.judge(storm, playing.told(playing.messages(edges, storm.events, 3600.0))).recall > 0.75
+
+
+def test_an_event_costs_the_same_with_eight_times_as_many_alerts_live() -> None:
+    costs = []
+    for live in (250, 2000):
+        before, timed, count = storms.crowd(live, 400)
+        pager = Pager(Config(jobs=(JobConfig(name=playing.JOB),)))
+        pager.on_records(before)
+        costs.append(lines(lambda pager=pager, timed=timed: pager.on_records(timed)) / count)  # type: ignore[misc]
+    assert costs[1] < 1.3 * costs[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streamgauge.anomaly.types import Alert, Anomaly, Notification, Reason, Score, Silence
+from streamgauge.anomaly.types import Alert, Anomaly, Confirm, Notification, Reason, Score, Silence
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.cli import main
 from streamgauge.pipelines.config.loading import load
@@ -177,3 +177,26 @@ def test_status_says_which_reference_a_job_was_given(config: Path, capsys: pytes
     _, text = said(capsys, "status", "--config", str(config))
     assert "reference since 2025-11-28 12:00Z: rows.parquet: 2 features" in text
     assert "young: a wider band" in text
+
+
+def test_learnt_edges_are_listed_with_their_evidence_and_a_person_confirms_one(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = time.time() - 86400.0
+    found = [
+        Anomaly(
+            kind="anomaly", job="ctr", worker="", domain="sample", entity=entity, metric="psi", severity="ticket",
+            start=begin + 3600.0 * i + lag, time=begin + 3600.0 * i + 60.0, number=2 * i + (lag > 0) + 1,
+        )
+        for i in range(6) for entity, lag in (("feature:a", 0.0), ("feature:b", 30.0))
+    ]  # fmt: skip
+    fill(config, *found)
+    code, text = said(capsys, "topology", "learn", "--job", "ctr", "--config", str(config))
+    assert code == 0
+    assert text.startswith("feature:a -> feature:b: began within 3 min of each other 6 times, feature:a first in 6")
+    asked = ("feature:a", "feature:b", "--job", "ctr", "--author", "Ada", "--config", str(config))
+    assert said(capsys, "topology", "confirm", *asked) == (0, "feature:a is taken for a cause of feature:b in ctr\n")
+    log = LocalLog(config.parent / "data" / "log.db")
+    record = outputs.decode(log.read("anomalies", 0, 1)[0].value, outputs.kinds_of(Confirm))
+    assert (record.cause, record.effect, record.author, record.is_withdrawn) == ("feature:a", "feature:b", "Ada", False)
+    assert said(capsys, "topology", "confirm", "samples", "--job", "ctr", "--config", str(config))[0] == 2

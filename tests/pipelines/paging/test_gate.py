@@ -17,8 +17,11 @@ def breakdown(score: float = 98.0, end: float = 1000.0, coverage: float = 1.0, p
     }  # fmt: skip
 
 
-def incident(status: str = "firing", severity: str = "page", last: float = 500.0) -> dict[str, Any]:
-    return {"status": status, "last": last, "root": {"severity": severity}, "text": "[ctr] model: NaN\nmore"}
+def incident(
+    status: str = "firing", severity: str = "page", last: float = 500.0, node: str = "model"
+) -> dict[str, Any]:
+    root = {"severity": severity, "node": node}
+    return {"status": status, "last": last, "root": root, "text": "[ctr] model: NaN\nmore"}
 
 
 def gate(shown: dict[str, Any] | None = None, *incidents: dict[str, Any], now: float = 1010.0, **more: Any) -> Gate:
@@ -41,6 +44,10 @@ def test_what_a_model_learns_from_holds_its_push(shown: Any, incidents: Any, rea
     found = gate(shown, *incidents)
     assert found.answer == "hold"
     assert reason in found.reasons
+
+
+def test_a_model_in_service_that_is_too_old_holds_no_push_which_would_end_it() -> None:
+    assert gate(None, incident(node="serving")).answer == "pass"
 
 
 def test_an_incident_since_the_last_push_holds_though_it_is_over() -> None:

@@ -77,6 +77,7 @@ JOB: Final[dict[str, str]] = {
         "involve", "calm",
     )},
     "paging.remind": "[60]", "paged": '["auc"]', "team": '"ads"', "owners": '{"feature:*" = "data"}',
+    "push_interval": '"15m"',
 }  # fmt: skip
 TABLES: Final = {
     "windows.name": WINDOWS.replace('"short"\nkind', '"brief"\nkind'),

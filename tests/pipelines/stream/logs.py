@@ -16,7 +16,7 @@ from streamgauge.pipelines.stream.operators import Operator
 from streamgauge.pipelines.stream.shards import Combiner
 from streamgauge.pipelines.wire import kept, outputs
 from streamgauge.pipelines.wire.kept import Stored
-from streamgauge.pipelines.wire.outputs import Counters, Output
+from streamgauge.pipelines.wire.outputs import Change, Counters, Output
 from streamgauge.pipelines.wire.rows import InRows
 from streamgauge.tracer import summaries
 from streamgauge.tracer.codec import encode, encode_names
@@ -63,6 +63,9 @@ class Echo:
                 data=data, chain=self.chain,
             )
         ]  # fmt: skip
+
+    def on_change(self, change: Change) -> list[msgspec.Struct]:
+        return [change]
 
     def on_setting(self, setting: Setting) -> list[msgspec.Struct]:
         self._tell(encode(setting))
