@@ -96,7 +96,7 @@ def check(night: Night) -> None:
     ledger, now = night.ledger, night.now
     for episode in ledger.episodes.values():
         assert episode.state in ("pending", "sent", "suppressed", "silenced", "cleared")  # I1
-        assert ledger.live(episode.alert.fingerprint) is episode
+        assert ledger.tables.live(episode.alert.fingerprint) is episode
         assert now < episode.timer <= episode.seen + STALE, (episode.state, episode.timer, now)
         if episode.state == "pending":  # I4
             assert episode.due < NEVER
@@ -107,7 +107,7 @@ def check(night: Night) -> None:
             assert episode.reason.path  # I9
             assert episode.reason.decision in ("inhibited", "grouped")
             assert ledger.graph.knows(episode.alert.node) or episode.reason.decision == "grouped"  # I12
-            assert episode in ledger.members(root)
+            assert episode in ledger.tables.members(root)
 
 
 def check_ends(night: Night, told: Sequence[Notification]) -> None:

@@ -204,7 +204,7 @@ def test_a_child_moves_under_another_root_that_explains_it() -> None:
     night = Night([("a", "c"), ("b", "c")])
     night.play([alert(10, "a"), alert(10, "b"), alert(12, "c"), alert(30, "a", start=10, end=28)], until=600)
     assert night.firing() == ["a", "b"]
-    assert night.ledger.live(night.decisions[0].alert.fingerprint) is None
+    assert night.ledger.tables.live(night.decisions[0].alert.fingerprint) is None
     assert night.states() == {"b m": "sent", "c m": "suppressed"}
 
 
