@@ -17,6 +17,7 @@ from streamgauge.tracer.records import Setting
 
 END_AFTER: Final = to_micros(HOUR)  # without members
 MOST: Final = to_micros(DAY)  # further than this no single tick moves a job
+LEAP: Final = to_micros(30 * DAY)  # of one tick: beyond it a fact is said again once, not every five days of it
 REMINDER, SILENT, MISSING, BEHIND, END, WALL, STREAM = range(7)  # the order in which deadlines at the same time are met
 
 Deadline = tuple[int, int, str]  # time, what, worker
@@ -35,7 +36,7 @@ def advance(job: Job, time: int, leap: int = 0) -> None:
     if job.clock is None:
         _start(job, time)
     while job.is_live:
-        deadlines = due(job)
+        deadlines = due(job, time)
         if not deadlines or min(deadlines)[0] > time:
             break
         if not _meet_absences(job, deadlines, time):
@@ -43,12 +44,12 @@ def advance(job: Job, time: int, leap: int = 0) -> None:
     job.clock = time if job.is_live else None  # ticks stop with the job: what it was says nothing of the next run
 
 
-def due(job: Job) -> list[Deadline]:
-    """Everything that a running clock will cause, as (time, what, worker)."""
-    deadlines = [(at, REMINDER, "") for at in facts.reminders(job.facts)]
+def due(job: Job, time: int) -> list[Deadline]:
+    """Everything that a clock running to `time` will cause, as (time, what, worker)."""
+    deadlines = _reminders(job, job.facts, "", time)
     for name, worker in job.workers.items():
         deadlines += _of_member(job, name, worker)
-        deadlines += [(at, REMINDER, name) for at in facts.reminders(worker.facts)]
+        deadlines += _reminders(job, worker.facts, name, time)
     is_held = any(watermark.holds(worker.member) for worker in job.workers.values())
     for what, side in ((WALL, job.wall), (STREAM, None if is_held else job.stream)):
         if side is not None and side.cursor != FAR_PAST:
@@ -56,6 +57,11 @@ def due(job: Job) -> list[Deadline]:
     if job.vacant_since is not None and job.config.shards == 1:
         deadlines.append((job.vacant_since + END_AFTER, END, ""))
     return deadlines
+
+
+def _reminders(job: Job, kept: facts.Facts, name: str, time: int) -> list[Deadline]:
+    last, now = time // facts.REMIND * facts.REMIND, FAR_PAST if job.clock is None else job.clock
+    return [(last if last - max(at, now) > LEAP else at, REMINDER, name) for at in facts.reminders(kept)]
 
 
 def finish(job: Job, at: int) -> None:
@@ -161,7 +167,7 @@ def _meet_absences(job: Job, deadlines: list[Deadline], time: int) -> bool:
             return met > 0
         holders -= watermark.holds(worker.member)
         _meet(job, deadline, time)
-        caused = [*_of_member(job, name, worker), *((at, REMINDER, name) for at in facts.reminders(worker.facts))]
+        caused = [*_of_member(job, name, worker), *_reminders(job, worker.facts, name, time)]
         first = min([first, *caused])
     return bool(run)
 

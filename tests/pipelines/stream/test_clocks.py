@@ -94,6 +94,17 @@ def test_a_host_that_was_away_for_days_is_believed_with_its_second_tick() -> Non
     assert not story.is_live(), "an hour without members has passed"
 
 
+@pytest.mark.parametrize("years", [1, 50])
+def test_a_worker_whose_clock_was_never_set_costs_no_reminder_for_each_five_days_of_it(years: int) -> None:
+    story = Story(SHORT, WALL)
+    story.send("a", 0, 1.0)
+    story.tick(years * 365 * DAY)
+    story.tick(years * 365 * DAY + 1)
+    said = [item for item in records(story.sent, Anomaly) if item.metric == "behind"]
+    assert len(said) == 2, "when it fell behind, and once more at the end of the leap"
+    assert len([item for item in records(story.sent, Change) if item.name == "gap"]) <= 4
+
+
 def test_a_host_whose_clock_leapt_says_so_in_its_ticks() -> None:
     story = Story()
     story.live(60, "a")

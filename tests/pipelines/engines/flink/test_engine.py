@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="needs confluent-kafka: pip install 'streamgauge[kafka]'")
 
 from streamgauge.pipelines.adapters.kafka.bus import KafkaBus
+from streamgauge.pipelines.config import loading
+from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer import codec
 from streamgauge.tracer.records import Name, Open, Tick, TraceBatch, key_of, shard_of
 from tests.engines import answers
@@ -60,13 +63,34 @@ def test_a_savepoint_restored_at_another_parallelism_changes_nothing(world: Worl
         world.check(engine.is_well)
 
 
+def test_a_key_of_each_class_changes_between_two_starts_on_one_folder(world: World) -> None:
+    """A threshold, a window, the number of shards; a job removed, and one that is new."""
+    sound = world.path.read_text()
+    changed = sound.replace("[jobs.mail]", "[jobs.post]").replace("shards = 2", "shards = 3")
+    changed = changed.replace("[jobs.ctr]\n", '[jobs.ctr]\ndetection = { threshold = 9, warm_up = "1h", clear = 3 }\n')
+    said = []
+    for text, panes in ((sound, range(30)), (changed, range(30, 60))):
+        world.path.write_text(text)
+        world.config = loading.load(world.path)
+        world.send(panes)
+        with served(world.at("one", 2)) as engine:
+            world.wait(engine.is_well)
+        with world.bus() as bus:
+            said.append(Counter(message.key for message in log_messages(bus, "scores")))
+            dead = [outputs.decode(one.value) for one in log_messages(bus, "dead-letters")]
+    assert {job for job in said[1] if said[1][job] > said[0][job]} == {"ctr", "ads", "feed"}
+    reasons = {one.reason for one in dead if isinstance(one, outputs.DeadLetter)}
+    assert "operator failed" not in reasons
+    assert "unknown job" in reasons
+
+
 def test_a_live_job_gets_its_ticks_and_one_that_has_not_begun_none(world: World) -> None:
     (ctr,) = [job for job in world.config.jobs if job.name == "ctr"]
     jobs = (msgspec.structs.replace(ctr, tick=1.0), msgspec.structs.replace(ctr, name="idle", tick=1.0))
     config = msgspec.structs.replace(world.at("wall", 1), clock="wall", jobs=jobs)
     with served(config) as engine, world.bus() as bus:
         bus.send([("traces", "ctr", batch("ctr"))])
-        until(lambda: not engine.is_well() or len(ticks(bus)) > 3, "no ticks come", patience=300.0)
+        until(lambda: not engine.is_well() or len(ticks(bus)) > 3, "no ticks come")
         told = ticks(bus)
     assert {tick.job for tick in told} == {"ctr"}
     times = [tick.time for tick in told]
