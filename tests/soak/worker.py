@@ -113,12 +113,16 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
     begun = max(0, int((time.time() - args.origin) * args.rate))
     worker = Worker(args.name, Noted(_transport(args), args.notes), begun)
+    behind = 0.0  # seconds: a worker that this machine cannot run on time is late for its job's wall windows
     while not stopping:
-        time.sleep(max(0.0, args.origin + (worker.number + 1) / args.rate - time.time()))
+        ahead = args.origin + (worker.number + 1) / args.rate - time.time()
+        behind = max(behind, -ahead)
+        time.sleep(max(0.0, ahead))
         worker.live()
     is_sent = worker.tracer.flush(60.0) and worker.tracer.close(60.0)
     lost = {name: count for name, count in worker.tracer.counters.items() if count and name.startswith("dropped")}
-    print(f"{args.name}: sent {worker.tracer.counters['sent']}, lost {lost or 'nothing'}", file=sys.stderr)
+    sent = worker.tracer.counters["sent"]
+    print(f"{args.name}: sent {sent}, lost {lost or 'nothing'}, at most {behind:.1f} s behind", file=sys.stderr)
     return 0 if is_sent and not lost else 1
 
 

@@ -23,7 +23,10 @@ from streamgauge.pipelines.engines.flink.jvm import end, one_java_thread, prepar
 from streamgauge.pipelines.engines.flink.kafka import java_properties, kafka_of
 from streamgauge.pipelines.engines.flink.log import TracesLog
 from streamgauge.pipelines.engines.flink.rest import FlinkError, JobManager, cause_of, uri
+from streamgauge.pipelines.wire.frames import StateDamagedError
+from streamgauge.pipelines.wire.states import StateVersionError
 
+_FINAL: Final = frozenset({StateVersionError.__name__, StateDamagedError.__name__})
 _POLL: Final = 0.5  # seconds between looks at the job
 _END_S: Final = 5  # seconds: a service waits 8
 _log = logging.getLogger(__name__)
@@ -114,7 +117,7 @@ def _tidied(checkpoints: Path) -> Path | None:
 def _watch(manager: JobManager, client: Any, log: TracesLog, stopping: threading.Event) -> None:
     """Tell of restarts; return when told to stop, or when the topic was made again.
 
-    Raises FlinkError when the job is over, LogError when it must not go on.
+    Raises FlinkError when the job is over or no restart can help, LogError when it must not go on.
     """
     job, result, told = client.getJobID().toString(), client.getJobExecutionResult(), ""
     while not stopping.wait(_POLL):
@@ -126,7 +129,18 @@ def _watch(manager: JobManager, client: Any, log: TracesLog, stopping: threading
             return
         elif (failure := _failure(manager, job)) and failure != told:
             told = failure
+            if is_final(failure):
+                raise FlinkError(failure)
             _log.warning("the flink job restarts from its last checkpoint: %s", failure)
+
+
+def is_final(failure: str) -> bool:
+    """Whether a job that failed so fails at each restart: its state is another release's, or damaged.
+
+    >>> is_final("streamgauge.pipelines.wire.states.StateVersionError: the state of the pager has version 9")
+    True
+    """
+    return failure.partition(":")[0].rpartition(".")[2] in _FINAL
 
 
 def _is_over(result: Any) -> bool:

@@ -52,6 +52,14 @@ def configured(folder: Path, kafka: Kafka) -> Path:
     return path
 
 
+def changed(text: str) -> str:
+    """The configuration with a key of each class changed: thresholds, a window, shards, a job that has another name."""
+    before, name, ads = text.partition("[jobs.ads]")
+    text = before + name + ads.replace("length = 60, slide = 20", "length = 80, slide = 20", 1)
+    text = text.replace("[jobs.mail]", "[jobs.post]").replace("shards = 2", "shards = 3")
+    return text.replace("[jobs.ctr]\n", '[jobs.ctr]\ndetection = { threshold = 9, warm_up = "1h", clear = 3 }\n')
+
+
 def log_of(panes: Iterable[int]) -> Sent:
     """What all jobs' workers and ticks append, pane by pane; now and then something that nobody can use."""
     sent: Sent = []

@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewPartitions
 
 from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
 from streamgauge.pipelines.config import loading
-from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.wire import outputs, states
 from tests.pipelines.adapters.kafka import test_answer
 from tests.pipelines.adapters.kafka import world as kafka_world
 from tests.pipelines.engines import kafka_log, test_kill
@@ -163,7 +163,7 @@ def test_more_partitions_of_traces_stop_the_hosts_with_what_to_do(
 HOST = """
 import sys
 from pathlib import Path
-from streamgauge.pipelines.config import loading; from streamgauge.pipelines.wire import outputs
+from streamgauge.pipelines.config import loading; from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.adapters.sqlite.canonical import canonical_dump
 from streamgauge.pipelines.engines.faust.engine import host
 from tests.pipelines.engines.tally import Tally
@@ -242,25 +242,41 @@ def _engine_of(parent: int) -> int:
     return child
 
 
+NEWER = """
+import sys
+from streamgauge.pipelines.cli import main
+from streamgauge.pipelines.wire import states
+now = states.written("own")
+steps = {**states.FORMS["own"].steps, now: lambda old: [now + 1, *old[1:]]}
+states.FORMS["own"] = states.Form(now + 1, steps)
+sys.exit(main(["engine", "faust", "--config", sys.argv[1]]))
+"""
+
+
 @pytest.mark.timeout(300)
-def test_a_key_of_each_class_changes_between_two_hosts_and_state_that_nobody_wants_comes_back(world: World) -> None:
-    """A threshold, a window, the number of shards; a job removed, and configured again."""
+def test_a_key_of_each_class_may_change_between_two_hosts_a_newer_release_goes_on_and_going_back_is_refused(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
     sound = world.path.read_text()
-    changed = sound.replace("[jobs.mail]", "[jobs.post]").replace("shards = 2", "shards = 3")
-    changed = changed.replace("[jobs.ctr]\n", '[jobs.ctr]\ndetection = { threshold = 9, warm_up = "1h", clear = 3 }\n')
+    lives = ((sound, range(12), ""), (kafka_log.changed(sound), range(12, 24), ""), (sound, range(24, 36), NEWER))
     with kafka_world.bus(world.kafka, world._folder) as bus:
         progress = Progress(world.path, bus)
-        for text, panes in ((sound, range(12)), (changed, range(12, 24)), (sound, range(24, 36))):
+        for text, panes, release in lives:
             world.path.write_text(text)
             before = progress.scores()
             world.send(panes)
-            world.hosts.start()
+            world.hosts.start(release)
             until(lambda: progress.lag() == 0, "the host does not get on")
             until(lambda before=before: progress.scores() > before, "the host says nothing")
             assert world.hosts.processes[-1].poll() is None
             world.hosts.stop()
+            world.hosts.processes.clear()
+        assert world.hosts.start().wait(60) == 2
+        world.hosts.processes.clear()
         ends = [(log, end) for log, (_, end) in bus.bounds("dead-letters").items()]
         dead = [outputs.decode(one.value) for log, end in ends for one in kafka_log.everything(bus, log, end)]
     reasons = {one.reason for one in dead if isinstance(one, outputs.DeadLetter)}
     assert "operator failed" not in reasons
     assert "unknown job" in reasons
+    now = states.written("own")
+    assert f"the state of the own has version {now + 1}, this release reads version {now}" in capfd.readouterr().err
