@@ -17,6 +17,7 @@ from streamgauge.pipelines.engines.faust.settings import broker_settings, connec
 from streamgauge.pipelines.wire.topics import GROUPS
 from streamgauge.tracer.transport import LogError, Message
 
+SESSION: Final = 10.0  # seconds after which the partitions of one that was killed go to another
 _END: Final = 10.0  # seconds in which Faust must stop
 _FETCH_MS: Final = 100
 
@@ -44,7 +45,7 @@ class Group:
         self._app = faust.App(
             kafka.prefix + GROUPS["faust"], **broker_settings(connection(kafka.client)), datadir=folder,
             web_enabled=False, topic_disable_leader=True, topic_allow_declare=False, stream_wait_empty=False,
-            broker_session_timeout=10.0, broker_heartbeat_interval=2.0, broker_request_timeout=40.0,
+            broker_session_timeout=SESSION, broker_heartbeat_interval=SESSION / 5, broker_request_timeout=40.0,
             key_serializer="raw", value_serializer="raw",
         )  # fmt: skip
 

@@ -33,6 +33,13 @@ pytestmark = [
     ),
 ]
 PANES = 60
+HASTY = """
+import sys
+from streamgauge.pipelines.cli import main
+from streamgauge.pipelines.engines.faust import group
+group.SESSION = 4.0
+sys.exit(main(["engine", "faust", "--config", sys.argv[1]]))
+"""  # one that was killed is soon missed
 
 
 class World:
@@ -99,9 +106,9 @@ def test_hosts_killed_at_any_moment_change_nothing(world: World) -> None:
         for start, others in ((0, 0), (20, 1)):  # alone, and with another that takes over
             world.send(range(start, start + 20))
             enough = Progress(world.path, bus).scores() + 1
-            victim = world.hosts.start()
+            victim = world.hosts.start(HASTY)
             for _ in range(others):
-                world.hosts.start()
+                world.hosts.start(HASTY)
             until(lambda enough=enough: Progress(world.path, bus).scores() >= enough, "no host says anything")
             time.sleep(chance.uniform(0.0, 1.5))
             world.hosts.kill(victim)
