@@ -163,8 +163,17 @@ def _add_static(app: web.Application, static: Path) -> None:
     async def index(request: web.Request) -> web.FileResponse:
         return web.FileResponse(static / "index.html", headers={"Cache-Control": "no-cache"})
 
+    @web.middleware
+    async def found(request: web.Request, handler: Handler) -> web.StreamResponse:
+        # aiohttp answers for a file that is not there when nobody can explain it any more
+        is_page = isinstance(request.match_info.route.resource, web.StaticResource)
+        if is_page and not (static / request.match_info["filename"]).is_file():
+            raise web.HTTPNotFound()
+        return await handler(request)
+
     app.router.add_get("/", index, name="page")
     app.router.add_static("/", static, show_index=False, follow_symlinks=False)
+    app.middlewares.append(found)
 
 
 class State:

@@ -413,6 +413,9 @@ def test_static_files_are_served_and_nothing_beside_them(tmp_path: Path) -> None
         assert one.ask("/app.js")[2]["Content-Type"].endswith("javascript")
         assert one.ask("/../secret")[0] in (403, 404)
         assert one.ask("/%2e%2e/secret")[0] in (403, 404)
+        for path in ("/nothing.js", "/nothing/at/all", "/api/nothing", "/api/jobs/"):
+            status, refusal, _ = one.ask(path)
+            assert (status, set(refusal)) == (404, {"error", "remedy"}), path
         assert one.ask("/api/jobs")[0] == 200
     finally:
         one.stop()
