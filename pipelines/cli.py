@@ -13,7 +13,7 @@ from typing import Final
 
 from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.grammar import parser
-from streamgauge.tracer.printable import printable
+from streamgauge.tracer.printable import printable, printable_lines
 
 
 class UseError(Exception):
@@ -92,5 +92,5 @@ def _guarded(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return 130
     for line in lines:
-        print(f"streamgauge: {line}", file=sys.stderr)
+        print(printable_lines(f"streamgauge: {line}"), file=sys.stderr)
     return 2

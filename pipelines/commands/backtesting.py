@@ -23,6 +23,7 @@ from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.service import backtest_page
 from streamgauge.pipelines.service.backtest import Label, Replay, Verdict, gained, replay
 from streamgauge.pipelines.service.stores import store_path
+from streamgauge.tracer.printable import printable, printable_lines
 
 _NEEDED: Final = ("start", "end", "label")
 
@@ -117,9 +118,9 @@ def _tell(args: argparse.Namespace, job: str, current: Replay, other: Replay | N
         print(json.dumps({name: backtest_page.as_json(one) for name, one in sides.items()}))
         return 0
     print(f"{job}, {backtest_page.utc(current.start)} to {backtest_page.utc(current.end)}")
-    print(backtest_page.text(backtest_page.rows(current, other, names)))
+    print(printable_lines(backtest_page.text(backtest_page.rows(current, other, names))))
     if other is not None:
         for mark, told in (("+", gained(other, current)), ("-", gained(current, other))):
             for one in told:
-                print(f"{mark} {backtest_page.utc(one.time)} {one.text}")
+                print(printable(f"{mark} {backtest_page.utc(one.time)} {one.text}"))
     return 0

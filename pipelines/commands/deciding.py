@@ -22,6 +22,7 @@ from streamgauge.pipelines.paging import gate as gates
 from streamgauge.pipelines.paging.impact import impact as impact_of
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.service import stores
+from streamgauge.tracer.printable import printable
 
 _OPEN, _HELD, _UNKNOWN = 0, 1, 2  # exit codes of the gate
 
@@ -96,13 +97,13 @@ def impact(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps({"node": one.node, "risk": round(one.risk, 6), "path": one.path}))
         else:
-            print(f"{one.node:<32} {one.risk:4.2f}  {' -> '.join(one.path)}")
+            print(printable(f"{one.node:<32} {one.risk:4.2f}  {' -> '.join(one.path)}"))
     return 0
 
 
 def _said(found: gates.Gate) -> str:
     lines = [f"{found.answer.upper()} {found.job}", *(f"  - {reason}" for reason in found.reasons)]
-    return "\n".join([*lines, *([f"  overridden by {found.overridden}"] if found.overridden else [])])
+    return "\n".join(map(printable, [*lines, *([f"  overridden by {found.overridden}"] if found.overridden else [])]))
 
 
 def _job(jobs: tuple[JobConfig, ...], name: str) -> JobConfig:

@@ -14,6 +14,7 @@ from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.detection import detect_file, detect_picture, detect_plot, detect_report, surprise_file
 from streamgauge.pipelines.detection.detect_plot import Judged
 from streamgauge.pipelines.detection.series_file import Dialect, FileFault, Series, read
+from streamgauge.tracer.printable import printable
 
 _FEW: Final = 100  # rows below which it is said that nearly nothing is known
 _PAGES, _PICTURES = (".html", ".htm"), (".png",)
@@ -25,7 +26,7 @@ def detect(args: argparse.Namespace) -> int:
         raise UseError(f"{args.plot}: a plot is a page or a picture; name a file that ends in .html or .png")
     series, notes = _read(args)
     for note in notes:
-        print(note, file=sys.stderr)
+        print(printable(note), file=sys.stderr)
     judged = [(one, *detect_file.detect_series(one, threshold=args.threshold, limit=args.limit)) for one in series]
     found = [episode for one, choice, rows in judged for episode in detect_file.episodes(one.name, choice, rows)]
     if args.json:
@@ -40,7 +41,7 @@ def detect(args: argparse.Namespace) -> int:
         text = detect_report.report(args.file.name, notes, judged, found, args.threshold)
         args.report.write_text(text, encoding="utf-8")
     for one in judged:
-        print(_told(one), file=sys.stderr)
+        print(printable(_told(one)), file=sys.stderr)
     return 0
 
 

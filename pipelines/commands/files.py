@@ -17,6 +17,7 @@ from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.service import assembly
 from streamgauge.tracer import control
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.printable import printable, printable_lines
 from streamgauge.tracer.transport import LogError
 
 
@@ -40,9 +41,9 @@ def check(args: argparse.Namespace) -> int:
     print(f"{args.file} is sound: {len(jobs)} job{'s' * (len(jobs) > 1)} ({', '.join(jobs)})")
     for name, delays in jobs.items():
         told = "; ".join(f"{what} after {_duration(seconds)}" for what, seconds in delays.items())
-        print(f"  {name}: {told}")
+        print(printable(f"  {name}: {told}"))
     for line in told_by_workers:
-        print(f"  {line}")
+        print(printable(f"  {line}"))
     return 0
 
 
@@ -105,7 +106,7 @@ def profile(args: argparse.Namespace) -> int:
         report = profiler.profile(args.file, columns=args.columns, label=args.label)
     except ProfileError as error:
         raise UseError(str(error)) from None
-    print(profiler.to_json(report) if args.json else profiler.render(report))
+    print(profiler.to_json(report) if args.json else printable_lines(profiler.render(report)))
     return 0
 
 

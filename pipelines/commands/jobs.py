@@ -15,6 +15,7 @@ from streamgauge.pipelines.service import kept
 from streamgauge.pipelines.service.assembly import state_path
 from streamgauge.pipelines.wire.states import Unfit
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.printable import printable
 
 
 def jobs(args: argparse.Namespace) -> int:
@@ -42,7 +43,7 @@ def _list(config: Config, path: Path, args: argparse.Namespace) -> None:
     lines = kept.lines(parked)
     for job in config.jobs:
         print(f"job {job.name}: configured")
-    print("\n".join(lines) if lines else "nothing is parked")
+    print("\n".join(map(printable, lines)) if lines else "nothing is parked")
 
 
 def _change(config: Config, path: Path, args: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ from streamgauge.pipelines.service.replay import Progress
 from streamgauge.pipelines.service.replay import replay as replayed
 from streamgauge.pipelines.service.run import Service
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.printable import printable
 from streamgauge.tracer.transport import LogError
 
 _SQLITE = b"SQLite format 3\0"
@@ -107,7 +108,7 @@ def _started(config: Config, args: argparse.Namespace) -> Service:
         why = f"{error.strerror or error}; stop what listens there, or give another --port"
         raise UseError(f"cannot listen on {config.host}:{config.port}: {why}") from None
     for line in lines(service.parked()):
-        print(f"streamgauge: {line}; see streamgauge jobs", flush=True)
+        print(printable(f"streamgauge: {line}; see streamgauge jobs"), flush=True)
     print(f"streamgauge: {address}", flush=True)
     return service
 

@@ -14,6 +14,7 @@ from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.service.assembly import log_path, state_path
 from streamgauge.pipelines.service.stores import store_path
+from streamgauge.tracer.printable import printable
 
 
 def verify(args: argparse.Namespace) -> int:
@@ -38,7 +39,7 @@ def verify(args: argparse.Namespace) -> int:
             for one in walked
         ]))  # fmt: skip
         return 1 if damaged else 0
-    print("\n".join(line for one in walked for line in told(one)))
+    print("\n".join(printable(line) for one in walked for line in told(one)))
     print(f"{damaged} damaged" if damaged else "all sound")
     return 1 if damaged else 0
 

@@ -23,6 +23,7 @@ from streamgauge.pipelines.detection.phases import with_phase
 from streamgauge.pipelines.paging import actions, causes
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.service import stores
+from streamgauge.tracer.printable import printable, printable_lines
 
 FOREVER: Final = 4e9
 _PATIENCE: Final = 2.0  # seconds that the running process is waited for
@@ -41,10 +42,10 @@ def status(args: argparse.Namespace) -> int:
         print(json.dumps({"jobs": jobs, "incidents": opened, "health": health}))
         return 0
     for row in jobs:
-        print(_job_line(row))
+        print(printable_lines(_job_line(row)))
     for one in opened:
-        print(_incident_line(one))
-    print(_health_line(config, health))
+        print(printable(_incident_line(one)))
+    print(printable(_health_line(config, health)))
     return 0
 
 
@@ -64,7 +65,7 @@ def incidents(args: argparse.Namespace) -> int:
         print(json.dumps(rows))
         return 0
     for one in rows:
-        print(_incident_line(one))
+        print(printable(_incident_line(one)))
     print(f"{len(rows)} incidents", file=sys.stderr)
     return 0
 
@@ -96,7 +97,7 @@ def silences(args: argparse.Namespace) -> int:
         print(json.dumps(found))
         return 0
     for one in found:
-        print(f"{one['id']}  {one['job']}  until {_time(one['until'])}  {one['matchers']}")
+        print(printable(f"{one['id']}  {one['job']}  until {_time(one['until'])}  {one['matchers']}"))
     print(f"{len(found)} silences hold", file=sys.stderr)
     return 0
 
@@ -109,7 +110,7 @@ def _end(bus: Any, found: Iterable[Mapping[str, Any]], name: str, now: float) ->
     one = known[name]
     start = max(now, one["since"]) + 0.001
     actions.silence(bus, one["job"], [actions.matcher_of(f"job={one['job']}")], start, start + 0.001, name=name)
-    print(f"silence {name} is ended")
+    print(printable(f"silence {name} is ended"))
     return 0
 
 
@@ -177,12 +178,12 @@ def _incident_line(one: Mapping[str, Any]) -> str:
 
 
 def _incident_text(one: Mapping[str, Any]) -> str:
-    lines = [_incident_line(one), "", one["latest"] or one["text"], ""]
+    lines = [_incident_line(one), "", *(one["latest"] or one["text"]).split("\n"), ""]
     lines += [f"  {_time(told['time'])}  {told['status']}: {told['reason']['text']}" for told in one["trail"]]
     ranked = one.get("causes", ())
     lines += ["", "where it may have begun:"] if ranked else []
     lines += [f"  {number}. {_cause_line(cause)}" for number, cause in enumerate(ranked, 1)]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _cause_line(one: Mapping[str, Any]) -> str:

@@ -105,6 +105,18 @@ def place_of(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def beside(path: Path) -> dict[Path, tuple[int, int] | None]:
+    """What lies beside an open file, and belongs to it alone: its write-ahead file and the index of that."""
+    return {side: place_of(side) for side in (path.with_name(path.name + end) for end in ("-wal", "-shm"))}
+
+
+def take_away(left: dict[Path, tuple[int, int] | None]) -> None:
+    """Remove what lay beside a file that was deleted or replaced: SQLite would take it for the new one's."""
+    for side, place in left.items():
+        if place is not None and place_of(side) == place:
+            side.unlink(missing_ok=True)
+
+
 def read_only(path: Path, shape: Shape) -> sqlite3.Connection:
     """A connection that needs no room on the disk: its index of the write-ahead file lies in memory.
 

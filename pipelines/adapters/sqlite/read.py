@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from streamgauge.pipelines.ports import StoreBusy
-from streamgauge.tracer.local.sqlite_file import explained
+from streamgauge.tracer.local.sqlite_file import explained, place_of
 
 
 class Reader:
@@ -46,6 +46,10 @@ class Reader:
 
     def _connected(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        place = place_of(self._path)
+        if connection is not None and place != self._local.place:  # deleted or replaced: the new one is read
+            self._forget(connection)
+            connection = None
         if connection is None:
             # mode=rw, not ro: a reader of a write-ahead file takes part in its locks; query_only keeps it from writing
             address = f"file:{quote(str(self._path))}?mode=rw"
@@ -56,5 +60,11 @@ class Reader:
             connection.execute("PRAGMA mmap_size = 268435456")
             with self._lock:
                 self._open.append(connection)
-            self._local.connection = connection
+            self._local.connection, self._local.place = connection, place
         return connection
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._open.remove(connection)
+        self._local.connection = None
+        connection.close()

@@ -26,7 +26,15 @@ from streamgauge.pipelines.config.schema import Retention
 from streamgauge.pipelines.ports import StoreBusy, Stored
 from streamgauge.pipelines.wire.by_keys import ByKeys
 from streamgauge.pipelines.wire.outputs import Change, Counters, DeadLetter, PointColumns, Profiles
-from streamgauge.tracer.local.sqlite_file import FileError, Sync, explained, open_file, place_of
+from streamgauge.tracer.local.sqlite_file import (
+    FileError,
+    Sync,
+    beside,
+    explained,
+    open_file,
+    place_of,
+    take_away,
+)
 
 _NUMBER_BYTES: Final = 40  # of a series' number in a list
 _DEAD_BYTES: Final = 65_536  # of a dead letter's bytes that are kept
@@ -78,7 +86,7 @@ class SqliteStore:
             self._connection.execute("PRAGMA wal_autocheckpoint = 8000")
             self._rollups = Rollups(self._connection)
             self.identity = _identity(self._connection)
-            self._place = place_of(self._path)
+            self._place, self._beside = place_of(self._path), beside(self._path)
         self._purge = Purge(self._connection, self._keep, self._rollups)
 
     def write(self, records: Iterable[Stored]) -> None:
@@ -88,6 +96,7 @@ class SqliteStore:
         """
         if place_of(self._path) != self._place:
             self._connection.close()
+            take_away(self._beside)
             self._series.clear()
             self._open()
         with self._transaction():

@@ -19,6 +19,7 @@ from streamgauge.pipelines.wire.frames import fault_of
 from streamgauge.pipelines.wire.kept import Manifest, Stored
 from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.local.sqlite_file import explained
 from streamgauge.tracer.local.tables import SPAN
 
 _OURS: Final = ("partials", "scores", "anomalies", "alerts", "dead-letters")  # topics of MessagePack
@@ -46,29 +47,47 @@ class Walked(NamedTuple):
 
 def walk_log(path: Path) -> Walked:
     """The log and the states beside it."""
-    with _reading(path) as connection:
-        findings = _pages(connection, path)
-        if findings:
-            return Walked(path, {}, findings)
-        names = dict(connection.execute("SELECT id, name FROM topics").fetchall())
-        counts = dict.fromkeys([*sorted(names.values()), "rows of state"], 0)
-        for row, value in connection.execute("SELECT id, value FROM messages ORDER BY id"):
-            topic, offset = names.get(row // SPAN, "?"), row % SPAN
-            counts[topic] = counts.get(topic, 0) + 1
-            fault = _fault_of(topic, value)
-            if fault:
-                findings.append(Finding(f"{topic}, offset {offset}", fault, _RECORD))
-        counts["rows of state"] = _walk_states(connection, findings)
-        return Walked(path, counts, findings)
+    return _walked(path, _walk_log)
 
 
 def walk_store(path: Path) -> Walked:
     """The store: its pages, and that what they say of each other agrees."""
-    with _reading(path) as connection:
-        findings = _pages(connection, path)
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        counts = {} if findings else {table: _count(connection, table) for table in sorted(tables)}
-        return Walked(path, counts, findings)
+    return _walked(path, _walk_store)
+
+
+def _walked(path: Path, walk: Callable[[sqlite3.Connection, Path], Walked]) -> Walked:
+    try:
+        with _reading(path) as connection:
+            return walk(connection, path)
+    except sqlite3.Error as error:
+        fault = explained(error, path)
+        if fault.fault in ("busy", "full", "crowded"):
+            raise fault from None
+        return Walked(path, {}, [Finding(path.name, f"it cannot be read: {error}", _PAGES)])
+
+
+def _walk_log(connection: sqlite3.Connection, path: Path) -> Walked:
+    findings = _pages(connection, path)
+    if findings:
+        return Walked(path, {}, findings)
+    names = dict(connection.execute("SELECT id, name FROM topics").fetchall())
+    counts = dict.fromkeys([*sorted(names.values()), "rows of state"], 0)
+    for row, value in connection.execute("SELECT id, value FROM messages ORDER BY id"):
+        topic, offset = names.get(row // SPAN, "?"), row % SPAN
+        counts[topic] = counts.get(topic, 0) + 1
+        fault = _fault_of(topic, value)
+        if fault:
+            findings.append(Finding(f"{topic}, offset {offset}", fault, _RECORD))
+    counts["rows of state"] = _walk_states(connection, findings)
+    return Walked(path, counts, findings)
+
+
+def _walk_store(connection: sqlite3.Connection, path: Path) -> Walked:
+    findings = _pages(connection, path)
+    if findings:
+        return Walked(path, {}, findings)
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return Walked(path, {table: _count(connection, table) for table in sorted(tables)}, [])
 
 
 def forget_job(path: Path, job: str) -> int:

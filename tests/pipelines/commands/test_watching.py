@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from streamgauge.anomaly.types import Alert, Anomaly, Confirm, Notification, Reason, Score, Silence
@@ -69,6 +70,19 @@ def test_status_shows_scores_phase_and_what_is_open(config: Path, capsys: pytest
     assert "learning: facts and limits page; changes are told from 2025-11-28 12:30Z" in text
     assert "OPEN  n1  2025-11-28 12:00Z  ctr  labels: all 9 labels that were due are overdue" in text
     assert "no pipeline answers at 127.0.0.1:1" in text
+
+
+@pytest.mark.parametrize("command", [("status",), ("incidents",), ("incidents", "n1")])
+def test_a_workers_name_moves_no_cursor_and_makes_no_line(
+    command: tuple[str, ...], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "w\x1b[2J\u202e\nOPEN  all is well"
+    one = told("n1", "firing", T0 + 60.0)
+    fill(config, msgspec.structs.replace(one, root=msgspec.structs.replace(one.root, node=evil, text=evil)))
+    text = said(capsys, *command, "--config", str(config))[1]
+    assert r"w\x1b[2J\u202e\nOPEN  all is well" in text
+    assert all(line.isprintable() for line in text.splitlines())
+    assert not any(line.startswith("OPEN  all") for line in text.splitlines())
 
 
 def test_one_incident_says_where_it_may_have_begun(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from streamgauge.anomaly.types import Ack, Matcher, Score, Silence, Unsuppress
 from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
+from streamgauge.pipelines.adapters.sqlite.verify import walk_store
 from streamgauge.pipelines.ports import StoreBusy, Stored
 from streamgauge.pipelines.service.store_writer import StoreWriter
 from streamgauge.pipelines.wire import outputs
@@ -130,6 +131,29 @@ def test_what_people_asked_is_kept_as_changes() -> None:
         Change(job="a", name="unsuppress", time=61.0, text="e1"),
         Change(job="a", name="silence", time=62.0, text="s1 until 1970-01-01T01:00:00Z: worker=w1: known"),
     ]
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_of_a_store_that_was_moved_away_under_its_readers_nothing_gets_into_the_new_one(
+    tmp_path: Path, is_back: bool
+) -> None:
+    """Its write-ahead file stays behind, under the new one's name."""
+    log, path = MemoryLog(), tmp_path / "store.db"
+    writer, query = StoreWriter(log, SqliteStore(path)), SqliteQuery(path)
+
+    def stored(number: int) -> list[float]:
+        made = Score(job="a", domain="overall", start=0, end=number, micropoints=1, coverage=1, number=number)
+        log.send([("scores", "a", outputs.encode(made))])
+        writer.step()
+        return [one["end"] for one in query.scores("a", 0.0, 1e12)]
+
+    assert stored(1) == [1.0]
+    path.rename(tmp_path / "away.db")
+    if is_back:
+        SqliteStore(path).close()
+    assert [stored(2), stored(3)] == [[2.0], [2.0, 3.0]]
+    assert walk_store(path).findings == []
+    query.close()
 
 
 def test_a_store_that_is_deleted_or_replaced_is_told_and_the_new_one_is_filled(

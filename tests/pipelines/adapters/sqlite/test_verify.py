@@ -91,3 +91,9 @@ def test_damaged_pages_are_found(folder: Path) -> None:
     data[4096 * 2 : 4096 * 2 + 64] = b"\xff" * 64
     store.write_bytes(data)
     assert walk_store(store).findings
+
+
+def test_a_file_that_nobody_can_read_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "store.db").mkdir()
+    for walked in (walk_log(tmp_path / "store.db"), walk_store(tmp_path / "store.db")):
+        assert [found.what.partition(":")[0] for found in walked.findings] == ["it cannot be read"]
