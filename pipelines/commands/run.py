@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import importlib
 import json
 import math
@@ -51,7 +52,12 @@ def run(args: argparse.Namespace) -> int:
             if asked.over.is_set():
                 service.stop()
                 return 0
-            config, service = _reloaded(config, service, args, asked)
+            new = _wanted(config, args)
+            if new is not None:
+                service.stop()
+                service = None
+                gc.collect()  # or the old one's state would lie in memory beside the new one's
+                config, service = _anew(config, new, args, asked)
     return 0
 
 
@@ -113,29 +119,31 @@ def _started(config: Config, args: argparse.Namespace) -> Service:
     return service
 
 
-def _reloaded(
-    config: Config, service: Service, args: argparse.Namespace, asked: Asked
-) -> tuple[Config, Service | None]:
-    """The service with the configuration as it is now; the old one where that has a fault.
-
-    All consumers go on from what they committed, as after a restart; only the process, its lock and its port stay.
-    """
+def _wanted(config: Config, args: argparse.Namespace) -> Config | None:
+    """The configuration as it is now; None where the old one holds, because the new one has a fault."""
     try:
         new = configured(args)
         assembly.guard_of(new), assembly.notifiers_of(new)
     except ConfigError as error:
         faults = "; ".join(map(str, error.faults))
         print(f"streamgauge: the configuration has faults, the old one holds: {faults}", file=sys.stderr, flush=True)
-        return config, service
+        return None
     if new.data != config.data:
         print("streamgauge: data cannot change while it runs, the old configuration holds", file=sys.stderr, flush=True)
-        return config, service
-    service.stop()
+        return None
+    return new
+
+
+def _anew(old: Config, new: Config, args: argparse.Namespace, asked: Asked) -> tuple[Config, Service | None]:
+    """A service with the new configuration, or with the old one where that cannot begin.
+
+    All consumers go on from what they committed, as after a restart; only the process, its lock and its port stay.
+    """
     try:
         return new, _begun(new, args, asked)
     except UseError as error:
         print(f"streamgauge: {error}; the old configuration holds", file=sys.stderr, flush=True)
-        return config, _begun(config, args, asked)
+        return old, _begun(old, args, asked)
 
 
 def replay(args: argparse.Namespace) -> int:
