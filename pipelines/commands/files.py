@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from streamgauge.anomaly.young import least
 from streamgauge.pipelines.cli import UseError
@@ -25,6 +26,8 @@ def check(args: argparse.Namespace) -> int:
     """Say that a configuration is sound, or name all its faults."""
     try:
         config = load(args.file)
+        if config.token_file and Path(config.token_file).exists():  # it need not be where the file is checked
+            assembly.guard_of(config)
     except ConfigError as error:
         if args.json:
             faults = [fault._asdict() for fault in error.faults]

@@ -56,7 +56,7 @@ def add_keeping(commands: Commands) -> None:
         commands, "verify", "walk log, state and store, and say what is damaged",
         example="streamgauge verify --config streamgauge.toml",
     )
-    verify.add_argument("--forget", default="", metavar="JOB", help="take away a job's state, so that it learns anew")
+    verify.add_argument("--forget", default="", metavar="JOB", help="take away the state of a job, or of the pager")
     json(verify)
     config(verify)
     replay = add(

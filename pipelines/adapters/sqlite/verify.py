@@ -23,10 +23,11 @@ from streamgauge.tracer.local.sqlite_file import explained
 from streamgauge.tracer.local.tables import SPAN
 
 _OURS: Final = ("partials", "scores", "anomalies", "alerts", "dead-letters")  # topics of MessagePack
+_TABLES: Final = frozenset({"series", "points", "scores", "anomalies", "notifications"})
 _MOST: Final = 20  # findings of one kind that are told one by one
 _PAGES: Final = "stop what uses it, move the file (with its -wal and -shm) away, put back a copy or begin anew"
 _RECORD: Final = "it goes to the dead letters when it is read; what its worker sent there is lost"
-_STATE: Final = "stop the pipeline, put back a copy of the folder, or let the job learn anew: verify --forget JOB"
+_STATE: Final = "stop the pipeline, put back a copy of the folder, or let the job learn anew: verify --forget {}"
 
 
 class Finding(NamedTuple):
@@ -86,15 +87,20 @@ def _walk_store(connection: sqlite3.Connection, path: Path) -> Walked:
     findings = _pages(connection, path)
     if findings:
         return Walked(path, {}, findings)
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if path.stat().st_size and not tables >= _TABLES:
+        return Walked(path, {}, [Finding(path.name, f"it lacks tables: {', '.join(sorted(_TABLES - tables))}", _PAGES)])
     return Walked(path, {table: _count(connection, table) for table in sorted(tables)}, [])
 
 
 def forget_job(path: Path, job: str) -> int:
-    """Take away what is kept of a job's state; how many states. It learns anew from where its log was read to."""
+    """Take away what is kept of a job's state, or of a consumer's own; how many states.
+
+    It learns anew from where its log was read to.
+    """
     with _reading(path) as connection:
         found = connection.execute("SELECT name, state FROM consumers WHERE state IS NOT NULL").fetchall()
-    keys = [(name, key) for name, state in found for key in _keys_of(state) if key.partition("/")[0] == job]
+    keys = [(name, key) for name, state in found for key in _keys_of(state) if _owner(name, key) == job]
     log = LocalLog(path)
     for consumer, key in keys:
         forget(log, consumer, key)
@@ -121,7 +127,8 @@ def _walk_states(connection: sqlite3.Connection, findings: list[Finding]) -> int
             found = "SELECT name, value FROM rows WHERE consumer = ? AND key = ?"
             frames = dict(connection.execute(found, (consumer, key)).fetchall())
             looked += len(frames)
-            findings += damaged_rows(f"state of {consumer}, job {key}", Stored(frames, manifest))
+            place = f"state of {consumer}, job {key}" if key else f"state of {consumer}"
+            findings += damaged_rows(place, Stored(frames, manifest), _STATE.format(_owner(consumer, key)))
     return looked
 
 
@@ -133,7 +140,12 @@ def _keys_of(state: bytes) -> Mapping[str, Manifest]:
         return {}
 
 
-def damaged_rows(where: str, stored: Stored, remedy: str = _STATE) -> Iterable[Finding]:
+def _owner(consumer: str, key: str) -> str:
+    """The job whose state it is, or the consumer that has one for all of them."""
+    return key.partition("/")[0] or consumer
+
+
+def damaged_rows(where: str, stored: Stored, remedy: str) -> Iterable[Finding]:
     """The rows of one key that are not what was committed."""
     faults = {name: fault_of(frame) for name, frame in stored.frames.items()}
     found = [Finding(f"{where}, row {name}", fault, remedy) for name, fault in faults.items() if fault]

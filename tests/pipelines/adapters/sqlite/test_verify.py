@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
@@ -79,6 +80,26 @@ def test_a_flipped_bit_of_a_row_of_state_is_found_and_the_job_can_learn_anew(
     assert verify(folder, "--forget", "ctr") == 2
 
 
+def test_a_damaged_state_of_the_pager_is_named_and_can_be_forgotten(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(folder, "UPDATE consumers SET name = 'pager' WHERE name = 'engine'")
+    change(folder, "UPDATE rows SET consumer = 'pager'")
+    with closing(sqlite3.connect(folder / "log.db")) as connection:
+        ((state,),) = connection.execute("SELECT state FROM consumers WHERE name = 'pager'").fetchall()
+    version, keys, *rest = msgspec.msgpack.decode(state)
+    change(folder, "UPDATE consumers SET state = ?", msgspec.msgpack.encode([version, {"": keys["ctr"]}, *rest]))
+    change(folder, "UPDATE rows SET key = ''")
+    assert verify(folder) == 0
+    change(folder, "UPDATE rows SET value = CAST(substr(value, 1, 9) || x'00' AS BLOB) WHERE name = 'job'")
+    capsys.readouterr()
+    assert verify(folder) == 1
+    said = capsys.readouterr().out
+    assert "state of pager, row job: its checksum" in said and "verify --forget pager" in said
+    assert verify(folder, "--forget", "pager") == 0
+    assert verify(folder) == 0
+
+
 def test_a_lost_row_is_found(folder: Path) -> None:
     change(folder, "DELETE FROM rows WHERE name LIKE 'worker/%'")
     (finding,) = walk_log(folder / "log.db").findings
@@ -97,3 +118,12 @@ def test_a_file_that_nobody_can_read_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "store.db").mkdir()
     for walked in (walk_log(tmp_path / "store.db"), walk_store(tmp_path / "store.db")):
         assert [found.what.partition(":")[0] for found in walked.findings] == ["it cannot be read"]
+
+
+def test_a_store_without_its_tables_is_a_finding_and_an_empty_file_is_none(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "store.db").close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        connection.execute("DROP TABLE scores")
+    assert [found.what for found in walk_store(tmp_path / "store.db").findings] == ["it lacks tables: scores"]
+    (tmp_path / "empty.db").touch()
+    assert walk_store(tmp_path / "empty.db").findings == []
