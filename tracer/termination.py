@@ -7,6 +7,7 @@ the process by `sys.exit` or an exception comes by `atexit`, where goodbye is sa
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -31,6 +32,18 @@ def say_goodbye_on_sigterm(goodbye: Callable[[], None]) -> bool:
 
     signal.signal(signal.SIGTERM, end)
     return True
+
+
+def apart(call: Callable[[], object]) -> Callable[[int, FrameType | None], None]:
+    """A signal handler that makes a call in a thread of its own.
+
+    `Event.set` in the handler itself would wait for ever where the signal met the main thread within `Event.wait`.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        _thread.start_new_thread(call, ())
+
+    return handle
 
 
 _PATIENCE = 3.0  # seconds: tracers have two

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from streamgauge.examples.clicks.job import FEATURES, Job
 from streamgauge.tracer.local.log import LocalLog
+from streamgauge.tracer.termination import apart
 from streamgauge.tracer.tracer import Labels, Tracer
 from streamgauge.tracer.transport import Transport
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, frame: stopping.set())
+        signal.signal(number, apart(stopping.set))
     tracer = Tracer(
         args.job, args.worker, _transport(args), features=FEATURES, salt=args.job,
         labels=Labels(horizon=60.0, margin=10.0, timeout=60.0),

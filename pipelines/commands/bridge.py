@@ -18,6 +18,7 @@ from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.schema import Bridge, Config, JobConfig, Kafka
 from streamgauge.pipelines.service import assembly
 from streamgauge.tracer.kafka.settings import client_settings
+from streamgauge.tracer.termination import apart
 from streamgauge.tracer.transport import LogError
 
 _TOLD: float = 10.0  # seconds between lines of progress
@@ -36,7 +37,7 @@ def bridge(args: argparse.Namespace) -> int:
         raise UseError(f"no bridge reads the topic {args.topic!r}, known are {known}")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, frame: stopping.set())
+        signal.signal(number, apart(stopping.set))
     readings = {one.topic: reading_of(config, config.kafka, one) for one in chosen}
     threads = [
         threading.Thread(target=_run, args=(topic, one, stopping, args.once)) for topic, one in readings.items()

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
@@ -32,6 +31,7 @@ from streamgauge.pipelines.service.replay import replay as replayed
 from streamgauge.pipelines.service.run import Service
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.printable import printable
+from streamgauge.tracer.termination import apart
 from streamgauge.tracer.transport import LogError
 
 _SQLITE = b"SQLite format 3\0"
@@ -70,11 +70,11 @@ class Asked:
     def listen(self) -> None:
         """Hear SIGTERM and SIGINT; SIGHUP where no terminal can hang up."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+            signal.signal(number, apart(self._end))
         if not sys.stdin.isatty():
-            signal.signal(signal.SIGHUP, lambda number, frame: self.wake.set())
+            signal.signal(signal.SIGHUP, apart(self.wake.set))
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
+    def _end(self) -> None:
         self.over.set()
         self.wake.set()
 

@@ -25,6 +25,7 @@ from streamgauge.pipelines.engines.flink.log import TracesLog
 from streamgauge.pipelines.engines.flink.rest import FlinkError, JobManager, cause_of, uri
 from streamgauge.pipelines.wire.frames import StateDamagedError
 from streamgauge.pipelines.wire.states import StateVersionError
+from streamgauge.tracer.termination import apart
 
 _FINAL: Final = frozenset({StateVersionError.__name__, StateDamagedError.__name__})
 _POLL: Final = 0.5  # seconds between looks at the job
@@ -172,7 +173,7 @@ def _stops(stopping: threading.Event) -> Iterator[None]:
         yield
         return
     numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda received, frame: stopping.set()) for number in numbers]
+    before = [signal.signal(number, apart(stopping.set)) for number in numbers]
     try:
         yield
     finally:
