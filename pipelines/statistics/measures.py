@@ -59,8 +59,12 @@ UNKNOWN: Final = single(math.nan, 0.0)
 
 
 def proportions(entities: tuple[str, ...], part: Floats, whole: Floats) -> Values:
-    """Shares by entity: part / whole, NaN of nothing; error sqrt(p (1 - p) / n) with p = (k + 1) / (n + 2)."""
-    value = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0.0)
+    """Shares by entity: part / whole, NaN of nothing; error sqrt(p (1 - p) / n) with p = (k + 1) / (n + 2).
+
+    A part and its whole may be counted at different ends, as by workers that restart between: no share leaves 0..1.
+    """
+    within = np.clip(part, 0.0, np.maximum(whole, 0.0))
+    value = np.divide(within, whole, out=np.full(len(whole), np.nan), where=whole > 0.0)
     smoothed = np.clip((part + 1.0) / (whole + 2.0), 0.0, 1.0)
     error = np.sqrt(smoothed * (1.0 - smoothed) / np.maximum(whole, 1.0))
     return Values(entities, value, whole, error, np.zeros(len(whole)))

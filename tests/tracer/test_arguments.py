@@ -71,6 +71,24 @@ def test_rows_are_what_most_columns_and_the_ids_agree_on() -> None:
     assert job.refused() == {"feature:first": "1 value for 2 rows"}
 
 
+def test_long_names_that_differ_at_their_end_are_features_of_their_own() -> None:
+    job = Sent()
+    for rows in ([1.0, 2.0], [3.0, 4.0]):  # the second time by the look-up of usual columns, if there were one
+        job.tracer.observe({"n" * 300 + "x": np.array(rows), "n" * 300 + "y": np.array(rows)})
+    found = {entity: s for (_, _, entity, kind), s in job.sketches().items() if kind == "counts"}
+    assert {len(entity) for entity in found} == {len("feature:") + 256}
+    assert [counts.rows for counts in found.values()] == [4, 4]
+
+
+def test_numbers_in_the_byte_order_of_another_host_are_the_same_numbers() -> None:
+    job = Sent()
+    for order in "<>":
+        job.tracer.observe({"age": np.array([1.0, 2.0, 3.0], f"{order}f8"), "rows": np.array([1, 2, 3], f"{order}i4")})
+    for feature in ("age", "rows"):
+        moments = job.sketches()["sample", "profile", f"feature:{feature}", "moments"]
+        assert (moments.count, moments.mean(), moments.high) == (6, 2.0, 3.0)
+
+
 def test_what_is_no_table_costs_the_features_only() -> None:
     job = Sent()
     job.tracer.observe(np.zeros((3, 2)), ids=[1, 2, 3])  # type: ignore[arg-type]
