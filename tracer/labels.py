@@ -17,6 +17,6 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     keep_rate: float = 1.0  # share of the negatives that the job was given; the others stand for those that it was not
     predicts: Predicts = "kept"  # what predictions are right for: the rows as they were kept, or all there were
     timeout: float = 86400.0  # this long after its due time a sample without label is dropped as expired
-    capacity: int = 10_000_000  # samples remembered: 70 bytes each, 700 MB at the default, 820 MB at most while it grows
+    capacity: int = 10_000_000  # samples remembered: 70 bytes each, 700 MB at the default (820 while it grows)
     hold: float = 0.0  # a label that comes before its sample waits for it so long
     across: int = 0  # workers that see samples are not those that learn labels: one id in so many is joined behind them
