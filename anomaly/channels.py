@@ -19,20 +19,26 @@ from streamgauge.anomaly.reference import Bools, Floats, Rows
 
 TINY: Final = 1e-9
 DAY: Final = 86400
+MOVEMENT: Final = 0.05
 
 
 class Step:
-    """`|x - x[-lag]| / s`, s^2 a mean of squared steps winsorised at `cap` sigmas over `memory` values."""
+    """`|x - x[-lag]| / s`, s^2 a mean of squared steps winsorised at `cap` sigmas over `memory` values.
+
+    s is at least a twentieth of the usual step that is not 0, by its logarithm: counts of 0 and 1 teach nothing.
+    """
 
     def __init__(self, series: int, lag: int = 1, memory: float = 4000.0, cap: float = 3.0) -> None:
         self.lag, self.memory, self.cap = lag, memory, cap
         self.ring = np.full((series, lag), np.nan)
         self.at, self.seen, self.variance = np.zeros(series, np.int64), np.zeros(series), np.zeros(series)
+        self.moves, self.usual = np.zeros(series), np.zeros(series)  # steps that are not 0, and the mean of their logs
 
     def score(self, x: Floats, second: Rows) -> Floats:
         """Sigmas of the step."""
         step = np.abs(x - self.ring[np.arange(len(x)), self.at])
-        return np.where(self.seen >= 10, np.nan_to_num(step / (np.sqrt(self.variance) + TINY)), 0.0)
+        least = np.where(self.moves > 0, MOVEMENT * np.exp(self.usual), 0.0)
+        return np.where(self.seen >= 10, np.nan_to_num(step / (np.maximum(np.sqrt(self.variance), least) + TINY)), 0.0)
 
     def learn(self, x: Floats, second: Rows, known: Bools) -> None:
         """Remember the value and the size of its step."""
@@ -44,6 +50,11 @@ class Step:
         gain = np.maximum(1.0 / seen, 1.0 / self.memory)
         moved = self.variance + gain * (np.minimum(square, reach) - self.variance)
         self.variance, self.seen = np.where(stepped, moved, self.variance), np.where(stepped, seen, self.seen)
+        is_move = stepped & (square > 0.0)
+        self.moves = self.moves + is_move
+        away = 0.5 * np.log(np.where(is_move, square, 1.0)) - self.usual
+        gain = np.maximum(1.0 / np.maximum(self.moves, 1.0), 1.0 / self.memory)
+        self.usual = np.where(is_move, self.usual + gain * away, self.usual)
         self.ring[rows[known], self.at[known]] = x[known]
         self.at = np.where(known, (self.at + 1) % self.lag, self.at)
 

@@ -2,7 +2,8 @@
 
 For channels whose scores have no unit in common (a run of equal values, a new record); `anomaly.tails` needs sigmas.
 Bins of an eighth of an octave from 2^-30 to 2^20; the excesses over the `1 - share` quantile follow a generalised
-Pareto law, its shape by moments (Hosking and Wallis 1987), at most 0.45, drawn towards an exponential while few.
+Pareto law, its shape by moments (Hosking and Wallis 1987), at most 0.45, drawn towards an exponential while few. What
+more than one score in 100 reaches is as rare as it was seen: counts of 0 and 1 have no tail that a law describes.
 
 Cost: 3.2 kB a series.
 """
@@ -22,6 +23,7 @@ PER_OCTAVE: Final = 8
 WARM: Final = 51  # scores before one is judged
 FEW: Final = 20.0  # excesses for the shape to count half
 PRIOR: Final = 2.0  # excesses of a fifth of the quantile, for the mean
+RARE: Final = 0.01  # share of the scores that is counted: no law of a tail makes of it less
 MOST: Final = 40.0
 _COLUMNS: Final = {"counts": Column("<f8", (BINS,)), "seen": Column("<i4")}
 _MIDDLES: Final = np.exp2((np.arange(BINS) + 0.5 - ZERO) / PER_OCTAVE)
@@ -55,7 +57,9 @@ class Excesses:
         far = np.flatnonzero(score[rows] > start)
         if len(far):
             few = above[far, edge[far]]
-            out[rows[far]] = _beyond(score[rows[far]], start[far], edge[far], counts[rows[far]], few, total[far])
+            told = _beyond(score[rows[far]], start[far], edge[far], counts[rows[far]], few, total[far])
+            as_high = above[far, _bin(score[rows[far]])] / total[far]
+            out[rows[far]] = np.where(as_high > RARE, np.minimum(told, -np.log10(np.maximum(as_high, RARE))), told)
         return out
 
     def learn(self, score: Floats) -> None:

@@ -57,3 +57,12 @@ def test_what_is_said_of_an_alert_moves_its_own_threshold_only_within_bounds() -
     for _ in range(200):
         detector.teach(np.array([0, 1]), np.array([True, False, False]))
     assert (detector.threshold / Surprise(3).threshold).round(3).tolist() == [0.6, 4.0, 1.0]
+
+
+def test_rare_counts_and_what_a_constant_becomes_are_told_once_and_a_burst_is() -> None:
+    generator, late = np.random.default_rng(5), np.arange(ROWS) >= 600
+    counts = (generator.random((ROWS, 3)) < [0.02, 0.3, 0.02]).astype(float)
+    counts[900:905, 2] = 30.0
+    noise = 100.0 + np.where(late, generator.normal(0.0, 1.0, ROWS), 0.0)
+    _, alerts = read(np.column_stack([counts, noise, 100.0 + late]))
+    assert [np.flatnonzero(column[200:]).tolist() for column in alerts.T] == [[], [], [700], [400], [400]]
