@@ -21,7 +21,7 @@ import numpy as np
 
 from streamgauge.anomaly.columns import Column, empty, pack, pick, unpack
 from streamgauge.anomaly.cycle import Cycle, Offsets, Place
-from streamgauge.anomaly.nature import NAMES, Nature
+from streamgauge.anomaly.nature import NAMES, STEADY, Nature
 from streamgauge.anomaly.reference import Bools, Expected, Floats, Moment, Part, Rows
 from streamgauge.anomaly.sustained import Sustained
 from streamgauge.anomaly.tails import Tail
@@ -45,6 +45,7 @@ HIGHEST: Final = 1e6  # sigmas
 
 _OWN: Final = {  # known windows; whether the last one was far, was off together with others, is part of what lasts
     "windows": Column("<i4"), "far": Column("|u1"), "off": Column("|u1"), "lasting": Column("|u1"),
+    "steady_far": Column("|u1"),  # from the level of the last half day
 }  # fmt: skip
 
 
@@ -88,7 +89,7 @@ class Explanations:
         self.apart, self._daily = apart, float(np.log10(memory))
         self._cycle, self._nature = Cycle(series, cells, slots), Nature(series, memory)
         self._sustained, self._tail = Sustained(series), Tail(series)
-        self._together, self._jumps = Tail(series), Tail(series)
+        self._together, self._jumps, self._steady = Tail(series), Tail(series), Tail(series)
         self._own = empty(_OWN, series)
         self._changes = 0  # of what lies in no cell; not part of the state
 
@@ -127,11 +128,11 @@ class Explanations:
         """What another cell adds to its slot."""
         return self._cycle.offsets(cell, s).usual
 
-    def is_news(self, explained: Explained, away: Floats, threshold: Floats) -> Bools:
+    def is_news(self, explained: Explained, away: Floats, threshold: Floats, rarer: float = 0.0) -> Bools:
         """Whether a window is beyond its threshold and rarer than the series' own past allows.
 
         `away` is how far it is in the direction that is bad, in sigmas. A series whose tail is known needs less than
-        its threshold, if its past says that such a window comes once in a lifetime.
+        its threshold, if its past says that such a window comes once in a lifetime. `rarer` is in decades.
         """
         known = self._tail.known()
         grown = (known >= GROWN) & self.apart
@@ -141,22 +142,25 @@ class Explanations:
         news = np.zeros(len(away), dtype=bool)
         if len(rows):
             surprise = self._tail.surprise(np.nan_to_num(explained.z))[rows]
-            believed = np.minimum(RARE + self._daily, UNSEEN + np.log10(known[rows] + 1.0))
-            news[rows] = surprise > np.where(away[rows] > threshold[rows], believed, RAREST + self._daily)
-            leap = grown & (jump > KNOWN * threshold) & (self._jumps.surprise(jump) > RAREST + self._daily)
+            believed = np.minimum(RARE + self._daily + min(rarer, 0.0), UNSEEN + np.log10(known[rows] + 1.0))
+            rarest = RAREST + self._daily + rarer
+            news[rows] = surprise > np.where(away[rows] > threshold[rows], believed + max(rarer, 0.0), rarest)
+            leap = grown & (jump > KNOWN * threshold) & (self._jumps.surprise(jump) > rarest)
             news[rows] |= leap[rows]
         return news
 
-    def together(self, explained: Explained, threshold: Floats) -> Floats:
+    def together(self, explained: Explained, threshold: Floats, rarer: float = 0.0) -> Floats:
         """Sigmas of six windows in a row where they are news, NaN elsewhere; `threshold` is the multiplier."""
         u = self._sustained.score(explained.z)
         grown = (self._together.known() >= GROWN) & self.apart
-        far = grown & (np.abs(np.nan_to_num(u)) > TOGETHER * threshold) & (explained.way == USUAL)
+        level = (explained.way == USUAL) | (explained.way == RECENT) & (self._nature.chosen == STEADY)
+        far = grown & (np.abs(np.nan_to_num(u)) > TOGETHER * threshold) & level
         if not far.any():
             return np.full(len(u), np.nan)
         # One value cannot be a change that lasts: it must be unusual itself, and in the way of the others.
         size, way = np.nan_to_num(u), np.sign(np.nan_to_num(u))
-        far &= (way * np.nan_to_num(explained.z) > 2.0) & (self._together.surprise(size) > RARE_TOGETHER + self._daily)
+        rare = self._together.surprise(size) > RARE_TOGETHER + self._daily + rarer
+        far &= (way * np.nan_to_num(explained.z) > 2.0) & rare
         return np.where(far, u, np.nan)
 
     def is_over(self, explained: Explained, row: int) -> bool:
@@ -178,9 +182,10 @@ class Explanations:
         changed = np.zeros(0, dtype=np.int64)
         if self.apart:
             seasonal = np.where(by_cycle, explained.z, explained.seasonal)
+            steady = self._nature.steady(level, at, explained.floor)
             changed = self._nature.learn(level, at, seasonal, s, explained.floor, failed, mature)
-            self._tail.forget(changed)
-            self._together.forget(changed)
+            self._hand_over(changed)
+            self._learn_steady(steady)
         return News(taught.again, taught.moved, changed, self._count(explained, keep, odd))
 
     def revise(self, row: int, scores: Sequence[tuple[float, float]], places: Collection[Place], by: int) -> None:
@@ -225,15 +230,32 @@ class Explanations:
         self._cycle, self._nature = Cycle.of_open(opened), Nature.restore(nature)
         for slot in range(self._cycle.slots):
             self._cycle.take(slot, parts[str(slot)])
-        self._sustained, self._own = Sustained.restore(sustained), unpack(own)
-        self._tail, self._together, self._jumps = (Tail.restore(tail) for tail in tails)
+        arrays = unpack(own)
+        self._sustained, self._own = Sustained.restore(sustained), empty(_OWN, len(arrays["windows"])) | arrays
+        self._tail, self._together, self._jumps, *steady = (Tail.restore(tail) for tail in tails)
+        self._steady = steady[0] if steady else Tail(len(arrays["windows"]))  # an older release had none
 
     def _now(self) -> bytes:
         small = (part.snapshot() for part in self._small())
         return msgspec.msgpack.encode([self._cycle.open(), *small, pack(self._own)])
 
-    def _small(self) -> tuple[Nature, Sustained, Tail, Tail, Tail]:
-        return self._nature, self._sustained, self._tail, self._together, self._jumps
+    def _small(self) -> tuple[Nature, Sustained, Tail, Tail, Tail, Tail]:
+        return self._nature, self._sustained, self._tail, self._together, self._jumps, self._steady
+
+    def _hand_over(self, rows: Rows) -> None:
+        """Another detector speaks for these series: its scores have another past, which is known of the steady one."""
+        is_steady = self._nature.chosen[rows] == STEADY
+        self._tail.forget(rows)
+        self._tail.take(rows[is_steady], self._steady)
+        self._together.forget(rows[~is_steady])
+
+    def _learn_steady(self, score: Floats) -> None:
+        """How rare the scores of the steady detector are, as those of the one that speaks are counted."""
+        own, known = self._own, np.isfinite(score)
+        far = np.abs(np.nan_to_num(score)) > UNUSUAL
+        settled = known & (own["windows"] >= SETTLED * self._nature.memory) & ~(far & (own["steady_far"] > 0))
+        self._steady.learn(np.nan_to_num(score), settled)
+        own["steady_far"] = np.where(known, far, own["steady_far"]).astype("|u1")
 
     def _count(self, explained: Explained, keep: Bools, odd: Bools) -> Bools:
         """Learn how rare scores are; which of them have counted.

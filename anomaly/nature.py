@@ -4,8 +4,11 @@ Every candidate scores every window, and what it was worth is known in the next:
 the density that it gave to the value, under Student's t with 4 degrees of freedom, `log s + 2.5 log(1 + z^2 / 4)`,
 averaged over about a day (prequential likelihood, Dawid 1984). The seasonal reference is the prior: a rival takes over
 only if it is better by more than `MARGIN` nats a window, and, once a series is grown up, only after the reference has
-failed twice within a day with good windows between: a level that moves fails once, a rhythm that vanishes fails twice a
-day. The reference gets the series back when it is about as good: hysteresis of `MARGIN - RETURN` nats.
+failed twice within a day with good windows between: a level that moves fails once, a rhythm that vanishes fails twice
+a day. The reference gets the series back when it is about as good: hysteresis of `MARGIN - RETURN` nats.
+
+Of the rivals the level of the last half day speaks (`steady_ewma`), unless that of the last hour is clearly better: it
+is for series that wander, and takes whatever lasts for an hour for normal.
 """
 
 from __future__ import annotations
@@ -23,12 +26,17 @@ from streamgauge.anomaly.reference import Bools, Floats, Moment, Rows
 MARGIN: Final = 1.0  # nats a window: a density e times as high
 RETURN: Final = 0.2
 FAILURES: Final = 1.3  # of the reference, each fading over a day: two within about a day
+QUICKER: Final = 0.1  # nats by which the last hour must be better than the last half day
 WORST: Final = 30.0  # sigmas that a loss counts at most
 DAYS: Final = 3  # of windows before anything is chosen
 SEASONAL: Final = "seasonal_robust"
 # The rivals of the seasonal reference; each entry of the chosen column is a place in (SEASONAL, *RIVALS).
-RIVALS: Final[Mapping[str, Mapping[str, float]]] = {"robust_ewma": {"memory": 4.0, "steady": 100.0}}
+RIVALS: Final[Mapping[str, Mapping[str, float]]] = {
+    "robust_ewma": {"memory": 4.0, "steady": 100.0}, "steady_ewma": {"memory": 48.0},
+}  # fmt: skip
 NAMES: Final = (SEASONAL, *RIVALS)
+QUICK, STEADY = 1, 2
+UNTRIED: Final = 100.0  # nats, of a rival that an older release did not have
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -62,7 +70,11 @@ class Nature:
 
     def recent(self, level: Floats, at: Moment, floor: Floats) -> Floats:
         """Sigmas from the last hours, as the first rival has them, whoever speaks; `floor` is the least spread."""
-        return self._scored(self._rivals[0], level, at, floor)
+        return self._scored(self._rivals[QUICK - 1], level, at, floor)
+
+    def steady(self, level: Floats, at: Moment, floor: Floats) -> Floats:
+        """Sigmas from the last half day, whoever speaks."""
+        return self._scored(self._rivals[STEADY - 1], level, at, floor)
 
     def center(self) -> Floats:
         """Where the chosen rivals see their series, NaN for the reference's own."""
@@ -112,16 +124,23 @@ class Nature:
         state = msgspec.msgpack.decode(data, type=_State)
         nature = cls(0, state.memory)
         nature._arrays = unpack(state.arrays)
-        nature._rivals = [RobustEwma.restore(one) for one in state.rivals]
+        series, missing = len(nature._arrays["seen"]), len(RIVALS) - len(state.rivals)
+        untried = np.full((series, missing), UNTRIED)
+        nature._arrays["losses"] = np.concatenate([nature._arrays["losses"], untried], axis=1)
+        added = list(RIVALS.values())[len(state.rivals) :]
+        nature._rivals = [
+            *(RobustEwma.restore(one) for one in state.rivals), *(RobustEwma(series, **one) for one in added)
+        ]
         return nature
 
     def _choose(self, mature: Bools) -> Rows:
         arrays = self._arrays
         losses, chosen = arrays["losses"], arrays["chosen"]
-        best = 1 + np.argmin(losses[:, 1:], axis=1)
+        quicker = losses[:, STEADY] - losses[:, QUICK]
+        best = np.where(quicker > np.where(chosen == QUICK, 0.0, QUICKER), QUICK, STEADY)
         ahead = losses[:, 0] - losses[np.arange(len(losses)), best]
         may = (arrays["seen"] >= DAYS * self.memory) & (~mature | (arrays["failures"] >= FAILURES))
-        taken = np.where(may & (chosen == 0) & (ahead > MARGIN), best, chosen)
+        taken = np.where(may & (chosen == 0) & (ahead > MARGIN), best, np.where(chosen > 0, best, chosen))
         arrays["chosen"] = np.where((chosen > 0) & (ahead < RETURN), 0, taken).astype("|i1")
         return np.flatnonzero(arrays["chosen"] != chosen)
 

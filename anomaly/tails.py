@@ -39,6 +39,10 @@ _HALVED: Final = 1 << 15  # points after which the past counts half
 class Tail:
     """The scores of `series` series and what they say of a new one.
 
+    Args:
+        series: how many series.
+        memory: small scores after which the past counts half; no part of the state.
+
     >>> tail = Tail(1)
     >>> for score in np.random.default_rng(1).normal(size=20_000):
     ...     tail.learn(np.array([score]), np.array([True]))
@@ -46,7 +50,8 @@ class Tail:
     True
     """
 
-    def __init__(self, series: int = 0) -> None:
+    def __init__(self, series: int = 0, memory: float = _HALVED) -> None:
+        self.memory = memory
         self._arrays: Arrays = empty(_COLUMNS, series)
 
     def surprise(self, score: Floats) -> Floats:
@@ -65,7 +70,7 @@ class Tail:
         arrays["below"] += low
         rows = np.flatnonzero(keep & (size >= _EDGES[0]))
         arrays["counts"].reshape(-1)[rows * BINS + _bin(size[rows])] += 1.0
-        full = np.flatnonzero(arrays["below"] > _HALVED)
+        full = np.flatnonzero(arrays["below"] > self.memory)
         for name in _COLUMNS:
             arrays[name][full] *= 0.5
 
@@ -87,6 +92,11 @@ class Tail:
         for name in _COLUMNS:
             self._arrays[name][rows] = 0.0
 
+    def take(self, rows: Rows, other: Tail) -> None:
+        """The scores of these series in another tail are what is known here."""
+        for name in _COLUMNS:
+            self._arrays[name][rows] = other._arrays[name][rows]
+
     def reindex(self, index: Rows) -> None:
         """Keep the series `index`, in that order; -1 is a new one."""
         self._arrays = pick(_COLUMNS, self._arrays, index)
@@ -96,9 +106,9 @@ class Tail:
         return pack(self._arrays)
 
     @classmethod
-    def restore(cls, data: bytes) -> Tail:
+    def restore(cls, data: bytes, memory: float = _HALVED) -> Tail:
         """The tail that `snapshot` was taken of."""
-        tail = cls()
+        tail = cls(0, memory)
         tail._arrays = unpack(data)
         return tail
 

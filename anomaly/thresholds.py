@@ -5,6 +5,10 @@ the precision that is aimed for. It stays within 0.7 to 2.5, does not act before
 quarter a day and fades by half in 30 days. One incident is one verdict, the last one given. Whoever always says "false
 alarm" can widen a series' band to 2.5 times its width, never further.
 
+Few series page often enough to be judged three times, so like series (the same metric of a job, of whatever entity and
+worker) are pooled: what was said of one counts for all of them once three of them were judged, and a series' own
+verdicts weigh against ten of the pool's, though never to the contrary of their own.
+
 Verdicts are gathered below the line that separates keyed work from the pager; the result goes back into the job's log
 as a `Setting`.
 """
@@ -23,12 +27,16 @@ Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", 
 
 RAISE: Final = math.log(1.10)
 LOWER: Final = math.log(0.95)
+STEPS: Final[Mapping[Verdict, float]] = {"false_alarm": RAISE, "true_alarm": LOWER, "missed": LOWER}
 LOWEST: Final = math.log(0.7)
 HIGHEST: Final = math.log(2.5)
 LEAST_VERDICTS: Final = 3
 HALF_LIFE: Final = 30 * 86400.0
 DAY: Final = 86400.0
 DAILY: Final = 1.25  # most that a multiplier in force is multiplied or divided by within a day
+LEAST_SERIES: Final = 3  # that a pool is about
+POOLED: Final = 10.0  # verdicts of its own that weigh as much as the pool's
+EVERY: Final = "*"  # worker and entity of a pool's key
 CORRECTED: Final = 200  # incidents of a series whose verdict can still be changed
 FORGOTTEN: Final = 6 * HALF_LIFE  # nothing said for so long: what is left is below 2 %
 
@@ -103,7 +111,7 @@ def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     >>> round(threshold.factor(0.0), 3)
     1.331
     """
-    step = {"false_alarm": RAISE, "true_alarm": LOWER, "missed": LOWER}.get(verdict)
+    step = STEPS.get(verdict)
     if step is None:
         return threshold
     log = min(HIGHEST, max(LOWEST, _faded(threshold, now) + step))
@@ -121,18 +129,46 @@ def learn(lesson: Lesson, incident: str, verdict: Verdict, now: float) -> Lesson
     return msgspec.structs.replace(lesson, settled=settled, labels=kept[-CORRECTED:])
 
 
-def move(lesson: Lesson, now: float) -> Lesson:
-    """Bring the multiplier in force as near to what was taught as the day allows; in hundredths."""
+def pool_of(key: SeriesKey) -> SeriesKey:
+    """The key of all series that are like this one.
+
+    >>> pool_of(SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate"))
+    SeriesKey(job='flights', worker='*', domain='sample', entity='*', metric='missing_rate')
+    """
+    return key._replace(worker=EVERY, entity=EVERY)
+
+
+def pooled(pool: Lesson, series: SeriesKey, incident: str, verdict: Verdict, now: float) -> Lesson:
+    """Take in what was said of one of a pool's series."""
+    learnt = learn(pool, f"{incident} of {series.entity}@{series.worker}", verdict, now)
+    labels = sorted(learnt.labels, key=lambda label: (label.time, label.incident))
+    return msgspec.structs.replace(learnt, labels=tuple(labels))
+
+
+def move_all(lessons: Mapping[SeriesKey, Lesson], now: float) -> dict[SeriesKey, Lesson]:
+    """Bring every multiplier in force as near to what it and its pool were taught as the day allows."""
+    pools = {key: lesson for key, lesson in lessons.items() if key.worker == EVERY and _is_pooled(lesson)}
+    moved = {}
+    for key, lesson in lessons.items():
+        pool = pools.get(pool_of(key))
+        alone = 1.0 if key.worker == EVERY else lesson.threshold.factor(now)
+        moved[key] = move(lesson, now, alone if pool is None else _shared(lesson.threshold, pool.threshold, now))
+    return moved
+
+
+def move(lesson: Lesson, now: float, wanted: float | None = None) -> Lesson:
+    """Bring the multiplier in force as near to what is `wanted` as the day allows; None: to what was taught."""
     today = math.floor(now / DAY)
     opened = lesson.opened if today == lesson.day else lesson.factor
     is_forgotten = now - max((label.time for label in lesson.labels), default=0.0) > FORGOTTEN
-    wanted = 1.0 if is_forgotten else lesson.threshold.factor(now)
+    taught = lesson.threshold.factor(now) if wanted is None else wanted
+    wanted = 1.0 if is_forgotten else taught
     factor = round(min(opened * DAILY, max(opened / DAILY, wanted)), 2)
     return msgspec.structs.replace(lesson, factor=factor, day=today, opened=opened)
 
 
 def in_force(lessons: Mapping[SeriesKey, Lesson]) -> dict[SeriesKey, float]:
-    """All multipliers that are not 1, sorted by series.
+    """All multipliers that are not 1, or another one than their pool's; sorted by series.
 
     The job's own series is silent while a worker's fires, so it is as wide as the widest of its workers': else what was
     said to be no alarm at a worker would be told of the job instead.
@@ -140,14 +176,39 @@ def in_force(lessons: Mapping[SeriesKey, Lesson]) -> dict[SeriesKey, float]:
     factors = {key: lesson.factor for key, lesson in lessons.items()}
     for key, lesson in lessons.items():
         job = key._replace(worker="")
-        if lesson.factor > 1.0:
+        if lesson.factor > 1.0 and key.worker != EVERY:
             factors[job] = max(factors.get(job, 1.0), lesson.factor)
-    return {key: factors[key] for key in sorted(factors) if factors[key] != 1.0}
+    usual = {key: 1.0 if key.worker == EVERY else factors.get(pool_of(key), 1.0) for key in factors}
+    return {key: factors[key] for key in sorted(factors) if factors[key] != usual[key]}
+
+
+def factor_of(factors: Mapping[SeriesKey, float], key: SeriesKey) -> float:
+    """The multiplier of a series: its own, its pool's, or 1.
+
+    >>> key = SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate")
+    >>> factor_of({pool_of(key): 1.2}, key)
+    1.2
+    """
+    own = factors.get(key)
+    return factors.get(pool_of(key), 1.0) if own is None else own
 
 
 def setting(factors: Mapping[SeriesKey, float]) -> bytes:
     """The multipliers in force as JSON, the body of a `Setting` named `thresholds`."""
     return msgspec.json.encode(Multipliers(tuple(factors.items())))
+
+
+def _is_pooled(pool: Lesson) -> bool:
+    """Whether enough series of a pool were judged."""
+    judged = {label.incident.rpartition(" of ")[2] for label in pool.labels if label.verdict in STEPS}
+    return len(judged) >= LEAST_SERIES
+
+
+def _shared(own: Threshold, pool: Threshold, now: float) -> float:
+    """What a series' own verdicts and its pool's amount to."""
+    both = own.verdicts * _faded(own, now) + POOLED * _faded(pool, now)
+    shared = math.exp(both / (own.verdicts + POOLED))
+    return 1.0 if (own.factor(now) - 1.0) * (shared - 1.0) < 0.0 else shared
 
 
 def _faded(threshold: Threshold, now: float) -> float:

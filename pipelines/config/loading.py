@@ -25,7 +25,7 @@ _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
 # Numbers that are no seconds: a duration there would be a mistake.
 _PLAIN = frozenset({
     "cost", "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
-    "below", "equals", "keep_rate", "positive",
+    "below", "equals", "keep_rate", "positive", "pages",
 })  # fmt: skip
 _KIND_WORDS = {
     inspect.FloatType: "a number", inspect.IntType: "a whole number", inspect.StrType: "a string",

@@ -90,6 +90,7 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     remind: tuple[float, ...] = (300.0, 900.0, 1800.0)  # a page nobody acknowledged is repeated so long after it
     involve: float = 900.0  # and after so long it pages the owners of what is folded beneath it
     calm: float = 600.0  # after a roll-out only what pages at once is told; the rest must outlast this
+    pages: float = 0.0  # pages a day that changes of this job are to cost: they make them rarer; 0: as rare as they are
 
 
 class Holiday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -27,7 +27,7 @@ def fire(normal: Normal, closed: Closed, judged: Judged, own: Traits, expected: 
     """What fires in a window; of what people have called `expected` only facts do."""
     fact = exceeds(closed.value, closed.error, own.limit) & own.watched
     unusual = _unusual(normal, judged, own, judged.threshold) | _together(normal, judged, own)
-    hot = fact | (unusual & ~expected)
+    hot = fact | (unusual & ~expected & ~normal.goes_on(judged))
     of_source = np.flatnonzero(own.owner >= 0)
     # Its source speaks for it, also where people have said that this is no alarm.
     spoken = _unusual(normal, judged, own, judged.threshold / np.maximum(own.multiplier, 1.0))

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamgauge.anomaly.cycle import Place
 from streamgauge.anomaly.decay import Decay
-from streamgauge.anomaly.explanations import Explanations, News
+from streamgauge.anomaly.explanations import KNOWN, Explanations, News
 from streamgauge.anomaly.reference import Bools, Floats, Moment, Reference
 from streamgauge.anomaly.reference import Rows as Indices
 from streamgauge.anomaly.types import SeriesKey
@@ -38,7 +38,7 @@ class Normal:
     """The references of a window's series, what explains the rest, and the days that may decay."""
 
     def __init__(self, spec: WindowSpec) -> None:
-        self.spec = spec
+        self.spec, self.rarer = spec, 0.0  # decades by which a page is rarer than by default
         self._reference, self._explanations, self._decay = Reference(0, slots(spec)), _explanations(0, spec), Decay()
 
     def judge(self, closed: Closed, own: Traits, at: Moment, age: Floats, detection: Detection) -> Judged:
@@ -60,13 +60,13 @@ class Normal:
         """Whether a window is beyond its threshold, and rare; `away` is how far it is in the bad direction, sigmas."""
         if judged.explained is None:
             return away > threshold
-        return self._explanations.is_news(judged.explained, away, threshold)
+        return self._explanations.is_news(judged.explained, away, threshold, self.rarer)
 
     def together(self, judged: Judged, own: Traits) -> Floats:
         """Sigmas of six windows in a row where they are off together, NaN elsewhere."""
         if judged.explained is None:
             return np.full(len(judged.level), np.nan)
-        return self._explanations.together(judged.explained, own.multiplier * judged.width)
+        return self._explanations.together(judged.explained, own.multiplier * judged.width, self.rarer)
 
     def drifts(self, judged: Judged) -> Floats:
         """Sigmas of series whose level goes the same way day after day, once a day; NaN for all else."""
@@ -74,6 +74,15 @@ class Normal:
         if not self._explanations.apart:
             return np.full(len(judged.level), np.nan)
         return self._decay.begin(judged.at.day, judged.floor)
+
+    def goes_on(self, judged: Judged) -> Bools:
+        """Where a window only goes on the way that the days of its last week have gone, without a leap."""
+        if judged.explained is None or not self._explanations.apart:
+            return np.zeros(len(judged.level), dtype=bool)
+        same = np.sign(np.nan_to_num(judged.z)) == np.where(self._decay.course == 0, 2, self._decay.course)
+        leap = np.abs(np.nan_to_num(judged.explained.jump)) > KNOWN * judged.threshold
+        goes_on: Bools = same & ~leap
+        return goes_on
 
     def is_over(self, judged: Judged, row: int) -> bool:
         """Whether six windows that were off together are as usual again."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from streamgauge.anomaly.reference import Bools, Floats, Rows
 from streamgauge.anomaly.scales import SCALES, Codes
+from streamgauge.anomaly.thresholds import factor_of
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.detection.sources import owners
@@ -57,7 +58,7 @@ def traits(
         direction=np.array([sign[metric.direction] for metric in metrics], dtype=np.int64),
         consecutive=np.array([metric.consecutive for metric in metrics], dtype=np.int64),
         limit=np.array([nan if m.limit is None or m.name in declared else m.limit for m in metrics]),
-        multiplier=np.array([multipliers.get(key, 1.0) for key in keys]),
+        multiplier=np.array([factor_of(multipliers, key) for key in keys]),
         owner=owners(keys, config.features),
     )
 

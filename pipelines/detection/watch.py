@@ -56,6 +56,7 @@ class _Open(msgspec.Struct, array_like=True, frozen=True):
     multipliers: tuple[tuple[KeyParts, float], ...]
     excused: tuple[tuple[KeyParts, float], ...]
     vanished: vanished.State = vanished.State()
+    rarer: float = 0.0
 
 
 class Watch:
@@ -84,6 +85,10 @@ class Watch:
     def adjust(self, multipliers: dict[SeriesKey, float]) -> None:
         """Multiply the thresholds of these series; what feedback has taught, computed elsewhere."""
         self._multipliers, self._traits = dict(multipliers), None
+
+    def ration(self, rarer: float) -> None:
+        """From now on a page is rarer than by default by so many decades; what its budget has taught, elsewhere."""
+        self._normal.rarer = rarer
 
     def accept(self, keys: Iterable[SeriesKey]) -> None:
         """What these series have done since they were last learnt is normal, at once; on-call says so."""
@@ -191,7 +196,7 @@ class Watch:
         rows.put("series", lambda: encoded("watch series", pack(self._arrays)), self, self._changes)
         rows.put_value("open", encoded(
             "watch open", tuple(self.open.episodes.items()), tuple(self._multipliers.items()),
-            tuple(self._excused.items()), self._vanished.state(),
+            tuple(self._excused.items()), self._vanished.state(), self._normal.rarer,
         ))
         self._normal.put_rows(rows)
         self._taught.put_rows(rows)
@@ -208,6 +213,7 @@ class Watch:
         self._multipliers = {series_of(key): factor for key, factor in state.multipliers}
         self._excused = {series_of(key): until for key, until in state.excused}
         self._vanished.restore(state.vanished)
+        self._normal.rarer = state.rarer
         self._taught = Taught.of_rows(rows, slots(self.spec))
         self._rejected.take_rows(rows)
 

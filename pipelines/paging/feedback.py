@@ -11,6 +11,8 @@ gives the same settings with the same revisions, so the operators drop what is s
     missed                    lowers that of a series that should have paged: `notification` names it
     none                      moves nothing
 
+With `paging.pages` a day's pages move how rare a page must be (`anomaly.budget`).
+
 A notification is about its root's series; told of the job as a whole, also about the same series of each worker beneath
 it. What else is folded beneath a root was never told and is not judged. A fact has no threshold, and nobody can raise
 that of what pages at once (severity page-now).
@@ -20,16 +22,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 
-from streamgauge.anomaly import thresholds
-from streamgauge.anomaly.suppression.wording import place
-from streamgauge.anomaly.thresholds import LEAST_VERDICTS, Excused, Lesson, Rejected, Verdict
-from streamgauge.anomaly.types import Alert, Domain, Notification, SeriesKey, Severity, fingerprint
+from streamgauge.anomaly import budget, thresholds
+from streamgauge.anomaly.budget import Budget, Rarity
+from streamgauge.anomaly.thresholds import EVERY, LEAST_VERDICTS, Excused, Lesson, Rejected, Verdict
+from streamgauge.anomaly.types import Notification, SeriesKey
 from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.paging.actions import series_at
+from streamgauge.pipelines.paging.judged import Told, allowed, is_fact, name_of, told_of, with_job
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import Change, Output
 from streamgauge.tracer import codec, records
@@ -40,21 +43,14 @@ KNOWN: Final = 4096  # notifications that can be judged, newest last
 KINDS: Final = outputs.kinds_of(Notification, Feedback, Tick)
 
 
-class Told(msgspec.Struct, array_like=True, frozen=True):
-    """What one notification was about."""
-
-    incident: str
-    series: tuple[SeriesKey, ...]  # none: a fact
-    severity: Severity
-    start: float
-
-
 class _State(msgspec.Struct, array_like=True, frozen=True):
     version: int
     clock: float
     revision: int
     told: tuple[tuple[str, Told], ...]
     lessons: tuple[tuple[SeriesKey, Lesson], ...]
+    budget: Budget = Budget()
+    paged: int = 0
 
 
 class FeedbackLoop:
@@ -65,6 +61,7 @@ class FeedbackLoop:
         self._clock, self._revision = -math.inf, 0
         self._told: dict[str, Told] = {}
         self._lessons: dict[SeriesKey, Lesson] = {}
+        self._budget, self._paged = Budget(), 0  # pages of this day so far
 
     def on_records(self, messages: Sequence[bytes]) -> list[Output]:
         """Take messages of `alerts` in their order; the settings and changes that follow. Others are not looked at."""
@@ -86,22 +83,29 @@ class FeedbackLoop:
         return sent
 
     def wants_tick(self, now: float) -> bool:
-        """Whether a day has begun since the last record and a multiplier is in force, which fades."""
+        """Whether a day has begun since the last record, and a multiplier is in force, which fades, or a budget is."""
         is_next_day = now // DAY > self._clock // DAY
+        spends = self._paged > 0 or self._budget.rarer > budget.LEAST
+        if self._job.paging.pages > 0.0 and math.isfinite(self._clock) and spends:
+            return is_next_day
         return is_next_day and any(lesson.factor != 1.0 for lesson in self._lessons.values())
 
     def snapshot(self) -> bytes:
         """The state as versioned bytes."""
         lessons = tuple((key, self._lessons[key]) for key in sorted(self._lessons))
         return msgspec.msgpack.encode(
-            _State(states.written("verdicts"), self._clock, self._revision, tuple(self._told.items()), lessons)
-        )
+            _State(
+                states.written("verdicts"), self._clock, self._revision, tuple(self._told.items()), lessons,
+                self._budget, self._paged,
+            )
+        )  # fmt: skip
 
     def restore(self, state: bytes) -> None:
         """Become what `snapshot` described. Raises ValueError for bytes of another version."""
         restored = states.read("verdicts", state, _State)
         self._clock, self._revision = restored.clock, restored.revision
         self._told, self._lessons = dict(restored.told), dict(restored.lessons)
+        self._budget, self._paged = restored.budget, restored.paged
 
     def learn_from(self, state: bytes) -> None:
         """Begin with what on-call taught of the job of another name."""
@@ -111,21 +115,22 @@ class FeedbackLoop:
         self._lessons = {key._replace(job=name): lesson for key, lesson in self._lessons.items()}
 
     def shown(self) -> dict[str, Any]:
-        """The multipliers in force and what they come from, JSON-ready."""
+        """The multipliers in force and what they come from, JSON-ready; of pools only those in force."""
         factors = thresholds.in_force(self._lessons)
+        own = {key for key in self._lessons if key.worker != EVERY}
         return {"job": self._job.name, "revision": self._revision, "thresholds": [
             {
                 **key._asdict(), "factor": factors.get(key, 1.0),
                 "verdicts": self._lessons[key].threshold.verdicts if key in self._lessons else 0,
                 "labels": [msgspec.structs.asdict(label) for label in self._lessons.get(key, Lesson()).labels],
             }
-            for key in sorted({*factors, *self._lessons})
+            for key in sorted({*factors, *own})
         ]}  # fmt: skip
 
     def _note(self, notification: Notification) -> None:
-        self._told[notification.id] = Told(
-            notification.root.episode, _series(notification), notification.root.severity, notification.root.start
-        )
+        is_page = notification.status == "firing" and notification.root.severity in ("page", "page-now")
+        self._paged += is_page and not is_fact(notification.root) and notification.id not in self._told
+        self._told[notification.id] = told_of(notification)
         while len(self._told) > KNOWN:
             del self._told[next(iter(self._told))]
 
@@ -134,12 +139,25 @@ class FeedbackLoop:
         sent: list[Output] = []
         while self.wants_tick(time):
             self._clock = (self._clock // DAY + 1.0) * DAY
-            sent += self._move(self._clock, "time")
+            sent += [*self._move(self._clock, "time"), *self._spend(self._clock)]
         self._clock = max(self._clock, time)
         spent = [key for key, lesson in self._lessons.items() if _is_spent(lesson, self._clock)]
         for key in spent:
             del self._lessons[key]
         return sent
+
+    def _spend(self, now: float) -> list[Output]:
+        """A day is over: how rare a page is from now on, by those that it sent."""
+        wanted, paged, self._paged = self._job.paging.pages, self._paged, 0
+        if wanted <= 0.0:
+            return []
+        before, self._budget = round(self._budget.rarer, 1), self._budget.after(paged, wanted)
+        rarer = round(self._budget.rarer, 1)
+        if rarer == before:
+            return []
+        times = f"{10.0**rarer:.3g} times rarer than by default"
+        text = f"budget: {paged} pages in a day, {wanted:g} are wanted: a page is {times}"
+        return [*self._settings("rarity", now, msgspec.json.encode(Rarity(rarer))), self._change(now, text)]
 
     def _judge(self, feedback: Feedback, now: float) -> list[Output]:
         told = self._told.get(feedback.notification) if feedback.verdict != "missed" else self._missed(feedback, now)
@@ -153,20 +171,27 @@ class FeedbackLoop:
             return []
         is_taken_back, was_true = self._is_known(told, "expected"), self._is_known(told, "true_alarm")
         for key in self._judged(told):
-            verdict = _allowed(feedback.verdict, told.severity)
+            verdict = allowed(feedback.verdict, told.severity)
             self._lessons[key] = thresholds.learn(self._lessons.get(key, Lesson()), told.incident, verdict, now)
+        self._pool(told, allowed(feedback.verdict, told.severity), now)
         sent = self._move(now, said)
         if is_taken_back:
             sent += self._excuse(told, told.start, now)
         if was_true or feedback.verdict == "true_alarm":
             sent += self._reject(told, now, was_true, said)
         if feedback.verdict == "new_trend":
-            sent += self._settings("new_trend", now, msgspec.json.encode(_with_job(told.series)))
-            sent.append(self._change(now, f"{said}: {_name(told.series[0])} is normal as it is now"))
+            sent += self._settings("new_trend", now, msgspec.json.encode(with_job(told.series)))
+            sent.append(self._change(now, f"{said}: {name_of(told.series[0])} is normal as it is now"))
         elif feedback.verdict == "expected" and told.severity != "page-now" and now < told.start + DAY:
             sent += self._excuse(told, told.start + DAY, now)
-            sent.append(self._change(now, f"{said}: {_name(told.series[0])} neither pages nor teaches for a day"))
+            sent.append(self._change(now, f"{said}: {name_of(told.series[0])} neither pages nor teaches for a day"))
         return sent or [self._change(now, f"{said}: {self._unmoved(told, feedback.verdict)}")]
+
+    def _pool(self, told: Told, verdict: Verdict, now: float) -> None:
+        """What is said of one series is said of its pool; of what a whole job had, once."""
+        key = thresholds.pool_of(told.series[0])
+        pool = self._lessons.get(key, Lesson())
+        self._lessons[key] = thresholds.pooled(pool, told.series[0], told.incident, verdict, now)
 
     def _missed(self, feedback: Feedback, now: float) -> Told | None:
         """A series that should have paged, as if it had: on one day at most once."""
@@ -174,18 +199,18 @@ class FeedbackLoop:
         return key and Told(f"missed-{feedback.notification}-{math.floor(now / DAY)}", (key,), "page", now)
 
     def _excuse(self, told: Told, until: float, now: float) -> list[Output]:
-        return self._settings("expected", now, msgspec.json.encode(Excused(_with_job(told.series), until)))
+        return self._settings("expected", now, msgspec.json.encode(Excused(with_job(told.series), until)))
 
     def _reject(self, told: Told, now: float, is_taught: bool, said: str) -> list[Output]:
         """What a true alarm has taught is taken back, and taught again once the alarm is called something else."""
-        body = msgspec.json.encode(Rejected(_with_job(told.series), told.start, is_taught))
+        body = msgspec.json.encode(Rejected(with_job(told.series), told.start, is_taught))
         what = "counts again as part of its past" if is_taught else "is no part of its past"
-        text = f"{said}: what {_name(told.series[0])} did {what}"
+        text = f"{said}: what {name_of(told.series[0])} did {what}"
         return [*self._settings("true_alarm", now, body), self._change(now, text)]
 
     def _is_known(self, told: Told, verdict: Verdict) -> bool:
         """Whether this was said of the incident before, and nothing else since."""
-        wanted = (told.incident, _allowed(verdict, told.severity))
+        wanted = (told.incident, allowed(verdict, told.severity))
         lessons = [self._lessons.get(key, Lesson()) for key in self._judged(told)]
         return all(wanted in {(label.incident, label.verdict) for label in lesson.labels} for lesson in lessons)
 
@@ -199,20 +224,20 @@ class FeedbackLoop:
     def _unmoved(self, told: Told, verdict: Verdict) -> str:
         key = told.series[0]
         lesson = self._lessons[key]
-        count, at = lesson.threshold.verdicts, f"{_name(key)} stays at {lesson.factor:.2f}"
-        if _allowed(verdict, told.severity) != verdict:
+        count, at = lesson.threshold.verdicts, f"{name_of(key)} stays at {lesson.factor:.2f}"
+        if allowed(verdict, told.severity) != verdict:
             return f"{at}: what pages at once is never raised"
         return f"{at}, {count} of {LEAST_VERDICTS} verdicts" if count < LEAST_VERDICTS else at
 
     def _move(self, now: float, why: str) -> list[Output]:
         """Let every multiplier follow what was taught; a setting with all of them if one has changed."""
         before = thresholds.in_force(self._lessons)
-        self._lessons = {key: thresholds.move(lesson, now) for key, lesson in self._lessons.items()}
+        self._lessons = thresholds.move_all(self._lessons, now)
         after = thresholds.in_force(self._lessons)
         if after == before:
             return []
         told = [
-            self._change(now, f"{why}: {_name(key)} {before.get(key, 1.0):.2f} -> {after.get(key, 1.0):.2f}"
+            self._change(now, f"{why}: {name_of(key)} {before.get(key, 1.0):.2f} -> {after.get(key, 1.0):.2f}"
                               f" ({self._source(key)})")
             for key in sorted({*before, *after}) if before.get(key) != after.get(key)
         ]  # fmt: skip
@@ -237,41 +262,6 @@ class FeedbackLoop:
         return Output("scores", self._job.name, outputs.encode(change))
 
 
-def _series(notification: Notification) -> tuple[SeriesKey, ...]:
-    """The root's series, and the same one of each worker where the job as a whole was told."""
-    root = notification.root
-    beneath = (*(item.alert for item in notification.suppressed), *notification.grouped) if not root.worker else ()
-    same = [alert for alert in beneath if _key(alert)._replace(worker="") == _key(root)]
-    keys = {_key(alert) for alert in (root, *same) if not _is_fact(alert) and alert.domain in get_args(Domain)}
-    return tuple(sorted(keys))
-
-
-def _with_job(series: Sequence[SeriesKey]) -> tuple[SeriesKey, ...]:
-    """And the job's own ones, which were silent because a worker's spoke for them."""
-    return tuple(sorted({*series, *(key._replace(worker="") for key in series)}))
-
-
-def _key(alert: Alert) -> SeriesKey:
-    return SeriesKey(alert.job, alert.worker, alert.domain, alert.entity, alert.metric)  # type: ignore[arg-type]
-
-
-def _is_fact(alert: Alert) -> bool:
-    return alert.fingerprint == fingerprint("fact", *_key(alert))
-
-
-def _allowed(verdict: Verdict, severity: Severity) -> Verdict:
-    return "none" if verdict == "false_alarm" and severity == "page-now" else verdict
-
-
 def _is_spent(lesson: Lesson, now: float) -> bool:
     last = max(label.time for label in lesson.labels)
     return lesson.factor == 1.0 and now - last > thresholds.FORGOTTEN
-
-
-def _name(key: SeriesKey) -> str:
-    """A series in words.
-
-    >>> _name(SeriesKey("flights", "LGA", "sample", "feature:tailnum", "missing_rate"))
-    'missing_rate of feature tailnum at LGA'
-    """
-    return f"{key.metric} of {place(key.node)}"

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from streamgauge.anomaly import thresholds
+from streamgauge.anomaly.budget import Rarity
 from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected
 from streamgauge.anomaly.types import Anomaly, Notification, SeriesKey
 from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
@@ -189,15 +190,21 @@ def _accept(watch: Watch, read: tuple[SeriesKey, ...]) -> None:
     watch.accept(read)
 
 
+def _ration(watch: Watch, read: Rarity) -> None:
+    watch.ration(read.rarer)
+
+
 def _reject(watch: Watch, read: Rejected) -> None:
     watch.reject(read.series, read.onset, is_taught=read.taught)
 
 
 _SETTINGS: Final[dict[str, Any]] = {
     "thresholds": Multipliers, "expected": Excused, "new_trend": tuple[SeriesKey, ...], "true_alarm": Rejected,
+    "rarity": Rarity,
 }  # fmt: skip
 _ADJUST: Final[dict[str, Callable[..., None]]] = {
     "thresholds": _multiply, "expected": _excuse, "new_trend": _accept, "true_alarm": _reject,
+    "rarity": _ration,
 }  # fmt: skip
 
 

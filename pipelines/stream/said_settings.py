@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streamgauge.anomaly.budget import Rarity
 from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.config.schema import Detection
@@ -15,10 +16,10 @@ from streamgauge.pipelines.wire.outputs import DeadLetter
 from streamgauge.tracer import codec
 from streamgauge.tracer.records import Setting
 
-Said = Multipliers | Excused | Rejected | Detection | Given | tuple[SeriesKey, ...]
+Said = Multipliers | Rarity | Excused | Rejected | Detection | Given | tuple[SeriesKey, ...]
 SETTINGS: Final[dict[str, Any]] = {
     "thresholds": Multipliers, "new_trend": tuple[SeriesKey, ...], "expected": Excused, "true_alarm": Rejected,
-    "detection": dict[str, float], REFERENCE: Given,
+    "rarity": Rarity, "detection": dict[str, float], REFERENCE: Given,
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 import msgspec
 import numpy as np
 
+from streamgauge.anomaly.budget import Rarity
 from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected
 from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
@@ -269,13 +270,15 @@ class Stage2:
             else:
                 self._hear(read)
 
-    def _hear(self, said: Excused | Rejected | tuple[SeriesKey, ...]) -> None:
+    def _hear(self, said: Rarity | Excused | Rejected | tuple[SeriesKey, ...]) -> None:
         """What people said of series."""
         for watch in self._watches:
             if isinstance(said, Excused):
                 watch.excuse(said.series, said.until)
             elif isinstance(said, Rejected):
                 watch.reject(said.series, said.onset, is_taught=said.taught)
+            elif isinstance(said, Rarity):
+                watch.ration(said.rarer)
             else:
                 watch.accept(said)
 

@@ -58,7 +58,7 @@ def _with_newer_parts(old: list[Any]) -> list[Any]:
 
 
 def _with_more_learnt(old: list[Any]) -> list[Any]:
-    """Watches keep what they learn beside the references: nothing yet, where an older release wrote them."""
+    """Something more is kept at the end or in rows of its own: nothing yet, where an older release wrote them."""
     return [old[0] + 1, *old[1:]]
 
 
@@ -89,12 +89,14 @@ def _with_numbers(old: list[Any]) -> list[Any]:
 
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
-    "combiner": Form(5, {1: _with_pieces, 2: _with_newer_parts, 3: whole.combiner, 4: _with_more_learnt}),
+    "combiner": Form(6, {
+        1: _with_pieces, 2: _with_newer_parts, 3: whole.combiner, 4: _with_more_learnt, 5: _with_more_learnt,
+    }),
     "combiner head": Form(1),
     "consumer": Form(2, {1: _in_rows}),
-    "decay": Form(1),
+    "decay": Form(2, {1: _with_more_learnt}),
     "evaluator": Form(2, {1: whole.evaluator}),
-    "explanations": Form(1),
+    "explanations": Form(2, {1: _with_more_learnt}),
     "facts": Form(1),
     "serving age": Form(1),
     "folder": Form(1),
@@ -107,9 +109,10 @@ FORMS: Final[dict[str, Form]] = {
     "known": Form(1),
     "memory": Form(1),
     "names": Form(1),
-    "operator": Form(
-        6, {1: _with_timely, 2: _with_newer_parts, 3: whole.operator, 4: _with_more_learnt, 5: _with_numbers}
-    ),
+    "operator": Form(7, {
+        1: _with_timely, 2: _with_newer_parts, 3: whole.operator, 4: _with_more_learnt, 5: _with_numbers,
+        6: _with_more_learnt,
+    }),
     "outbox": Form(1),
     "own": Form(1),
     "pager": Form(4, {1: _with_latest, 2: _with_heirs, 3: _with_budget}),
@@ -123,14 +126,14 @@ FORMS: Final[dict[str, Form]] = {
     "ring": Form(1),
     "rows": Form(100),  # lies where a release before rows kept a whole state, of versions that are far below
     "scorer": Form(1),
-    "second stage": Form(4, {1: _with_facts, 2: whole.second_stage, 3: _with_more_learnt}),
+    "second stage": Form(5, {1: _with_facts, 2: whole.second_stage, 3: _with_more_learnt, 4: _with_more_learnt}),
     "second stage head": Form(1),
     "seen": Form(1),
     "settled": Form(1),
     "today": Form(1),
     "table": Form(1),
-    "verdicts": Form(1),
-    "watch": Form(4, {2: whole.watch, 3: _with_more_learnt}),  # no release wrote version 1
+    "verdicts": Form(2, {1: _with_more_learnt}),
+    "watch": Form(5, {2: whole.watch, 3: _with_more_learnt, 4: _with_more_learnt}),  # no release wrote version 1
     "watch keys": Form(1),
     "watch open": Form(1),
     "watch rejected": Form(1),

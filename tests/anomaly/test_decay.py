@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
+from streamgauge.anomaly.columns import pack, unpack
 from streamgauge.anomaly.decay import QUIET, Decay
 
 SERIES, WINDOWS = 60, 24
@@ -45,6 +47,35 @@ CALM: dict[str, Days] = {
 def test_what_does_not_go_one_way_day_by_day_is_no_decay(name: str) -> None:
     found = told(CALM[name](np.random.default_rng(2)), noise=5.0)
     assert sum(len(days) for days in found) <= 6  # of 60 series in 70 days: a walk may look so
+
+
+def test_the_days_have_a_course_while_they_go_one_way_and_none_after_people_accept_it() -> None:
+    decay, courses = Decay(), []
+    decay.reindex(np.array([-1, -1]))
+    for day in range(60):
+        decay.begin(day, np.full(2, 0.5))
+        courses.append(decay.course.tolist())
+        decay.learn(np.array([100.0 - 2.0 * min(max(day - 35, 0), 12), 100.0 + day % 2]), np.array([True, True]))
+    assert all(course == [0, 0] for course in (*courses[:39], *courses[52:]))
+    assert courses[43:47] == [[-1, 0]] * 4
+    decay = Decay()
+    decay.reindex(np.array([-1]))
+    for day in range(48):
+        decay.begin(day, np.ones(1))
+        decay.learn(np.array([100.0 - 2.0 * max(day - 35, 0)]), np.array([True]))
+    assert decay.course.tolist() == [-1]
+    decay.pin(np.array([0]))
+    assert decay.course.tolist() == [0]
+
+
+def test_the_days_of_a_release_that_knew_no_course_are_read() -> None:
+    decay = Decay()
+    decay.reindex(np.array([-1]))
+    parts = {name: encode() for name, _, encode in decay.parts()}
+    day, arrays = msgspec.msgpack.decode(parts["now"])
+    old = {name: array for name, array in unpack(arrays).items() if name != "course"}
+    again = Decay.of_parts(parts | {"now": msgspec.msgpack.encode([day, pack(old)])})
+    assert again.course.tolist() == [0]
 
 
 def test_restore_continues_with_the_same_bytes() -> None:

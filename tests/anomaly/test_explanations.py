@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from streamgauge.anomaly.columns import pack, unpack
 from streamgauge.anomaly.cycle import Cycle
-from streamgauge.anomaly.nature import NAMES, Nature
+from streamgauge.anomaly.nature import NAMES, UNTRIED, Nature
 from streamgauge.anomaly.reference import Moment
 from streamgauge.anomaly.sustained import Sustained
 
@@ -117,7 +119,28 @@ def test_a_grown_series_is_given_to_another_detector_only_after_two_failures_wit
         nature.learn(z, Moment(0, 0), z, ONE, ONE, np.array([failed]), YES)
         chosen.append(int(nature.chosen[0]))
     assert set(chosen[:8]) == {0}
-    assert chosen[-1] == 1
+    assert chosen[-1] > 0
+
+
+def test_a_series_without_a_rhythm_is_spoken_for_by_its_last_half_day() -> None:
+    nature, generator = Nature(1, 24.0), np.random.default_rng(4)
+    for _ in range(400):
+        value = generator.normal(size=1)
+        nature.learn(value, Moment(0, 0), value + 20.0, ONE, 1e-9 * ONE, YES, NO)  # a reference that is far off
+    assert NAMES[nature.chosen[0]] == "steady_ewma"
+    change = [abs(float(nature.steady(np.array([6.0]), Moment(0, 0), 1e-9 * ONE)[0])) for _ in range(6)]
+    assert min(change) > 4.0
+
+
+def test_a_state_of_a_release_with_one_rival_is_read() -> None:
+    nature = Nature(2, 24.0)
+    for _ in range(50):
+        nature.learn(np.ones(2), Moment(0, 0), np.zeros(2), np.ones(2), np.ones(2), np.zeros(2, bool), np.ones(2, bool))
+    memory, packed, rivals = msgspec.msgpack.decode(nature.snapshot())
+    old = unpack(packed) | {"losses": unpack(packed)["losses"][:, :2]}
+    again = Nature.restore(msgspec.msgpack.encode([memory, pack(old), rivals[:1]]))
+    assert again.losses()[:, :2].tolist() == nature.losses()[:, :2].tolist()
+    assert again.losses()[:, 2].tolist() == [UNTRIED, UNTRIED]
 
 
 @settings(max_examples=20)

@@ -18,10 +18,14 @@ from streamgauge.anomaly.thresholds import (
     Multipliers,
     Threshold,
     Verdict,
+    factor_of,
     in_force,
     judge,
     learn,
     move,
+    move_all,
+    pool_of,
+    pooled,
     setting,
 )
 from streamgauge.anomaly.types import SeriesKey
@@ -110,6 +114,37 @@ def test_the_job_is_as_wide_as_its_widest_worker_and_no_narrower() -> None:
     assert in_force(lessons) == {job: 1.3, other: 1.2, KEY: 1.3}
     assert in_force({KEY: Lesson(factor=0.8)}) == {KEY: 0.8}
     assert in_force({KEY: Lesson(factor=0.9), job: Lesson(factor=0.8)}) == {job: 0.8, KEY: 0.9}
+
+
+def judged(*verdicts: Verdict) -> dict[SeriesKey, Lesson]:
+    """One incident of each of so many workers, and their pool."""
+    lessons: dict[SeriesKey, Lesson] = {}
+    for n, verdict in enumerate(verdicts):
+        key = KEY._replace(worker=f"w{n}")
+        lessons[key] = learn(Lesson(), "n", verdict, 0.0)
+        lessons[pool_of(KEY)] = pooled(lessons.get(pool_of(KEY), Lesson()), key, "n", verdict, 0.0)
+    return move_all(lessons, 0.0)
+
+
+def test_three_judged_series_speak_for_all_that_are_like_them_and_two_for_nobody() -> None:
+    assert in_force(judged("false_alarm", "false_alarm")) == {}
+    factors = in_force(judged("false_alarm", "false_alarm", "false_alarm"))
+    assert factor_of(factors, KEY._replace(worker="new", entity="feature:other")) == 1.25
+    assert factor_of(factors, KEY._replace(metric="psi")) == 1.0
+    assert in_force(judged("expected", "false_alarm", "false_alarm")) == {}
+
+
+def test_a_pool_never_moves_a_series_to_the_contrary_of_its_own_verdicts() -> None:
+    lessons = judged(*["true_alarm"] * 20)  # type: ignore[list-item]
+    lessons[KEY] = after(*["false_alarm"] * 3)  # type: ignore[arg-type]
+    factors = in_force(move_all(lessons, DAY))
+    assert factors[pool_of(KEY)] < 0.8
+    assert factor_of(factors, KEY) == 1.0
+
+
+@given(st.lists(VERDICTS, min_size=1, max_size=40))
+def test_a_pool_stays_within_the_bounds_and_moves_by_a_quarter_a_day(verdicts: list[Verdict]) -> None:
+    assert all(0.8 <= lesson.factor <= DAILY for lesson in judged(*verdicts).values())
 
 
 def test_the_setting_holds_what_differs_from_one() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.lives import Outcome, lives
 
-KINDS = ("weekend", "batch", "edge", "clock", "new_batch", "moved")
+KINDS = ("weekend", "batch", "edge", "clock", "new_batch", "moved", "decaying")
 MISSED = 1  # of what changes for a few hours, the smallest changes are at the edge of what can be told
 
 

@@ -101,27 +101,49 @@ def test_what_was_expected_neither_fires_nor_teaches_until_its_time_and_the_next
     assert watch.snapshot() == again.snapshot()
 
 
+SETTLED = 300  # windows, of which the last hundred say how rare one is
+
+
+@pytest.fixture(scope="module")
+def settled() -> bytes:
+    """The state of a watch that knows how rare a score of its series is."""
+    return calm(config(), metric(), [key()], windows=SETTLED).snapshot()
+
+
+def restored(state: bytes) -> Watch:
+    watch = Watch(config(), SPEC)
+    watch.restore(state)
+    return watch
+
+
 def odd_windows(watch: Watch, value: float, count: int, said: Callable[[Anomaly], None]) -> list[int]:
-    """How many pages each of so many odd windows gave, half a day apart, and what is `said` after each."""
-    one, generator, pages, index = metric(), np.random.default_rng(2), list[int](), CALM
+    """How many pages each of so many odd windows gave, a day and a bit apart, and what is `said` after each."""
+    one, generator, pages, index = metric(), np.random.default_rng(2), list[int](), SETTLED
     for _ in range(count):
         found = begun_of(step(watch, closed({key(): value}, one, index)))
         pages.append(len(found))
         for anomaly in found:
             said(anomaly)
-        for usual in shares(generator, 0.05, DAY // 2 - 1):
+        for usual in shares(generator, 0.05, DAY + 2):
             index += 1
             step(watch, closed({key(): usual}, one, index))
         index += 1
     return pages
 
 
-def test_what_on_call_calls_a_true_alarm_becomes_no_habit_however_often_it_comes() -> None:
-    watch = calm(config(), metric(), [key()])
-    told = odd_windows(watch, ODD, 5, lambda found: watch.reject([key()], found.start))
-    assert told == [1] * 5
-    unlabelled = calm(config(), metric(), [key()])
-    assert sum(odd_windows(unlabelled, ODD, 5, lambda found: None)) < 5
+def test_a_rationed_page_must_be_rarer_and_a_restart_does_not_forget_it(settled: bytes) -> None:
+    rationed = restored(settled)
+    rationed.ration(3.0)
+    pages = [odd_windows(watch, ODD, 3, lambda found: None) for watch in (
+        restored(settled), restored(rationed.snapshot())
+    )]  # fmt: skip
+    assert pages == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_what_on_call_calls_a_true_alarm_becomes_no_habit_however_often_it_comes(settled: bytes) -> None:
+    watch = restored(settled)
+    assert odd_windows(watch, ODD, 5, lambda found: watch.reject([key()], found.start)) == [1] * 5
+    assert odd_windows(restored(settled), ODD, 5, lambda found: None) == [1, 1, 1, 0, 0]
 
 
 def test_a_true_alarm_at_the_same_time_of_the_day_does_not_become_part_of_the_cycle() -> None:
@@ -139,8 +161,8 @@ def test_a_true_alarm_at_the_same_time_of_the_day_does_not_become_part_of_the_cy
     assert pages == [[1, 1, 1, 1], [1, 1, 0, 0]]
 
 
-def test_a_true_alarm_that_is_called_something_else_leaves_no_trace_and_both_survive_a_restart() -> None:
-    watches = [calm(config(), metric(), [key()]) for _ in range(2)]
+def test_a_true_alarm_that_is_called_something_else_leaves_no_trace_and_both_survive_a_restart(settled: bytes) -> None:
+    watches = [restored(settled) for _ in range(2)]
 
     def back_and_forth(found: Anomaly) -> None:
         watches[0].reject([key()], found.start)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamgauge.anomaly.budget import Rarity
 from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected, Verdict
 from streamgauge.anomaly.types import Alert, Notification, Reason, SeriesKey, Suppressed, fingerprint
-from streamgauge.pipelines.config.schema import DAY, JobConfig
+from streamgauge.pipelines.config.schema import DAY, JobConfig, Paging
 from streamgauge.pipelines.paging.feedback import KINDS, KNOWN, FeedbackLoop
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Change
@@ -202,6 +203,35 @@ def test_a_tick_a_day_fades_it_and_none_is_wanted_while_nothing_is_in_force() ->
     assert 100 < len(seen) <= 182
 
 
+def test_a_budget_makes_pages_rarer_while_more_come_than_are_wanted() -> None:
+    state = FeedbackLoop(JobConfig(name="ctr", paging=Paging(pages=1.0)))
+    rarer: list[float] = []
+    for day in range(1, 8):
+        sent(state, *(told(f"n{day}-{n}", alert(key(), day * DAY)) for n in range(10)), tick(day * DAY + 60.0))
+        settings, texts = sent(state, tick((day + 1) * DAY))
+        rarer += [msgspec.json.decode(one.body, type=Rarity).rarer for one in settings if one.name == "rarity"]
+    assert rarer == [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]
+    assert texts == ["budget: 10 pages in a day, 1 are wanted: a page is 25.1 times rarer than by default"]
+
+
+def test_without_a_budget_and_for_what_is_no_page_nothing_is_rationed() -> None:
+    tickets = [told(f"n{n}", alert(key(), DAY, severity="ticket")) for n in range(9)]
+    facts = [told(f"f{n}", alert(key(), DAY, kind="fact")) for n in range(9)]
+    pages = [told(f"p{n}", alert(key(), DAY)) for n in range(9)]
+    rationed = FeedbackLoop(JobConfig(name="ctr", paging=Paging(pages=5.0)))
+    assert sent(FeedbackLoop(JOB), *pages, tick(DAY), tick(2 * DAY)) == ([], [])
+    settings, _ = sent(rationed, tick(DAY), *tickets, *facts, tick(2 * DAY))
+    assert [msgspec.json.decode(one.body, type=Rarity).rarer for one in settings] == [-0.2]
+
+
+def test_a_budget_that_nothing_is_left_of_wants_no_ticks() -> None:
+    state, day = FeedbackLoop(JobConfig(name="ctr", paging=Paging(pages=5.0))), 1
+    sent(state, tick(DAY))
+    while state.wants_tick((day := day + 1) * DAY):
+        sent(state, tick(day * DAY))
+    assert day < 30
+
+
 def test_notifications_are_remembered_up_to_a_bound() -> None:
     state = FeedbackLoop(JOB)
     state.on_records([told(f"n{n}", alert(key())) for n in range(KNOWN + 1)])
@@ -215,8 +245,8 @@ def test_records_of_other_jobs_of_no_kind_or_of_no_time_are_passed_over() -> Non
 
 
 def test_a_state_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="the state of the verdicts has version 2, this release reads version 1"):
-        FeedbackLoop(JOB).restore(msgspec.msgpack.encode((2, 0.0, 0, (), ())))
+    with pytest.raises(ValueError, match="the state of the verdicts has version 3, this release reads versions 1 to 2"):
+        FeedbackLoop(JOB).restore(msgspec.msgpack.encode((3, 0.0, 0, (), ())))
 
 
 WORDS = st.lists(

@@ -74,7 +74,7 @@ JOB: Final[dict[str, str]] = {
     }.items()},
     **{f"paging.{key}": "1" for key in (
         "grace", "max_wait", "tolerance", "hop_delay", "max_hops", "clear_hold", "recover", "group", "repeat", "digest",
-        "involve", "calm",
+        "involve", "calm", "pages",
     )},
     "paging.remind": "[60]", "paged": '["auc"]', "team": '"ads"', "owners": '{"feature:*" = "data"}',
     "push_interval": '"15m"',
