@@ -121,10 +121,9 @@ def _welcome(job: Job, worker: Worker, batch: TraceBatch, pane: int, mark: int, 
     """A worker joins or comes back."""
     if is_new:
         job.out += facts.close_incarnation(worker.facts, pane, pane + job.pane)
-        last = worker.member.restarts[-1] if worker.member.restarts else None
         watermark.supersede(worker.member, batch, pane, mark)
         lives.begin(job, worker, batch, pane)
-        rollouts.begin(job, worker, pane, last)
+        rollouts.begin(job, worker, pane)
     else:
         job.out += facts.close(worker.facts, facts.MISSING, pane, pane + job.pane)
     is_behind = facts.find(worker.facts, facts.BEHIND) is not None  # it still has to catch up

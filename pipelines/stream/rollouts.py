@@ -11,6 +11,7 @@ from bisect import bisect_left, insort
 from typing import Final
 
 from streamgauge.anomaly.types import Anomaly
+from streamgauge.pipelines.stream import watermark
 from streamgauge.pipelines.stream.state import Job, Worker
 from streamgauge.pipelines.stream.windows import to_seconds
 
@@ -18,21 +19,26 @@ METRIC: Final = "rollout"
 WITHIN: Final = 600_000_000  # microseconds
 
 
-def begin(job: Job, worker: Worker, pane: int, last: int | None) -> None:
-    """A worker has begun anew, `last` time before in the pane `last`: the one that makes most of them new is a fact."""
+def begin(job: Job, worker: Worker, pane: int) -> None:
+    """A worker has begun anew with a record of `pane`: the one that makes most of them new is a fact.
+
+    Time is the clock's pane, not the records': which of two workers is heard first within one does not show.
+    """
     if not worker.member.restarts or job.config.shards > 1:
         return
+    now = pane if job.clock is None else watermark.paned(job.clock, job.pane)
+    last, worker.member.renewed = worker.member.renewed, now
     if job.renewals is None:
-        known = (one.member.restarts for one in job.workers.values() if one is not worker)
-        job.renewals = sorted(restarts[-1] for restarts in known if restarts)
-    elif last is not None and last in job.renewals[(place := bisect_left(job.renewals, last)) : place + 1]:
+        known = (one.member.renewed for one in job.workers.values() if one is not worker)
+        job.renewals = sorted(at for at in known if at != watermark.FAR_PAST)
+    elif last in job.renewals[(place := bisect_left(job.renewals, last)) : place + 1]:
         del job.renewals[place]
     workers = len(job.workers)
-    before = len(job.renewals) - bisect_left(job.renewals, pane - WITHIN)
-    insort(job.renewals, pane)
-    is_among_them = last is not None and last >= pane - WITHIN  # and changes nothing, whichever of two comes first
+    before = len(job.renewals) - bisect_left(job.renewals, now - WITHIN)
+    insort(job.renewals, now)
+    is_among_them = last >= now - WITHIN  # and changes nothing, whichever of two comes first
     if not is_among_them and 2 * before <= workers < 2 * (before + 1):
-        job.out.append(_fact(job, before + 1, workers, pane))
+        job.out.append(_fact(job, before + 1, workers, now))
 
 
 def _fact(job: Job, renewed: int, workers: int, pane: int) -> Anomaly:

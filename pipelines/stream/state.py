@@ -87,7 +87,7 @@ class Job:
     facts: Facts = field(default_factory=Facts)  # of the job itself
     doubted: int | None = None  # a tick far ahead of all that is known, which waits for a second one
     has_second_lives: bool = False  # some worker is one: a cache, so that nobody looks for them where there are none
-    renewals: list[int] | None = None  # panes in which workers began anew last, rising: a cache
+    renewals: list[int] | None = None  # the members' `renewed`, rising: a cache
     laggard: Member | None = None  # who held windows open the last time: a cache
     out: list[Emitted] = field(default_factory=list)  # what the current record caused, not yet encoded
     pane: int = 0

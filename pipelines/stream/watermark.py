@@ -64,6 +64,7 @@ class Member(msgspec.Struct, array_like=True):
     offsets: list[int] = []  # how far its newest record was ahead of the clock, by pane of the clock, newest last
     firsts: list[tuple[int, int]] = []  # its latest panes and the first sequence of each, newest last
     rival: int = 0  # its own sequence when a record came that contradicts `firsts`; 0: none has
+    renewed: int = FAR_PAST  # the clock's pane in which it began anew last
 
 
 def verdict(member: Member, incarnation: str, sequence: int) -> Verdict:

@@ -115,7 +115,7 @@ FORMS: Final[dict[str, Form]] = {
     }),
     "outbox": Form(1),
     "own": Form(1),
-    "pager": Form(4, {1: _with_latest, 2: _with_heirs, 3: _with_budget}),
+    "pager": Form(5, {1: _with_latest, 2: _with_heirs, 3: _with_budget, 4: _with_more_learnt}),
     "partial": Form(1),
     "partition": Form(1),
     "piece": Form(1),
