@@ -11,11 +11,15 @@ from typing import Final
 import numpy as np
 
 from streamgauge.tracer.inputs import Array, Column, Floats, Ragged
+from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.multivalued import missing_rows
 
 ENOUGH: Final = 100  # values before anything is said of them
 MOST: Final = 50  # hints of one incarnation
 _SHARE: Final = 0.01
+_DELAYS: Final = 1000  # labels before anything is said of how late they come
+_SETTLED: Final = 4.0  # of that delay, since the first of them: those that come later had the time to
+_SPANS: Final = np.array([1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800])
 
 
 class Hints:
@@ -38,6 +42,8 @@ class Hints:
         self._range = (np.inf, -np.inf)
         self._outside = self._predicted = 0
         self._other_labels = self._all_labels = 0
+        self._within = np.zeros(len(_SPANS) + 1, np.int64)  # labels by the least span that they came within
+        self._since = np.inf  # the first of them
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -87,6 +93,24 @@ class Hints:
         elif self._labelled >= ENOUGH and named is not None:
             self._say("join", f"none of {self._labelled:,} labels found a sample that waits: {_of_join(seen, named)}")
 
+    def delays(self, delay: Floats, now: float, horizon: float) -> None:
+        """How long after their samples labels became known, by `now`; `horizon` is H of the cohorts; seconds.
+
+        H is what a job attributes to a sample, for a person to declare; where nobody has, 95 of 100 delays say it.
+        """
+        known = delay[~np.isnan(delay)]
+        self._since = min(self._since, now)
+        self._within += np.bincount(np.searchsorted(_SPANS, known), minlength=len(self._within))
+        total = int(self._within.sum())
+        place = int(np.searchsorted(np.cumsum(self._within), 0.95 * total))
+        if total < _DELAYS or place == len(_SPANS) or now - self._since < _SETTLED * (usual := float(_SPANS[place])):
+            return
+        is_long, is_short = horizon == Labels().horizon and 4.0 * usual <= horizon, horizon < usual / 2.0
+        if is_long or is_short:
+            self._say("delays", _of_delays(usual, horizon))
+        else:
+            self._take_back("delays")
+
     def feature(self, name: str, column: Column) -> None:
         """One column; nothing is looked at twice that has had a value."""
         if name in self._known:
@@ -109,7 +133,6 @@ class Hints:
             self._texts.setdefault(key, text)
             self._now = tuple(self._texts.values())
 
-
     def _take_back(self, key: str) -> None:
         if self._texts.pop(key, None):
             self._now = tuple(self._texts.values())
@@ -129,3 +152,10 @@ def _of_labels(wrong: Array) -> str:
     if found <= {"-1", "-1.0"}:
         return 'labels are -1 and +1; declare Labels(scale="sign")'
     return f"labels such as {examples} are neither 0 nor 1; declare Labels(scale=...) or Labels(positive=...)"
+
+
+def _of_delays(usual: float, horizon: float) -> str:
+    """What H is beside the delays, and the remedy."""
+    found = f"95 of 100 labels come within {usual:,.0f} s and Labels.horizon is {horizon:,.0f} s"
+    what = "comes that much later" if horizon > usual else "is without the later ones"
+    return f"{found}: what is by cohort {what}; declare Labels(horizon={usual:.0f})"

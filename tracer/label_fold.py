@@ -228,6 +228,7 @@ class LabelFold:
     def _delays(self, labels: Floats, delay: Floats) -> None:
         known = ~np.isnan(delay)
         positive = labels > POSITIVE
+        self._hints.delays(delay[known], self._panes.now, self._join.labels.horizon)
         for entity, rows in (("", known), ("label:positive", known & positive), ("label:negative", known & ~positive)):
             if rows.any():
                 self._panes.gather("label", "label_delay", entity, profiles.seconds, delay[rows])
