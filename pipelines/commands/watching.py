@@ -159,10 +159,13 @@ def _health(config: Config) -> dict[str, Any] | None:
 def _job_line(row: Mapping[str, Any]) -> str:
     if "score" not in row:
         return f"{row['job']:<20} no score yet; the first comes with the first closed window"
-    domains = "  ".join(f"{one['domain']} {one['score']:.0f}" for one in row["domains"])
+    is_learning = row["band"] == "learning"  # a number would say that it is well
+    score = f"{'-' if is_learning else format(row['score'], '.1f'):>5}"
+    shown = [one for one in row["domains"] if not (is_learning and one["band"] in ("healthy", "watch"))]
+    domains = "".join(f"{one['domain']} {one['score']:.0f}  " for one in shown)
     opened = f"{row['open_incidents']} open, {row['suppressed']} folded" if row["open_incidents"] else "nothing open"
     until = f"data until {_time(row['last_data'])}"
-    line = f"{row['job']:<20} {row['score']:5.1f} {row['band']:<9} {domains}  {opened}  {until}"
+    line = f"{row['job']:<20} {score} {row['band']:<9} {domains}{opened}  {until}"
     phase = row.get("warm_up", {}).get("phase")
     given = row.get("reference")
     line += f"\n{'':<20} reference since {_time(given['time'])}: {given['text']}" if given else ""

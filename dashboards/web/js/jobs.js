@@ -59,3 +59,8 @@ export function bandAt(band, coverage) {
 export function bandOf(score) {
   return score >= 90 ? 'healthy' : score >= 75 ? 'watch' : score >= 60 ? 'degraded' : 'broken';
 }
+
+/** A score as it is shown: none of a job that is learning, while nothing is wrong by itself. */
+export function shown(row, score) {
+  return row.state === 'learning' && ['healthy', 'watch'].includes(bandOf(score)) ? null : score;
+}

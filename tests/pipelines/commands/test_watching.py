@@ -66,7 +66,7 @@ def test_status_shows_scores_phase_and_what_is_open(config: Path, capsys: pytest
     fill(config, told("n1", "firing", T0 + 60.0))
     code, text = said(capsys, "status", "--config", str(config))
     assert code == 0
-    assert "97.0 learning  sample 97  1 open" in text
+    assert "  - learning  1 open" in text
     assert "learning: facts and limits page; changes are told from 2025-11-28 12:30Z" in text
     assert "OPEN  n1  2025-11-28 12:00Z  ctr  labels: all 9 labels that were due are overdue" in text
     assert "no pipeline answers at 127.0.0.1:1" in text
