@@ -26,6 +26,7 @@ from streamgauge.pipelines.adapters.stores.series import (
     check_match,
     compared,
     rank,
+    unrepeated,
 )
 
 _ENDS: Final = 100  # of the last windows, whose smallest distance is the step
@@ -72,7 +73,7 @@ class InfluxSeries:
         windows = sorted(self._steps(job).items())
         moved = compared(windows, partial(self._moments, job), start, end)
         found = ({"id": number_of(labels)} | how | labels._asdict() for labels, how in moved)
-        return rank(found, {number_of(labels) for labels in anomalous}, limit)
+        return unrepeated(rank(found, {number_of(labels) for labels in anomalous}, 2 * limit), limit)
 
     def _steps(self, job: str) -> dict[str, float]:
         """Seconds between the ends of windows, by the window's name; 0 while unknown."""

@@ -18,6 +18,7 @@ from streamgauge.pipelines.adapters.stores.series import (
     check_match,
     compared,
     rank,
+    unrepeated,
 )
 
 
@@ -64,7 +65,7 @@ def changed(
 
     found = ({"id": sid} | moved for sid, moved in compared(windows, moments, start, end))
     ids = {sid for labels in anomalous for sid in _ids(store, labels)}
-    return [item | _labels(store, item["id"]) for item in rank(found, ids, limit)]
+    return unrepeated((item | _labels(store, item["id"]) for item in rank(found, ids, 2 * limit)), limit)
 
 
 def _last(store: sqlite3.Connection, sid: int) -> dict[str, Any]:

@@ -90,6 +90,24 @@ def rank(found: Iterable[dict[str, Any]], anomalous: Container[int], limit: int)
     return told[:limit]
 
 
+def unrepeated(ranked: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """The first `limit`, without the workers' series that say what their job's says: of one worker all do.
+
+    >>> names = ("domain", "entity", "metric", "before", "after", "anomaly")
+    >>> said = dict(zip(names, ("sample", "", "volume", 1.0, 2.0, False), strict=True))
+    >>> both = [said | {"worker": ""}, said | {"worker": "w0"}]
+    >>> [one["worker"] for one in unrepeated(both, 50)]
+    ['']
+    """
+    rows = list(ranked)
+    of_jobs = {_said(row) for row in rows if not row["worker"]}
+    return [row for row in rows if not row["worker"] or _said(row) not in of_jobs][:limit]
+
+
+def _said(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("domain", "entity", "metric", "before", "after", "anomaly"))
+
+
 def labels_of(anomalies: Iterable[Mapping[str, Any]]) -> set[Labels]:
     """The series of episodes as they are shown."""
     return {Labels(*(one[name] for name in Labels._fields)) for one in anomalies}

@@ -198,6 +198,13 @@ def test_changed_ranks_by_distance_in_units_of_the_spread_before(store: Store, q
     assert len(query.changed("ctr", T + 60 * 20, T + 60 * 40, limit=1)) == 1
 
 
+def test_what_the_only_worker_repeats_of_its_job_is_listed_once(store: Store, query: Query) -> None:
+    keys = [(worker, "sample", "feature:a", "mean") for worker in ("", "w0", "w1")]
+    store.write([columns(T + 60 * i, [float(i), float(i), 2.0 * i], keys=keys) for i in range(40)])
+    found = as_json(query.changed("ctr", T + 60 * 20, T + 60 * 40))
+    assert sorted(row["worker"] for row in found) == ["", "w1"]
+
+
 def test_of_the_series_that_changed_those_with_an_anomaly_rank_first(store: Store, query: Query) -> None:
     entities = ("carrier", "tailnum", "weather")
     keys = [("LGA", "sample", f"feature:{name}", "missing_rate") for name in entities]
