@@ -112,14 +112,17 @@ def topology(job: JobConfig, workers: Iterable[str], *, features: Iterable[str] 
     members = sorted({worker for worker in workers if worker})
     sources = {feature.name: feature.source for feature in job.features}
     names = [_feature(name) for name in sorted({*sources, *features})]
-    edges = {Edge(f"source:{source}", _feature(name)) for name, source in sources.items() if source}
+    filled = sorted((_source(source), _feature(name)) for name, source in sources.items() if source)
+    origins = sorted({source for source, _ in filled})
+    edges: set[Edge] = set()
     for worker in ("", *members):
+        edges.update(Edge(node_of(source, worker), node_of(name, worker)) for source, name in filled)
         edges.update(_at(worker, names))
         edges.update(_declared(job, worker))
     for worker in members:
-        for shared in (*names, *_SHARED):
+        for shared in (*origins, *names, *_SHARED):
             edges.add(Edge(shared, node_of(shared, worker)))
-        for base in (*names, *_places()):
+        for base in (*origins, *names, *_places()):
             edges.add(Edge(node_of(base, worker), base))
     nodes = sorted({end for edge in edges for end in (edge.cause, edge.effect)})
     ordered = tuple(sorted(edges, key=msgspec.structs.astuple))
@@ -172,6 +175,10 @@ def _declared(job: JobConfig, worker: str) -> Iterator[Edge]:
 
 def _feature(name: str) -> str:
     return f"feature:{name}".replace("@", "%40")
+
+
+def _source(name: str) -> str:
+    return f"source:{name}".replace("@", "%40")
 
 
 def _places() -> tuple[str, ...]:

@@ -56,6 +56,9 @@ def test_each_metric_watches_one_place(domain: Domain, entity: str, metric: str,
     ("cause", "effect"),
     [
         ("source:planes", "feature:tailnum"),
+        ("source:planes", "source:planes@LGA"),
+        ("source:planes@LGA", "feature:tailnum@LGA"),
+        ("source:planes@LGA", "source:planes"),
         ("feature:tailnum", "feature:tailnum@LGA"),
         ("feature:tailnum@LGA", "feature:seats@LGA"),
         ("feature:tailnum@LGA", "samples@LGA"),
@@ -84,6 +87,7 @@ def test_what_explains_what(cause: str, effect: str) -> None:
         ("feature:tailnum@LGA", "feature:seats@JFK"), ("watermark@EWR", "samples@LGA"), ("train@LGA", "labels@LGA"),
         ("labels@LGA", "labels@JFK"), ("samples@LGA", "heartbeat@LGA"), ("labels", "samples"),
         ("model@JFK", "watermark@LGA"), ("feature:temp", "feature:tailnum"),
+        ("source:planes@LGA", "feature:tailnum@JFK"), ("feature:tailnum@LGA", "source:planes@LGA"),
     ],
 )  # fmt: skip
 def test_what_does_not_explain_what(cause: str, effect: str) -> None:
