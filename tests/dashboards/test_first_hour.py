@@ -46,5 +46,5 @@ def test_the_word_of_a_job_is_learning_before_anything_is_known() -> None:
     about = {"jobs": [{"name": "ctr", "slide": 60, "warm_up": 1_209_600, "is_own": False}]}
     (found,) = told("jobs.js", f"m.judged([{json.dumps(row)}], {json.dumps(about)}, 90)")
     assert (found["state"], found["word"], found["learning"]) == ("learning", "learning", 1_740)
-    shown = [told("jobs.js", f"m.shown({json.dumps(found)}, {score})") for score in (100.0, 76.0, 40.0)]
+    shown = [told("jobs.js", f"m.shownScore({json.dumps(found)}, {score})") for score in (100.0, 76.0, 40.0)]
     assert shown == [None, None, 40.0]  # a number would say that it is well; what is wrong by itself is told

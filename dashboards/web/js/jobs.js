@@ -61,6 +61,6 @@ export function bandOf(score) {
 }
 
 /** A score as it is shown: none of a job that is learning, while nothing is wrong by itself. */
-export function shown(row, score) {
+export function shownScore(row, score) {
   return row.state === 'learning' && ['healthy', 'watch'].includes(bandOf(score)) ? null : score;
 }

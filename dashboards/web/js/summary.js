@@ -2,7 +2,7 @@
 
 import { chip, el, empty, put } from './dom.js';
 import * as format from './format.js';
-import { WORDS, bandAt, bandOf, shown } from './jobs.js';
+import { WORDS, bandAt, bandOf, shownScore } from './jobs.js';
 import { place } from './places.js';
 
 /** The first line about a job. */
@@ -10,7 +10,7 @@ export function summary(row, ctx) {
   if (!row) return empty('No such job.', 'Choose one in the list at the top.');
   if (row.score === undefined) return empty(`${format.name(row.job)} is warming up.`, 'Its first score comes with its first closed window.');
   return el('div', { class: 'summary' },
-    el('div', { class: `score is-${row.state}` }, el('b', {}, format.score(shown(row, row.score))), el('span', { class: 'muted small' }, row.state === 'learning' ? 'no score yet' : 'of 100')),
+    el('div', { class: `score is-${row.state}` }, el('b', {}, format.score(shownScore(row, row.score))), el('span', { class: 'muted small' }, row.state === 'learning' ? 'no score yet' : 'of 100')),
     el('dl', { class: 'facts' },
       fact('State', chip(row.state, row.word)),
       row.past ? fact('Window until', ctx.time(row.past)) : Number.isFinite(row.change) ? fact('Against 1 h before', format.signed(row.change)) : null,
@@ -36,7 +36,7 @@ export function asOf(row, found) {
 /** The domains as links that choose whose breakdown is shown. */
 export function domains(row, ctx, view = 'job') {
   const chosen = ctx.state.view === view ? ctx.state.domain : null;
-  return el('div', { class: 'domains' }, row.domains.map((domain) => [domain, shown(row, domain.score)]).map(([domain, score]) => el('a', {
+  return el('div', { class: 'domains' }, row.domains.map((domain) => [domain, shownScore(row, domain.score)]).map(([domain, score]) => el('a', {
     class: 'domain', href: ctx.link({ view, domain: chosen === domain.domain ? null : domain.domain, job: row.job }),
     'aria-current': chosen === domain.domain ? 'true' : null,
   }, el('span', { class: 'domain-name' }, el('i', { class: 'key', style: { background: `var(--${domain.domain})` } }), domain.domain),

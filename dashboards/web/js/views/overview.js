@@ -3,7 +3,7 @@
 import { changedList } from '../changed_list.js';
 import { chip, el, empty, panel, put, renew } from '../dom.js';
 import * as format from '../format.js';
-import { bandOf, shown } from '../jobs.js';
+import { bandOf, shownScore } from '../jobs.js';
 import { scoreChart } from '../score_chart.js';
 import { sparkline } from '../sparkline.js';
 import { asOf, domains, incidents, summary, told as pages } from '../summary.js';
@@ -91,10 +91,10 @@ function tile(row, ctx) {
   const attributes = { class: `tile state-${row.state}`, href: ctx.link({ job: row.job, worker: null, entity: null }), data: { row: '', job: row.job }, 'aria-current': isOpen ? 'true' : null };
   if (row.score === undefined) return el('a', attributes, head, el('p', { class: 'muted small tile-wait' }, 'no score yet'));
   return el('a', attributes, head,
-    el('b', { class: `tile-score is-${row.state}` }, format.score(shown(row, row.score))),
+    el('b', { class: `tile-score is-${row.state}` }, format.score(shownScore(row, row.score))),
     el('span', { class: 'tile-change muted small' }, `${Number.isFinite(row.change) ? `${format.signed(row.change)} in 1 h \u00b7 ` : ''}${row.age < 1 ? ctx.time(row.last_data) : `${format.duration(Math.round(row.age))} ago`}`),
     sparkline(row.sparkline.map((point) => point.score), { colour: `--${row.state}`, label: `the last ${row.sparkline.length} scores` }),
-    el('span', { class: 'tile-domains' }, row.domains.map((domain) => [domain, shown(row, domain.score)]).map(([domain, score]) => el('span', { title: `${domain.domain} ${format.score(score)}` },
+    el('span', { class: 'tile-domains' }, row.domains.map((domain) => [domain, shownScore(row, domain.score)]).map(([domain, score]) => el('span', { title: `${domain.domain} ${format.score(score)}` },
       el('i', {}, domain.domain), el('b', score === null ? {} : { class: `is-${bandOf(score)}` }, score === null ? '\u2013' : Math.round(score))))),
     row.open_incidents ? el('span', { class: 'tile-open is-broken small' }, `${row.open_incidents} open`) : null);
 }
