@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from streamgauge.anomaly.reference import Bools, Floats, Rows
+from streamgauge.anomaly.usual import MOVEMENT
 
 TINY: Final = 1e-9
 DAY: Final = 86400
-MOVEMENT: Final = 0.05
 
 
 class Step:

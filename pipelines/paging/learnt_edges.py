@@ -28,7 +28,6 @@ MOST: Final = 50  # that are proposed
 ROWS: Final = 20_000
 _DOUBT: Final = 2
 _REACH: Final = 6
-_WEAK: Final = 0.1
 Onsets = Mapping[str, Sequence[float]]  # by place without worker, in order
 
 
@@ -76,7 +75,7 @@ def learn(rows: Iterable[Mapping[str, Any]], topology: Topology) -> list[Learnt]
 def weak(found: Iterable[Learnt], worker: str = "") -> list[Edge]:
     """The same as edges that rank, at the job and at a worker: too weak to be part of a path or of an order."""
     return [
-        Edge(node_of(pair.cause, at), node_of(pair.effect, at), weight=_WEAK)
+        Edge(node_of(pair.cause, at), node_of(pair.effect, at), weight=lineage.WEAK)
         for pair in found for at in dict.fromkeys(("", worker))
     ]  # fmt: skip
 

@@ -77,7 +77,7 @@ _STOPPED: Final = ("samples", "labels", "produce", "queue", "prediction", "model
 _BROKEN_MODEL: Final = ("restart", "heartbeat", "watermark")
 _SHARED: Final = ("samples", "labels", "model", "produce")
 _FALLS_BACK: Final = {"sample": "samples", "train": "train", "system": "heartbeat"}  # a domain's own place
-_WEAK: Final = 0.1
+WEAK: Final = 0.1  # of an edge that ranks and is part of no order
 
 
 def node(anomaly: Anomaly) -> str:
@@ -161,7 +161,7 @@ def _at(worker: str, features: list[str]) -> Iterator[Edge]:
         yield Edge(node_of("watermark", worker), node_of(effect, worker))
         yield Edge(node_of("heartbeat", worker), node_of(effect, worker))
     for effect in _BROKEN_MODEL:
-        yield Edge(node_of("model", worker), node_of(effect, worker), 0.0, _WEAK, _DEADLY)
+        yield Edge(node_of("model", worker), node_of(effect, worker), 0.0, WEAK, _DEADLY)
 
 
 def _declared(job: JobConfig, worker: str) -> Iterator[Edge]:

@@ -6,22 +6,21 @@ needs no history (facts of the first stage, the score's freezing of what is lear
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from streamgauge.anomaly import thresholds
-from streamgauge.anomaly.budget import Rarity
-from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected
-from streamgauge.anomaly.types import Anomaly, Notification, SeriesKey
+from streamgauge.anomaly.types import Anomaly, Notification
 from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
 from streamgauge.pipelines.detection.closed import Columns
 from streamgauge.pipelines.detection.watch import Watch
 from streamgauge.pipelines.paging import pager
 from streamgauge.pipelines.paging.feedback import FeedbackLoop
 from streamgauge.pipelines.paging.pager import Pager
+from streamgauge.pipelines.stream.said_settings import OF_SERIES, tell
 from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer import codec
 from streamgauge.tracer.records import Feedback, Setting, Tick
@@ -172,40 +171,10 @@ class _Run:
             record = codec.decode(value)
         except ValueError:
             return  # a change to show
-        if isinstance(record, Setting) and record.name in _SETTINGS:
-            read: Any = msgspec.json.decode(record.body, type=_SETTINGS[record.name])
+        if isinstance(record, Setting) and record.name in OF_SERIES:
+            said = msgspec.json.decode(record.body, type=OF_SERIES[record.name])
             for watch in self._watches.values():
-                _ADJUST[record.name](watch, read)
-
-
-def _multiply(watch: Watch, read: Multipliers) -> None:
-    watch.adjust(dict(read.factors))
-
-
-def _excuse(watch: Watch, read: Excused) -> None:
-    watch.excuse(read.series, read.until)
-
-
-def _accept(watch: Watch, read: tuple[SeriesKey, ...]) -> None:
-    watch.accept(read)
-
-
-def _ration(watch: Watch, read: Rarity) -> None:
-    watch.ration(read.rarer)
-
-
-def _reject(watch: Watch, read: Rejected) -> None:
-    watch.reject(read.series, read.onset, is_taught=read.taught)
-
-
-_SETTINGS: Final[dict[str, Any]] = {
-    "thresholds": Multipliers, "expected": Excused, "new_trend": tuple[SeriesKey, ...], "true_alarm": Rejected,
-    "rarity": Rarity,
-}  # fmt: skip
-_ADJUST: Final[dict[str, Callable[..., None]]] = {
-    "thresholds": _multiply, "expected": _excuse, "new_trend": _accept, "true_alarm": _reject,
-    "rarity": _ration,
-}  # fmt: skip
+                tell(watch, said)
 
 
 def _meets(one: Told, label: Label) -> bool:

@@ -8,8 +8,6 @@ from typing import ClassVar, Final
 import msgspec
 import numpy as np
 
-from streamgauge.anomaly.budget import Rarity
-from streamgauge.anomaly.thresholds import Excused, Multipliers, Rejected
 from streamgauge.anomaly.types import Anomaly, Score, SeriesKey
 from streamgauge.pipelines.config.schema import Detection, JobConfig
 from streamgauge.pipelines.detection.closed import Closed
@@ -261,31 +259,13 @@ class Stage2:
         self._waiting = tuple(setting for setting in self._waiting if end <= setting.effective)
         for setting in due:
             read = said_settings.read(setting, self.config.detection)
-            if isinstance(read, Multipliers):
-                self._multiply(read)
-            elif isinstance(read, Detection):
+            if isinstance(read, Detection):
                 self._detect_with(read)
             elif isinstance(read, Given):
                 giving.give(read, setting.effective, self.config, self._watches, self._evaluator)
             else:
-                self._hear(read)
-
-    def _hear(self, said: Rarity | Excused | Rejected | tuple[SeriesKey, ...]) -> None:
-        """What people said of series."""
-        for watch in self._watches:
-            if isinstance(said, Excused):
-                watch.excuse(said.series, said.until)
-            elif isinstance(said, Rejected):
-                watch.reject(said.series, said.onset, is_taught=said.taught)
-            elif isinstance(said, Rarity):
-                watch.ration(said.rarer)
-            else:
-                watch.accept(said)
-
-    def _multiply(self, multipliers: Multipliers) -> None:
-        factors = {key: factor for key, factor in multipliers.factors if key.job == self.config.name}
-        for watch in self._watches:
-            watch.adjust(factors)
+                for watch in self._watches:
+                    said_settings.tell(watch, read)
 
     def _detect_with(self, detection: Detection) -> None:
         self.config = msgspec.structs.replace(self.config, detection=detection)

@@ -82,11 +82,6 @@ def _with_budget(old: list[Any]) -> list[Any]:
     return [4, *old[1:], {}]
 
 
-def _with_numbers(old: list[Any]) -> list[Any]:
-    """Members keep the first numbers of their latest panes: none yet, where an older release wrote them."""
-    return [6, *old[1:]]
-
-
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
     "combiner": Form(6, {
@@ -110,7 +105,7 @@ FORMS: Final[dict[str, Form]] = {
     "memory": Form(1),
     "names": Form(1),
     "operator": Form(7, {
-        1: _with_timely, 2: _with_newer_parts, 3: whole.operator, 4: _with_more_learnt, 5: _with_numbers,
+        1: _with_timely, 2: _with_newer_parts, 3: whole.operator, 4: _with_more_learnt, 5: _with_more_learnt,
         6: _with_more_learnt,
     }),
     "outbox": Form(1),
