@@ -10,6 +10,7 @@ Cost: a sort of the onsets, and the pairs within `WITHIN` of each other.
 
 from __future__ import annotations
 
+import bisect
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -67,7 +68,7 @@ def learn(rows: Iterable[Mapping[str, Any]], topology: Topology) -> list[Learnt]
     graph = Graph(topology, max_hops=_REACH, hop_delay=0.0)
     found = [
         pair for cause, effect in sorted(_near(onsets))
-        if not _is_known(graph, cause, effect) and _is_likely(pair := _pair(onsets, cause, effect))
+        if _is_likely(pair := _pair(onsets, cause, effect)) and not _is_known(graph, cause, effect)
     ]  # fmt: skip
     return sorted(found, key=lambda pair: (-pair.share, -pair.together, pair.cause, pair.effect))[:MOST]
 
@@ -119,7 +120,9 @@ def _pair(onsets: Onsets, cause: str, effect: str) -> Learnt:
 
 def _nearest(times: Sequence[float], time: float) -> float | None:
     """Seconds from `time` to the nearest of `times`, if it is near; onsets lie further apart than two of `WITHIN`."""
-    return min((other - time for other in times if abs(other - time) <= WITHIN), key=abs, default=None)
+    place = bisect.bisect_left(times, time)
+    beside = (other - time for other in times[max(0, place - 1) : place + 1])
+    return min((lag for lag in beside if abs(lag) <= WITHIN), key=abs, default=None)
 
 
 def _is_likely(pair: Learnt) -> bool:
