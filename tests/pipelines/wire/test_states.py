@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -21,7 +22,7 @@ from streamgauge.pipelines.wire.states import FORMS, Form, StateVersionError, cu
 from streamgauge.tracer.records import Tick
 from tests.pipelines.paging import test_feedback
 from tests.pipelines.stream.logs import script, shard_outputs
-from tests.places import TESTS
+from tests.places import ROOT, TESTS
 
 GOLDEN = TESTS / "pipelines" / "stream" / "golden"
 JOB = JobConfig(name="j")
@@ -53,6 +54,13 @@ def test_a_version_that_no_step_starts_from_is_refused_with_what_can_be_read(ver
 def test_what_is_no_state_is_refused(state: bytes) -> None:
     with pytest.raises(StateVersionError, match="the state of the operator cannot be read"):
         current("operator", state)
+
+
+def test_every_kind_that_the_code_keeps_has_a_form() -> None:
+    of_state = re.compile(r"\b(?:encoded|decoded|written|packed|states\.read|unpacked)\(\s*\"([a-z ]+)\"")
+    found = {kind for path in (ROOT / "pipelines").rglob("*.py") for kind in of_state.findall(path.read_text("utf-8"))}
+    assert len(found) > 30
+    assert found - {"ctr"} <= set(FORMS), "`ctr` is a doctest's"
 
 
 def test_every_form_reads_what_it_writes_and_its_steps_have_no_gap() -> None:
