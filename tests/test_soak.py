@@ -78,6 +78,11 @@ def test_memory_is_judged_by_the_longest_life_once_it_is_warm() -> None:
     assert accounts.slope(warming) is None
 
 
+def test_a_step_of_memory_where_much_had_waited_is_no_growth() -> None:
+    stepping = [Sample(float(s), 1, 183.0 + 134.0 * (s > 700)) for s in range(900)]
+    assert accounts.slope(stepping) == pytest.approx(0.0)
+
+
 def test_disk_is_judged_from_the_second_quarter_to_the_last() -> None:
     flat = [Sample(float(s), 1, 100.0, 5.0 + s % 7 + 20.0 * (s < 60)) for s in range(600)]
     assert accounts.disk_growth(flat) == 0.0
