@@ -34,16 +34,21 @@ $(FULL): $(STAMP) requirements-full.lock
 	$(UV) pip install --quiet --require-hashes -r requirements-full.lock
 	@touch $@
 
+# the tracer's core in C, where a compiler is; without it NumPy does the same
+$(VENV)/.compiled: $(STAMP) tracer/compiled/core.c tracer/compiled/build.py
+	@$(BIN)/python tracer/compiled/build.py
+	@touch $@
+
 # beside the other one: numpy 2.1 there, the newest here; 7 GB with torch's libraries, hard links to uv's cache
 $(NEWEST)/.installed: $(VENV)/bin/python requirements-newest.lock
 	$(UV) venv --quiet --clear --no-project --python $(BIN)/python $(NEWEST)
 	UV_PYTHON= $(UV) pip install --quiet --python $(NEWEST)/bin/python --require-hashes -r requirements-newest.lock
 	@touch $@
 
-demo: $(STAMP)  ## flights of 2013 through a real online-learning job, three months in about three minutes
+demo: $(STAMP) $(VENV)/.compiled  ## flights of 2013 through a real online-learning job, three months in about three minutes
 	$(BIN)/streamgauge demo $(ARGS)
 
-test: $(FULL)  ## lint, types, layers and every test, those of `make newest` among them
+test: $(FULL) $(VENV)/.compiled  ## lint, types, layers and every test, those of `make newest` among them
 	$(MAKE) --no-print-directory -j2 check $(NEWEST)/.installed
 	$(BIN)/python -m pytest $(FILES) $(ARGS)
 
@@ -58,7 +63,7 @@ check: $(FULL)  ## ruff, mypy and the import layers only
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(FULL)  ## every benchmark, one JSON object a line
+bench: $(FULL) $(VENV)/.compiled  ## every benchmark, one JSON object a line
 	$(BIN)/python -m benchmarks all --json $(ARGS)
 
 soak: $(FULL)  ## half an hour on a real Kafka at 5 times the demo's rate, a fault a minute

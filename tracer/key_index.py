@@ -1,8 +1,8 @@
 """Where each 64-bit key is kept: open addressing in two NumPy arrays, whole batches of keys at a time.
 
-12 bytes a cell: 20 bytes a key at 10 million of them, where a dict of Python's takes 100. A batch is looked up in as
-many rounds as its unluckiest key needs: so cells are tried by double hashing (Knuth 6.4), and small tables are half
-empty.
+12 bytes a cell: 20 bytes a key at 10 million of them, where a dict of Python's takes 100. Without the compiled core a
+batch is looked up in as many rounds as its unluckiest key needs: so cells are tried by double hashing (Knuth 6.4), and
+small tables are half empty.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamgauge.tracer.compiled import fast
 
 Keys = NDArray[np.uint64]
 Slots = NDArray[np.int64]
@@ -80,6 +82,14 @@ class KeyIndex:
 
     def _cells(self, keys: Keys) -> Slots:
         """The cell of each key, -1 where there is none."""
+        core = fast()
+        if core is None:
+            return self._cells_by_rounds(keys)
+        cells = np.empty(len(keys), np.int64)
+        core.find_cells(np.ascontiguousarray(keys), cells, self._keys, self._slots)
+        return cells
+
+    def _cells_by_rounds(self, keys: Keys) -> Slots:
         found = np.full(len(keys), -1, np.int64)
         asked, (cells, steps) = np.arange(len(keys)), self._start(keys)
         while len(asked):
@@ -92,6 +102,13 @@ class KeyIndex:
         return found
 
     def _fill(self, keys: Keys, slots: NDArray[np.int32]) -> None:
+        core = fast()
+        if core is None:
+            self._fill_by_rounds(keys, slots)
+        else:
+            self._filled += core.fill_cells(np.ascontiguousarray(keys), slots, self._keys, self._slots)
+
+    def _fill_by_rounds(self, keys: Keys, slots: NDArray[np.int32]) -> None:
         """Of keys that want one cell the last one written has it; the others look on."""
         left, (cells, steps) = np.arange(len(keys)), self._start(keys)
         while len(left):

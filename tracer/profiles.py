@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer import multivalued
+from streamgauge.tracer.compiled import fast
 from streamgauge.tracer.features import Declared, Feature, FeatureKind, feature_of
 from streamgauge.tracer.gathering import Build
 from streamgauge.tracer.id_sampling import IdSampling
@@ -66,6 +67,7 @@ class Profiles:
         self._salt = salt
         self._sampling = IdSampling() if sampling is None else sampling
         self._table = Table(salt) if table is None else table
+        self._ids = Table(salt, half=0) if fast() else self._table  # compiled, hashing an id costs less than keeping it
         self._known: dict[str, tuple[int, Hashes | None]] = {}  # codes of a feature's default and vocabulary
 
     def feature(self, name: str, column: Column) -> Feature | None:
@@ -96,7 +98,7 @@ class Profiles:
 
     def keys(self, ids: Array) -> Hashes:
         """Sample ids as they are joined: hashes, 0 where one is missing."""
-        return codes_of(ids, self._salt, self._table)
+        return codes_of(ids, self._salt, self._ids)
 
     def codes(self, name: str, column: Column) -> Array:
         """A column as it is kept for label counts: float64, or a hash (uint64, 0 where missing); rows of these."""

@@ -1,8 +1,9 @@
 """Salted 64-bit hashes of categorical values and ids, and their tallies; deterministic across processes and machines.
 
 Integers (and floats that are integers) go through SplitMix64 (Steele, Lea and Flood 2014), about 3 ns a value; strings
-through BLAKE2b (600 ns), and from then on through a bounded table of the values seen last (40 ns). Equal ids hash alike
-whatever array type carries them: 5, 5.0 and np.int32(5). A *code* is a hash, or 0 where the value is missing.
+through BLAKE2b, and from then on through a bounded table of the values seen last: 110 ns and 20 ns in the compiled core,
+600 ns and 40 ns without it, and the same hashes. Equal ids hash alike whatever array type carries them: 5, 5.0 and
+np.int32(5). A *code* is a hash, or 0 where the value is missing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.tracer.compiled import fast
 from streamgauge.tracer.summaries.columns import Hashes, Integers
 
 _GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -34,6 +36,8 @@ class Tally(NamedTuple):
 class Table(dict[Any, int]):
     """Codes of the values seen last, for one salt: at most two generations of `half` values, some 20 MB in all.
 
+    With a `half` of 0 it remembers nothing.
+
     >>> table = Table(b"")
     >>> table["a"] == table["a"], table[None], table[float("nan")]
     (True, 0, 0)
@@ -48,12 +52,29 @@ class Table(dict[Any, int]):
         code = self._older.get(value)
         if code is None:
             code = self._text(value) if type(value) is str else self._other(value)
+        if not self._half:
+            return code
         if len(self) >= self._half:
-            self._older = dict(self)
-            self.clear()
+            self._turn()
         if len(value) <= _LONG if type(value) is str else _is_kept(value, code):
             self[value] = code
         return code
+
+    def fill(self, values: list[Any], codes: Hashes) -> int:
+        """The codes of values by the compiled core, as far as they are text or None; how many these were."""
+        core = fast()
+        if core is None:
+            return 0
+        done = core.text_codes(values, codes, 0, self, self._half, _LONG, self._salt)
+        while done < len(values) and len(self) >= self._half > 0 and type(values[done]) is str:
+            self._turn()
+            done = core.text_codes(values, codes, done, self, self._half, _LONG, self._salt)
+        return done
+
+    def _turn(self) -> None:
+        """A new generation begins; the one before stays."""
+        self._older = dict(self)
+        self.clear()
 
     def _text(self, value: str) -> int:
         if not value:
@@ -189,6 +210,13 @@ def _hash_floats(values: NDArray[np.float64], salt: bytes) -> Hashes:
 
 
 def _look_up(values: list[Any], table: Table) -> Hashes:
+    codes = np.empty(len(values), np.uint64)
+    done = table.fill(values, codes)
+    codes[done:] = _one_by_one(values[done:] if done else values, table)
+    return codes
+
+
+def _one_by_one(values: list[Any], table: Table) -> Hashes:
     try:
         return np.fromiter(map(table.__getitem__, values), np.uint64, len(values))
     except TypeError:  # lists and other unhashable values
