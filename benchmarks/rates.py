@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -18,7 +19,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.rows import Row, cheaper, reading
+from benchmarks.rows import Row, cheaper, faster, reading
+from streamgauge.tracer import compiled
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.summaries import Distinct, Heavy, Table, codes_of, hash_values, tally_codes
 from streamgauge.tracer.tracer import Labels, Tracer
@@ -111,11 +113,24 @@ def _set(table: dict[int, list[float]], keys: list[int]) -> None:
 def _worker(rounds: int, calls: int) -> Iterator[Row]:
     given = batches(calls)
     life(given[:WAIT])
-    spent = [life(given) for _ in range(rounds)]
+    spent, by_numpy = list[tuple[float, float]](), list[tuple[float, float]]()
+    for _ in range(rounds):
+        spent.append(life(given))
+        by_numpy.append(_without_core(functools.partial(life, given)))
     rows = calls * ROWS
-    whole, step = min(spent)
-    yield reading("worker", rows / whole, "rows/cpu-s")
+    (whole, step), (twin, _) = min(spent), min(by_numpy)
+    yield faster("worker", rows / whole, "rows/cpu-s", rows / twin, "the same without the compiled core")
     yield reading("worker.step", step / calls * 1e3, "ms/call of 1,024 rows")
+
+
+def _without_core(work: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+    os.environ[compiled.SWITCH] = "off"
+    compiled.fast.cache_clear()
+    try:
+        return work()
+    finally:
+        del os.environ[compiled.SWITCH]
+        compiled.fast.cache_clear()
 
 
 def life(given: list[Batch]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,22 @@ def test_the_wheels_share_no_file_and_hold_one_name(wheels: list[Path]) -> None:
     assert {name.split("/")[1] for name in tracer} == {"__init__.py", "tracer"}
     assert "streamgauge/examples/flights/streamgauge.toml" in whole
     assert "streamgauge/dashboards/web/index.html" in whole
+
+
+def test_the_tracers_wheel_has_the_compiled_core_for_every_later_python(wheels: list[Path], environment: Path) -> None:
+    tracer = wheels[1]
+    assert "-cp311-abi3-" in tracer.name
+    assert "streamgauge/tracer/compiled/core.abi3.so" in names(tracer)
+    ask = "from streamgauge.tracer.compiled import fast; print(fast().__file__)"
+    done = subprocess.run([environment / "python", "-c", ask], capture_output=True, text=True, check=True, cwd="/")
+    assert Path(done.stdout.strip()).is_relative_to(environment.parent)
+
+
+def test_a_wheel_without_it_is_for_every_machine(tmp_path: Path) -> None:
+    pure = os.environ | {"STREAMGAUGE_PURE": "1"}
+    subprocess.run([UV, "build", "--wheel", "--quiet", "--out-dir", tmp_path, ROOT / "tracer"], check=True, env=pure)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl") and not any(name.endswith(".so") for name in names(wheel))
 
 
 def test_a_job_with_files_of_our_names_runs(environment: Path, job: Path) -> None:

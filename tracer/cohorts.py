@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.tracer.batches import by_pane
+
 Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
 
@@ -40,9 +42,9 @@ class Cohorts:
     def add(self, slots: Slots, old_at: Floats) -> None:
         """Samples that become H old at these times; those of panes that are over are left out."""
         panes = self.panes(old_at)
-        for pane in np.unique(panes).tolist():
+        for pane, rows in by_pane(panes):
             if pane >= self.closed:
-                self._slots[pane].append(slots[panes == pane].astype(np.int32))
+                self._slots[pane].append(slots[rows].astype(np.int32))
 
     def close(self, last: int) -> list[tuple[int, Slots]]:
         """The distinct slots of each pane before `last`."""

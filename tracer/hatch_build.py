@@ -1,4 +1,4 @@
-"""What the tracer's own wheel holds: `streamgauge/__init__.py`, this folder as `streamgauge/tracer`, and its compiled core.
+"""What the tracer's wheel holds: `streamgauge/__init__.py`, this folder as `streamgauge/tracer`, its compiled core.
 
 Where no compiler is, or with `STREAMGAUGE_PURE=1` in the environment, the wheel is for every machine and every Python.
 """

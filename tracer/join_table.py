@@ -40,13 +40,18 @@ class JoinTable:
 
     def column(self, name: str, slots: Slots) -> Floats:
         """One field for each slot, NaN for slot -1."""
-        found = np.full(len(slots), NA)
         held = slots >= 0
-        if name in self._columns:
-            values = self._columns[name][slots[held]]
-            seen = self._columns["seen"][slots[held]] if name in SINCE else None
-            found[held] = values if seen is None else values.astype(np.float64) + seen
+        if held.all():
+            return self._values(name, slots)
+        found = np.full(len(slots), NA)
+        found[held] = self._values(name, slots[held])
         return found
+
+    def _values(self, name: str, slots: Slots) -> Floats:
+        if name not in self._columns:
+            return np.full(len(slots), NA)
+        values = self._columns[name][slots].astype(np.float64)
+        return values + self._columns["seen"][slots] if name in SINCE else values
 
     def put(self, name: str, slots: Slots, values: Floats) -> None:
         """Set a field that is no time."""
@@ -69,12 +74,17 @@ class JoinTable:
         self._top -= count
         return self._free[self._top : self._top + count][::-1].astype(np.int64)
 
-    def write(self, slots: Slots, rows: Mapping[str, Floats]) -> None:
-        """All FIELDS of samples; of a weight only where it is given."""
+    def write(self, slots: Slots, rows: Mapping[str, Floats]) -> dict[str, Floats]:
+        """All FIELDS of samples; of a weight only where it is given. Returns the times as they will be read."""
+        seen, times = rows["seen"], dict[str, Floats]()
         for name in FIELDS:
-            self._columns[name][slots] = rows[name] - rows["seen"] if name in SINCE else rows[name]
+            if name in SINCE:
+                since = (rows[name] - seen).astype(np.float32)
+                times[name] = since.astype(np.float64) + seen
+            self._columns[name][slots] = since if name in SINCE else rows[name]
         if WEIGHT in rows or WEIGHT in self._columns:
             self.put(WEIGHT, slots, rows.get(WEIGHT, np.full(len(slots), np.nan)))
+        return times
 
     def free(self, slots: Slots) -> None:
         """These samples are forgotten."""

@@ -15,11 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.tracer.batches import by_pane, first_of_each
 from streamgauge.tracer.cohorts import Cohorts, Labelled
 from streamgauge.tracer.domains import POSITIVE
 from streamgauge.tracer.early_labels import EarlyLabels
 from streamgauge.tracer.inputs import NA
-from streamgauge.tracer.join_table import SINCE, WEIGHT, JoinTable
+from streamgauge.tracer.join_table import WEIGHT, JoinTable
 from streamgauge.tracer.kept_features import KeptFeatures
 from streamgauge.tracer.key_index import KeyIndex
 from streamgauge.tracer.labels import Labels
@@ -84,8 +85,7 @@ class Join:
         base = np.where(np.isnan(rows["due"]), np.where(np.isnan(rows["event"]), since, rows["event"]), rows["due"])
         rows["expiry"] = np.maximum(base + self.labels.timeout, since)
         rows["due"] = np.maximum(rows["due"] + self.labels.margin, since)
-        self._table.write(slots, rows)
-        rows |= {name: self.column(name, slots) for name in SINCE}  # what is counted is what is remembered
+        rows |= self._table.write(slots, rows)  # what is counted is what is remembered
         self._index.insert(new, slots)
         are_all = len(new) == len(keys)
         self.kept.keep(new, features if are_all else {name: column[fresh] for name, column in features.items()})
@@ -95,16 +95,15 @@ class Join:
 
     def label(self, now: float | Floats, keys: Keys, labels: Floats) -> Known:
         """Labels that became known now, or each at its time. An id that comes twice counts once, then flips."""
-        distinct, first = np.unique(keys, return_index=True)
-        first.sort()
         times = np.broadcast_to(np.asarray(now, np.float64), len(keys))
+        first = first_of_each(keys)
+        if first is None:
+            return self._label(times, keys, labels)
+        rest = np.ones(len(keys), bool)
+        rest[first] = False
         known = self._label(times[first], keys[first], labels[first])
-        if len(distinct) < len(keys):
-            rest = np.ones(len(keys), bool)
-            rest[first] = False
-            again = self.label(times[rest], keys[rest], labels[rest])
-            known = known._replace(flips=known.flips + again.flips)
-        return known
+        again = self.label(times[rest], keys[rest], labels[rest])
+        return known._replace(flips=known.flips + again.flips)
 
     def find(self, keys: Keys) -> Slots:
         """Where the samples are kept, -1 where they are not."""
@@ -174,8 +173,8 @@ class Join:
         """Which samples are new, and how many were known already."""
         sampled = (keys & np.uint64(self.modulus - 1)) == 0
         fresh = sampled & (self._index.find(keys) < 0)
-        distinct, first = np.unique(keys, return_index=True)
-        if len(distinct) < len(keys):
+        first = first_of_each(keys)
+        if first is not None:
             once = np.zeros(len(keys), bool)
             once[first] = True
             fresh &= once
@@ -184,19 +183,20 @@ class Join:
     def _schedule(self, keys: Keys, slots: Slots, rows: Mapping[str, Floats]) -> None:
         self._count(0, rows["due"])
         self._count(1, rows["due"])
-        self._cohorts.add(slots, self._old_at(slots))
+        self._cohorts.add(slots, self._old(rows["event"], rows["seen"], rows["expiry"]))
         self._expire_later(keys, rows["expiry"])
 
     def _expire_later(self, keys: Keys, expiry: Floats) -> None:
-        panes = np.floor(expiry / self.pane).astype(np.int64)
-        for pane in np.unique(panes).tolist():
-            self._expiring[pane].append(keys[panes == pane])
+        for pane, rows in by_pane(np.floor(expiry / self.pane)):
+            self._expiring[pane].append(keys[rows])
 
     def _old_at(self, slots: Slots) -> Floats:
         """When these samples become H old; NaN where the slot is free."""
-        event, seen = self.column("event", slots), self.column("seen", slots)
+        return self._old(self.column("event", slots), self.column("seen", slots), self.column("expiry", slots))
+
+    def _old(self, event: Floats, seen: Floats, expiry: Floats) -> Floats:
         old = np.where(np.isnan(event), seen, event) + self.labels.horizon
-        return np.minimum(np.maximum(old, seen), self.column("expiry", slots))
+        return np.minimum(np.maximum(old, seen), expiry)
 
     def _mature(self, pane: int, slots: Slots) -> None:
         """Count the cohort of a pane, and keep its predictions and labels."""
@@ -214,21 +214,19 @@ class Join:
 
     def _count(self, column: int, deadlines: Floats, sign: int = 1) -> None:
         """Count deadlines in the panes that hold them; one without deadline (NaN) has none."""
-        panes, counts = np.unique(np.floor(deadlines[~np.isnan(deadlines)] / self.pane), return_counts=True)
-        for pane, count in zip(panes.tolist(), counts.tolist()):
-            self._tally[int(pane)][column] += sign * count
+        panes = np.floor(deadlines[~np.isnan(deadlines)] / self.pane)
+        for pane, rows in by_pane(panes):
+            self._tally[pane][column] += sign * len(panes[rows])
 
     def _label(self, times: Floats, keys: Keys, labels: Floats) -> Known:
         slots = self.find(keys)
-        waiting = slots >= 0
-        late = waiting & (self.column("expiry", slots) < times)
-        late &= np.isnan(self.column("label", slots))
+        waiting, before = slots >= 0, self.column("label", slots)
+        is_new = np.isnan(before)
+        late = waiting & is_new & (self.column("expiry", slots) < times)
         self.early.keep(times[~waiting], keys[~waiting], labels[~waiting])
         if late.any():
             self._come_too_late(times[late], keys[late], slots[late])
             slots[late], waiting = -1, waiting & ~late
-        before = self.column("label", slots)
-        is_new = np.isnan(before)
         settled = waiting & is_new
         self._table.put("label", slots[waiting], labels[waiting])
         start = self.column("event", slots[settled])
@@ -243,9 +241,8 @@ class Join:
     def _come_too_late(self, times: Floats, keys: Keys, slots: Slots) -> None:
         """The timeout passed within this pane: they have expired."""
         panes, old = np.floor(times / self.pane), self._cohorts.panes(self._old_at(slots))
-        for pane in np.unique(panes).tolist():
-            own = panes == pane
-            tally = self._tally[int(pane)]
+        for pane, own in by_pane(panes):
+            tally = self._tally[pane]
             tally[2] += int(np.count_nonzero(old[own] == pane))  # H old in this pane, and never labelled
             tally[4] += self._forget(keys[own])
 

@@ -37,6 +37,7 @@ from streamgauge.tracer.transport import LogError
 _SQLITE = b"SQLite format 3\0"
 _BAR = 30  # characters
 _AGAIN = 2.0  # seconds between attempts to begin
+_SOON = 0.1  # seconds between looks at who has ended
 _TELL = 60.0  # seconds between two tellings of why it waits
 
 
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
             new = _wanted(config, args)
             if new is not None:
                 service.stop()
+                if not _is_over(service, asked):
+                    return 0
                 service = None
                 gc.collect()  # or the old one's state would lie in memory beside the new one's
                 config, service = _anew(config, new, args, asked)
@@ -132,6 +135,21 @@ def _wanted(config: Config, args: argparse.Namespace) -> Config | None:
         print("streamgauge: data cannot change while it runs, the old configuration holds", file=sys.stderr, flush=True)
         return None
     return new
+
+
+def _is_over(service: Service, asked: Asked) -> bool:
+    """Wait until all of a stopped service has ended, as long as that takes; False if the process is to end before.
+
+    What still commits would write rows of state between those of the service that comes after it.
+    """
+    due = -math.inf
+    while running := service.running():
+        if time.monotonic() >= due:
+            print(f"streamgauge: waits for {', '.join(running)} to end", file=sys.stderr, flush=True)
+            due = time.monotonic() + _TELL
+        if asked.over.wait(_SOON):
+            return False
+    return True
 
 
 def _anew(old: Config, new: Config, args: argparse.Namespace, asked: Asked) -> tuple[Config, Service | None]:

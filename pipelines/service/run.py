@@ -115,7 +115,7 @@ class Service:
         return address
 
     def stop(self) -> None:
-        """Stop everything; what is under way is committed."""
+        """Stop everything; what is under way is committed. Who has not ended after 10 s is `running` still."""
         self.stopping.set()
         for consumer in self._health.consumers:
             if consumer.is_alive():
@@ -124,6 +124,10 @@ class Service:
             self._http.end()
         self._bus.close()
         self._parts.close()
+
+    def running(self) -> tuple[str, ...]:
+        """Who has not ended: it may still commit, so nothing else may have the same state until it has."""
+        return tuple(consumer.name for consumer in self._health.consumers if consumer.is_alive())
 
     @property
     def consumers(self) -> tuple[Consumer, ...]:

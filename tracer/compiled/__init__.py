@@ -1,7 +1,8 @@
 """The tracer's core in C (`core.c`), where it was built: a third of what strings and open ids cost without it.
 
-Nothing needs it. Its twins in NumPy, `summaries/hashing.py` and `key_index.py`, give the same, and run where there was no
-compiler, on a Python before 3.11, beside a build of another version, and with `STREAMGAUGE_COMPILED=off` in the environment.
+Nothing needs it. Its twins in NumPy, `summaries/hashing.py` and `key_index.py`, give the same, and run where there was
+no compiler, on a Python before 3.11, beside a build of another version, and with `STREAMGAUGE_COMPILED=off` in the
+environment.
 """
 
 from __future__ import annotations

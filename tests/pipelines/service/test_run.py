@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from streamgauge.anomaly.types import Notification
 from streamgauge.pipelines.adapters.http.security import Guard
 from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
+from streamgauge.pipelines.commands import run as commands
 from streamgauge.pipelines.config.schema import Config, JobConfig, Paging, WindowSpec
-from streamgauge.pipelines.service import assembly
+from streamgauge.pipelines.service import assembly, run
 from streamgauge.pipelines.service.replay import replay
 from streamgauge.pipelines.service.run import Service
 from streamgauge.tracer import codec, records
@@ -72,6 +74,37 @@ def test_by_wall_time_the_host_ticks_and_a_hard_fact_is_told_within_a_second(tmp
     assert len(ticks) >= 2
     assert all(tick.time % 0.5 == 0 for tick in ticks)
     log.close()
+
+
+def test_a_reload_waits_for_who_still_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "_LEAST_WAIT", 0.05)
+    called, answered, ended = (threading.Event() for _ in range(3))
+
+    class Slow(Phone):
+        def notify(self, notification: Notification) -> None:
+            called.set()
+            answered.wait(20)
+
+    job = JobConfig(name="ctr", windows=WINDOWS, paging=AT_ONCE, tick=0.5)
+    config = Config(data=str(tmp_path), port=0, console=False, jobs=(job,))
+    service = Service(config, assembly.parts_of(config)._replace(notifiers=(Slow(),)))
+    service.start(Guard("127.0.0.1"))
+    log = LocalLog(tmp_path / "log.db")
+    log.send([record("u", 1, time.time() // 10 * 10, hard=(("nonfinite", "tensor:x", 3.0),))])
+    log.close()
+    assert called.wait(20)
+    service.stop()
+    (slow,) = service.running()
+    signals = commands.Asked()
+    waiting = threading.Thread(target=lambda: commands._is_over(service, signals) and ended.set())
+    waiting.start()
+    assert not ended.wait(0.5)
+    answered.set()
+    assert ended.wait(20) and service.running() == ()
+    waiting.join()
+    assert capsys.readouterr().err == f"streamgauge: waits for {slow} to end\n"
 
 
 @pytest.mark.parametrize("shards", [1, 2])
