@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime
 import gc
 import importlib
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
                 if not _is_over(service, asked):
                     return 0
                 service = None
-                gc.collect()  # or the old one's state would lie in memory beside the new one's
+                _let_go()
                 config, service = _anew(config, new, args, asked)
     return 0
 
@@ -150,6 +151,17 @@ def _is_over(service: Service, asked: Asked) -> bool:
         if asked.over.wait(_SOON):
             return False
     return True
+
+
+def _let_go() -> None:
+    """What the old service held goes back to the system: it would lie in memory beside what the new one takes.
+
+    The C library keeps what is freed between what is not; glibc gives it back when it is told to, others by themselves.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _anew(old: Config, new: Config, args: argparse.Namespace, asked: Asked) -> tuple[Config, Service | None]:
