@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from streamgauge.pipelines.adapters.data_folder import lock_folder
-from streamgauge.pipelines.adapters.sqlite.verify import forget_job, told, walk_log, walk_store
+from streamgauge.pipelines.adapters.sqlite.verify import forget_job, told, walk_log
+from streamgauge.pipelines.adapters.sqlite.verify_store import drop_damaged, walk_store
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.run import configured
@@ -18,10 +19,12 @@ from streamgauge.tracer.printable import printable
 
 
 def verify(args: argparse.Namespace) -> int:
-    """Walk what a data folder holds; 1 if something is damaged. Or, with no pipeline on it, forget a job's state."""
+    """Walk what a data folder holds; 1 if something is damaged. Or, with no pipeline on it, take away what is."""
     config = configured(args)
     if args.forget:
         return _forget(config, args)
+    if args.drop:
+        return _drop(config, args)
     logs = [path for path in dict.fromkeys((log_path(config), state_path(config))) if path.exists()]
     stores = [path for path in (store_path(config),) if path.exists()]
     walks_topic = config.kafka is not None and config.engine == "faust"
@@ -53,4 +56,14 @@ def _forget(config: Config, args: argparse.Namespace) -> int:
     if not gone:
         raise UseError(f"no state is kept of job {job!r}")
     acting.say(args, f"job {job}: {gone} states are gone, it learns anew", {"job": job, "gone": gone})
+    return 0
+
+
+def _drop(config: Config, args: argparse.Namespace) -> int:
+    path = store_path(config)
+    if not path.exists():
+        raise UseError(f"there is no store in {path.parent}; name the folder of a pipeline with --data")
+    with lock_folder(Path(config.data)):
+        gone = drop_damaged(path)
+    acting.say(args, f"{path.name}: {gone:,} damaged rows are gone", {"gone": gone})
     return 0

@@ -57,6 +57,7 @@ def add_keeping(commands: Commands) -> None:
         example="streamgauge verify --config streamgauge.toml",
     )
     verify.add_argument("--forget", default="", metavar="JOB", help="take away the state of a job, or of the pager")
+    verify.add_argument("--drop", action="store_true", help="take the damaged rows out of the store")
     json(verify)
     config(verify)
     replay = add(

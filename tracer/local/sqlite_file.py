@@ -9,7 +9,9 @@ import errno
 import os
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 Fault = Literal["busy", "full", "damaged", "foreign", "newer", "unwritable", "failing", "crowded", "failed", "replaced"]
@@ -44,11 +46,12 @@ _REMEDIES: Final[dict[Fault, str]] = {
 
 
 class Shape(NamedTuple):
-    """What makes a file ours: SQLite's application_id, the version of its tables, and how to make them."""
+    """What makes a file ours: SQLite's application_id, the version of its tables, how to make them, and the way up."""
 
     application: int
     version: int
     schema: tuple[str, ...]
+    steps: Mapping[int, tuple[str, ...]] = MappingProxyType({})  # by version: what makes its tables the next one's
 
 
 class FileError(Exception):
@@ -94,6 +97,8 @@ def open_file(path: Path, shape: Shape, *, sync: Sync, busy: float, max_bytes: i
             if fault.fault != "busy" or time.monotonic() >= deadline:
                 raise fault from error
             time.sleep(0.01)
+        except UnicodeDecodeError as error:  # Python reads SQLite's message, which names a table that is no text
+            raise FileError("damaged", path, "its tables have names that are no text") from error
 
 
 def place_of(path: Path) -> tuple[int, int] | None:
@@ -170,15 +175,23 @@ def _check_ours(connection: sqlite3.Connection, path: Path, shape: Shape) -> Non
 
 
 def _make_tables(connection: sqlite3.Connection, shape: Shape) -> None:
-    if _pragma(connection, "application_id") == shape.application:
+    """Make the tables, or those of an older release into this one's; another process may be doing the same."""
+    if not _missing(connection, shape):
         return
     connection.execute("BEGIN IMMEDIATE")
-    if _pragma(connection, "application_id") != shape.application:  # else another process was faster
-        for statement in shape.schema:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {shape.application}")
-        connection.execute(f"PRAGMA user_version = {shape.version}")
+    for statement in _missing(connection, shape):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {shape.application}")
+    connection.execute(f"PRAGMA user_version = {shape.version}")
     connection.execute("COMMIT")
+
+
+def _missing(connection: sqlite3.Connection, shape: Shape) -> tuple[str, ...]:
+    """The statements between what the file holds and its shape."""
+    if _pragma(connection, "application_id") != shape.application:
+        return shape.schema
+    version = _pragma(connection, "user_version")
+    return tuple(statement for before in range(version, shape.version) for statement in shape.steps[before])
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

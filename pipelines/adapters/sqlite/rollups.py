@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from streamgauge.pipelines.adapters.sqlite.checks import crc_of, row_of
 from streamgauge.pipelines.adapters.sqlite.schema import ROLLUPS, bucket_end, levels
+
+_WINDOW: Final = f"INSERT OR REPLACE INTO {row_of('windows')}"
 
 
 class Window(NamedTuple):
@@ -49,7 +52,7 @@ class Rollups:
     def set(self, job: str, name: str, window: Window) -> None:
         """Remember and store what is known of a window."""
         self.windows[job, name] = window
-        self._connection.execute("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)", (job, name, *window))
+        self._connection.execute(_WINDOW, (job, name, *window))
 
     def refresh(self) -> None:
         """Make the touched buckets again."""
@@ -60,19 +63,28 @@ class Rollups:
                 if level in levels(self.windows[job, name].step)
             )
             for job, name, end in buckets:
-                below = [finer for finer in levels(self.windows[job, name].step) if ROLLUPS[finer] < length]
-                self._make(level, below[-1] if below else "points", job, name, end)
+                self._make(level, job, name, end)
         self._touched.clear()
 
-    def _make(self, level: str, source: str, job: str, name: str, end: float) -> None:
-        parts = "count(p.value), sum(p.value), min(p.value), max(p.value)"
-        if source != "points":
-            parts = "sum(p.n), sum(p.sum), min(p.min), max(p.max)"
+    def _make(self, level: str, job: str, name: str, end: float) -> None:
+        window = self.windows[job, name]
+        source, parts = made_of(level, window.step)
+        row = ("p.sid", ":end", *parts)
+        crc = crc_of(level, row) if end <= window.newest else "NULL"
         self._connection.execute(
-            f"INSERT OR REPLACE INTO {level} SELECT p.sid, :end, {parts} FROM series s JOIN {source} p ON p.sid = s.id"
+            f"INSERT OR REPLACE INTO {level} SELECT {', '.join(row)}, {crc}"
+            f" FROM series s JOIN {source} p ON p.sid = s.id"
             " AND p.ts > :start AND p.ts <= :end WHERE s.job = :job AND s.window = :window GROUP BY p.sid",
             {"end": end, "start": end - ROLLUPS[level], "job": job, "window": name},
         )
+
+
+def made_of(level: str, step: float) -> tuple[str, tuple[str, ...]]:
+    """The table that a level of such a window is made from, and the parts of a bucket: count, sum, minimum, maximum."""
+    finer = [below for below in levels(step) if ROLLUPS[below] < ROLLUPS[level]]
+    if finer:
+        return finer[-1], ("sum(p.n)", "sum(p.sum)", "min(p.min)", "max(p.max)")
+    return "points", ("count(p.value)", "sum(p.value)", "min(p.value)", "max(p.value)")
 
 
 def _seen(window: Window, end: float) -> Window:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from streamgauge.anomaly.types import Anomaly, Decision, Notification, Score
+from streamgauge.pipelines.adapters.sqlite.checks import counted_row_of, crcs, newest_of, row_of, teach
 from streamgauge.pipelines.adapters.sqlite.retention import Purge
 from streamgauge.pipelines.adapters.sqlite.rollups import Rollups
-from streamgauge.pipelines.adapters.sqlite.schema import FIELDS, SHAPE
+from streamgauge.pipelines.adapters.sqlite.schema import FIELDS, SHAPE, TABLES
 from streamgauge.pipelines.adapters.stores.answers import part_place
 from streamgauge.pipelines.config.schema import Retention
 from streamgauge.pipelines.ports import StoreBusy, Stored
@@ -41,22 +43,20 @@ _DEAD_BYTES: Final = 65_536  # of a dead letter's bytes that are kept
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-def _upsert(table: str, identity: str, values: str, newer: str) -> str:
-    """An INSERT that replaces a row of the same identity unless that has a larger `newer`."""
-    columns = f"{identity}, {values}".split(", ")
-    sets = ", ".join(f"{name} = excluded.{name}" for name in values.split(", "))
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        f" ON CONFLICT ({identity}) DO UPDATE SET {sets} WHERE excluded.{newer} >= {newer}"
-    )
-
-
-_POINT: Final = _upsert("points", "sid, ts", f"start, {', '.join(FIELDS)}, revision", "revision")
-_SCORE: Final = _upsert("scores", "job, domain, ts", "start, micropoints, coverage, cap, revision", "revision")
-_BREAKDOWN: Final = _upsert("breakdowns", "job, domain, ts", "revision, parts", "revision")
-_ANOMALY: Final = _upsert("anomalies", "job, fingerprint, start", "time, end, number, body", "number")
-_COUNTERS: Final = _upsert("counters", "job", "number, time, counts", "time")  # numbers begin anew with a job's state
-_PROFILES: Final = _upsert("profiles", "job, worker, window, ts", "start, revision, sketches", "revision")
+_POINT: Final = newest_of("points", "revision", counted_row_of("points"))
+_SCORE: Final = newest_of("scores", "revision")
+_BREAKDOWN: Final = newest_of("breakdowns", "revision")
+_ANOMALY: Final = newest_of("anomalies", "number")
+_COUNTERS: Final = newest_of("counters", "time")  # numbers begin anew with a job's state
+_PROFILES: Final = newest_of("profiles", "revision")
+_DECISION: Final = f"INSERT OR REPLACE INTO {row_of('decisions')}"
+_NOTIFICATION: Final = f"INSERT OR REPLACE INTO {row_of('notifications')}"
+_CHANGE: Final = f"INSERT OR IGNORE INTO {row_of('changes')}"
+_DEAD_LETTER: Final = f"INSERT OR IGNORE INTO {row_of('dead_letters')}"
+_SERIES: Final = (
+    f"INSERT INTO {row_of('series')} ON CONFLICT ({', '.join(TABLES['series'].identity)})"
+    " DO UPDATE SET window = excluded.window, crc = excluded.crc WHERE window != excluded.window"
+)
 
 
 class SqliteStore:
@@ -82,6 +82,7 @@ class SqliteStore:
             # `purge` holds the file to max_bytes; twice that is the wall it never passes, even between two purges.
             most = 2 * self._keep.max_bytes
             self._connection = open_file(self._path, SHAPE, sync=self._sync, busy=self._busy, max_bytes=most)
+            teach(self._connection)
             self._connection.execute("PRAGMA cache_size = -65536")
             self._connection.execute("PRAGMA wal_autocheckpoint = 8000")
             self._rollups = Rollups(self._connection)
@@ -153,9 +154,12 @@ class SqliteStore:
     def _points(self, record: PointColumns) -> None:
         if not self._rollups.touch(record.job, record.window, record.end):
             return  # from before the horizon: its rollups are all there is, and they know more than this replay
+        ids, columns = self._ids(record), [record.column(name) for name in FIELDS]
+        same = [np.full(len(ids), value) for value in (record.end, record.start, record.revision)]
+        checks = crcs([np.asarray(ids), *same[:2], *columns, same[2]])
         rows = zip(
-            self._ids(record), repeat(record.end), repeat(record.start),
-            *(record.column(name).tolist() for name in FIELDS), repeat(record.revision),
+            ids, repeat(record.end), repeat(record.start), *(column.tolist() for column in columns),
+            repeat(record.revision), checks,
         )  # fmt: skip
         self._connection.executemany(_POINT, rows)
 
@@ -165,12 +169,7 @@ class SqliteStore:
         ids = self._series.get(cached)
         if ids is None:
             keys = [(record.job, record.window, *key) for key in msgspec.msgpack.decode(record.keys)]
-            self._connection.executemany(
-                "INSERT INTO series (job, window, worker, domain, entity, metric) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (job, worker, domain, entity, metric) DO UPDATE SET window = excluded.window"
-                " WHERE window != excluded.window",
-                keys,
-            )
+            self._connection.executemany(_SERIES, keys)
             labels = "job = ?1 AND worker = ?3 AND domain = ?4 AND entity = ?5 AND metric = ?6"
             find = f"SELECT id FROM series WHERE {labels}"
             ids = [self._connection.execute(find, key).fetchone()[0] for key in keys]
@@ -193,15 +192,15 @@ class SqliteStore:
             decision.job, decision.alert.episode, decision.time, decision.state, reason.decision, reason.root,
             decision.notification, _encode(decision),
         )  # fmt: skip
-        self._connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._connection.execute(_DECISION, row)
 
     def _notification(self, sent: Notification) -> None:
         row = (sent.id, sent.status, sent.time, sent.job, sent.root.episode, _encode(sent))
-        self._connection.execute("INSERT OR REPLACE INTO notifications VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._connection.execute(_NOTIFICATION, row)
 
     def _change(self, change: Change) -> None:
         row = (change.job, change.time, change.name, change.worker, change.text)
-        self._connection.execute("INSERT OR IGNORE INTO changes VALUES (?, ?, ?, ?, ?)", row)
+        self._connection.execute(_CHANGE, row)
 
     def _counters(self, counters: Counters) -> None:
         row = (counters.job, counters.number, counters.time, _encode(counters.counts))
@@ -211,7 +210,7 @@ class SqliteStore:
         row = (
             dead.identity, dead.reason, dead.text, dead.topic, dead.key, len(dead.data), dead.data[:_DEAD_BYTES],
         )  # fmt: skip
-        self._connection.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._connection.execute(_DEAD_LETTER, row)
 
     def _profiles(self, profiles: Profiles) -> None:
         identity = (profiles.job, profiles.worker, part_place(profiles.window, profiles.part), profiles.end)

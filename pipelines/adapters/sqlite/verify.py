@@ -1,7 +1,7 @@
-"""Walks a data folder, read only: what in the log, the state and the store is damaged, where, and what to do about it.
+"""Walks the log of a data folder, read only: what in it and in the state is damaged, where, and what to do about it.
 
 A record is judged by its CRC, a row of state by its CRC and the manifest, everything else by SQLite's own check of its
-pages. Nothing is changed, and a pipeline may run meanwhile: each file is read as it was at one moment.
+pages and indexes. Nothing is changed, and a pipeline may run meanwhile: a file is read as it was at one moment.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from streamgauge.tracer.local.sqlite_file import explained
 from streamgauge.tracer.local.tables import SPAN
 
 _OURS: Final = ("partials", "scores", "anomalies", "alerts", "dead-letters")  # topics of MessagePack
-_TABLES: Final = frozenset({"series", "points", "scores", "anomalies", "notifications"})
 _MOST: Final = 20  # findings of one kind that are told one by one
-_PAGES: Final = "stop what uses it, move the file (with its -wal and -shm) away, put back a copy or begin anew"
+PAGES: Final = "stop what uses it, move the file (with its -wal and -shm) away, put back a copy or begin anew"
 _RECORD: Final = "it goes to the dead letters when it is read; what its worker sent there is lost"
 _STATE: Final = "stop the pipeline, put back a copy of the folder, or let the job learn anew: verify --forget {}"
 
@@ -48,27 +47,25 @@ class Walked(NamedTuple):
 
 def walk_log(path: Path) -> Walked:
     """The log and the states beside it."""
-    return _walked(path, _walk_log)
+    return walked(path, _walk_log)
 
 
-def walk_store(path: Path) -> Walked:
-    """The store: its pages, and that what they say of each other agrees."""
-    return _walked(path, _walk_store)
-
-
-def _walked(path: Path, walk: Callable[[sqlite3.Connection, Path], Walked]) -> Walked:
+def walked(path: Path, walk: Callable[[sqlite3.Connection, Path], Walked]) -> Walked:
+    """What a walk of a file found; that it cannot be read at all is a finding, too."""
     try:
-        with _reading(path) as connection:
+        with reading(path) as connection:
             return walk(connection, path)
     except sqlite3.Error as error:
         fault = explained(error, path)
         if fault.fault in ("busy", "full", "crowded"):
             raise fault from None
-        return Walked(path, {}, [Finding(path.name, f"it cannot be read: {error}", _PAGES)])
+        return Walked(path, {}, [Finding(path.name, f"it cannot be read: {error}", PAGES)])
+    except UnicodeDecodeError:  # Python reads SQLite's message, which names a table that is no text
+        return Walked(path, {}, [Finding(path.name, "its tables have names that are no text", PAGES)])
 
 
 def _walk_log(connection: sqlite3.Connection, path: Path) -> Walked:
-    findings = _pages(connection, path)
+    findings = pages(connection, path)
     if findings:
         return Walked(path, {}, findings)
     names = dict(connection.execute("SELECT id, name FROM topics").fetchall())
@@ -83,22 +80,12 @@ def _walk_log(connection: sqlite3.Connection, path: Path) -> Walked:
     return Walked(path, counts, findings)
 
 
-def _walk_store(connection: sqlite3.Connection, path: Path) -> Walked:
-    findings = _pages(connection, path)
-    if findings:
-        return Walked(path, {}, findings)
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if path.stat().st_size and not tables >= _TABLES:
-        return Walked(path, {}, [Finding(path.name, f"it lacks tables: {', '.join(sorted(_TABLES - tables))}", _PAGES)])
-    return Walked(path, {table: _count(connection, table) for table in sorted(tables)}, [])
-
-
 def forget_job(path: Path, job: str) -> int:
     """Take away what is kept of a job's state, or of a consumer's own; how many states.
 
     It learns anew from where its log was read to.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         found = connection.execute("SELECT name, state FROM consumers WHERE state IS NOT NULL").fetchall()
     keys = [(name, key) for name, state in found for key in _keys_of(state) if _owner(name, key) == job]
     log = LocalLog(path)
@@ -169,21 +156,18 @@ def _fault_of(topic: str, value: bytes) -> str:
     return ""
 
 
-def _pages(connection: sqlite3.Connection, path: Path) -> list[Finding]:
-    """What SQLite says of its pages."""
+def pages(connection: sqlite3.Connection, path: Path) -> list[Finding]:
+    """What SQLite says of its pages and indexes."""
     try:
-        said = [text for (text,) in connection.execute("PRAGMA quick_check(100)")]
+        said = [text for (text,) in connection.execute("PRAGMA integrity_check(100)")]
     except sqlite3.DatabaseError as error:
         said = [str(error)]
-    return [Finding(path.name, text, _PAGES) for text in said if text != "ok"]
-
-
-def _count(connection: sqlite3.Connection, table: str) -> int:
-    return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
+    return [Finding(path.name, text, PAGES) for text in said if text != "ok"]
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that writes nothing, in one snapshot."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.execute("PRAGMA query_only = 1")
         connection.execute("BEGIN")

@@ -12,7 +12,7 @@ import pytest
 from streamgauge.anomaly.types import Ack, Matcher, Score, Silence, Unsuppress
 from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
-from streamgauge.pipelines.adapters.sqlite.verify import walk_store
+from streamgauge.pipelines.adapters.sqlite.verify_store import walk_store
 from streamgauge.pipelines.ports import StoreBusy, Stored
 from streamgauge.pipelines.service.store_writer import StoreWriter
 from streamgauge.pipelines.wire import outputs

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
-from streamgauge.pipelines.adapters.sqlite.verify import walk_log, walk_store
+from streamgauge.pipelines.adapters.sqlite.verify import walk_log
+from streamgauge.pipelines.adapters.sqlite.verify_store import walk_store
 from streamgauge.pipelines.cli import main
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.engines.embedded import Engine
