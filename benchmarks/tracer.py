@@ -4,6 +4,7 @@ A DIN-like click model with tables of a million rows, in Keras, in a TensorFlow 
 environment of its own: `make newest` makes it). Arms take turns in one process in an order that is drawn anew each
 round (traced ones ten steps at a time, of which one is traced; off step by step) and are compared within the round.
 `value` is the processor time in percent of the step without, with the 95 % interval of its trimmed mean (bootstrap).
+Before that the traced set changes while steps go on (`benchmarks.frameworks.changing`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from benchmarks.rows import Row, cheaper, reading
+from benchmarks.rows import Row, cheaper, reading, waited
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -28,7 +29,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.frameworks.arms import Step
+from benchmarks.frameworks.arms import ANEW, CHANGING, Step, bus
+from benchmarks.frameworks.changing import Changed, changes
 
 BLOCK: Final = 10  # steps: one of them is traced
 ROUNDS: Final = 60
@@ -36,6 +38,8 @@ PAIRS: Final = 800  # single steps, off against plain
 FRAMEWORKS: Final = ("keras", "tensorflow_v1", "torch")
 OURS: Final = "statistics_every_10"
 RIVAL: Final = "wandb.watch every 10"
+ACKNOWLEDGED: Final = 2.0  # seconds, at the median
+FIRSTS: Final = 5  # first steps of the framework's own
 NEWEST: Final = pathlib.Path(__file__).parents[1] / ".venv-newest/bin/python"
 
 
@@ -54,9 +58,11 @@ def run(args: argparse.Namespace) -> Iterable[Row]:
 
 def measured(framework: str, *, is_quick: bool) -> Iterator[Row]:
     """The rows of one framework."""
-    arms, tracers = importlib.import_module(f"benchmarks.frameworks.{framework}").arms()
+    module = importlib.import_module(f"benchmarks.frameworks.{framework}")
+    arms, tracers = module.arms()
     rival = arms.pop(RIVAL, None)
     share = 10 if is_quick else 1
+    yield from _changed(framework, module.names(), arms, 10 if is_quick else 40)
     off = {"off": arms.pop("off"), "plain": arms["plain"]}
     steps = _interleave(off, PAIRS // share, 1)
     blocks = _interleave(arms, ROUNDS // share, BLOCK)
@@ -68,6 +74,22 @@ def measured(framework: str, *, is_quick: bool) -> Iterator[Row]:
         yield _beside(framework, {"plain": arms["plain"], OURS: arms[OURS], RIVAL: rival}, ROUNDS // share)
     for tracer in tracers:
         tracer.close(0.5)
+
+
+def _changed(framework: str, names: list[str], arms: dict[str, Step], count: int) -> Iterator[Row]:
+    """What is traced changes: until the worker says so, and the longest step beside a first one of the framework's."""
+    anew: Callable[[], Step] = arms.pop(ANEW)  # type: ignore[assignment]
+    step, found, first = arms.pop(CHANGING), list[Changed](), list[float]()
+    for change in changes(bus(), step, names, count):
+        found.append(change)
+        if len(first) < FIRSTS:
+            own = anew()
+            begin = time.perf_counter()
+            own()
+            first.append(time.perf_counter() - begin)
+    yield waited(f"{framework}.acknowledged", float(np.median([one.wait for one in found])), "s", ACKNOWLEDGED)
+    longest = max(one.longest for one in found)
+    yield cheaper(f"{framework}.longest step of a change", longest, "s", float(np.median(first)), "its own first step")
 
 
 def _beside(framework: str, arms: Mapping[str, Step], rounds: int) -> Row:

@@ -41,7 +41,7 @@ _MODULES: Final = {
     "trace": "tracing", "tensors": "tensors",
     "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
-    "features": "features", "audit": "auditing", "token": "token", "topology": "topology",
+    "features": "features", "runs": "runs", "audit": "auditing", "token": "token", "topology": "topology",
     "backtest": "backtesting", "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
 }  # fmt: skip
 

@@ -140,8 +140,13 @@ class Query(Protocol):
         """One series from the coarsest rollup that has `buckets` buckets in the range."""
         ...
 
-    def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
-        """The series that changed most in the range against the one before it, and whether each has an anomaly."""
+    def changed(
+        self, job: str, start: float, end: float, limit: int = 50, *, before: tuple[float, float] | None = None
+    ) -> list[dict[str, Any]]:
+        """The series that changed most in the range against `before`, and whether each has an anomaly.
+
+        `before` is the range of the same length before it, unless it is given.
+        """
         ...
 
     def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +13,8 @@ import numpy as np
 from streamgauge.tracer.inputs import Array, Refusal, array_of
 
 LONGEST: Final = 2_000  # characters of a text
+CONFIGURED: Final = "configured"  # the event that tells what a run is configured with
+LONGEST_VALUE: Final = 200
 _EVENT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
@@ -27,6 +32,32 @@ def text(value: Any) -> str:
     ('v7', '7', '?')
     """
     return str(value)[:LONGEST].encode("utf-8", "replace").decode()
+
+
+def configuration(values: Any) -> str:
+    """Names and values as JSON; of a configuration that is too long for an event the last names are left out.
+
+    Raises Refusal for what has no names.
+
+    >>> configuration({"rate": np.float32(0.5), "layers": (8, 1), "decay": float("nan")})
+    '{"rate": 0.5, "layers": "(8, 1)", "decay": "nan"}'
+    """
+    named = values if isinstance(values, Mapping) else getattr(values, "__dict__", None)
+    if named is None:
+        raise Refusal(f"a configuration is a mapping of names, got {type(values).__name__}; write {{'rate': 0.01}}")
+    kept = {str(name)[:LONGEST_VALUE]: _plain(value) for name, value in list(named.items())[:LONGEST]}
+    while len(json.dumps(kept)) > LONGEST:  # at most a few hundred names
+        kept.popitem()
+    return json.dumps(kept)
+
+
+def _plain(value: Any) -> Any:
+    """A number, a truth or a short text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)[:LONGEST_VALUE]
 
 
 def number(value: Any) -> float:

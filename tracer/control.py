@@ -10,7 +10,7 @@ How a worker obeys is in `streamgauge.tracer.plans`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Literal
 
@@ -58,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     off: bool = False
     min_step: int = 0  # the step of each worker at which it begins; 0: as soon as it can
     allow_stall: bool = False  # whether a step may wait for longer than 5 s while it is compiled anew
+    graph: str = ""  # only for workers whose catalogue says this graph; "": for any
+    signature: str = ""  # of all else, where workers ask for one
 
 
 class PlanState(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,12 +102,13 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     incarnation: str
     entries: tuple[Entry, ...] = ()
+    graph: str = ""  # what tells the model from another one: a plan may be bound to it
 
 
 def plan(
     job: str, name: str, revision: int, *, issued: float, select: Sequence[Select] = (), target: Target | None = None,
     expires: float = TTL, budget: Budget | None = None, author: str = "", reason: str = "", off: bool = False,
-    min_step: int = 0, allow_stall: bool = False,
+    min_step: int = 0, allow_stall: bool = False, graph: str = "", sign: Callable[[Plan], Plan] = lambda made: made,
 ) -> bytes:
     """A plan as it stands on the `control` topic under `key_of(job, name)`.
 
@@ -117,12 +120,12 @@ def plan(
     made = Plan(
         job=job, plan=name, revision=revision, issued=issued, expires=expires, author=author, reason=reason,
         target=target or Target(), select=tuple(select), budget=budget or Budget(), off=off, min_step=min_step,
-        allow_stall=allow_stall,
+        allow_stall=allow_stall, graph=graph,
     )  # fmt: skip
     fault = fault_of_plan(made)
     if fault:
         raise PlanError(fault)
-    return encode(made)
+    return encode(sign(made))
 
 
 # Made at the import: msgspec 0.22 crashes when two threads are the first to read the same class at once.

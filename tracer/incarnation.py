@@ -48,7 +48,8 @@ class Incarnation:
         self._clock = clock
         self._names = names
         self.remote = Remote(
-            settings.job, settings.worker, settings.select, settings.roles, settings.tags, settings.allow_raw
+            settings.job, settings.worker, settings.select, settings.roles, settings.tags, settings.allow_raw,
+            settings.plan_key,
         )
         self._folding = threading.Lock()
         self._exchanging = threading.Lock()

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from streamgauge.tracer import canary
+from streamgauge.tracer.authority import fault_of_origin, graph_of
 from streamgauge.tracer.control import (
     Plan,
     PlanError,
@@ -60,7 +61,7 @@ class Plans:
     def __init__(
         self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str] = (),
         labels: Mapping[str, str] | None = None, allow_raw: Sequence[Collection] = RAW,
-        traits: Traits | None = None,
+        traits: Traits | None = None, key: bytes = b"",
     ) -> None:  # fmt: skip
         self._traits = traits or Traits()
         self._job = job
@@ -75,6 +76,8 @@ class Plans:
         self._until: dict[tuple[str, int], float] = {}  # from before a restart
         self._bad: dict[str, bytes] = {}
         self._allow_raw = frozenset(allow_raw)
+        self._key = key  # that plans must be signed with; none: they need not be
+        self._origin: tuple[str, float | None] = ("", None)  # the worker's graph and the time by its own clock
         self._suspect: dict[tuple[str, int], str] = {}  # why, by plan and revision
         self._since: dict[tuple[str, int], tuple[float, int]] = {}  # time and step from which a plan holds
         self._step = 0  # of the worker, the last one that is known to be done
@@ -95,10 +98,14 @@ class Plans:
                 self._suspect[state.plan, state.revision] = f"{reason} ({status.incarnation}): a new revision is taken"
 
     def consider(
-        self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float, step: int = 0
-    ) -> bool:
-        """Read the control topic's values, behind `step`. Returns whether something is to be told or applied."""
-        self._step = step
+        self, values: Mapping[str, bytes], now: float, catalogue: Sequence[Entry], steps_s: float, step: int = 0,
+        *, has_clock: bool = False,
+    ) -> bool:  # fmt: skip
+        """Read the control topic's values, behind `step`. Returns whether something is to be told or applied.
+
+        `has_clock`: `now` is by a clock of the worker's own, so that a plan can be from the future.
+        """
+        self._step, self._origin = step, (graph_of(catalogue), now if has_clock else None)
         before = (self.states, tuple(sorted(self._live)))
         prefix = f"{self._job}/"
         names = sorted(key[len(prefix) :] for key in values if key.startswith(prefix))
@@ -193,7 +200,7 @@ class Plans:
         self._decide(made, now, catalogue, steps_s)
 
     def _decide(self, made: Plan, now: float, catalogue: Sequence[Entry], steps_s: float) -> None:
-        fault = fault_of_plan(made) or self._fault_of_privacy(made)
+        fault = fault_of_plan(made) or fault_of_origin(made, self._key, *self._origin) or self._fault_of_privacy(made)
         if not fault and not is_targeted(made.target, made.plan, self._worker, self._roles, self._labels):
             self._tell(made, "not-targeted", "")
             self._live.pop(made.plan, None)

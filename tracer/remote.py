@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from streamgauge.tracer import control
+from streamgauge.tracer.authority import graph_of
 from streamgauge.tracer.plans import RAW, Plans
 from streamgauge.tracer.selection import Collection, Entry, Select, Selection
 from streamgauge.tracer.traits import Traits
@@ -24,11 +25,11 @@ class Remote:
 
     def __init__(
         self, job: str, worker: str, boot: Sequence[Select], roles: Sequence[str], labels: Mapping[str, str],
-        allow_raw: Sequence[Collection] = RAW,
-    ) -> None:
+        allow_raw: Sequence[Collection] = RAW, key: bytes = b"",
+    ) -> None:  # fmt: skip
         self.catalogue: dict[tuple[str, str], Entry] = {}
         self.traits = Traits()
-        self._plans = Plans(job, worker, boot, roles, labels, allow_raw, self.traits)
+        self._plans = Plans(job, worker, boot, roles, labels, allow_raw, self.traits, key)
         self.selection: Selection = self._plans.selection
         self.pending: Selection = self.selection
         self._announced: Selection | None = None  # becomes pending when the bus knows that it is about to
@@ -67,7 +68,9 @@ class Remote:
             if not self._remembers and any(key.startswith(f"{self._job}/") for key in asked):
                 self._remember(transport)
             entries = tuple(self.catalogue.values())
-            if entries and plans.consider(asked, now, entries, steps_s, steps):
+            if entries and plans.consider(
+                asked, now, entries, steps_s, steps, has_clock=not between_steps
+            ):
                 changed = True
             if plans.is_trying and plans.try_out(self._others(transport), now):
                 changed = True
@@ -102,8 +105,11 @@ class Remote:
             entries = tuple(self.catalogue.values())
             self._listed = len(entries)
             yield "catalogue", control.encode(
-                control.Catalogue(job=self._job, worker=self._worker, incarnation=about.incarnation, entries=entries)
-            )
+                control.Catalogue(
+                    job=self._job, worker=self._worker, incarnation=about.incarnation, entries=entries,
+                    graph=graph_of(entries),
+                )
+            )  # fmt: skip
 
     def tell_again(self) -> None:
         """Say the status once more, though nothing of the plans has changed."""

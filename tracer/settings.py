@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from streamgauge.tracer.authority import key_in
 from streamgauge.tracer.domains import SCALES, PredictionScale
 from streamgauge.tracer.evaluation import Evaluation, faults_of
 from streamgauge.tracer.features import Declared, FeatureKind
@@ -43,6 +44,7 @@ class Settings:
     predictions: PredictionScale
     time_unit: TimeUnit
     evaluation: Evaluation
+    plan_key: bytes  # that plans must be signed with; b"": they need not be
 
 
 def settings_of(
@@ -70,7 +72,7 @@ def settings_of(
         modulus=modulus, select=tuple(select),
         roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
         allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit, share=share,
-        evaluation=evaluation or Evaluation(),
+        evaluation=evaluation or Evaluation(), plan_key=key_in(os.environ),
     )  # fmt: skip
 
 

@@ -272,6 +272,16 @@ class Tracer:
             self._worker.put(Happened(self._clock(), said, arguments.text(text)), Priority.HARD, points=0)
 
     @harmless
+    def configured(self, values: Mapping[str, Any] | Any) -> None:
+        """What this run is configured with, for the job's history of runs: `{"learning_rate": 0.01}`, `vars(args)`.
+
+        Numbers and short texts; no secrets, everybody who sees the job sees them. Once a worker and start will do.
+        """
+        said = self._worker.capture.argument("values", arguments.configuration, values)
+        if said is not None:
+            self._worker.put(Happened(self._clock(), arguments.CONFIGURED, said), Priority.HARD, points=0)
+
+    @harmless
     def idle(self) -> None:
         """Input is awaited and nothing is pending: time may pass without a step."""
         self._worker.forget_step()

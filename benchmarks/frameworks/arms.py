@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -17,6 +18,8 @@ ROWS: Final = 1024
 ITEMS: Final = 1_000_000
 WIDTHS: Final = (512, 256, 128, 64)
 Step = Callable[[], object]
+CHANGING: Final = "changing"
+ANEW: Final = "anew"  # gives a step that the framework has to prepare when it is called
 
 
 class Sink:
@@ -62,7 +65,14 @@ def tracers_for(matrix: str) -> dict[str, Tracer]:
         "statistics_every_10": Tracer("bench", "s", Sink(), share=1.0),
         "statistics_every_10, bus dead": Tracer("bench", "d", DeadBus(), share=1.0),
         "raw_every_1": Tracer("bench", "r", Sink(), share=1.0, select=raw),
+        CHANGING: Tracer("bench", "c", bus(), share=1.0),
     }
+
+
+@functools.cache
+def bus() -> MemoryLog:
+    """Where the tracer of the arm `CHANGING` gets its plans, and answers."""
+    return MemoryLog()
 
 
 def batch() -> tuple[list[NDArray[Any]], NDArray[np.float32]]:

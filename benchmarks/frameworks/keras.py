@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from benchmarks.frameworks.arms import ITEMS, WIDTHS, Step, batch, tracers_for
+from benchmarks.frameworks.arms import ANEW, ITEMS, WIDTHS, Step, batch, tracers_for
 from streamgauge.tracer.frameworks.keras import KerasTracer
 from streamgauge.tracer.tracer import Tracer
 
@@ -36,7 +36,17 @@ def arms() -> tuple[dict[str, Step], list[Tracer]]:
 
         return step
 
-    return {"plain": plain} | {name: arm(tracer) for name, tracer in tracers.items()}, list(tracers.values())
+    def anew() -> object:
+        model.make_train_function(force=True)
+        return lambda: model.train_on_batch(x, y)
+
+    steps: dict[str, Step] = {"plain": plain, ANEW: anew}
+    return steps | {name: arm(tracer) for name, tracer in tracers.items()}, list(tracers.values())
+
+
+def names() -> list[str]:
+    """Of tensors whose gradients are asked for."""
+    return [f"dense{i}/kernel" for i in range(1, 5)]
 
 
 def _model() -> Any:

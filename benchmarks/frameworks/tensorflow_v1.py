@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks.frameworks.arms import ITEMS, WIDTHS, Step, batch, tracers_for
+from benchmarks.frameworks.arms import ANEW, ITEMS, WIDTHS, Step, batch, tracers_for
 from streamgauge.tracer.frameworks.tensorflow_v1 import TracerHook
 from streamgauge.tracer.tracer import Tracer
 
@@ -16,8 +16,13 @@ v1: Any = tf.compat.v1
 def arms() -> tuple[dict[str, Step], list[Tracer]]:
     """A session an arm."""
     tracers = tracers_for("layer4/weights:0")
-    steps: dict[str, Step] = {"plain": _session(None)}
+    steps: dict[str, Step] = {"plain": _session(None), ANEW: lambda: _session(None)}
     return steps | {name: _session(tracer) for name, tracer in tracers.items()}, list(tracers.values())
+
+
+def names() -> list[str]:
+    """Of tensors whose gradients are asked for."""
+    return [f"layer{i}/weights:0" for i in range(1, 5)]
 
 
 def _session(tracer: Tracer | None) -> Step:

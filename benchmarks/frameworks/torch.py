@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.frameworks.arms import ITEMS, WIDTHS, Step, batch, tracers_for
+from benchmarks.frameworks.arms import ANEW, ITEMS, WIDTHS, Step, batch, tracers_for
 from benchmarks.frameworks.rival import is_at_hand, watched
 from streamgauge.tracer.frameworks.torch import TorchTracer
 from streamgauge.tracer.tracer import Tracer
@@ -34,10 +34,15 @@ def arms() -> tuple[dict[str, Step], list[Tracer]]:
     """A model an arm."""
     torch.set_num_threads(1)
     tracers = tracers_for("layers.6.weight")
-    steps: dict[str, Step] = {"plain": _step(None)}
+    steps: dict[str, Step] = {"plain": _step(None), ANEW: lambda: _step(None)}
     if is_at_hand():
         steps["wandb.watch every 10"] = _watched()
     return steps | {name: _step(tracer) for name, tracer in tracers.items()}, list(tracers.values())
+
+
+def names() -> list[str]:
+    """Of tensors whose gradients are asked for."""
+    return [f"layers.{i}.weight" for i in (0, 2, 4, 6)]
 
 
 def _watched() -> Step:

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TextIO
 
 from streamgauge.pipelines.cli import UseError
@@ -14,7 +15,7 @@ from streamgauge.pipelines.commands.acting import author_of, bus_of, job_of, now
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.paging import actions
 from streamgauge.pipelines.ports import Bus
-from streamgauge.tracer.control import Plan, PlanError, PlanState, decode_status
+from streamgauge.tracer.control import Plan, PlanError, PlanState, decode_catalogue, decode_status
 from streamgauge.tracer.printable import printable
 from streamgauge.tracer.selection import Budget, Collection, Select
 
@@ -39,7 +40,7 @@ def trace(args: argparse.Namespace) -> int:
     plan = actions.trace(
         bus, job.name, () if args.off else (select,), now_of(config, bus), name=args.name, workers=args.workers,
         expires=args.ttl, author=author_of(args), reason=args.comment, off=args.off, min_step=args.min_step,
-        allow_stall=args.allow_stall,
+        allow_stall=args.allow_stall, graph=_graph(bus, job.name, args.workers) if args.same_graph else "",
     )  # fmt: skip
     out = sys.stderr if args.json else sys.stdout
     _say(f"{plan.job}/{plan.plan} revision {plan.revision} sent", file=out)
@@ -91,6 +92,20 @@ def _try(bus: Bus, job: str, select: Select, workers: Sequence[str], *, is_json:
         costs = f"{one['matched']} tensors, about {one['bytes_s']:.0f} bytes/s"
         _say(f"  {one['worker']}: {one['fault'] or costs}")
     return int(any(faults))
+
+
+def _graph(bus: Bus, job: str, workers: Sequence[str]) -> str:
+    """The graph that the workers' catalogues agree on. Raises UseError where they do not."""
+    found = dict[str, str]()
+    for key, value in bus.latest("catalogue").items():
+        if key.startswith(f"{job}/") and (not workers or key.partition("/")[2] in workers):
+            with suppress(PlanError):
+                one = decode_catalogue(value)
+                found[one.worker] = one.graph
+    if len(set(found.values())) != 1 or not next(iter(found.values())):
+        told = ", ".join(f"{worker} {graph or 'unknown'}" for worker, graph in sorted(found.items())) or "none reported"
+        raise UseError(f"the workers of {job} have no graph in common: {told}; name some with --workers")
+    return next(iter(found.values()))
 
 
 def _check_workers(bus: Bus, job: str, names: Sequence[str]) -> None:

@@ -39,6 +39,15 @@ def add_watching(commands: Commands) -> None:
     features.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
     features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
     features.add_argument("--csv", action="store_true", help="as CSV")
+    runs = add(
+        commands, "runs", "the runs of a job, newest first, with what each ran with; or two of them beside each other",
+        example="streamgauge runs --job ctr --compare previous last",
+    )
+    runs.add_argument("--job", required=True, help="the job")
+    runs.add_argument(
+        "--compare", nargs=2, default=(), metavar=("FIRST", "SECOND"), help="two: previous, last, or how a name begins"
+    )
+    runs.add_argument("--whole", action="store_true", help="compare all of both, not the same length from their begin")
     audit = add(
         commands, "audit", "every decision with its reason, what was told, and what people did, oldest first",
         example="streamgauge audit --job flights --since 30d --csv",
@@ -47,7 +56,7 @@ def add_watching(commands: Commands) -> None:
     audit.add_argument("--csv", action="store_true", help="as CSV; with --json as JSON lines")
     for command in (incidents, silences, audit):
         command.add_argument("--job", default="", help="only of this job")
-    for command in (status, incidents, silences, features, audit):
+    for command in (status, incidents, silences, features, runs, audit):
         json(command)
         config(command)
 
@@ -119,6 +128,7 @@ def add_tracing(commands: Commands) -> None:
     trace.add_argument("--rows", type=int, default=0, help="rows of an array at most, evenly spaced; 0: all (0)")
     trace.add_argument("--min-step", type=int, default=0, help="step of each worker at which it begins; 0: at once (0)")
     trace.add_argument("--allow-stall", action="store_true", help="a step may wait for above 5 s while it is compiled")
+    trace.add_argument("--same-graph", action="store_true", help="only for the graph that the workers have now")
     trace.add_argument("--ttl", type=seconds, default=1800.0, help="how long it holds, such as 30m (30m)")
     trace.add_argument("--list", action="store_true", help="only show what is traced and what could be")
     trace.add_argument("--dry-run", action="store_true", help="only show what would match and what it would send")

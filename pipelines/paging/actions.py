@@ -7,6 +7,7 @@ What is asked is checked before anything is sent:
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from streamgauge.pipelines.paging.audit import acted
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Change
-from streamgauge.tracer import codec, control, records
+from streamgauge.tracer import authority, codec, control, records
 from streamgauge.tracer.control import Plan, PlanError, Target
 from streamgauge.tracer.records import Event, Feedback
 from streamgauge.tracer.selection import Budget, Select
@@ -182,15 +183,19 @@ def series_at(job: str, path: str) -> SeriesKey | None:
 def trace(
     bus: Bus, job: str, select: Sequence[Select], now: float, *, name: str = "on-call", workers: Sequence[str] = (),
     expires: float = control.TTL, budget: Budget | None = None, author: str = "", reason: str = "", off: bool = False,
-    min_step: int = 0, allow_stall: bool = False,
+    min_step: int = 0, allow_stall: bool = False, graph: str = "",
 ) -> Plan:  # fmt: skip
-    """Put a plan on the control topic, one revision above the last; workers answer on `status`."""
+    """Put a plan on the control topic, one revision above the last; workers answer on `status`.
+
+    It is signed where the environment has a key (`streamgauge.tracer.authority`).
+    """
+    key = authority.key_in(os.environ)
     try:
         revision = control.next_revision(job, name, bus.latest("control"), bus.latest("status"))
         value = control.plan(
             job, name, revision, issued=now, select=select, target=Target(workers=tuple(workers)), expires=expires,
             budget=budget or Budget(), author=author, reason=reason, off=off, min_step=min_step,
-            allow_stall=allow_stall,
+            allow_stall=allow_stall, graph=graph, sign=lambda made: authority.signed(made, key),
         )  # fmt: skip
     except PlanError as error:
         raise ActionError(f"no worker would take this plan: {error}") from None

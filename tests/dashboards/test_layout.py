@@ -31,6 +31,7 @@ VIEWS = {  # its fragment, and what must be seen
     ),
     "traces": (f"#/traces?job={world.SICK}", [".plan-form", ".catalogue"]),
     "features": (f"#/features?job={world.SICK}&range=7d", [".scrolled"]),
+    "runs": (f"#/runs?job={world.SICK}", [".runs", ".beside-runs", ".u-over", ".changed-row"]),
     "health": (f"#/health?job={world.SICK}", [".counts-of", ".queues", ".sizes"]),
 }
 

@@ -156,6 +156,10 @@ def _story() -> Iterator[Stored]:
         suppressed=(Suppressed(folded, why),),
     )  # fmt: skip
     yield Decision(job=SICK, time=start + 3 * HOUR, alert=folded, state="suppressed", reason=why, notification="n0001")
+    for begin, rate in ((START, 0.01), (START + 72 * HOUR, 0.02)):
+        yield Change(job=SICK, name="begin", time=begin)
+        yield Change(job=SICK, name="configured", time=begin, text=f'{{"rate": {rate}, "note": "{HOSTILE}"}}')
+    yield Change(job=SICK, name="end", time=START + 71 * HOUR)
     yield Change(job=SICK, name="model-push", time=START + 100 * HOUR, text=f"v42 {HOSTILE}", worker="LGA")
     counts = dict.fromkeys(
         ("records", "points", "late", "duplicate", "superseded", "clamped", "overflow", "dead", "lost"), 3

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import math
+
+import numpy as np
 import pytest
 
 from streamgauge.tracer import codec, control
@@ -47,6 +52,27 @@ def test_it_is_told_while_a_plan_says_off() -> None:
     assert not job.tracer.is_on
     job.tracer.event("pushed", "v8")
     assert [event.text for _, event in job.events()] == ["v8"]
+
+
+def test_a_configuration_is_an_event_with_its_names_and_values() -> None:
+    job = Job()
+    job.tracer.configured({"rate": np.float32(0.5), "layers": [8, 1], "is_deep": True, "decay": math.inf, "seed": None})
+    job.tracer.configured(argparse.Namespace(rate=0.25))
+    job.tracer.configured({f"name{i}": "x" * 500 for i in range(40)})
+    told = [(event.name, json.loads(event.text)) for _, event in job.events()]
+    assert told[0] == (
+        "configured", {"rate": 0.5, "layers": "[8, 1]", "is_deep": True, "decay": "inf", "seed": None}
+    )
+    assert told[1] == ("configured", {"rate": 0.25})
+    assert told[2][1] == {f"name{i}": "x" * 200 for i in range(9)}  # what an event holds
+
+
+@pytest.mark.parametrize("values", [7, [("rate", 0.1)], "rate=0.1"])
+def test_a_configuration_without_names_is_refused_and_raises_nothing(values: object) -> None:
+    job = Job()
+    job.tracer.configured(values)
+    assert job.events() == []
+    assert job.tracer.counters["refused_argument:values"] == 1
 
 
 @pytest.mark.parametrize("name", ["", "Pushed it", "x" * 61, 7, None])

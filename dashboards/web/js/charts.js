@@ -31,7 +31,8 @@ function computed(property) {
  *
  * options: label (what it shows, for screen readers), lines [{label, colour, width, dash, fill, value(v)}], low/high (one
  * band between two lines, by index), y {min, max, format}, thresholds [{at, colour, text}], markers [{time, text, colour}],
- * spans [{start, end, colour, text}] drawn as ribbon, zone, height, range {start, end}, drag(start, end).
+ * spans [{start, end, colour, text}] drawn as ribbon, zone, height, range {start, end}, drag(start, end), isElapsed: x are
+ * seconds since something began, not times.
  * columns: [times, values...], null where unknown. Returns {set(columns, changes), end()}.
  */
 export function chart(box, options, columns) {
@@ -80,13 +81,13 @@ function configured(options, width, tip, now) {
     width, height: options.height ?? 200, legend: { show: false },
     tzDate: (seconds) => (now().zone === 'utc' ? window.uPlot.tzDate(new Date(seconds * 1e3), 'Etc/UTC') : new Date(seconds * 1e3)),
     padding: [8, options.thresholds?.length ? 56 : 16, 0, 0],
-    cursor: { sync: { key: SYNC, setSeries: false, filters: { pub: (type) => type !== 'mousedown' && type !== 'mouseup' } }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
+    cursor: { sync: { key: options.isElapsed ? null : SYNC, setSeries: false, filters: { pub: (type) => type !== 'mousedown' && type !== 'mouseup' } }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: {
       x: { time: true, range: (_, low, high) => (now().range ? [now().range.start, now().range.end] : [low, high]) },
       y: { range: (_, low, high) => spread(now(), low, high) },
     },
     axes: [
-      { ...axis, size: 28, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step, now().zone)) },
+      { ...axis, size: 28, space: 64, values: (_, splits, __, ___, step) => splits.map((at) => (now().isElapsed ? format.duration(at) : tick(at, step, now().zone))) },
       { ...axis, size: 52, values: (_, splits) => splits.map(options.y?.format ?? format.number) },
     ],
     series: [{}, ...options.lines.map(line)],
@@ -218,10 +219,10 @@ function drawTip(plot, tip, options) {
   const write = options.y?.format ?? format.number;
   const near = (plot.scales.x.max - plot.scales.x.min) / plot.bbox.width * 8 * devicePixelRatio;
   const at = plot.posToVal(left, 'x');
-  put(tip, el('b', {}, format.time(time, options.zone)),
+  put(tip, el('b', {}, options.isElapsed ? format.duration(time) : format.time(time, options.zone)),
     options.lines.map((shape, i) => shape.isSilent ? null : el('span', { class: 'tip-item' },
       el('i', { class: 'key', style: { background: `var(${shape.colour ?? '--accent'})` } }), `${shape.label} `,
-      el('b', {}, plot.data[i + 1][idx] === null ? '\u2013' : write(plot.data[i + 1][idx])))),
+      el('b', {}, (plot.data[i + 1][idx] ?? null) === null ? '\u2013' : write(plot.data[i + 1][idx])))),
     (options.markers ?? []).filter((marker) => Math.abs(marker.time - at) < near).slice(0, 2).map((marker) => el('span', { class: 'tip-item' }, `\u25be ${marker.text}`)),
     (options.spans ?? []).filter((span) => span.start <= at && at <= span.end && span.text).slice(0, 2).map((span) => el('span', { class: 'tip-item' }, `\u25ac ${span.text}`)));
 }

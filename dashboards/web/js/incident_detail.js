@@ -6,6 +6,7 @@ import { chain } from './chain.js';
 import { lag, nowOf } from './clock.js';
 import { chip, el, put } from './dom.js';
 import * as format from './format.js';
+import { incidentArrays } from './incident_arrays.js';
 import { IncidentActions } from './incident_actions.js';
 import { IncidentCauses } from './incident_causes.js';
 import { IncidentChart } from './incident_chart.js';
@@ -40,7 +41,7 @@ export class IncidentDetail {
     this.full = null;
     this.asked = [];
     this.reload();
-    this.diagnose();
+    incidentArrays(ctx, id, this.said);
     this.causes.load();
   }
 
@@ -72,19 +73,6 @@ export class IncidentDetail {
       this.draw();
       this.drawTrail();
     });
-  }
-
-  /** What the arrays of the job say of its model, where the incident is about training. */
-  async diagnose() {
-    let found = [];
-    try {
-      const { root } = await api.get(`/incidents/${encodeURIComponent(this.id)}`);
-      if (root.domain === 'train') found = await this.ctx.get('diagnoses');
-    } catch {
-      return; // the rest of the incident says that the server is away
-    }
-    if (found.length) put(this.said, el('h3', {}, 'What the traced arrays say'), el('ul', { class: 'diagnoses' }, found.slice(0, 8).map((one) => el('li', {},
-      el('b', {}, format.name(one.worker, 60)), ` step ${one.step}: ${format.name(one.text, 400)}`))));
   }
 
   draw() {

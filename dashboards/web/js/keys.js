@@ -7,7 +7,7 @@ const KEYS = [
   ['Enter', 'open it'],
   ['Esc', 'close, or go back'],
   ['/', 'search'],
-  ['1 \u2013 9', 'the views, left to right'],
+  ['1 \u2013 9, 0', 'the views, left to right'],
   ['t', 'dark or light'],
   ['u', 'UTC or local time'],
   ['p', 'pause or go on'],
@@ -22,7 +22,7 @@ export function hearKeys(does) {
     if (event.target.closest('input, textarea, select, [contenteditable], dialog')) return;
     const act = {
       j: () => walk(1), k: () => walk(-1), '/': does.search, t: does.theme, u: does.zone, p: does.pause, '?': help,
-    }[event.key] ?? (/^[1-9]$/.test(event.key) ? () => does.view(Number(event.key) - 1) : null);
+    }[event.key] ?? (/^[0-9]$/.test(event.key) ? () => does.view((Number(event.key) + 9) % 10) : null);
     if (act) {
       event.preventDefault();
       act();

@@ -12,6 +12,7 @@ import { changed, parse, rangeOf, usualRange, write } from './state.js';
 import { Stream } from './stream.js';
 import * as changes from './views/changed.js';
 import * as features from './views/features.js';
+import * as runs from './views/runs.js';
 import * as health from './views/health.js';
 import * as incidents from './views/incidents.js';
 import * as job from './views/job.js';
@@ -21,7 +22,7 @@ import * as topology from './views/topology.js';
 import * as traces from './views/traces.js';
 
 const VIEWS = { // in the order of the tabs; without a prototype: an address may name anything
-  __proto__: null, overview, job, changed: changes, series, topology, incidents, traces, health, features,
+  __proto__: null, overview, job, changed: changes, series, topology, incidents, traces, health, features, runs,
 };
 
 const RETRY = 3000; // milliseconds until the list of jobs is asked again

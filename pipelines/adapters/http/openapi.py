@@ -47,7 +47,17 @@ QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the ha
         {**_whole("series", 0, 2**53, least=0), "required": True, "description": "its id"}, *_SPAN,
         _whole("buckets", 500, 2000),
     ),
-    "changed": (*_SPAN, _whole("limit", 50, 500)),
+    "changed": (
+        *_SPAN, _whole("limit", 50, 500),
+        _time("before_start", "what it is compared with, from here on; as long before it, where it is left out"),
+        _time("before_end", "up to here, without it"),
+    ),
+    "compared": (
+        {**_text("first", "a run, by the beginning of its name, or previous"), "required": True},
+        {**_text("second", "another, or last"), "required": True},
+        {"name": "whole", "in": "query", "description": "all of both, not the same length from their begin",
+         "schema": {"type": "integer", "minimum": 0, "maximum": 1, "default": 0}},
+    ),
     "anomalies": (*_SPAN, _whole("limit", 1000, MOST)),
     "incidents": (*_SPAN, _whole("limit", 200, MOST)),
     "gate": (_time("since", "the last push: what was told since then holds too"),),

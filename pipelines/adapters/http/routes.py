@@ -124,9 +124,12 @@ async def points(request: web.Request) -> web.StreamResponse:
 
 
 async def changed(request: web.Request) -> web.StreamResponse:
-    """The series that changed most in a range against the range before."""
+    """The series that changed most in a range against the range before, or another one."""
     job, (start, end), limit = job_of(request), span(request), whole(request, "limit", 50, 500)
-    return answer(await _ask(request, lambda query: query.changed(job, start, end, limit)))
+    before = number(request, "before_start", 2.0 * start - end), number(request, "before_end", start)
+    if not before[0] < before[1]:
+        raise Refusal(400, f"before_start must be before before_end, got {before[0]:g} and {before[1]:g}", "swap them")
+    return answer(await _ask(request, lambda query: query.changed(job, start, end, limit, before=before)))
 
 
 async def anomalies(request: web.Request) -> web.StreamResponse:

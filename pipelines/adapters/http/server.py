@@ -56,6 +56,7 @@ from streamgauge.pipelines.adapters.http import (
     openapi,
     pictures,
     routes,
+    runs,
     tensors,
     thresholds,
 )
@@ -99,6 +100,7 @@ def _add_routes(app: web.Application) -> None:
     features.add(app)
     audit.add(app)
     pictures.add(app)
+    runs.add(app)
     metrics.add(app)
     tensors.add(app)
     diagnoses.add(app)

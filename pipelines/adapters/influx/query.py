@@ -96,9 +96,11 @@ class InfluxQuery:
         """One series as columns, at the coarsest level with at least `buckets` buckets; {} for an unknown series."""
         return self._series.points(series, start, end, buckets)
 
-    def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
+    def changed(
+        self, job: str, start: float, end: float, limit: int = 50, *, before: tuple[float, float] | None = None
+    ) -> list[dict[str, Any]]:
         """The series whose mean in the range differs most from the one before it, in units of their spread before."""
-        return self._series.changed(job, start, end, labels_of(self.anomalies(job, start, end)), limit)
+        return self._series.changed(job, start, end, labels_of(self.anomalies(job, start, end)), limit, before)
 
     def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
         """The newest `limit` episodes that overlap the range, oldest first; a fact without end is one moment."""

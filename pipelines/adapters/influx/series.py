@@ -67,11 +67,12 @@ class InfluxSeries:
         return {"series": named, "level": level, "step": ROLLUPS[level] if fits else step, **columns}
 
     def changed(
-        self, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int
-    ) -> list[dict[str, Any]]:
-        """The series whose mean in [start, end) differs most from that in the range of the same length before it."""
+        self, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int,
+        before: tuple[float, float] | None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """The series whose mean in [start, end) differs most from that in `before`, or as long before it."""
         windows = sorted(self._steps(job).items())
-        moved = compared(windows, partial(self._moments, job), start, end)
+        moved = compared(windows, partial(self._moments, job), start, end, before)
         found = ({"id": number_of(labels)} | how | labels._asdict() for labels, how in moved)
         return unrepeated(rank(found, {number_of(labels) for labels in anomalous}, 2 * limit), limit)
 

@@ -72,11 +72,13 @@ class SqliteQuery:
         with self._reader.reading() as store:
             return sqlite_series.points(store, series, start, end, buckets)
 
-    def changed(self, job: str, start: float, end: float, limit: int = 50) -> list[dict[str, Any]]:
+    def changed(
+        self, job: str, start: float, end: float, limit: int = 50, *, before: tuple[float, float] | None = None
+    ) -> list[dict[str, Any]]:
         """The series whose mean in the range differs most from the one before it, in units of their spread before."""
         anomalous = labels_of(self.anomalies(job, start, end))
         with self._reader.reading() as store:
-            return sqlite_series.changed(store, job, start, end, anomalous, limit)
+            return sqlite_series.changed(store, job, start, end, anomalous, limit, before)
 
     def anomalies(self, job: str, start: float, end: float, limit: int = 1000) -> list[dict[str, Any]]:
         """The newest `limit` episodes that overlap the range, oldest first; a fact without end is one moment."""

@@ -54,16 +54,17 @@ def points(store: sqlite3.Connection, sid: int, start: float, end: float, bucket
 
 
 def changed(
-    store: sqlite3.Connection, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int
-) -> list[dict[str, Any]]:
-    """The series whose mean in [start, end) differs most from that in the range of the same length before it."""
+    store: sqlite3.Connection, job: str, start: float, end: float, anomalous: Iterable[Labels], limit: int,
+    before: tuple[float, float] | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The series whose mean in [start, end) differs most from that in `before`, or as long before it."""
     windows = store.execute("SELECT window, step FROM windows WHERE job = ? ORDER BY window", (job,)).fetchall()
 
     def moments(window: str, low: float, high: float, is_hourly: bool) -> dict[int, Moments]:
         table, value = ("r3600", "p.sum / p.n") if is_hourly else ("points", "p.value")
         return _moments(store, table, value, job, window, low, high)
 
-    found = ({"id": sid} | moved for sid, moved in compared(windows, moments, start, end))
+    found = ({"id": sid} | moved for sid, moved in compared(windows, moments, start, end, before))
     ids = {sid for labels in anomalous for sid in _ids(store, labels)}
     return unrepeated((item | _labels(store, item["id"]) for item in rank(found, ids, 2 * limit)), limit)
 

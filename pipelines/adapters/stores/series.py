@@ -16,6 +16,7 @@ MOST_ADDED: Final = 1e300  # and those beyond have no mean
 LONG: Final = 48 * 3600.0  # ranges from here on are compared by hourly means where a series has them
 # A spread is taken as at least this share of the level, so that a series that hardly moved ranks below one that broke
 _LEAST_SPREAD: Final = 0.05
+_HOURS: Final = 4 * 3600.0  # in a shorter range the hours at its ends would say what was outside of it
 _FEW: Final = 4  # values from which a spread is believed
 
 
@@ -62,22 +63,33 @@ def difference(before: Moments, after: Moments) -> dict[str, Any]:
 
 def compared(
     windows: Iterable[tuple[str, float]], moments: Callable[[str, float, float, bool], Mapping[K, Moments]],
-    start: float, end: float,
+    start: float, end: float, before: tuple[float, float] | None = None,
 ) -> Iterator[tuple[K, dict[str, Any]]]:  # fmt: skip
-    """How far each series moved from the range of the same length before [start, end) to it.
+    """How far each series moved from `before` to [start, end).
 
     Args:
         windows: names and steps, seconds.
         moments: of every series of a window in a range; of its hourly means if the last argument is true.
         start: seconds.
         end: seconds.
+        before: another range; None: that of the same length before it.
     """
+    ranges = ((2 * start - end, start) if before is None else before, (start, end))
     for window, step in windows:
-        is_hourly = end - start >= LONG and "r3600" in levels(step)
-        before = moments(window, 2 * start - end, start, is_hourly)
-        for key, after in moments(window, start, end, is_hourly).items():
-            if key in before and before[key].n >= 2:
-                yield key, difference(before[key], after)
+        former, latter = (_moments(moments, window, step, *one) for one in ranges)
+        for key, after in latter.items():
+            if key in former and former[key].n >= 2:
+                yield key, difference(former[key], after)
+
+
+def _moments(
+    moments: Callable[[str, float, float, bool], Mapping[K, Moments]], window: str, step: float, start: float,
+    end: float,
+) -> Mapping[K, Moments]:  # fmt: skip
+    """Of a long range by the hour; of one of some hours, too, where nothing but its hours are kept."""
+    has_hours = "r3600" in levels(step)
+    found = moments(window, start, end, has_hours and end - start >= LONG)
+    return moments(window, start, end, True) if not found and has_hours and end - start >= _HOURS else found
 
 
 def rank(found: Iterable[dict[str, Any]], anomalous: Container[int], limit: int) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ export function mount(root, ctx) {
     ctx.load(told.body, (signal) => pages(ctx, signal), (answer) => incidents(told.body, answer, ctx, 8));
     if (!isForced && performance.now() - movedAt < RANKED) return;
     movedAt = performance.now();
-    ctx.load(moved.body, (signal) => ctx.get('changed', { ...ctx.compared, limit: 8 }, signal), (found) => changedList(moved.body, found, ctx, true));
+    ctx.load(moved.body, (signal) => ctx.get('changed', { ...ctx.compared, limit: 8 }, signal), (found) => changedList(moved.body, found, ctx, { isShort: true }));
   };
   const all = (isForced = true) => {
     if (!isScored()) return drawTop();

@@ -112,7 +112,7 @@ function detail(ctx) {
     if (!moved.box.isConnected || !moved.box.offsetParent || performance.now() - rankedAt < RANKED) return;
     rankedAt = performance.now();
     moved.box.querySelector('.more').setAttribute('href', ctx.link({ view: 'changed', job: ctx.job }));
-    ctx.load(moved.body, (signal) => ctx.get('changed', { ...ctx.compared, limit: 6 }, signal), (found) => changedList(moved.body, found, ctx, true));
+    ctx.load(moved.body, (signal) => ctx.get('changed', { ...ctx.compared, limit: 6 }, signal), (found) => changedList(moved.body, found, ctx, { isShort: true }));
   };
   const low = el('div', { class: 'two' }, losses.box);
   const box = el('div', { class: 'detail' }, el('section', { class: 'panel detail-top' }, name, top), scores.box, low);

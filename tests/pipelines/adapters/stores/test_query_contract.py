@@ -196,6 +196,11 @@ def test_changed_ranks_by_distance_in_units_of_the_spread_before(store: Store, q
     assert (ranked[1]["before"], ranked[1]["after"]) == (pytest.approx(3.0), pytest.approx(7.0))
     assert ranked[3]["effect"] == 0.0
     assert len(query.changed("ctr", T + 60 * 20, T + 60 * 40, limit=1)) == 1
+    against = query.changed("ctr", T + 60 * 30, T + 60 * 40, before=(T, T + 60 * 6))
+    assert [(row["entity"], round(row["before"], 6), round(row["after"], 6)) for row in against[1:2]] == [
+        ("feature:moved", 3.0, 7.0)
+    ]
+    assert query.changed("ctr", T + 60 * 20, T + 60 * 40, before=(T - 9000.0, T)) == []
 
 
 def test_what_the_only_worker_repeats_of_its_job_is_listed_once(store: Store, query: Query) -> None:
