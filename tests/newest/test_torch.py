@@ -396,6 +396,35 @@ def test_a_collection_of_tables_with_two_optimizers_is_one_step() -> None:
     traced.detach()
 
 
+class SplitTableBatchedEmbeddingBagsCodegen(nn.Module):
+    """Named as the fused tables of TorchRec are: its rows are updated in the backward pass, by no optimizer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.ones(4, 2))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.rows[ids]
+
+
+def test_fused_tables_answer_unsupported_and_the_rest_is_traced() -> None:
+    job, model = Job(), nn.Sequential(SplitTableBatchedEmbeddingBagsCodegen(), nn.Linear(2, 1))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    TorchTracer(job.tracer, model, optimizer)
+    for revision, name in enumerate(("0", "1.weight"), start=1):
+        select = [Select(collection="weights", names=(name,))]
+        job.log.send([("control", f"ctr/{name}", control.plan("ctr", name, revision, issued=0.0, select=select))])
+    model(torch.arange(4)).sum().backward()
+    optimizer.step()
+    job.now += 1.0
+    job.tracer.beat()
+    said = {one.plan: one for one in control.decode_status(job.log.latest("status")["ctr/w"]).plans}
+    assert (said["0"].state, said["0"].reason) == (
+        "rejected", "0 is unsupported: fused tables update themselves in the backward pass"
+    )
+    assert said["1.weight"].state == "applied"
+
+
 def test_the_gradients_and_outputs_of_the_batch_whose_loss_is_not_finite_are_kept_and_no_others() -> None:
     job, model, optimizer, traced = traced_net(*ODD)
     for i in range(5):

@@ -39,7 +39,9 @@ def _both(kind: str) -> list[dict[str, Any]]:
 
 
 def test_under_ddp_gradients_are_local_and_what_only_another_rank_used_is_told_too() -> None:
-    first, second = (one["values"] for one in _both("ddp"))
+    both = _both("ddp")
+    assert [one["deep"] for one in both] == [[3], [3]]  # a plan with min_step, heard of at different steps
+    first, second = (one["values"] for one in both)
     expected = {f"{name}.{part}" for name in ("hidden", "side", "out") for part in ("weight", "bias")}
     assert set(first) == set(second) == expected
     assert first["out.weight"]["gradient"] != second["out.weight"]["gradient"]
