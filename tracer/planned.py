@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from streamgauge.tracer.selection import Entry, Select, Selection, bytes_of, cost_of, matches
+from streamgauge.tracer.costs import bytes_of, cost_of
+from streamgauge.tracer.selection import Entry, Select, Selection, matches
 
 _FORMS: Final = {"stats": "statistics", "raw": "raw", "histogram": "histogram", "units": "by unit"}
 

@@ -28,12 +28,13 @@ from streamgauge.tracer.control import (
     fault_of_plan,
     is_targeted,
 )
-from streamgauge.tracer.selection import Collection, Cost, Entry, Select, Selection, cost_of, resolved, unsupported
+from streamgauge.tracer.costs import Cost, cost_of, unsupported
+from streamgauge.tracer.selection import Collection, Entry, Select, Selection, resolved
 from streamgauge.tracer.traits import Traits
 
 SETTLED_S: Final = 60.0
 SETTLED_STEPS: Final = 200
-RAW: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "activations", "outputs")
+RAW: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates", "activations", "outputs", "held_out")
 
 
 class _Live(msgspec.Struct, frozen=True):

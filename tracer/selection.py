@@ -1,4 +1,4 @@
-"""Which tensors are traced: collections, regular expressions and lists, and what that would cost; pure.
+"""Which tensors are traced: collections, regular expressions and lists; pure.
 
 A plan says what is traced in the collections that it names; the others stay as they were at the start (the boot plan).
 Arrays (raw, histograms, statistics by unit) are asked for beside the statistics, never instead of them. Of several
@@ -10,20 +10,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from streamgauge.tracer.patterns import fault_of_pattern
 
-Collection = Literal["weights", "gradients", "updates", "activations", "inputs", "metrics", "features", "outputs"]
+Collection = Literal[
+    "weights", "gradients", "updates", "activations", "inputs", "metrics", "features", "outputs", "held_out"
+]
 Emit = Literal["stats", "raw", "histogram", "units"]
 When = Literal["", "nonfinite"]
 
 COLLECTIONS: Final[tuple[str, ...]] = get_args(Collection)
 ARRAYS: Final[tuple[Emit, ...]] = ("raw", "histogram", "units")  # what goes to the topic `tensors`
-HISTOGRAM_BYTES: Final = 3200
-STATS_BYTES: Final = 64  # a traced tensor costs about three points and their share of the names
 
 
 class Select(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,13 +59,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bytes: int = 0
     groups: tuple[str, ...] = ()  # collections of the graph that hold it
     unsupported: str = ""  # why it is there and yet cannot be traced
-
-
-class Cost(NamedTuple):
-    """What a list of selects would trace."""
-
-    matched: int
-    bytes_s: float
 
 
 BOOT: Final = (
@@ -141,43 +134,6 @@ def fault_of(select: Select) -> str:
     return ""
 
 
-def cost_of(selects: Iterable[Select], catalogue: Iterable[Entry], steps_s: float) -> Cost:
-    """How many things the selects match, and the bytes a second that sending them would take."""
-    entries = sorted((e for e in catalogue if not e.unsupported), key=lambda entry: (entry.collection, entry.name))
-    matched: set[tuple[str, str]] = set()
-    bytes_s = 0.0
-    for select in selects:
-        for entry in entries:
-            if entry.collection == select.collection and matches(select, entry.name):
-                matched.add((entry.collection, entry.name))
-                bytes_s += bytes_of(select, entry) * steps_s / select.every
-    return Cost(len(matched), bytes_s)
-
-
-def bytes_of(select: Select, entry: Entry) -> float:
-    """What one step's worth of an entry takes; nothing where it waits for a step that goes wrong.
-
-    >>> bytes_of(Select(collection="weights", emit="raw", rows=10), Entry(name="w", collection="weights",
-    ...     shape=(100, 4), bytes=1600))
-    160.0
-    """
-    if select.when:
-        return 0.0
-    if select.emit == "raw":
-        rows = entry.shape[0] if len(entry.shape) > 1 else 0
-        return entry.bytes * min(1.0, select.rows / rows if select.rows and rows > 0 else 1.0)
-    if select.emit == "units":
-        return 16.0 * max(1, entry.shape[-1] if entry.shape else 64)
-    return float(HISTOGRAM_BYTES if select.emit == "histogram" else STATS_BYTES)
-
-
-def unsupported(selects: Iterable[Select], catalogue: Iterable[Entry]) -> str:
-    """Why something that the selects ask for cannot be traced, or ""."""
-    entries = sorted((e for e in catalogue if e.unsupported), key=lambda entry: entry.name)
-    found = (e for s in selects for e in entries if e.collection == s.collection and matches(s, e.name))
-    return next((f"{entry.name} is unsupported: {entry.unsupported}" for entry in found), "")
-
-
 class Selection:
     """What is traced now; swapped as a whole at a step boundary.
 
@@ -217,6 +173,8 @@ class Selection:
     def takes(self, collection: Collection, name: str, step: int, emit: Emit = "stats") -> bool:
         """Whether this is traced at this step."""
         times = self._times(collection, name, emit)
+        if collection == "held_out":  # at each call: the job says when it looks at such rows
+            return bool(times)
         if collection in _PER_TENSOR:
             return _is_among(times, step, self.thin) and not self._is_control(step)
         return _is_among(times, step, 1)

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from streamgauge.tracer import control
 from streamgauge.tracer.frameworks.torch import TorchTracer
+from streamgauge.tracer.frameworks.torch.held_out import held_out
 from streamgauge.tracer.frameworks.torch.values import dense
 from streamgauge.tracer.selection import Select
 from streamgauge.tracer.summaries import decode
@@ -476,3 +477,20 @@ def test_a_flat_parameter_of_fsdp1_is_listed_as_unsupported_and_left_alone() -> 
     assert job.values("gradient_norm", "tensor:_flat_param") == []
     (entry,) = {entry.unsupported for entry in job.tracer._worker.life.remote.catalogue.values()}
     assert "FSDP1" in entry
+
+
+def test_held_out_rows_are_run_in_eval_mode_where_a_plan_asks_for_it() -> None:
+    job, idle, model = Job(Select(collection="held_out", emit="raw", every=7)), Job(), net()
+    model.hidden.eval()
+    modes, ids = [module.training for module in model.modules()], batch(0)[0]
+    held_out(idle.tracer, model, ids)
+    held_out(job.tracer, model, ids)
+    assert idle.raw_names() == []
+    with torch.no_grad():
+        expected = torch.relu(model.hidden(model.table(ids)))
+    (kept,) = job.raw("held_out", "relu")
+    np.testing.assert_allclose(kept, expected.numpy(), rtol=1e-6)
+    assert modes == [module.training for module in model.modules()]
+    assert not model.relu._forward_hooks
+    held_out(job.tracer, model, "no rows")
+    assert job.tracer.counters["fault_held_out"] == 1

@@ -9,17 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.tracer.selection import (
-    BOOT,
-    Entry,
-    Select,
-    Selection,
-    cost_of,
-    fault_of,
-    matches,
-    resolved,
-    unsupported,
-)
+from streamgauge.tracer.costs import cost_of, unsupported
+from streamgauge.tracer.selection import BOOT, Entry, Select, Selection, fault_of, matches, resolved
 
 NAMES = ["dense/kernel", "dense/bias", "embedding/table"]
 

@@ -16,8 +16,9 @@ from streamgauge.pipelines.ports import Bus
 from streamgauge.tracer import codec
 from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.control import Catalogue, PlanError, decode_catalogue
+from streamgauge.tracer.costs import cost_of
 from streamgauge.tracer.records import TraceBatch
-from streamgauge.tracer.selection import Budget, Select, cost_of, fault_of, matches
+from streamgauge.tracer.selection import Budget, Select, fault_of, matches
 from streamgauge.tracer.transport import Message
 
 _TAIL: Final = 300  # of the last messages on `traces` the steps a second are read from

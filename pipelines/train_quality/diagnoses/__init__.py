@@ -27,6 +27,7 @@ DIAGNOSES: Final[dict[str, Callable[[Traces], Iterator[Finding]]]] = {
     "collapsed_representation": activations.collapsed_representation,
     "constant_units": activations.constant_units,
     "dormant_units": activations.dormant_units,
+    "held_out_units": activations.held_out_units,
     "layer_probes": activations.layer_probes,
     "low_rank": weights.low_rank,
 }

@@ -22,6 +22,8 @@ SATURATED: Final = 0.5
 CONSTANT_AT: Final = 1e-3  # spread of a unit over its layer's root mean square
 CONSTANT: Final = 0.2
 COLLAPSED: Final = 0.1  # effective rank over units
+OTHERWISE: Final = 2.0  # times its spread on training's rows, or a half of it; or its mean is a spread away
+FLUCTUATES: Final = 0.2  # share of a layer's live units
 FELL: Final = 0.1  # AUC: a layer that has just begun to learn lags by less
 
 
@@ -92,6 +94,23 @@ def constant_units(traces: Traces) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def held_out_units(traces: Traces) -> Iterator[Finding]:
+    """Live units that fluctuate on held-out rows otherwise than on those that are learnt from / live units."""
+    for name in traces.names("held_out"):
+        learnt, held = traces.units(name), traces.units(name, "held_out")
+        if not learnt or not held or not _is_enough(traces, name, len(learnt)):
+            continue
+        if not _is_enough(traces, name, len(held), "held_out"):
+            continue
+        share, ratio = _otherwise(_joined(learnt), _joined(held))
+        if share >= FLUCTUATES:
+            yield traces.finding(
+                "held_out_units", name, max(held), share,
+                f"{percent(share)} of the units of {name} act otherwise on held-out rows (median spread {ratio:.2g} of "
+                "that on training's): other data come there, or the layer has learnt its rows by heart",
+            )  # fmt: skip
+
+
 def collapsed_representation(traces: Traces) -> Iterator[Finding]:
     """Effective rank of the centred activations / min(rows, units)."""
     for name in traces.names("activations"):
@@ -159,9 +178,21 @@ def _rows(traces: Traces, name: str) -> Floats | None:
     return table[np.isfinite(table).all(axis=1)] if len(table) else None
 
 
-def _is_enough(traces: Traces, name: str, steps: int) -> bool:
+def _otherwise(learnt: Floats, held: Floats) -> tuple[float, float]:
+    """Share of the live units that act otherwise on held-out rows, and the median ratio of the spreads."""
+    (_, _, mean, spread), (_, _, other_mean, other) = learnt, held
+    if len(spread) != len(other):
+        return 0.0, math.nan
+    live = spread > CONSTANT_AT * math.sqrt(float(np.mean(mean**2 + spread**2)))
+    if not live.any():
+        return 0.0, math.nan
+    is_other = (other > OTHERWISE * spread) | (OTHERWISE * other < spread) | (np.abs(other_mean - mean) > spread)
+    return float(np.mean(is_other[live])), float(np.median(other[live] / spread[live]))
+
+
+def _is_enough(traces: Traces, name: str, steps: int, collection: str = "activations") -> bool:
     """Statistics by unit do not say of how many rows they are: a step has 64."""
-    raw = traces.raw("activations", name)
+    raw = traces.raw(collection, name)
     return sum(len(array) for array in raw.values() if array.ndim) + 64 * max(0, steps - len(raw)) >= LEAST
 
 

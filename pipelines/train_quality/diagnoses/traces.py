@@ -56,9 +56,9 @@ class Traces:
                 step = max(found)
                 yield name, step, found[step]
 
-    def units(self, name: str) -> dict[int, Floats]:
+    def units(self, name: str, collection: str = "activations") -> dict[int, Floats]:
         """Statistics by unit of an activation (`tracer.reductions.units`), by step; from raw arrays where need be."""
-        forms = self._arrays.get(("activations", name), {})
+        forms = self._arrays.get((collection, name), {})
         made = {step: units(array).astype(np.float64) for step, array in forms.get("raw", {}).items()}
         return made | forms.get("units", {})
 

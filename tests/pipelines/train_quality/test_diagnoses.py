@@ -16,8 +16,11 @@ from streamgauge.pipelines.train_quality.diagnoses import DIAGNOSES, Finding, Tr
 from streamgauge.pipelines.train_quality.diagnoses.activations import effective_rank, probes
 from streamgauge.pipelines.train_quality.diagnoses.gradients import gradient_noise, noise_scale
 from streamgauge.pipelines.train_quality.diagnoses.weights import blind_spot_map, first_layer, influence
+from streamgauge.tracer.frameworks.plain import Traced
 from streamgauge.tracer.read import TracedArray
+from streamgauge.tracer.selection import Select
 from tests.pipelines.train_quality.network import Network, relu, sigmoid, tanh
+from tests.tracer.frameworks.job import Job
 
 Fault = Callable[[Network], None]
 
@@ -104,6 +107,23 @@ def test_a_fault_is_found_at_its_place(fault: Fault, activation: Any, diagnosis:
     names = found(Network(activation=activation, fault=fault))
     assert place in [finding.name for finding in names.get(diagnosis, [])], names
     assert place in next(finding for finding in names[diagnosis] if finding.name == place).text
+
+
+@pytest.mark.parametrize(("scale", "places"), [(1.0, []), (4.0, ["dense1", "dense2", "dense3"])])
+def test_units_that_act_otherwise_on_held_out_rows_are_told(scale: float, places: list[str]) -> None:
+    asked = Select(collection="activations", emit="units"), Select(collection="held_out", emit="units")
+    job, network = Job(*asked), Network()
+    traced = Traced(job.tracer, network.weights)
+    for number in range(1, 101):
+        network.step(number, traced, job)
+        if number % 25 == 0:
+            ids, x, _ = network.batch()
+            h = np.c_[network.weights["table"][ids], scale * x]
+            for i in range(1, 4):
+                h = relu(h @ network.weights[f"dense{i}/kernel"] + network.weights[f"dense{i}/bias"])[0]
+                job.tracer.raw("held_out", f"dense{i}", h)
+    told = [one for one in diagnose(job.arrays()) if one.diagnosis == "held_out_units"]
+    assert [one.name for one in told] == places
 
 
 def test_a_learning_rate_that_is_too_high_for_one_layer_is_found_there() -> None:

@@ -19,6 +19,7 @@ tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed (extr
 keras = pytest.importorskip("keras", reason="Keras is not installed (extra `keras`)")
 
 from streamgauge.tracer.frameworks.keras import KerasTracer  # noqa: E402 - after the skip
+from streamgauge.tracer.frameworks.keras.held_out import held_out  # noqa: E402
 from streamgauge.tracer.frameworks.keras.norms import COLUMNS, Summaries  # noqa: E402
 from tests.tracer.frameworks.job import EVERY, RAW, ROWS, Job  # noqa: E402
 from tests.tracer.frameworks.keras_model import model_of, rows_of  # noqa: E402
@@ -251,3 +252,19 @@ def test_eager_models_and_several_steps_an_execution_are_traced_too() -> None:
         model.fit(x, y, batch_size=ROWS, verbose=0, callbacks=[KerasTracer(job.tracer)])
         assert job.values("rows") == [6.0 * ROWS]
         assert len(job.values("gradient_norm", "tensor:hidden/kernel")) == 6
+
+
+def test_held_out_rows_are_run_where_a_plan_asks_for_it_and_leave_the_model_as_it_is() -> None:
+    job, idle, model = Job(Select(collection="held_out", emit="raw", every=7)), Job(), model_of()
+    x, _ = rows_of(ROWS)
+    before = [v.numpy() for v in model.variables]
+    held_out(idle.tracer, model, x)
+    held_out(job.tracer, model, x)
+    assert idle.raw_names() == []
+    hidden = keras.Model(model.input, model.get_layer("hidden").output)(x)
+    np.testing.assert_allclose(job.raw("held_out", "hidden")[0], hidden, rtol=1e-6)
+    for then, now in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(then, now.numpy())
+    assert "call" not in vars(model.get_layer("hidden"))
+    held_out(job.tracer, model, "no rows")
+    assert job.tracer.counters["fault_held_out"] == 1

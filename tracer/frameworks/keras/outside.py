@@ -1,4 +1,4 @@
-"""What the adapters for Keras on JAX and on PyTorch share: attaching to `fit`, the catalogue, patching for a while."""
+"""What the adapters for Keras share: attaching to `fit`, the catalogue, layers of interest, patching for a while."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from streamgauge.tracer.selection import Collection, Entry, Selection
 from streamgauge.tracer.tracer import Tracer
 
 KEY: Final = "streamgauge"
+RELU_LIKE: Final = frozenset({"relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "prelu"})
 COLLECTIONS: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates")
 
 
@@ -82,6 +83,17 @@ def patched(patches: Sequence[tuple[Any, str, Callable[..., Any]]]) -> Iterator[
                 object.__setattr__(target, name, own)
 
 
+def relu_like(model: Any) -> list[tuple[Any, str]]:
+    """Layers that end in something like a ReLU, by their path."""
+    found = []
+    for layer in _layers(model):
+        activation = getattr(layer, "activation", None)
+        kind = type(layer).__name__.lower().replace("leakyrelu", "leaky_relu")
+        if {getattr(activation, "__name__", ""), kind} & RELU_LIKE:
+            found.append((layer, layer.path or layer.name))  # not built yet: no path
+    return found
+
+
 def inner_of(optimizer: Any) -> Any:
     """The optimizer inside one that scales the loss, or itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
@@ -90,3 +102,9 @@ def inner_of(optimizer: Any) -> Any:
 def _bytes(variable: Any) -> int:
     size = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2}.get(str(variable.dtype), 4)
     return int(math.prod(variable.shape)) * size
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    for layer in getattr(model, "layers", ()):
+        yield layer
+        yield from _layers(layer)

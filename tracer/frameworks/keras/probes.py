@@ -11,11 +11,10 @@ import tensorflow as tf
 
 from streamgauge.tracer.frameworks.keras.norms import Summaries, change_of, part_of
 from streamgauge.tracer.frameworks.keras.outcomes import accumulates, optimizers_of
-from streamgauge.tracer.frameworks.keras.outside import inner_of, patched
+from streamgauge.tracer.frameworks.keras.outside import inner_of, patched, relu_like
 from streamgauge.tracer.selection import Collection, Emit
 
 ACTIVATION_ROWS: Final = 64  # rows of a batch are alike: 64 of them tell as much at a fraction of the cost
-RELU_LIKE: Final = frozenset({"relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "prelu"})
 _COLLECTIONS: Final[tuple[Collection, ...]] = ("weights", "gradients", "updates")
 _EMITS: Final[tuple[Emit, ...]] = ("stats", "raw")
 
@@ -123,28 +122,11 @@ def _difference(variable: Any, change: Any) -> Any:
     return part_of(variable, change.rows) - change.old
 
 
-def relu_like(model: Any) -> list[tuple[Any, str]]:
-    """Layers that end in something like a ReLU, by their path."""
-    found = []
-    for layer in _layers(model):
-        activation = getattr(layer, "activation", None)
-        kind = type(layer).__name__.lower().replace("leakyrelu", "leaky_relu")
-        if {getattr(activation, "__name__", ""), kind} & RELU_LIKE:
-            found.append((layer, layer.path or layer.name))  # not built yet: no path
-    return found
-
-
 def chosen_of(model: Any, selection: Any) -> frozenset[tuple[str, str, str]]:
     """What a measured train step holds of a model: collection, name and form."""
     found = {(c, v.path, e) for v in model.trainable_variables for c in _COLLECTIONS for e in _EMITS}
     found |= {("activations", name, e) for _, name in relu_like(model) for e in _EMITS}
     return frozenset(one for one in found if selection.covers(*one))
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    for layer in getattr(model, "layers", ()):
-        yield layer
-        yield from _layers(layer)
 
 
 def _effective(gradient: Any, variable: Any, optimizer: Any) -> Any:

@@ -30,7 +30,8 @@ import tensorflow as tf
 
 from streamgauge.tracer.frameworks.keras.norms import Summaries
 from streamgauge.tracer.frameworks.keras.outcomes import Outcome, Watch
-from streamgauge.tracer.frameworks.keras.probes import Layout, Probes, chosen_of, relu_like
+from streamgauge.tracer.frameworks.keras.outside import relu_like
+from streamgauge.tracer.frameworks.keras.probes import Layout, Probes, chosen_of
 from streamgauge.tracer.selection import Entry, Selection
 from streamgauge.tracer.tracer import Tensor, Tracer
 
