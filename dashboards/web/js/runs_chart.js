@@ -5,6 +5,7 @@ import { el, empty, put } from './dom.js';
 import * as format from './format.js';
 
 const BUCKETS = 300;
+const DRAWN = new WeakMap(); // by box
 
 /** Draw `row` (of /runs/compared, which is `told`) in both runs. */
 export function runsChart(box, row, told, ctx) {
@@ -17,7 +18,9 @@ export function runsChart(box, row, told, ctx) {
     const name = `${row.entity ? `${format.entity(row.entity)} \u00b7 ` : ''}${format.name(row.metric, 48)}${row.worker ? ` at ${format.name(row.worker, 32)}` : ''}`;
     const inner = el('div');
     put(box, el('p', { class: 'small' }, el('b', {}, name)), inner, el('div', { class: 'legend' }, lines.map((line) => el('span', {}, el('i', { class: 'key', style: { background: `var(${line.colour})` } }), `${line.label} run`))));
+    DRAWN.get(box)?.end();
     const drawn = chart(inner, { label: `${name} in both runs`, lines, height: 240, isElapsed: true, y: { format: (value) => format.measured(row.metric, value) } }, window.uPlot.join(tables));
-    ctx.atEnd(() => drawn.end());
+    if (!DRAWN.has(box)) ctx.atEnd(() => DRAWN.get(box).end());
+    DRAWN.set(box, drawn);
   });
 }

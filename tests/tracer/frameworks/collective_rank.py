@@ -47,7 +47,7 @@ def main(log: str, rank: int, ports: list[str]) -> None:
                 for _ in range(AGREE):
                     session.run(train, {"x:0": generator.normal(size=(8, 4))})
                 is_over = session.run(stop, {"asked:0": float(file.exists())})
-            print(f"SUM {float(np.sum(session.run(weights))):.9f} {session.run('global_step:0')}", flush=True)
+            print(f"SUM {float(np.sum(session.run(weights))):.9f} {int(session.run('steps:0'))}", flush=True)
     tracer.close()
 
 
@@ -65,6 +65,7 @@ def _network() -> tuple[Any, Any, Any, Any]:
         for i, (gradient, variable) in enumerate(optimizer.compute_gradients(loss))
     ]
     train = optimizer.apply_gradients(pairs, v1.train.get_or_create_global_step())
+    tf.identity(v1.train.get_global_step().read_value(), "steps")
     asked = v1.placeholder(tf.float32, (), "asked")
     return train, loss, collective_ops.all_reduce(asked, 2, 1, 99, "Max", "Id"), weights
 
