@@ -6,8 +6,8 @@ import { el, panel, put } from './dom.js';
 import * as format from './format.js';
 import { place } from './places.js';
 
-/** A panel that is there while a silence holds or something is held back; `load()` asks again. */
-export function silencePanel(ctx) {
+/** A panel that is there while a silence holds or something is held back; `load()` asks again, `changed()` hears of other silences. */
+export function silencePanel(ctx, changed = () => {}) {
   const list = panel('Silenced now');
   list.box.hidden = true;
   let answer = { silences: [], held: [] };
@@ -24,7 +24,12 @@ export function silencePanel(ctx) {
   const load = () => ctx.load(list.body, async (signal) => {
     const [changes, held] = await Promise.all([ctx.get('changes', { names: 'silence' }, signal), ctx.get('silenced', {}, signal)]);
     return { silences: silencesOf(changes, nowOf(ctx)), held };
-  }, (found) => { answer = found; draw(); });
+  }, (found) => {
+    const isOther = JSON.stringify(found.silences) !== JSON.stringify(answer.silences);
+    answer = found;
+    draw();
+    if (isOther) changed(); // the store has it now: at the event it may have come too late
+  });
   const end = (one, button) => {
     const start = Math.max(nowOf(ctx), one.time) + 0.001; // one of the same id that is over at once replaces it
     const isBack = () => !answer.silences.some((other) => other.about === one.about);

@@ -20,7 +20,7 @@ export function mount(root, ctx) {
   const counted = el('span', { 'aria-live': 'polite' });
   const audit = el('a', { class: 'pill', download: '', title: 'Every decision, notification and action of this range' }, 'Audit (CSV)');
   const list = panel('Incidents', counted, choice, audit);
-  const silent = silencePanel(ctx);
+  const silent = silencePanel(ctx, () => detail?.reload());
   put(root, el('h1', { class: 'visually-hidden' }, `Incidents of ${format.name(ctx.job)}`), silent.box, list.box);
   let found = [];
   let detail = null;
