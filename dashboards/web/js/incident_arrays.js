@@ -23,7 +23,10 @@ export function incidentArrays(ctx, id, box) {
       return; // the rest of the incident says that the server is away
     }
   };
-  const timer = setInterval(() => { if (isAboutTraining !== false && !document.hidden && !ctx.page.stream.isPaused) look(); }, AGAIN);
+  const timer = setInterval(() => {
+    if (!box.isConnected || isAboutTraining === false) clearInterval(timer); // another incident is open
+    else if (!document.hidden && !ctx.page.stream.isPaused) look();
+  }, AGAIN);
   ctx.atEnd(() => clearInterval(timer));
   look();
 }
