@@ -60,8 +60,10 @@ def tracers_for(matrix: str) -> dict[str, Tracer]:
     kinds: tuple[Collection, ...] = ("weights", "gradients")
     raw = [Select(collection=kind, names=(matrix,), emit="raw", every=1) for kind in kinds]
     raw += [select for select in BOOT if select.collection == "metrics"]
+    never = [Select(collection="weights", every=10**9), *raw[2:]]
     return {
         "off": off,
+        "untraced steps": Tracer("bench", "u", Sink(), share=1.0, select=never),
         "statistics_every_10": Tracer("bench", "s", Sink(), share=1.0),
         "statistics_every_10, bus dead": Tracer("bench", "d", DeadBus(), share=1.0),
         "raw_every_1": Tracer("bench", "r", Sink(), share=1.0, select=raw),
