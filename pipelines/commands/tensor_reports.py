@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 from streamgauge.pipelines.cli import UseError
@@ -61,8 +63,16 @@ def event_files(args: argparse.Namespace, bus: Bus, job: str, found: Iterable[Tr
         board.array(one)
     board.close()
     told = ", ".join(f"{count} {what}" for what, count in sorted(board.written.items())) or "nothing"
-    print(f"{told} in {args.to}: `tensorboard --logdir {args.to}`")
+    print(f"{told} in {args.to}: `tensorboard --logdir {args.to}`{_remedy()}")
     return int(not board.written)
+
+
+def _remedy() -> str:
+    """TensorBoard 2.20 writes with any setuptools, and starts only with an old one (findings/)."""
+    known = tuple(map(int, metadata.version("tensorboard").split(".")[:2]))
+    if known > (2, 20) or importlib.util.find_spec("pkg_resources") is not None:
+        return ""
+    return "; to start TensorBoard 2.20: `pip install 'setuptools<81'`"
 
 
 def messages(bus: Bus, topic: str) -> Iterator[bytes]:
