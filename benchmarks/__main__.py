@@ -16,6 +16,7 @@ from benchmarks.rows import FIELDS, Row
 NAMES: Final = (
     "aggregate", "detect", "profile", "tracer", "latency", "bridge", "demo", "page", "storm", "engines", "scale",
     "commit", "observe", "rates", "nab", "events", "evaluation", "lives", "tails", "selection", "budget",
+    "categorical",
 )  # fmt: skip
 
 

@@ -72,6 +72,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     history: float = 28 * DAY  # of the reference that a value is compared with
     clear: float = 4.0  # an episode ends when the score stays below this
     burn_in: float | None = None  # calibration costs no points for so long from the job's first window; None: learnt
+    categorical: Literal["sketch", "network"] = "sketch"  # what finds odd values of categorical features
 
 
 class Paging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,6 +38,7 @@ PHRASES: Final[dict[str, str]] = {  # the beginnings of metrics' names; the long
     "dispersion": "the values spread over {} of what they could",
     "psi": "the values are distributed otherwise, index {}",
     "js_distance": "the values are distributed otherwise, distance {}",
+    "value_surprise": "a value is far more or less frequent than usual",
     "change_rate": "the mean is far from that of other days",
     "score": "the score is {}",
     "iv": "what it tells of the label is {}",

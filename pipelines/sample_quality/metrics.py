@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from streamgauge.pipelines.metrics import Metric
-from streamgauge.pipelines.sample_quality import drift, features, flow, labels
+from streamgauge.pipelines.sample_quality import drift, features, flow, labels, oddities
 
 _of = partial(Metric, domain="sample", clock="sample")
 _share = partial(Metric, domain="sample", clock="sample", unit="ratio", transform="asin", window="short")
@@ -91,6 +91,10 @@ METRICS: tuple[Metric, ...] = (
     _shown(
         name="js_distance", compute=drift.js, unit="ratio", minimum=500, direction="up",
         doc="Square root of the Jensen-Shannon divergence from the reference, base 2.",
+    ),
+    _shown(
+        name=oddities.NAME, compute=oddities.value_surprise, unit="decades", minimum=500, direction="up", pages=True,
+        doc="-log10 of the chance of the oddest value's rows, given its past, for as many values as there are.",
     ),
     _profile(
         name="change_rate", compute=drift.change_rate, unit="sigmas", minimum=100, reference="none",

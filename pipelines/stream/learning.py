@@ -19,17 +19,19 @@ from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
+from streamgauge.pipelines.sample_quality.oddities import NETWORK, SKETCH
 from streamgauge.pipelines.statistics.measures import means
 from streamgauge.pipelines.stream.distributions import References, SketchKey, Slice, is_reference
 from streamgauge.pipelines.stream.memory import IdHorizon, Rates, Silence, Trail
 from streamgauge.pipelines.stream.memory import Slice as Piece
+from streamgauge.pipelines.stream.values_seen import ValuesNetwork, ValuesSeen
 from streamgauge.pipelines.stream.view import JobView, WindowView
 from streamgauge.pipelines.wire.rows import Rows, below, decoded, encoded, name_of
 from streamgauge.tracer.records import Clock
-from streamgauge.tracer.summaries import Ids, Moments
+from streamgauge.tracer.summaries import Heavy, Ids, Moments
 from streamgauge.tracer.summaries.columns import Columns
 
-Memory = IdHorizon | Rates | Silence | Trail
+Memory = IdHorizon | Rates | Silence | Trail | ValuesNetwork | ValuesSeen
 Normality = Callable[[str, str], bool]  # whether a (worker, entity) was normal; worker "" is the job, entity "" itself
 Slot = tuple[str, str, str]  # worker, name, entity
 FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is dropped
@@ -42,6 +44,7 @@ _RATES: Final = (  # memory, part, whole: shares of labels, of which their usual
     ("label_coverage@H", "cohort_labelled", ("cohort_rows",)),
 )
 _OF_RATES: Final = frozenset(name for name, _, _ in _RATES)
+_OF_VALUES: Final[Mapping[str, type[ValuesNetwork | ValuesSeen]]] = {NETWORK: ValuesNetwork, SKETCH: ValuesSeen}
 _OF_IDS: Final = ("sample_id", "profile")  # memories that are horizons of ids
 
 
@@ -52,6 +55,8 @@ class Knowledge:
         self._config = config
         self._longest = max(spec.length for spec in config.windows)
         self._teacher = shortest(config.windows)
+        of_job = (i for i, spec in enumerate(config.windows) if spec.kind == "long" and spec.scope != "worker")
+        self._counter = next(of_job, -1)  # the window whose categorical values are learnt
         self._references = References(self._longest)
         self._memories: dict[Slot, Memory] = {}
         self._touched: dict[Slot, float] = {}
@@ -98,6 +103,8 @@ class Knowledge:
         if spec.kind == "long":
             for scoped in views:
                 self._learn_auc(scoped, found, is_normal(scoped.worker, ""))
+        if window == self._counter:
+            self._learn_values(view, is_normal)
         if window == self._teacher:
             self._learn_distributions(view, day, is_normal)
 
@@ -138,6 +145,26 @@ class Knowledge:
         pair = found.get((view.worker, "auc", ""))
         if pair is not None and is_normal and np.isfinite(pair).all():
             self._push(view, "auc", ("error", "value"), pair)
+
+    def _learn_values(self, view: JobView, is_normal: Normality) -> None:
+        """The job's categorical values, of windows that do not overlap."""
+        found = view.sketches(Heavy, "sample", "profile")
+        if self._config.detection.categorical == "network":
+            if found and view.start >= self._end_of(NETWORK, ""):
+                network = self._kept(view, NETWORK, "")
+                assert isinstance(network, ValuesNetwork)
+                network.pass_by(view.end, found, is_normal=all(is_normal("", entity) for entity in found))
+            return
+        for entity, heavy in found.items():
+            if heavy.total and is_normal("", entity) and view.start >= self._end_of(SKETCH, entity):
+                seen = self._kept(view, SKETCH, entity)
+                assert isinstance(seen, ValuesSeen)
+                seen.learn(view.end, heavy)
+
+    def _end_of(self, name: str, entity: str) -> float:
+        """When the last window ended that a memory of the job learnt from."""
+        kept = self._memories.get(("", name, entity))
+        return kept.end if isinstance(kept, ValuesNetwork | ValuesSeen) else -np.inf
 
     def _learn_distributions(self, view: JobView, day: int, is_normal: Normality) -> None:
         closed = self._references.roll(day, view.start)
@@ -189,6 +216,9 @@ class Knowledge:
             days = self._config.duplicate_horizon
             horizon, length = (days, days / 24) if name == "sample_id" else (NEW_ID_HORIZON, DAY)
             return IdHorizon(horizon, length) if state is None else IdHorizon.from_state(state, horizon, length)
+        if name in _OF_VALUES:
+            of = _OF_VALUES[name]
+            return of(self._config.windows[self._counter].length) if state is None else of.from_state(state)
         length = {"auc": AUC_WINDOWS, "gradient_norm": TENSOR_WINDOWS, "mean": DAYS}[name]
         return Trail(length) if state is None else Trail.from_state(state, length)
 

@@ -18,7 +18,7 @@ from streamgauge.pipelines.metrics import Report
 from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.scoring import burn_in
 from streamgauge.pipelines.scoring.scorer import Scorer
-from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits, said_settings
+from streamgauge.pipelines.stream import absolutes, giving, id_sampling, limits, said_settings, telling_values
 from streamgauge.pipelines.stream.columns import PointRecords
 from streamgauge.pipelines.stream.evaluate import Evaluated, Evaluator, failures, unkept
 from streamgauge.pipelines.stream.id_sampling import Sampling
@@ -94,7 +94,7 @@ class Stage2:
         outputs += [*failures(evaluated, self.config), *self._sample_ids(report, evaluated)]
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
-        outputs += watch.anomalies_of(closed, judged, report.clock, standing)
+        outputs += telling_values.told(watch.anomalies_of(closed, judged, report.clock, standing), evaluated.view)
         scores = self._scorer.score(closed, judged, excused)
         outputs += scores
         outputs += self._watch_scores(scores, report)

@@ -31,6 +31,7 @@ def board() -> Board:
             "Features": [
                 values("missing_rate"), judged("missing_rate"), values("invalid_rate"), judged("invalid_rate"),
                 values("default_rate"), values("zero_rate"), values("psi"), values("change_rate"),
+                values("value_surprise"),
                 values("distinct"), judged("distinct"), values("top_share"), values("iv"),
                 values("seq_length"), values("empty_seq_rate"),
             ],

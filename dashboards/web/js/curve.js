@@ -27,12 +27,12 @@ export function bars(found, { label, names = ['now', 'before'], colours = ['--ac
     key(names, colours, before, rows(found.now), rows(found.before)));
 }
 
-/** The most frequent values of an identifier as rows: share now, and before as a mark. */
+/** The most frequent values of an identifier, and odd ones, as rows: share now, and before as a mark. */
 export function frequent(found) {
-  const all = [...found.values.map((value, i) => [value, found.now[i], found.before?.[i]]), ['all others', found.other, found.other_before]];
+  const all = [...found.values.map((value, i) => [value, found.now[i], found.before?.[i], found.odd[i]]), ['all others', found.other, found.other_before]];
   const top = Math.max(...all.slice(0, -1).map(([, now, before]) => Math.max(now / found.total, before ? before / found.total_before : 0)), 1e-9);
   return el('table', { class: 'frequent' }, el('thead', {}, el('tr', {}, el('th', {}, 'Value (salted hash)'), el('th', {}, 'Share'), el('th', { class: 'num' }, 'Now'), el('th', { class: 'num' }, 'Before'))),
-    el('tbody', {}, all.map(([value, now, before]) => el('tr', {}, el('td', { class: 'mono' }, value),
+    el('tbody', {}, all.map(([value, now, before, isOdd]) => el('tr', { class: isOdd ? 'odd-value' : '' }, el('td', { class: 'mono' }, value, isOdd ? el('b', { class: 'odd-mark' }, ' odd') : null),
       el('td', {}, el('span', { class: 'share', 'aria-hidden': 'true' },
         el('i', { style: { width: `${Math.min(100, (now / found.total / top) * 100)}%` } }),
         before !== null && before !== undefined && found.total_before ? el('b', { style: { left: `${Math.min(99, (before / found.total_before / top) * 100)}%` } }) : null)),

@@ -6,7 +6,7 @@ A numeric distribution is pooled from the log-linear buckets into at most 40 bar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -37,13 +37,16 @@ _SHOWN: Final = ("counts", "histogram", "heavy", "buckets", "label_buckets")
 Merged = dict[tuple[str, str], Summary]  # {(kind, name): summary}
 
 
-def pictures_of(now: Sequence[Sketch], before: Sequence[Sketch], entity: str) -> dict[str, Any]:
+def pictures_of(
+    now: Sequence[Sketch], before: Sequence[Sketch], entity: str, odd: Collection[int] = ()
+) -> dict[str, Any]:
     """All pictures of an entity, JSON-ready; {} where nothing of it was kept.
 
     Args:
         now: the sketches of the chosen range's windows, in their order.
         before: those of the range that it is compared with.
         entity: "" for the job as a whole.
+        odd: values that made a window of the range odd.
     """
     new, old = _merged(now, entity), _merged(before, entity)
     drawn: dict[str, Any] = {}
@@ -55,7 +58,7 @@ def pictures_of(now: Sequence[Sketch], before: Sequence[Sketch], entity: str) ->
             reference = other if isinstance(other, Histogram) else None
             drawn.setdefault("distributions", []).append({"name": name} | bars(item, reference))
         elif isinstance(item, Heavy):
-            drawn["frequent"] = frequent(item, other if isinstance(other, Heavy) else None)
+            drawn["frequent"] = frequent(item, other if isinstance(other, Heavy) else None, odd)
         elif isinstance(item, Buckets):
             drawn["predictions"] = predictions(item, other if isinstance(other, Buckets) else None)
         elif isinstance(item, LabelBuckets):
@@ -76,16 +79,17 @@ def bars(now: Histogram, before: Histogram | None) -> dict[str, Any]:
     }
 
 
-def frequent(now: Heavy, before: Heavy | None) -> dict[str, Any]:
-    """The most frequent values, by their rows now, and all others."""
-    top = now.top(TOP)
-    hashes = np.array([value.hash for value in top], np.uint64)
+def frequent(now: Heavy, before: Heavy | None, odd: Collection[int] = ()) -> dict[str, Any]:
+    """The most frequent values, by their rows now, those that are odd, and all others."""
+    top = [value.hash for value in now.top(TOP)]
+    top += sorted(set(odd) - set(top))
+    hashes = np.array(top, np.uint64)
     old = None if before is None else before.counts_of(hashes).tolist()
-    shown = [f"{value.hash:016x}" for value in top]
-    rows = [value.rows for value in top]
+    shown = [f"{value:016x}" for value in top]
+    rows = now.counts_of(hashes).tolist()
     return {
         "values": shown, "now": rows, "before": old, "total": now.total, "total_before": before.total if before else 0,
-        "other": now.total - sum(rows),
+        "other": now.total - sum(rows), "odd": [value in odd for value in top],
         "other_before": None if before is None or old is None else before.total - sum(old),
     }  # fmt: skip
 

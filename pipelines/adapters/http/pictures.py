@@ -12,6 +12,7 @@ from streamgauge.pipelines.adapters.http.curves import pictures_of
 from streamgauge.pipelines.adapters.http.json import answer, span
 from streamgauge.pipelines.adapters.http.routes import job_of, text_of
 from streamgauge.pipelines.ports import Query
+from streamgauge.pipelines.sample_quality import oddities
 from streamgauge.tracer.records import Sketch
 
 _WINDOWS: Final = 120  # windows that are merged at most, the newest ones
@@ -40,8 +41,15 @@ def drawn(query: Query, job: str, worker: str, entity: str, start: float, end: f
         return {"now": None, "before": None}
     first, last = now[0]["start"], now[-1]["end"]
     before = _tiled(query.profiles(job, worker, first - (last - first), first + 1e-6))
-    drawn = pictures_of(_sketches(now, entity), _sketches(before, entity), entity)
+    odd = _odd(query, job, entity, first, last)
+    drawn = pictures_of(_sketches(now, entity), _sketches(before, entity), entity, odd)
     return {"now": _covered(now), "before": _covered(before), **drawn}
+
+
+def _odd(query: Query, job: str, entity: str, start: float, end: float) -> set[int]:
+    """The values of a feature that made a window of the range odd."""
+    of = (one for one in query.anomalies(job, start, end) if (one["entity"], one["metric"]) == (entity, oddities.NAME))
+    return {value for one in of if (value := oddities.named(one["text"])) is not None}
 
 
 def _tiled(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:
