@@ -84,7 +84,7 @@ class Autoencoder:
         """A block is part of the past."""
         rows = self._rows(block)
         if self.blocks >= WARM // 2:
-            self.spread.learn(rows, self._expected(rows))
+            self.spread.learn(rows, self._expected(rows), np.full(rows.shape, np.inf))
         self.pass_by(block)
         self.past = np.concatenate([self.past, self.means[None].astype(np.float32)])[-KEPT:]
         self.blocks += 1

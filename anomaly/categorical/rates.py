@@ -2,9 +2,9 @@
 
 A count sketch (Cormode and Muthukrishnan 2005) holds the rows of the past by bucket, in four rows of hashes: no list of
 values is kept, so ids without end cost nothing. A value is as surprising as the least surprising of its four buckets
-(`spread`): another value shares all four with it once in 10^10. Values that were never seen are one value more.
+(`spread`): another value shares all four with it once in 10^10. Values that were never seen (`seen`) are one more.
 
-One-pass, scores before it learns; the past counts half after `half_life` blocks. 48 kB a feature.
+One-pass, scores before it learns; the past counts half after `half_life` blocks. 65 kB a feature.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.anomaly.categorical.seen import Seen
 from streamgauge.anomaly.categorical.spread import HALF_LIFE, NEW, Counts, Floats, Hashes, Odd, Spread, ranked
 
 DEPTH: Final = 4
 WIDTH: Final = 512
 ADDED: Final = 0.5  # rows that every bucket is taken to have had
 NONE: Final = np.zeros(0, np.uint64)
-_UNSEEN: Final = 1e-6  # rows of a bucket that holds no value's
 _ODD: Final = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)[
     :, None
 ]  # multiply-shift hashing (Dietzfelbinger et al. 1997)
@@ -46,8 +46,8 @@ class Rates:
 
     def __init__(self, half_life: float = HALF_LIFE) -> None:
         self.rows = np.zeros((DEPTH, WIDTH + 1))  # the last column: values that were never seen
-        self.total = 0.0
-        self.spread = Spread((DEPTH, WIDTH + 1), half_life)
+        self.total, self.seen = 0.0, Seen()
+        self.spread = Spread((DEPTH, WIDTH + 1), half_life, alike=WIDTH)
 
     def judge(self, codes: Hashes, counts: Counts, known: Hashes = NONE) -> list[Odd]:
         """All values of a block and those of `known` (codes that may be gone), the most surprising first."""
@@ -74,24 +74,27 @@ class Rates:
         if total <= 0.0:
             return
         found, _ = self._tallied(codes, counts)
-        if self.total > 0.0:
-            self.spread.learn(found, self._expected(total))
+        if self.total <= 0.0:
+            found[:, -1] = 0.0  # that all are new at first says nothing of how many will be
+        else:
+            self.spread.learn(found, self._expected(total), self.rows + ADDED)
         self.rows = self.rows * self.spread.fade + found
+        self.seen.learn(codes)
         self.total = self.total * self.spread.fade + total
 
     def state(self) -> list[Any]:
         """Everything that is not an argument of the constructor."""
-        return [self.total, self.rows.astype("<f8").tobytes(), self.spread.state()]
+        return [self.total, self.rows.astype("<f8").tobytes(), self.spread.state(), self.seen.state()]
 
     def restore(self, state: Sequence[Any]) -> None:
         """Continue where the state was taken."""
         self.total, self.rows = state[0], np.frombuffer(state[1], "<f8").reshape(self.rows.shape)
         self.spread.restore(state[2])
+        self.seen.restore(state[3])
 
     def _tallied(self, codes: Hashes, counts: Counts) -> tuple[Floats, NDArray[np.bool_]]:
         """Rows by bucket, [depth, width + 1], and which values were never seen."""
-        place = _place(codes)
-        is_new = np.take_along_axis(self.rows, place, axis=1).min(axis=0) <= _UNSEEN
+        place, is_new = _place(codes), ~self.seen.holds(codes)
         found = np.zeros((DEPTH, WIDTH + 1))
         for depth in range(DEPTH):
             found[depth, :WIDTH] = np.bincount(place[depth], weights=counts, minlength=WIDTH)

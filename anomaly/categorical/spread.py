@@ -33,17 +33,25 @@ class Odd(NamedTuple):
 
 
 class Spread:
-    """The spread of buckets of some shape about what was expected of them."""
+    """The spread of buckets about what was expected of them.
 
-    def __init__(self, shape: tuple[int, int], half_life: float = HALF_LIFE) -> None:
+    Args:
+        shape: of the buckets.
+        half_life: blocks after which the past counts half.
+        alike: columns of buckets that are like each other; what is beyond them speaks for itself alone.
+    """
+
+    def __init__(self, shape: tuple[int, int], half_life: float = HALF_LIFE, alike: int | None = None) -> None:
+        self._alike = shape[1] if alike is None else alike
         self.fade = 0.5 ** (1.0 / half_life)
-        self.away = np.zeros(shape)  # sums of (rows - expected)^2 - expected
+        self.away = np.zeros(shape)  # sums of (rows - expected)^2, less what chance gives
         self.square = np.zeros(shape)  # sums of expected^2
         self.blocks = 0.0
 
-    def learn(self, rows: Floats, expected: Floats) -> None:
-        """One block is part of the past."""
-        self.away = self.away * self.fade + np.square(rows - expected) - expected
+    def learn(self, rows: Floats, expected: Floats, known: Floats) -> None:
+        """One block is part of the past; `known` as in `surprise`."""
+        chance = expected + np.square(expected) / known
+        self.away = self.away * self.fade + np.square(rows - expected) - chance
         self.square = self.square * self.fade + np.square(expected)
         self.blocks = self.blocks * self.fade + 1.0
 
@@ -55,12 +63,13 @@ class Spread:
         >>> spread.surprise(np.array([[10.0, 30.0]]), np.array([[10.0, 10.0]]), known, place).round(1).tolist()
         [[0.2, 6.6]]
         """
-        common = max(0.0, float(self.away.sum()) / max(float(self.square.sum()), 1e-9))
-        rows, expected, known, away, square = (
+        away, square = (float(table[:, : self._alike].sum()) for table in (self.away, self.square))
+        common = max(0.0, away / max(square, 1e-9))
+        rows, expected, known, own, squares = (
             np.take_along_axis(table, place, axis=1) for table in (rows, expected, known, self.away, self.square)
         )
         weight = BELIEVED / max(self.blocks, 1.0)
-        moved = (away + weight * common * square) / (square * (1.0 + weight) + 1e-9)
+        moved = (own + weight * common * squares) / (squares * (1.0 + weight) + 1e-9)
         shape = 1.0 / np.maximum(np.maximum(moved, 0.0) + 1.0 / known, 1e-9)
         return _tail(rows, expected, shape)
 
