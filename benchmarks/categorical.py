@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks import rows
 from benchmarks.categorical_detectors import Detector, Network, Psi, Sketch, Trees
-from benchmarks.categorical_plants import FEATURES, FIRST, KINDS, PER_DAY, Plant, Year, planted, plants, tallied, year
+from benchmarks.categorical_plants import FEATURES, FIRST, KINDS, PER_DAY, Plant, Year, planted, plants, year
 from streamgauge.anomaly.reference import Bools, Floats
 
 SEED: Final = 2
@@ -76,10 +76,10 @@ def judged(known: Year, detector: Detector, chosen: Sequence[Plant]) -> Outcome:
     seen: list[Seen] = []
     for number in range(known.blocks):
         seen += [_into(known, copy.deepcopy(detector), plant) for plant in begins.get(number, ())]
-        block = tallied(known.rows(number))
-        if block:
-            for name, (score, _) in detector.judge(block).items():
-                clean[name][number] = score
+        block = known.block(number)
+        for name, (score, _) in detector.judge(block).items():
+            clean[name][number] = score
+        if number % PER_DAY == PER_DAY - 1:  # days that do not overlap
             detector.learn(block)
     return Outcome(clean, sorted(seen, key=lambda one: chosen.index(one.plant)))
 
@@ -88,10 +88,9 @@ def _into(known: Year, detector: Detector, plant: Plant) -> Seen:
     scores, named = np.zeros(plant.end - plant.start), list[bool | None]()
     for place, number in enumerate(range(plant.start, plant.end)):
         found = planted(known, plant, number)
-        score, value = detector.judge(found.block).get(plant.feature, (0.0, -1)) if found.block else (0.0, -1)
-        if found.block:
+        scores[place], value = detector.judge(found.block).get(plant.feature, (0.0, -1))
+        if number % PER_DAY == PER_DAY - 1:
             detector.pass_by(found.block)
-        scores[place] = score
         named.append(value in found.named if found.named and value >= 0 else None)
     return Seen(plant, scores, named)
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import numpy as np
 from river.anomaly import HalfSpaceTrees
 
-from benchmarks.categorical_plants import FEATURES, PER_DAY, Block
+from benchmarks.categorical_plants import FEATURES, Block
 from streamgauge.anomaly.categorical.autoencoder import Autoencoder
 from streamgauge.anomaly.categorical.rates import Rates
 from streamgauge.anomaly.categorical.spread import Counts, Floats, Hashes, Odd
@@ -43,7 +43,7 @@ class Sketch:
     """`Rates` of each feature."""
 
     def __init__(self) -> None:
-        self._rates = {name: Rates() for name in FEATURES}
+        self._rates = {name: Rates(DAYS) for name in FEATURES}
 
     def judge(self, block: Block) -> Verdict:
         """A score and the oddest value of each feature."""
@@ -63,7 +63,7 @@ class Network:
     """`Autoencoder` of all features."""
 
     def __init__(self) -> None:
-        self._network = Autoencoder(FEATURES)
+        self._network = Autoencoder(FEATURES, DAYS)
 
     def judge(self, block: Block) -> Verdict:
         """A score and the oddest value of each feature."""
@@ -83,7 +83,6 @@ class Psi:
 
     def __init__(self) -> None:
         self._days: dict[str, list[Columns]] = {name: [] for name in FEATURES}
-        self._today: dict[str, list[Columns]] = {name: [] for name in FEATURES}
         self._reference: dict[str, Heavy] = {}
 
     def judge(self, block: Block) -> Verdict:
@@ -100,13 +99,10 @@ class Psi:
         """Only days make a difference."""
 
     def learn(self, block: Block) -> None:
-        """A day of eight blocks is folded when it is over."""
+        """The last 28 days are folded anew."""
         for name, of in block.items():
-            today = self._today[name]
-            today.append(_heavy(*of).columns())
-            if len(today) == PER_DAY - 1:  # one block of a night has too few rows
-                self._days[name] = [*self._days[name], Heavy.fold(today).columns()][-DAYS:]
-                self._reference[name], self._today[name] = Heavy.fold(self._days[name]), []
+            self._days[name] = [*self._days[name], _heavy(*of).columns()][-DAYS:]
+            self._reference[name] = Heavy.fold(self._days[name])
 
     def _largest(self, name: str, current: Floats, past: Floats) -> int:
         p, q = (side + 0.5 for side in (current, past))
@@ -119,7 +115,7 @@ class Trees:
     """river's half-space trees of each feature."""
 
     def __init__(self) -> None:
-        self._trees = {name: HalfSpaceTrees(n_trees=25, height=6, window_size=7 * PER_DAY, seed=1) for name in FEATURES}
+        self._trees = {name: HalfSpaceTrees(n_trees=25, height=6, window_size=DAYS, seed=1) for name in FEATURES}
 
     def judge(self, block: Block) -> Verdict:
         """A score, and no value."""

@@ -1,4 +1,4 @@
-"""Blocks of real ids with planted shifts: carriers, tail numbers, destinations and routes of flights, by 3 hours.
+"""Blocks of real ids with planted shifts: carriers, tail numbers, destinations and routes of flights, by the day.
 
     stuck      a share of the rows has the feature's most frequent value
     value      a share of the rows has one value that was never seen
@@ -7,7 +7,8 @@
     renamed    the rows of one usual value have another usual value
     gone       the rows of one usual value are gone
 
-Each lasts a day, at one feature; shares are drawn from 2 % to 30 %, usual values from the 3rd to 15th most frequent.
+A block is a day, and there is one every 3 hours, as the demo's job has it. Each shift lasts a day, at one feature;
+shares are drawn from 2 % to 30 %, usual values from the 3rd to 15th most frequent.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ from streamgauge.tracer.summaries.hashing import codes_of, tally
 
 FEATURES: Final = ("carrier", "tailnum", "dest", "carrier_dest")
 KINDS: Final = ("stuck", "value", "format", "uniform", "renamed", "gone")
-LENGTH: Final = 3 * 3600.0  # of a block, seconds
+SLIDE: Final = 3 * 3600.0  # from one block to the next, seconds
 PER_DAY: Final = 8
-LEAST: Final = 20  # rows of a block; one of fewer says nothing
 FIRST: Final = 70 * PER_DAY  # block from which all is counted
 Block = Mapping[str, tuple[Hashes, Counts]]
 Columns = Mapping[str, Hashes]
@@ -52,7 +52,7 @@ class Planted(NamedTuple):
 
 
 class Year(NamedTuple):
-    """Every block's rows, the missing ones left out: where each begins in the columns."""
+    """All rows, and where each slice of 3 hours begins in the columns."""
 
     columns: Columns
     edges: Counts
@@ -62,28 +62,30 @@ class Year(NamedTuple):
         """How many."""
         return len(self.edges) - 1
 
-    def rows(self, number: int) -> dict[str, Hashes]:
-        """The codes of a block."""
-        cut = slice(int(self.edges[number]), int(self.edges[number + 1]))
+    def rows(self, first: int, last: int) -> dict[str, Hashes]:
+        """The codes of the slices `first` to `last`."""
+        cut = slice(int(self.edges[max(first, 0)]), int(self.edges[last + 1]))
         return {name: column[cut] for name, column in self.columns.items()}
+
+    def block(self, number: int) -> Block:
+        """The day that ends with slice `number`, as its profiles are."""
+        return tallied(self.rows(number - PER_DAY + 1, number))
 
 
 def year(cache: Path | None = None) -> Year:
-    """The flights of all three airports; blocks begin at midnight in New York."""
+    """The flights of all three airports; days begin at midnight in New York."""
     flights = [load(airport, cache) for airport in AIRPORTS]
     time = np.concatenate([one.time for one in flights])
     order = np.argsort(time, kind="stable")
     columns = {name: codes_of(np.concatenate([one.features[name] for one in flights]))[order] for name in FEATURES}
     midnight = 5 * 3600.0
-    number = np.floor((time[order] - midnight) / LENGTH).astype(np.int64)
+    number = np.floor((time[order] - midnight) / SLIDE).astype(np.int64)
     first = number[0] // PER_DAY * PER_DAY
     return Year(columns, np.searchsorted(number - first, np.arange(number[-1] - first + 2)))
 
 
 def tallied(rows: Mapping[str, Hashes]) -> Block:
-    """A block as its profiles are; empty where it has too few rows."""
-    if len(rows[FEATURES[0]]) < LEAST:
-        return {}
+    """A block as its profiles are."""
     found = {name: tally(codes[codes != 0]) for name, codes in rows.items()}
     return {name: (one.hashes, one.counts) for name, one in found.items()}
 
@@ -98,9 +100,9 @@ def plants(generator: np.random.Generator, count: int, blocks: int) -> Iterator[
 
 
 def planted(known: Year, plant: Plant, number: int) -> Planted:
-    """Block `number` with the shift in it."""
-    rows = known.rows(number)
-    codes, generator = rows[plant.feature], np.random.default_rng((plant.seed, number))
+    """The day that ends with slice `number`, with the shift in what of it is planted."""
+    rows, before = known.rows(plant.start, number), known.rows(number - PER_DAY + 1, plant.start - 1)
+    codes, generator = rows[plant.feature], np.random.default_rng(plant.seed)
     usual = tally(known.columns[plant.feature][: int(known.edges[plant.start])])
     order = usual.hashes[np.argsort(-usual.counts, kind="stable")]
     order = order[order != 0]
@@ -121,4 +123,5 @@ def planted(known: Year, plant: Plant, number: int) -> Planted:
         changed[codes == one], named = other, {int(one), int(other)}
     else:
         changed, named = changed[codes != one], {int(one)}
-    return Planted(tallied(rows | {plant.feature: changed}), frozenset(named))
+    rows[plant.feature] = changed
+    return Planted(tallied({name: np.concatenate([before[name], rows[name]]) for name in rows}), frozenset(named))

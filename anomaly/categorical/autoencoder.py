@@ -2,7 +2,7 @@
 
 What `network` decodes is what is expected of each bucket of each feature; how surprising a bucket is follows as in
 `rates`, by how far it usually lies from that. So it answers at two resolutions: the feature of a block, and the value
-in it that made it odd. It takes one step of descent for every block learnt, on sequences of the last `KEPT`.
+in it that made it odd. It takes eight steps of descent for every block learnt, on sequences of the last `KEPT`.
 
 Another machine may round otherwise in the last bits, and a network remembers: scores are rounded to 1e-6, and equal on
 one machine whatever engine or batch size.
@@ -25,7 +25,7 @@ WIDTH: Final = 64  # buckets of a feature
 KEPT: Final = 224  # blocks that sequences are drawn from
 LENGTH: Final = 6  # blocks of a sequence
 BATCH: Final = 8
-STEPS: Final = 1  # for each block that is learnt
+STEPS: Final = 8  # for each block that is learnt
 WARM: Final = 28  # blocks before it judges
 LEAST: Final = 1e-4  # share that every bucket is taken to have
 Block = Mapping[str, tuple[Hashes, Counts]]  # codes and rows of each feature

@@ -21,7 +21,7 @@ from streamgauge.anomaly.categorical.spread import HALF_LIFE, NEW, Counts, Float
 DEPTH: Final = 4
 WIDTH: Final = 512
 ADDED: Final = 0.5  # rows that every bucket is taken to have had
-NONE: Final = np.zeros(0, np.uint64)
+USUAL: Final = 50  # most frequent values, which are missed when they are gone
 _ODD: Final = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)[
     :, None
 ]  # multiply-shift hashing (Dietzfelbinger et al. 1997)
@@ -47,25 +47,26 @@ class Rates:
     def __init__(self, half_life: float = HALF_LIFE) -> None:
         self.rows = np.zeros((DEPTH, WIDTH + 1))  # the last column: values that were never seen
         self.total, self.seen = 0.0, Seen()
+        self.usual = np.zeros(0, np.uint64)  # the most frequent values, sorted
         self.spread = Spread((DEPTH, WIDTH + 1), half_life, alike=WIDTH)
 
-    def judge(self, codes: Hashes, counts: Counts, known: Hashes = NONE) -> list[Odd]:
-        """All values of a block and those of `known` (codes that may be gone), the most surprising first."""
+    def judge(self, codes: Hashes, counts: Counts) -> list[Odd]:
+        """All values of a block and the usual ones that are gone, the most surprising first."""
         total = float(counts.sum())
         if total <= 0.0 or self.total <= 0.0:
             return []
-        missing = known[~np.isin(known, codes)]
+        missing = self.usual[~np.isin(self.usual, codes)]
         found, is_new = self._tallied(codes, counts)
         expected = self._expected(total)
         new = np.full((DEPTH, 1), WIDTH)
         place = np.concatenate([_place(np.concatenate([codes, missing])), new], axis=1)
-        usual = np.take_along_axis(expected, place, axis=1)
+        foreseen = np.take_along_axis(expected, place, axis=1).min(axis=0)
         surprise = self.spread.surprise(found, expected, self.rows + ADDED, place).min(axis=0)
         surprise[: len(codes)][is_new] = 0.0
         return ranked(
             np.concatenate([codes, missing, np.array([NEW], np.uint64)]),
             np.concatenate([counts.astype(np.float64), np.zeros(len(missing)), found[0, -1:]]),
-            usual.min(axis=0), surprise,
+            foreseen, surprise,
         )  # fmt: skip
 
     def learn(self, codes: Hashes, counts: Counts) -> None:
@@ -80,17 +81,25 @@ class Rates:
             self.spread.learn(found, self._expected(total), self.rows + ADDED)
         self.rows = self.rows * self.spread.fade + found
         self.seen.learn(codes)
+        self.usual = self._usual(np.union1d(self.usual, codes[np.argsort(-counts, kind="stable")[:USUAL]]))
         self.total = self.total * self.spread.fade + total
 
     def state(self) -> list[Any]:
         """Everything that is not an argument of the constructor."""
-        return [self.total, self.rows.astype("<f8").tobytes(), self.spread.state(), self.seen.state()]
+        usual = self.usual.astype("<u8").tobytes()
+        return [self.total, self.rows.astype("<f8").tobytes(), self.spread.state(), self.seen.state(), usual]
 
     def restore(self, state: Sequence[Any]) -> None:
         """Continue where the state was taken."""
         self.total, self.rows = state[0], np.frombuffer(state[1], "<f8").reshape(self.rows.shape)
         self.spread.restore(state[2])
         self.seen.restore(state[3])
+        self.usual = np.frombuffer(state[4], "<u8")
+
+    def _usual(self, codes: Hashes) -> Hashes:
+        """The most frequent of some values by what the sketch knows of them, sorted."""
+        rows = np.take_along_axis(self.rows, _place(codes), axis=1).min(axis=0)
+        return np.sort(codes[np.argsort(-rows, kind="stable")[:USUAL]])
 
     def _tallied(self, codes: Hashes, counts: Counts) -> tuple[Floats, NDArray[np.bool_]]:
         """Rows by bucket, [depth, width + 1], and which values were never seen."""

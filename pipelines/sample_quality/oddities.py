@@ -19,6 +19,7 @@ from streamgauge.tracer.summaries import Heavy
 SKETCH: Final = "values_seen"  # names of the memories: one a feature
 NETWORK: Final = "values_network"  # and one of all features
 NAME: Final = "value_surprise"
+CHANCE: Final = 0.4343  # standard deviation of a surprise where nothing happens: 1 / ln 10, as of any `-log10 p`
 _NAMED: Final = re.compile(r"; value ([0-9a-f]{16}) has ")
 
 
@@ -26,7 +27,7 @@ def value_surprise(view: View) -> Values:
     """`-log10` of the chance of the oddest value's rows, for as many values as were looked at."""
     odd = oddities(view)
     heavy = view.sketches(Heavy, "sample", "profile")
-    return values(list(odd), [(one.surprise, float(heavy[entity].total), 0.0, 0.0) for entity, one in odd.items()])
+    return values(list(odd), [(one.surprise, float(heavy[entity].total), CHANCE, 0.0) for entity, one in odd.items()])
 
 
 def oddities(view: View) -> Mapping[str, Odd]:
@@ -64,9 +65,7 @@ def _judge(view: View) -> Mapping[str, Odd]:
     odd = {}
     for entity, heavy in found.items():
         seen = view.memory(SKETCH, entity)
-        one = (
-            None if seen is None else seen.judge(heavy, view.reference(Heavy, "sample", "profile", entity), view.length)
-        )
+        one = None if seen is None else seen.judge(heavy, view.length)
         if one is not None:
             odd[entity] = one
     return odd

@@ -10,10 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
-import numpy as np
-
 from streamgauge.anomaly.categorical.autoencoder import Autoencoder, Block
-from streamgauge.anomaly.categorical.rates import NONE, Rates
+from streamgauge.anomaly.categorical.rates import Rates
 from streamgauge.anomaly.categorical.spread import Odd
 from streamgauge.pipelines.config.schema import DAY
 from streamgauge.tracer.summaries import Heavy
@@ -21,7 +19,6 @@ from streamgauge.tracer.summaries import Heavy
 HALF_LIFE: Final = 28 * DAY
 LEAST_BLOCKS: Final = 7.0  # and a whole day
 LEAST_ROWS: Final = 2000.0
-KNOWN: Final = 50  # usual values that are missed when they are gone
 MOST_FEATURES: Final = 8  # of a network
 _SAME: Final = 0.1  # of a length: a day of 23 hours is a day
 
@@ -33,12 +30,11 @@ class ValuesSeen:
         self.end, self.length = -math.inf, length
         self._rates = Rates(_half_life(length))
 
-    def judge(self, heavy: Heavy, past: Heavy | None, length: float) -> Odd | None:
+    def judge(self, heavy: Heavy, length: float) -> Odd | None:
         """The oddest value of a window, its surprise for as many values as were looked at; None: too little known."""
         if not _is_known(self._rates.spread.blocks, self.length, length) or self._rates.total < LEAST_ROWS:
             return None
-        known = NONE if past is None else np.array([one.hash for one in past.top(KNOWN)], np.uint64)
-        return _oddest(self._rates.judge(heavy.hashes, heavy.counts, known))
+        return _oddest(self._rates.judge(heavy.hashes, heavy.counts))
 
     def learn(self, end: float, heavy: Heavy) -> None:
         """A normal window that ends at `end`."""
