@@ -27,7 +27,7 @@ def blocks(count: int, seed: int = 1) -> list[Block]:
     ]
 
 
-def taught(count: int = WARM + 12) -> Autoencoder:
+def taught(count: int = WARM + 4) -> Autoencoder:
     found = Autoencoder(("x", "y"))
     for block in blocks(count):
         found.learn(block)
@@ -58,7 +58,7 @@ def test_derivatives_are_those_that_differences_show(side: str) -> None:
 def test_it_learns_what_the_blocks_look_like() -> None:
     found, held_out = Autoencoder(("x", "y")), blocks(1, seed=9)[0]
     before = _distance(found, held_out)
-    for block in blocks(60):
+    for block in blocks(20):
         found.learn(block)
     assert _distance(found, held_out) < 0.5 * before
 
@@ -81,7 +81,7 @@ def test_a_restored_network_goes_on_to_the_bit() -> None:
     whole = taught()
     part = Autoencoder(("x", "y"))
     part.restore(taught(WARM).state())
-    for block in blocks(WARM + 12)[WARM:]:
+    for block in blocks(WARM + 4)[WARM:]:
         part.learn(block)
     assert whole.state() == part.state()
     assert whole.judge(blocks(1, seed=9)[0]) == part.judge(blocks(1, seed=9)[0])

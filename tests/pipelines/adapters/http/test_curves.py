@@ -63,6 +63,15 @@ def test_all_pictures_of_an_entity_come_from_its_sketches_alone() -> None:
     assert np.abs(predicted - observed).max() < 0.2  # the labels were drawn from the predictions
 
 
+def test_odd_values_are_marked_and_listed_though_they_are_gone() -> None:
+    kept, gone = hash_values(np.array(["a", "b"], object)).tolist()
+    now = (encode(Heavy.of(np.array([kept] * 3, np.uint64)), "sample", "profile", "feature:x"),)
+    before = (encode(Heavy.of(np.sort(np.array([kept, gone], np.uint64))), "sample", "profile", "feature:x"),)
+    found = pictures_of(now, before, "feature:x", {gone})["frequent"]
+    assert found["values"] == [f"{kept:016x}", f"{gone:016x}"]
+    assert (found["now"], found["before"], found["odd"]) == ([3, 0], [1, 1], [False, True])
+
+
 def test_without_both_classes_the_curves_are_empty_and_still_json() -> None:
     drawn = pictures_of((encode(LabelBuckets.of([0.2, 0.4], [0, 0]), "train", "labels", ""),), (), "")
     assert drawn["labels"]["roc"] == [[], []]
