@@ -135,7 +135,8 @@ class Autoencoder:
         """The block and its means over longer scales; the first block is its own mean."""
         if not self.blocks:
             return np.repeat(shares[None, :], len(SCALES), axis=0)
-        return self.means + (shares - self.means) / np.array(SCALES)[:, None]
+        scaled: Floats = self.means + (shares - self.means) / np.array(SCALES)[:, None]
+        return scaled
 
     def _expected(self, rows: Floats) -> Floats:
         scaled = [one[None, :] for one in self._scaled(_root(rows))]
@@ -150,12 +151,14 @@ def _packed(table: Mapping[str, Floats]) -> list[Any]:
 
 
 def _unpacked(shape: Sequence[int], data: bytes) -> Floats:
-    return np.frombuffer(data, "<f8").reshape(shape).copy()
+    value: Floats = np.frombuffer(data, "<f8").reshape(shape).copy()
+    return value
 
 
 def _root(rows: Floats) -> Floats:
     """The root of each bucket's share of its feature, in one row."""
-    return np.sqrt(rows / np.maximum(rows.sum(axis=1, keepdims=True), 1.0)).ravel()
+    root: Floats = np.sqrt(rows / np.maximum(rows.sum(axis=1, keepdims=True), 1.0)).ravel()
+    return root
 
 
 def _bucket(codes: Hashes) -> Counts:
