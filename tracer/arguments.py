@@ -45,9 +45,13 @@ def configuration(values: Any) -> str:
     named = values if isinstance(values, Mapping) else getattr(values, "__dict__", None)
     if named is None:
         raise Refusal(f"a configuration is a mapping of names, got {type(values).__name__}; write {{'rate': 0.01}}")
-    kept = {str(name)[:LONGEST_VALUE]: _plain(value) for name, value in list(named.items())[:LONGEST]}
-    while len(json.dumps(kept)) > LONGEST:  # at most a few hundred names
-        kept.popitem()
+    kept, size = dict[str, Any](), 0
+    for name, value in named.items():
+        one = {str(name)[:LONGEST_VALUE]: _plain(value)}
+        size += len(json.dumps(one))
+        if size > LONGEST:
+            break
+        kept |= one
     return json.dumps(kept)
 
 
