@@ -11,11 +11,13 @@ from pathlib import Path
 
 from streamgauge.anomaly.young import least
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands.rows import rows_of
 from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.ports import Bus
 from streamgauge.pipelines.service import assembly
+from streamgauge.pipelines.text_tables import Form
 from streamgauge.tracer import control
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.printable import printable, printable_lines
@@ -105,21 +107,26 @@ def profile(args: argparse.Namespace) -> int:
         return _compare(args)
     if args.html is not None:
         raise UseError("--html writes a comparison; name two files")
+    frame = rows_of(args.file, *args.columns, args.label, form=_form(args), is_dated=True)
     try:
-        report = profiler.profile(args.file, columns=args.columns, label=args.label)
+        report = {"file": str(args.file), **profiler.profile_frame(frame, columns=args.columns, label=args.label)}
     except ProfileError as error:
         raise UseError(str(error)) from None
     print(profiler.to_json(report) if args.json else printable_lines(profiler.render(report)))
     return 0
 
 
+def _form(args: argparse.Namespace) -> Form:
+    return Form(args.separator, args.decimal, has_header=not args.no_header)
+
+
 def _compare(args: argparse.Namespace) -> int:
     """Print how the second file differs from the first; 1 if it does."""
     from streamgauge.pipelines.profiling import comparison
-    from streamgauge.pipelines.profiling.columns import ProfileError, read
+    from streamgauge.pipelines.profiling.columns import ProfileError
 
+    frames = [rows_of(path, form=_form(args), is_dated=True) for path in (args.file, args.other)]
     try:
-        frames = [read(path, is_dated=True) for path in (args.file, args.other)]
         report = comparison.compare(*frames, columns=args.columns)
     except ProfileError as error:
         raise UseError(str(error)) from None

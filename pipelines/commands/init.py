@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands.rows import rows_of
 from streamgauge.pipelines.config import easyrec
 from streamgauge.pipelines.config.loading import load, parse
 from streamgauge.pipelines.service import stores
 from streamgauge.tracer.printable import printable
 
 MANY: Final = 1_000  # distinct values from which on a text column is ids
+LABELS: Final = ("label", "clicked", "click", "is_click", "target", "y", "converted", "conversion")  # usual names
 UNIQUE: Final = 0.5  # distinct values a row from which on a column of whole numbers or texts is ids
 _MOST: Final = 100_000
 
@@ -50,7 +52,7 @@ def init(args: argparse.Namespace) -> int:
     elif args.from_job:
         guesses, name = _of_job(args), args.job or args.from_job
     else:
-        guesses, name = list(_of_file(args.file, {args.label, args.time, args.id})), args.job or args.file.stem
+        guesses, name = list(_of_file(args)), args.job or args.file.name.partition(".")[0]
     text = written(name, guesses, groups)
     parse(text)
     args.out.write_text(text, encoding="utf-8")
@@ -122,17 +124,20 @@ def guess(column: Mapping[str, Any], rows: int) -> Guess | None:
     return Guess(name, "id" if is_id else "categorical", f"text with {distinct} values", is_optional)
 
 
-def _of_file(path: Path, left_out: set[str]) -> Iterable[Guess]:
-    from streamgauge.pipelines.profiling import columns, report
+def _of_file(args: argparse.Namespace) -> Iterable[Guess]:
+    from streamgauge.pipelines.profiling import report
 
-    try:
-        found = report.profile(path)
-    except columns.ProfileError as error:
-        raise UseError(str(error)) from None
+    left_out = {args.label, args.time, args.id}
+    found = report.profile_frame(rows_of(args.file, *left_out, is_dated=True))
     for column in found["columns"]:
+        name = printable(column["name"])
         one = None if column["name"] in left_out else guess(column, found["rows"])
         if one is not None:
             yield one
+            if not args.label and column["name"].lower() in LABELS:
+                print(f"is {name} the label? Then it is no feature: --force --label {name}", file=sys.stderr)
+        elif column["kind"] == "time" and not args.time:
+            print(f"{name} holds times and is left out", file=sys.stderr)
 
 
 def _of_job(args: argparse.Namespace) -> list[Guess]:

@@ -14,10 +14,11 @@ import numpy as np
 from streamgauge.anomaly.young import WINDOWS
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands import acting
+from streamgauge.pipelines.commands.rows import rows_of
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
 from streamgauge.pipelines.ports import Query
-from streamgauge.pipelines.profiling.columns import ProfileError, column_of, read
+from streamgauge.pipelines.profiling.columns import column_of
 from streamgauge.pipelines.service import reference_file, reference_job, stores
 from streamgauge.pipelines.wire.given import SETTING, History, SketchKey, parts
 from streamgauge.tracer import codec, records
@@ -65,14 +66,8 @@ def _messages(job: JobConfig, bodies: Iterator[bytes], now: float) -> Iterator[t
 
 
 def _of_file(args: argparse.Namespace, job: JobConfig, now: float) -> Found:
-    try:
-        frame = read(args.file)
-    except ProfileError as error:
-        raise UseError(str(error)) from None
+    frame = rows_of(args.file, args.time, args.label)
     known = [str(name) for name in frame.columns]
-    for column in (args.time, args.label):
-        if column and column not in known:
-            raise UseError(f"{args.file}: no column {column!r}{suggestion(column, known)}")
     declared = [feature.name for feature in job.features]
     if not declared:
         raise UseError(f"job {job.name} declares no features; `streamgauge init {args.file}` writes them for you")

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands.rows import rows_of
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.feature_selection.experiment import COLUMNS, Outcome, experiment
-from streamgauge.pipelines.profiling.columns import ProfileError, read
 from streamgauge.tracer.printable import printable
 from streamgauge.tracer.summaries import hash_values
 
@@ -65,15 +65,9 @@ def _named(text: str, option: str) -> Callable[..., Any]:
 
 def _rows(args: argparse.Namespace) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64], NDArray[np.uint64] | None]:
     """Columns of the file, its labels, and the hashes of the groups."""
-    try:
-        frame = read(args.file)
-    except ProfileError as error:
-        raise UseError(str(error)) from None
+    frame = rows_of(args.file, args.label, args.group, *args.leave_out)
     if args.rows and len(frame) > args.rows:
         frame = frame.sample(args.rows, random_state=args.seed)
-    for name in filter(None, (args.label, args.group, *args.leave_out)):
-        if name not in frame:
-            raise UseError(f"{args.file} has no column {name!r}{suggestion(name, list(frame))}")
     labels = frame[args.label].to_numpy(np.float64, na_value=np.nan)
     known = np.isin(labels, (0.0, 1.0))
     if not known.any():

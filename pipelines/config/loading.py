@@ -10,8 +10,9 @@ import difflib
 import math
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import inspect
@@ -22,6 +23,9 @@ from streamgauge.pipelines.config.schema import Config
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|m|h|d|w)\s*")
+_NOTHING: Final = object()
+_MEANT: Final = re.compile(r"; did you mean (\w+)\?")
+_REFERRED: Final = frozenset({"jobs", "name", "features", "windows"})  # what other parts speak of
 # Numbers that are no seconds: a duration there would be a mistake.
 _PLAIN = frozenset({
     "cost", "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
@@ -65,9 +69,11 @@ def parse(text: str, source: str = "") -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Fault("", f"not TOML: {error}; see README.md for an example")], source) from None
     faults: list[Fault] = []
-    config = _walk(_jobs_as_array(raw), inspect.type_info(Config), "", faults)
-    if not faults:
-        faults.extend(faults_of(config))
+    raw, kind = _jobs_as_array(raw), inspect.type_info(Config)
+    config = _walk(raw, kind, "", faults)
+    if faults:
+        raise ConfigError([*faults, *_further(_sound(raw, kind, ""), faults)], source)
+    faults.extend(faults_of(config))
     if faults:
         raise ConfigError(faults, source)
     assert isinstance(config, Config)
@@ -104,6 +110,54 @@ def _jobs_as_array(raw: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(jobs, dict):
         return raw
     return raw | {"jobs": [job | {"name": name} if isinstance(job, dict) else job for name, job in jobs.items()]}
+
+
+def _sound(value: Any, kind: inspect.Type, path: str) -> Any:
+    """What of a value is of its type, `_NOTHING` where no part is."""
+    if _fits(value, kind, path):
+        return value
+    kept: Any = _NOTHING
+    structs = [one for one in getattr(kind, "types", (kind,)) if isinstance(one, inspect.StructType)]
+    if len(structs) == 1 and isinstance(value, dict):
+        types = {field.encode_name: field.type for field in structs[0].fields if field.name != "version"}
+        parts = {name: _sound(value[name], types[name], _join(path, name)) for name in value if name in types}
+        kept = {name: part for name, part in parts.items() if part is not _NOTHING}
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(value, list):
+        items = [_sound(item, kind.item_type, _item_path(path, i, item)) for i, item in enumerate(value)]
+        kept = [item for item in items if item is not _NOTHING]
+    return kept if kept is not _NOTHING and _fits(kept, kind, path) else _NOTHING
+
+
+def _fits(value: Any, kind: inspect.Type, path: str) -> bool:
+    faults: list[Fault] = []
+    _walk(value, kind, path, faults)
+    return not faults
+
+
+def _further(sound: Any, known: Sequence[Fault]) -> list[Fault]:
+    """What is wrong with the meaning of the parts that no known fault touches, nor what they refer to."""
+    if sound is _NOTHING:
+        return []
+    config: Config = _walk(sound, inspect.type_info(Config), "", [])
+    names = [job.name for job in config.jobs]
+    touched = {_section(fault.path, names) for fault in known}
+    for fault in known:
+        meant = _MEANT.search(fault.message)
+        job, section = _section(fault.path, names)
+        touched |= {(job, meant[1])} if meant and fault.path.endswith(section) else set()
+    unclear = {job for job, section in touched if section in _REFERRED}
+    found = [(fault, _section(fault.path, names)) for fault in faults_of(config)]
+    return [fault for fault, at in found if at not in touched and at[0] not in unclear and not (unclear and not at[0])]
+
+
+def _section(path: str, jobs: Sequence[str]) -> tuple[str, str]:
+    """The job of a place ("" outside of one), and the table or key below it.
+
+    >>> _section("jobs.ctr.features[2].low", ["ctr"]), _section("kafka.bootstrap", ["ctr"])
+    (('ctr', 'features'), ('', 'kafka'))
+    """
+    job = next((name for name in jobs if path.startswith((f"jobs.{name}.", f"jobs.{name}["))), "")
+    return job, re.split(r"[.\[]", path.removeprefix(f"jobs.{job}.") if job else path)[0]
 
 
 def _walk(value: Any, kind: inspect.Type, path: str, faults: list[Fault]) -> Any:

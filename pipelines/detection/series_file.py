@@ -8,13 +8,12 @@ times what reading it does. Parquet needs pyarrow (`pip install streamgauge[prof
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import importlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,17 +21,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from streamgauge.anomaly.reference import Floats
+from streamgauge.pipelines import text_tables
+from streamgauge.pipelines.text_tables import COMMA, PARTS, SAMPLE, decimal_of, is_number, is_row, is_time, separator_of
 
-_SEPARATORS: Final = ",;\t|"
-_SAMPLE: Final = 200  # rows that the dialect is told by
 _TIMES: Final = ("timestamp", "time", "date", "datetime", "ts", "ds")
 _VALUES: Final = ("value", "y", "values")
-_COMMA: Final = re.compile(r"[-+]?\d{1,3}([.' \u00a0\u202f\u2019]\d{3})*(,\d+)?|[-+]?\d*,\d+")
 _THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}([,' \u00a0\u202f\u2019]\d{3})+(\.\d+)?")
-_PARTS: Final = re.compile(
-    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})"
-    r"(?:,?[ T]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?)?"
-)
 _EPOCHS: Final = ((1e17, 1e9, "ns"), (1e14, 1e6, "us"), (1e11, 1e3, "ms"))  # above, divided by, unit
 
 
@@ -74,7 +68,7 @@ def read(path: Path, dialect: Dialect = Dialect()) -> tuple[list[Series], list[s
     if len(values) > 1 and not dialect.values:
         told = ", ".join(names[i] for i in values)
         notes.append(f"a series for each column with numbers: {told} (--value names others)")
-    decimal = dialect.decimal or _decimal([row[i] for row in rows[:_SAMPLE] for i in values])
+    decimal = dialect.decimal or decimal_of([row[i] for row in rows[:SAMPLE] for i in values])
     if decimal == "," and not dialect.decimal:
         notes.append("numbers are written with a decimal comma")
     stamps = [row[time] for row in rows]
@@ -117,14 +111,14 @@ def _text(path: Path, dialect: Dialect) -> tuple[list[str], list[list[Any]], lis
     raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     text, notes = _decoded(path, raw)
     lines = text.splitlines()
-    separator = dialect.separator or _separator(lines[:_SAMPLE])
+    separator = dialect.separator or separator_of(lines[:SAMPLE])
     notes += [] if separator == "," else [f"columns are separated by {separator!r}"]
     reader = csv.reader(lines, delimiter=separator)
     try:
         rows: list[list[Any]] = [row for row in reader if row]
     except csv.Error as error:
         raise FileFault(f"{path}: below line {reader.line_num - 1}: {error}; mend that line") from None
-    if rows and (not dialect.has_header or _is_row(rows[0])):
+    if rows and (not dialect.has_header or is_row(rows[0])):
         notes.append("there is no header: the columns are numbered")
         return [f"column {i + 1}" for i in range(len(rows[0]))], rows, notes
     names = [name.strip() for name in rows[0]] if rows else []
@@ -136,32 +130,11 @@ def _text(path: Path, dialect: Dialect) -> tuple[list[str], list[list[Any]], lis
 
 
 def _decoded(path: Path, raw: bytes) -> tuple[str, list[str]]:
-    """The text: UTF-8, UTF-16 where a mark says so, else Windows-1252 as spreadsheets write it. Raises FileFault."""
-    is_wide = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    try:
-        return raw.decode("utf-16" if is_wide else "utf-8-sig"), []
-    except UnicodeDecodeError as error:
-        if is_wide or b"\0" in raw or raw[:2] == b"PK":
-            raise FileFault(f"{path}: holds no text ({error}); name a CSV file, plain or as .gz, or Parquet") from None
-    return raw.decode("cp1252", "replace"), ["the text is no UTF-8 and is read as Windows-1252"]
-
-
-def _separator(lines: Sequence[str]) -> str:
-    """The sign that splits every line into the same number of cells, more than one; the most cells win."""
-    best = (1, ",")
-    for sign in _SEPARATORS:
-        try:
-            counts = {len(row) for row in csv.reader(lines, delimiter=sign) if row}
-        except csv.Error:
-            continue  # told with its line when the rows are read
-        if len(counts) == 1 and (size := counts.pop()) > best[0] and not (sign == "," and best[1] == ";"):
-            best = (size, sign)
-    return ";" if best[1] == "," and all(";" in line for line in lines if line) else best[1]
-
-
-def _is_row(cells: Sequence[str]) -> bool:
-    """Whether the first line holds values, not names."""
-    return all(_is_number(cell) or _is_time(cell) for cell in cells if cell.strip()) and any(map(str.strip, cells))
+    """The text. Raises FileFault."""
+    encoding = text_tables.encoding_of(raw)
+    if not encoding:
+        raise FileFault(f"{path}: holds no text; name a CSV file, plain or as .gz, or Parquet")
+    return raw.decode(encoding, "replace"), text_tables.said(",", ".", encoding)
 
 
 def _columns(
@@ -177,7 +150,7 @@ def _columns(
     if time < 0 and lower and lower[0].startswith("column "):
         time = 0
     if time < 0:
-        dates = [i for i in range(len(names)) if _holds_dates([row[i] for row in rows[:_SAMPLE]])]
+        dates = [i for i in range(len(names)) if _holds_dates([row[i] for row in rows[:SAMPLE]])]
         time = dates[0] if len(dates) == 1 else -1
     if time < 0:
         raise FileFault(f"{path}: no column timestamp; name the one with the time: --time NAME, of {', '.join(names)}")
@@ -185,7 +158,7 @@ def _columns(
         return time, [names.index(name) for name in dialect.values], by
     rest = [i for i in range(len(names)) if i != time and i not in by]
     found = [lower.index(name) for name in _VALUES if name in lower][:1] or (rest if len(rest) == 1 else [])
-    found = found or [i for i in rest if _holds_numbers([row[i] for row in rows[:_SAMPLE]])]
+    found = found or [i for i in rest if _holds_numbers([row[i] for row in rows[:SAMPLE]])]
     if not found:
         raise FileFault(f"{path}: no column value; name those with the values: --value NAME ..., of {', '.join(names)}")
     return time, found, by
@@ -194,13 +167,13 @@ def _columns(
 def _holds_numbers(cells: Sequence[Any]) -> bool:
     """Whether most of what is there are numbers, with a point or with a comma."""
     there = [cell for cell in cells if cell is not None and str(cell).strip()]
-    numbers = sum(np.isfinite(_number(cell, ".")) or bool(_COMMA.fullmatch(str(cell).strip())) for cell in there)
+    numbers = sum(np.isfinite(_number(cell, ".")) or bool(COMMA.fullmatch(str(cell).strip())) for cell in there)
     return bool(numbers > 0.5 * len(there))
 
 
 def _holds_dates(cells: Sequence[Any]) -> bool:
     """Whether every cell is a date; a number may be anything."""
-    return all(isinstance(cell, date) or (isinstance(cell, str) and _is_time(cell)) for cell in cells)
+    return all(isinstance(cell, date) or (isinstance(cell, str) and is_time(cell)) for cell in cells)
 
 
 def _groups(rows: Sequence[Sequence[Any]], by: Sequence[int]) -> Iterator[tuple[tuple[str, ...], list[int]]]:
@@ -225,15 +198,6 @@ def _ordered(series: Series, notes: list[str]) -> Series:
     )
 
 
-def _decimal(cells: Iterable[Any]) -> str:
-    """Comma, where every number that has a comma is written so and none has a point that a comma does not follow."""
-    texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
-    with_comma = [text for text in texts if "," in text]
-    return "," if with_comma and all(_COMMA.fullmatch(text) for text in with_comma) and not any(
-        "." in text and "," not in text for text in texts
-    ) else "."  # fmt: skip
-
-
 def _number(cell: Any, decimal: str) -> float:
     text = str(cell).strip() if isinstance(cell, str) else cell
     if isinstance(text, str):
@@ -255,11 +219,11 @@ def _plain(text: str, decimal: str) -> str:
 
 def _times(stamps: Sequence[Any], *, is_day_first: bool) -> tuple[list[datetime], list[str]]:
     notes: list[str] = []
-    parts = [found for stamp in stamps if isinstance(stamp, str) and (found := _PARTS.fullmatch(stamp.strip()))]
+    parts = [found for stamp in stamps if isinstance(stamp, str) and (found := PARTS.fullmatch(stamp.strip()))]
     if parts and not is_day_first:
-        is_day_first = any(found[2] == "." or int(found[1]) > 12 for found in parts)
+        is_day_first = text_tables.is_day_first(parts)
         notes.append(f"dates are read with the {'day' if is_day_first else 'month'} first")
-    numbers = [float(stamp) for stamp in stamps if _is_number(stamp)]
+    numbers = [float(stamp) for stamp in stamps if is_number(stamp)]
     scale, unit = next(((by, unit) for above, by, unit in _EPOCHS if numbers and abs(numbers[0]) > above), (1.0, "s"))
     if unit != "s":
         notes.append(f"times are {unit} since 1970")
@@ -273,9 +237,9 @@ def _time(stamp: Any, line: int, scale: float, is_day_first: bool) -> datetime:
         return datetime(stamp.year, stamp.month, stamp.day)
     text = str(stamp).strip()
     try:
-        if _is_number(text):
+        if is_number(text):
             return datetime.fromtimestamp(float(text) / scale, UTC)
-        found = _PARTS.fullmatch(text)
+        found = PARTS.fullmatch(text)
         if found:
             day, month = (int(found[1]), int(found[3])) if is_day_first else (int(found[3]), int(found[1]))
             hour, second = int(found[5] or 0), float(found[7] or 0.0)
@@ -286,21 +250,3 @@ def _time(stamp: Any, line: int, scale: float, is_day_first: bool) -> datetime:
     except (ValueError, TypeError, OverflowError, OSError) as fault:
         told = f"line {line}: timestamp {text[:60]!r} is neither ISO 8601, nor seconds since 1970, nor a date"
         raise FileFault(f"{told}; write one of them, or --day-first") from fault
-
-
-def _is_number(text: Any) -> bool:
-    """Whether this is seconds since 1970, not a date written as eight digits."""
-    if isinstance(text, (int, float)):
-        return True
-    plain = str(text).strip().removeprefix("-")
-    return plain.replace(".", "", 1).isdigit() and len(plain.split(".")[0]) != 8
-
-
-def _is_time(text: str) -> bool:
-    if _PARTS.fullmatch(text.strip()):
-        return True
-    try:
-        datetime.fromisoformat(text.strip())
-    except ValueError:
-        return False
-    return True

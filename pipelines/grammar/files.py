@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from streamgauge.pipelines.grammar.arguments import add, config, finite, json, sigmas
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from streamgauge.pipelines.grammar.arguments import Commands
 
 
@@ -77,9 +79,7 @@ def add_detect(commands: Commands) -> None:
     detect.add_argument("--time", default="", metavar="COLUMN", help="the column with the time (timestamp, time, date)")
     detect.add_argument("--value", nargs="+", default=[], metavar="COLUMN", help="those with values (value)")
     detect.add_argument("--by", nargs="+", default=[], metavar="COLUMN", help="a series for each of their values")
-    detect.add_argument("--separator", default="", help="of columns (guessed)")
-    detect.add_argument("--decimal", choices=[".", ","], default="", metavar="SIGN", help=". or , (guessed)")
-    detect.add_argument("--no-header", action="store_true", help="the first line holds values (guessed)")
+    _written(detect)
     detect.add_argument("--day-first", action="store_true", help="dates such as 03/04/2026 are in April")
     detect.add_argument("--plot", type=Path, metavar="FILE", help="write the charts: a page (.html), or .png")
     detect.add_argument("--report", type=Path, metavar="FILE", help="write what was read, done and found, as Markdown")
@@ -97,7 +97,8 @@ def add_profile(commands: Commands) -> None:
     profile.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as a page, in one file")
     profile.add_argument("--columns", nargs="+", default=[], help="only these")
     profile.add_argument("--label", default="", help="column with the label, for the information value")
-    profile.add_argument("--json", action="store_true", help="as JSON")
+    _written(profile)
+    json(profile)
 
 
 def add_select(commands: Commands) -> None:
@@ -127,6 +128,13 @@ def add_select(commands: Commands) -> None:
     select.add_argument("--seed", type=int, default=0, help="of everything that is drawn (0)")
     select.add_argument("--csv", action="store_true", help="as CSV")
     json(select)
+
+
+def _written(command: ArgumentParser) -> None:
+    """How a text file is written."""
+    command.add_argument("--separator", default="", help="of columns (guessed)")
+    command.add_argument("--decimal", choices=[".", ","], default="", metavar="SIGN", help=". or , (guessed)")
+    command.add_argument("--no-header", action="store_true", help="the first line holds values (guessed)")
 
 
 def _add_reference(commands: Commands) -> None:

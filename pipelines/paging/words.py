@@ -224,7 +224,7 @@ def describe(anomaly: Anomaly) -> str:
         return f"NaN or infinite numbers in {anomaly.entity.replace(':', ' ', 1) or 'the worker'}"
     if value is None or (anomaly.kind == "fact" and anomaly.detector != "limit"):
         return plain(anomaly.text or metric)
-    said = phrase(metric).format(shown(metric, value))
+    said = phrase(metric).format(shown(metric, value, beside=anomaly.expected or 0.0))
     if anomaly.expected is None:
         return said
     bound = number(anomaly.expected, METRICS[metric].unit if metric in METRICS else "")
@@ -250,11 +250,13 @@ def plain(text: str) -> str:
     return _NAME.sub(lambda found: found[0].replace("_", " ") if found[0] in METRICS else found[0], text)
 
 
-def shown(metric: str, value: float) -> str:
-    """A value in the metric's unit, as people say it.
+def shown(metric: str, value: float, beside: float = 0.0) -> str:
+    """A value in the metric's unit, as people say it; no rate at all in the unit of the one that it stands beside.
 
     >>> shown("missing_rate", 0.003), shown("label_delay_p95", 5400.0), shown("volume", 0.0203), shown("pcoc", 1.8)
     ('0.3 %', '1 h 30 min', '1.22 a minute', '1.8')
+    >>> shown("volume", 0.0, beside=66.5)
+    '0 a second'
     """
     known = METRICS.get(metric)
     unit = "" if known is None else known.unit
@@ -263,7 +265,7 @@ def shown(metric: str, value: float) -> str:
     if unit == "s":
         return duration(value) if not 0 < value < 1 else f"{_short(1000.0 * value)} ms"
     if unit in _RATES:
-        length, name = next((found for found in _SPANS if abs(value) * found[0] >= 1.0), _SPANS[-1])
+        length, name = next((found for found in _SPANS if abs(value or beside) * found[0] >= 1.0), _SPANS[-1])
         return f"{_short(value * length)} {name}"
     if unit == "ratio" and metric.partition("@")[0] not in _TIMES:
         return f"{_short(100.0 * value)} %"

@@ -7,20 +7,29 @@ The only file that imports pandas, and only when a file is read (`pip install st
 
 from __future__ import annotations
 
+import csv
 import decimal
+import gzip
 import importlib
 import os
 import re
+from collections.abc import Sequence
+from functools import partial
+from itertools import zip_longest
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.pipelines import text_tables
+from streamgauge.pipelines.text_tables import Form
 from streamgauge.tracer import inputs
 from streamgauge.tracer.summaries import is_missing
 
+_TEXT: Final = (".csv", ".tsv", ".txt")
+_PARQUET: Final = (".parquet", ".pq")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}([ T]|$)")
-_SAMPLE: Final = 200  # rows that are looked at before all are tried
+_HEAD: Final = 1 << 20  # bytes of a text file that its form is told by
 Kind = Literal["numeric", "categorical", "time"]
 
 
@@ -37,29 +46,73 @@ class Column(NamedTuple):
     vocabulary: NDArray[Any] | None = None  # categorical: the value of each code
 
 
-def read(path: str | os.PathLike[str], *, is_dated: bool = False) -> Any:
-    """A file as a pandas frame; `is_dated`: text that holds nothing but ISO 8601 dates becomes times."""
-    frame = _read(path)
-    return frame.apply(_dated) if is_dated and len(frame) else frame
+def read(path: str | os.PathLike[str], form: Form = Form(), *, is_dated: bool = False) -> Any:  # noqa: B008 - frozen
+    """A file as a pandas frame; `is_dated`: text that holds nothing but dates becomes times.
+
+    What had to be guessed of a text file is in `attrs["notes"]`, in words. Raises ProfileError.
+    """
+    frame, notes = _read(path, form)
+    frame = frame.apply(_dated) if is_dated and len(frame) else frame
+    frame.attrs["notes"] = notes
+    return frame
 
 
-def _read(path: str | os.PathLike[str]) -> Any:
+def _read(path: str | os.PathLike[str], form: Form) -> tuple[Any, list[str]]:
     name = os.fspath(path)
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix not in (".csv", ".parquet"):
-        raise ProfileError(f"{name}: a profile reads .csv and .parquet files, not {suffix or 'files without a suffix'}")
+    suffix = os.path.splitext(name.lower().removesuffix(".gz"))[1]
+    if suffix not in (*_TEXT, *_PARQUET):
+        raise ProfileError(f"{name}: a profile reads .csv (or .csv.gz) and .parquet, not {suffix or 'other'} files")
     if not os.path.isfile(name):
         raise ProfileError(f"{name}: no such file")
     pandas = _pandas()
     try:
         # nullable types: a missing value among whole numbers or booleans must not turn them into floats or text
-        if suffix == ".csv":
-            return pandas.read_csv(name, low_memory=False, dtype_backend="numpy_nullable")
-        return pandas.read_parquet(name, dtype_backend="numpy_nullable")
+        if suffix in _TEXT:
+            return _text(pandas, name, form)
+        return pandas.read_parquet(name, dtype_backend="numpy_nullable"), []
     except ImportError as error:
         raise ProfileError(f"{name}: {error}; install streamgauge[profile]") from None
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
+    except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
         raise ProfileError(f"{name}: cannot be read as {suffix[1:]}: {str(error).strip()}") from None
+
+
+def _text(pandas: Any, name: str, form: Form) -> tuple[Any, list[str]]:
+    """A text file, gzipped or not, as its first rows say that it is written."""
+    with open(name, "rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(name) if is_packed else open(name, "rb") as file:
+        head = file.read(_HEAD)
+    # a sign may be cut in two where the head ends, and one that is no UTF-8 may come after it
+    encoding = text_tables.encoding_of(head[: head.rfind(b"\n") + 1] or head)
+    if not encoding:
+        raise ValueError("it holds no text")
+    lines = head.decode(encoding, "replace").splitlines()[: text_tables.SAMPLE]
+    separator = form.separator or text_tables.separator_of(lines)
+    rows = [row for row in csv.reader(lines, delimiter=separator) if row]
+    has_header = form.has_header and not (rows and text_tables.is_row(rows[0]))
+    sign = form.decimal or _decimal(rows[has_header:], separator)
+    ask = partial(
+        pandas.read_csv, name, sep=separator, decimal=sign, header=0 if has_header else None, low_memory=False,
+        compression="gzip" if is_packed else None, dtype_backend="numpy_nullable",
+    )  # fmt: skip
+    try:
+        frame = ask(encoding=encoding)
+    except UnicodeDecodeError:
+        encoding = "cp1252"
+        frame = ask(encoding=encoding, encoding_errors="replace")
+    notes = text_tables.said(separator, sign, encoding)
+    if not has_header:
+        frame = frame.set_axis([f"column {i + 1}" for i in range(frame.shape[1])], axis=1)
+        notes.append("there is no header: the columns are numbered")
+    return frame, notes
+
+
+def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
+    """Comma, where the numbers of a column say so; a cell that holds the separator is quoted text."""
+    if separator == ",":
+        return "."
+    columns = zip_longest(*rows, fillvalue="")
+    return "," if any(text_tables.decimal_of(column) == "," for column in columns) else "."
 
 
 def column_of(name: str, series: Any) -> Column:
@@ -109,12 +162,25 @@ def _dated(series: Any) -> Any:
     if not _pandas().api.types.is_string_dtype(series.dtype):
         return series
     there = series.dropna().astype(object)
-    if not len(there) or not all(isinstance(one, str) and _DATE.match(one) for one in there.iloc[:_SAMPLE]):
+    sample = [one for one in there.iloc[: text_tables.SAMPLE] if isinstance(one, str)]
+    as_people = [found for one in sample if (found := text_tables.PARTS.fullmatch(one.strip()))]
+    if not sample or len(sample) < min(len(there), text_tables.SAMPLE):
         return series
     try:
-        return _pandas().to_datetime(series, format="ISO8601", utc=True)  # offsets may differ: summer and winter
+        if len(as_people) == len(sample):
+            return _as_people_write(series, there)
+        if all(map(_DATE.match, sample)):
+            return _pandas().to_datetime(series, format="ISO8601", utc=True)  # offsets may differ: summer and winter
     except (ValueError, TypeError):
-        return series
+        pass  # not all of them are dates
+    return series
+
+
+def _as_people_write(series: Any, there: Any) -> Any:
+    """Dates such as 14.10.2025 13:53. Raises ValueError where one is none."""
+    found = [text_tables.PARTS.fullmatch(one.strip()) for one in there]
+    day_first = text_tables.is_day_first(one for one in found if one is not None)
+    return _pandas().to_datetime(series, format="mixed", dayfirst=day_first, utc=True)
 
 
 def _are_decimals(series: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,23 @@ def test_what_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_rows_or_a_job_one_of_them(tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", *arguments, "--out", str(tmp_path / "x.toml")]) == 2
     assert "name a file of rows, or a running job" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--label", "--time", "--id"])
+def test_a_column_that_the_file_has_not_is_named(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x.toml"
+    assert main(["init", str(rows(tmp_path / "ctr.csv")), option, "clickd", "--out", str(out)]) == 2
+    assert "no column 'clickd'; did you mean clicked?" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_what_looks_like_the_label_and_the_time_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = tmp_path / "ctr.csv.gz"
+    packed.write_bytes(gzip.compress(rows(tmp_path / "ctr.csv").read_bytes()))
+    assert main(["init", str(packed), "--out", str(tmp_path / "x.toml")]) == 0
+    told = capsys.readouterr()
+    assert "is clicked the label? Then it is no feature: --force --label clicked" in told.err
+    assert "at holds times and is left out" in told.err
+    assert "job ctr with 5 features" in told.out

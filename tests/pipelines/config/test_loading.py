@@ -101,3 +101,36 @@ def test_a_duration_is_its_number_times_its_unit(number: int, unit: str, space: 
 def test_any_text_is_a_configuration_or_a_config_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         parse(text)
+
+
+def test_meaning_is_told_beside_types_where_the_one_does_not_hang_on_the_other() -> None:
+    text = """
+port = "web"
+data = ""
+[jobs.a]
+wndows = []
+pane = 0
+tmezone = "UTC"
+timezone = "Mars"
+[jobs.b]
+pane = 0
+[jobs.b.labels]
+margn = 1
+timeout = -1
+[jobs.c]
+features = [{ name = "x", kind = "numbr" }]
+limits = [{ metric = "missing_rate", entity = "feature:x", above = 0.2 }]
+pane = 0
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    paths = [fault.path for fault in caught.value.faults]
+    types = ["port", "jobs.a.tmezone", "jobs.a.wndows", "jobs.b.labels.margn", "jobs.c.features[0].kind"]
+    assert sorted(paths[: len(types)]) == sorted(types)
+    assert paths[len(types) :] == ["jobs.b.pane"], "of a windows are not known, of c features; labels of b are touched"
+
+
+def test_a_sound_part_of_one_job_is_judged_though_a_key_of_it_is_misspelt() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse('data = ""\n[jobs.a]\nmising_after = 5\npane = 0\n')
+    assert [fault.path for fault in caught.value.faults] == ["jobs.a.mising_after", "data", "jobs.a.pane"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import decimal
+import gzip
 import json
 import pathlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -12,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamgauge.pipelines.profiling.columns import ProfileError
+from streamgauge.pipelines.profiling.columns import ProfileError, read
 from streamgauge.pipelines.profiling.report import profile, profile_frame, render, to_json
+from streamgauge.pipelines.text_tables import Form
 
 pandas = pytest.importorskip("pandas", reason="needs streamgauge[profile]")
 ROWS = 150_000  # three slices
@@ -138,7 +141,7 @@ def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
 
 
 def test_another_kind_of_file_is_refused_with_what_is_read(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ProfileError, match=r"reads .csv and .parquet files, not .json"):
+    with pytest.raises(ProfileError, match=r"reads .csv .or .csv.gz. and .parquet, not .json"):
         profile(tmp_path / "rows.json")
 
 
@@ -184,3 +187,44 @@ def test_a_column_says_the_same_in_every_file_format(form: str, tmp_path: pathli
     assert {name: column["kind"] for name, column in found.items()} == dict.fromkeys(found, "numeric")
     assert [column["missing_rate"] for column in found.values()] == [pytest.approx(1 / 1001)] * 3
     assert (found["click"]["mean"], found["price"]["mean"]) == (0.5, pytest.approx(124.875))
+
+
+def _written(path: pathlib.Path, form: str) -> pathlib.Path:
+    """The same three rows, as one kind of people write them."""
+    rows = [("14.10.2025 13:53", "Köln", "1,5"), ("15.10.2025 00:00", "Oslo", "2,25"), ("15.10.2025 01:00", "Rom", "")]
+    text = "\n".join(";".join(row) for row in [("am", "Ort", "Wert"), *rows])
+    if form == "american":
+        text = text.replace(",", ".").replace(";", ",")
+        text = re.sub(r"(\d+)\.(\d+)\.(\d{4})", r"\2/\1/\3", text)
+    raw = text.encode({"german": "cp1252", "american": "utf-8", "packed": "utf-8", "wide": "utf-16"}[form])
+    path.write_bytes(gzip.compress(raw) if form == "packed" else raw)
+    return path
+
+
+@pytest.mark.parametrize("form", ["german", "american", "packed", "wide"])
+def test_a_text_file_is_read_as_it_is_written(form: str, tmp_path: pathlib.Path) -> None:
+    frame = read(_written(tmp_path / ("rows.csv.gz" if form == "packed" else "rows.csv"), form), is_dated=True)
+    assert list(frame["Wert"].astype(object).dropna()) == [1.5, 2.25]
+    assert list(frame["Ort"]) == ["Köln", "Oslo", "Rom"]
+    assert str(frame["am"].iloc[0]) == "2025-10-14 13:53:00+00:00"
+    assert ("columns are separated by ';'" in frame.attrs["notes"]) == (form != "american")
+
+
+def test_rows_without_a_header_are_all_read_and_columns_numbered(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "rows.csv").write_text("1760000000,1.5,2025-10-14\n1760000060,2.5,2025-10-15\n")
+    frame = read(tmp_path / "rows.csv")
+    assert (list(frame.columns), len(frame)) == (["column 1", "column 2", "column 3"], 2)
+    assert frame.attrs["notes"] == ["there is no header: the columns are numbered"]
+
+
+def test_a_sign_that_is_no_utf8_may_come_late(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"city\n" + b"Oslo\n" * 300_000 + "Köln\n".encode("cp1252"))
+    frame = read(tmp_path / "rows.csv")
+    assert frame["city"].iloc[-1] == "Köln"
+    assert frame.attrs["notes"] == ["the text is no UTF-8 and is read as Windows-1252"]
+
+
+def test_how_a_file_is_written_can_be_said(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "rows.csv").write_text("2020|1,5\n2021|2,5\n")
+    assert list(read(tmp_path / "rows.csv", Form("|", ",", has_header=False))["column 2"]) == [1.5, 2.5]
+    assert list(read(tmp_path / "rows.csv", Form(",")).columns) == ["2020|1", "5"]
