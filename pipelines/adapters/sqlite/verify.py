@@ -70,12 +70,13 @@ def _walk_log(connection: sqlite3.Connection, path: Path) -> Walked:
         return Walked(path, {}, findings)
     names = dict(connection.execute("SELECT id, name FROM topics").fetchall())
     counts = dict.fromkeys([*sorted(names.values()), "rows of state"], 0)
-    for row, value in connection.execute("SELECT id, value FROM messages ORDER BY id"):
+    for row, key, value in connection.execute("SELECT id, key, value FROM messages ORDER BY id"):
         topic, offset = names.get(row // SPAN, "?"), row % SPAN
         counts[topic] = counts.get(topic, 0) + 1
-        fault = _fault_of(topic, value)
+        fault = _fault_of(topic, key, value)
         if fault:
             findings.append(Finding(f"{topic}, offset {offset}", fault, _RECORD))
+    findings += _places(connection)
     counts["rows of state"] = _walk_states(connection, findings)
     return Walked(path, counts, findings)
 
@@ -142,18 +143,34 @@ def damaged_rows(where: str, stored: Stored, remedy: str) -> Iterable[Finding]:
     return found
 
 
-def _fault_of(topic: str, value: bytes) -> str:
+def _fault_of(topic: str, key: str, value: bytes) -> str:
     """What is wrong with a message; empty if it is sound, or of a topic whose messages are anybody's."""
-    read: Callable[[bytes], object] | None = codec.decode if topic == "traces" else None
-    if topic in _OURS:
-        read = msgspec.msgpack.decode
-    if read is None:
-        return ""
     try:
-        read(value)
+        if topic == "traces":
+            job = codec.decode(value).job
+            return "" if key == job or key.startswith(f"{job}/") else f"its key {key!r} is not of its job {job!r}"
+        if topic in _OURS:
+            msgspec.msgpack.decode(value)
     except ValueError as error:  # RecordError and msgspec's DecodeError are
         return str(error)
     return ""
+
+
+def _places(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Ends of topics, offsets of consumers and last messages by key that cannot be."""
+    ends: dict[str, int] = {}
+    for number, name, end in connection.execute("SELECT id, name, next FROM topics").fetchall():
+        ends[name], base = end, number * SPAN
+        last = connection.execute("SELECT max(id) FROM messages WHERE id < ?", (base + SPAN,)).fetchone()[0]
+        if last is not None and last >= base + end:
+            yield Finding(f"topic {name}", f"it ends at {end}, and has a message {last - base}", PAGES)
+    for consumer, topic, offset in connection.execute("SELECT consumer, topic, next FROM offsets").fetchall():
+        if offset > ends.get(topic, offset):
+            text = f"it is {offset}, behind the end {ends[topic]}: what comes is not read until then"
+            yield Finding(f"offset of {consumer} in {topic}", text, PAGES)
+    lost = "SELECT l.key FROM latest l LEFT JOIN messages m ON m.id = l.id WHERE m.key IS NOT l.key ORDER BY l.key"
+    for (key,) in connection.execute(lost).fetchall():
+        yield Finding(f"last message of {key}", "it is not there, or another's", PAGES)
 
 
 def pages(connection: sqlite3.Connection, path: Path) -> list[Finding]:

@@ -101,6 +101,23 @@ def test_a_damaged_state_of_the_pager_is_named_and_can_be_forgotten(
     assert verify(folder) == 0
 
 
+PLACES = {
+    "UPDATE messages SET key = 'ctq' WHERE id % 1024 = 3": "its key 'ctq' is not of its job 'ctr'",
+    "UPDATE topics SET next = next - 16 WHERE name = 'traces'": "and has a message",
+    "UPDATE offsets SET next = next + 4096 WHERE topic = 'traces'": "what comes is not read until then",
+    "INSERT INTO latest VALUES (1, 'ctr/plan', 77)": "it is not there, or another's",
+}
+
+
+def test_a_place_that_cannot_be_is_found(folder: Path) -> None:
+    sound = (folder / "log.db").read_bytes()
+    for statement, told in PLACES.items():
+        (folder / "log.db").write_bytes(sound)
+        change(folder, statement)
+        findings = walk_log(folder / "log.db").findings
+        assert any(told in found.what for found in findings), statement
+
+
 def test_a_lost_row_is_found(folder: Path) -> None:
     change(folder, "DELETE FROM rows WHERE name LIKE 'worker/%'")
     (finding,) = walk_log(folder / "log.db").findings
