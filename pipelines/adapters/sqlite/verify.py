@@ -184,8 +184,23 @@ def pages(connection: sqlite3.Connection, path: Path) -> list[Finding]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that writes nothing, in one snapshot."""
+    """A connection that writes nothing, in one snapshot; where the disk has no room, with nobody else on the file."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        connection.execute("PRAGMA query_only = 1")
-        connection.execute("BEGIN")
+        try:
+            _begin(connection)
+        except sqlite3.OperationalError as error:
+            if explained(error, path).fault not in ("failing", "full"):
+                raise
+        else:
+            yield connection
+            return
+    with closing(sqlite3.connect(path, timeout=0.0)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # then no shared memory is made beside the file
+        _begin(connection)
         yield connection
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute("BEGIN")
+    connection.execute("SELECT 1 FROM sqlite_master").fetchone()

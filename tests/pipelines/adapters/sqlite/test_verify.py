@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -122,6 +123,17 @@ def test_a_lost_row_is_found(folder: Path) -> None:
     change(folder, "DELETE FROM rows WHERE name LIKE 'worker/%'")
     (finding,) = walk_log(folder / "log.db").findings
     assert "are not the" in finding.what
+
+
+def test_a_disk_without_room_is_no_damage(folder: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        walked = walk_log(folder / "log.db"), walk_store(folder / "store.db")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [one.findings for one in walked] == [[], []]
+    assert walked[0].counts["traces"] == 90
 
 
 def test_damaged_pages_are_found(folder: Path) -> None:
