@@ -20,7 +20,7 @@ from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.schema import Config
 from streamgauge.pipelines.detection.phases import with_phase
-from streamgauge.pipelines.paging import actions, causes
+from streamgauge.pipelines.paging import actions, causes, confirmations
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.service import stores
 from streamgauge.tracer.printable import printable, printable_lines
@@ -78,7 +78,9 @@ def _incident(config: Config, query: Query, name: str) -> dict[str, Any] | None:
         return found
     root, window = found["root"], min(spec.length for spec in job.windows)
     end = root["end"] or found["last"]
-    edges = causes.topology_seen(job, [root, *query.anomalies(job.name, root["start"] - window, end)]).edges
+    confirmed = confirmations.confirmed(confirmations.words(query.changes(job.name, 0.0, FOREVER)))
+    rows = [root, *query.anomalies(job.name, root["start"] - window, end)]
+    edges = causes.topology_seen(job, rows, confirmed).edges
     ranked = causes.causes_of(query, found, edges, end, window=window)
     return found | {"causes": [one._asdict() for one in ranked]}
 

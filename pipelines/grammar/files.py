@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def add_topology(commands: Commands) -> None:
     """Graphs of others."""
     topology = add(
-        commands, "topology", "import edges from another system's graph; learn, confirm and withdraw edges of a job",
+        commands, "topology", "import edges from another system's graph; learn and confirm edges of a job",
         example="streamgauge topology import graph.prom --from otel --rename service:weather=source:weather",
     )
-    topology.add_argument("do", choices=["import", "learn", "confirm", "withdraw"], help="what to do")
-    files = "import: one graph, in one or more files; confirm, withdraw: the cause and the effect"
+    topology.add_argument("do", choices=["import", "learn", "confirm", "reject", "withdraw"], help="what to do")
+    files = "import: one graph, in one or more files; confirm, reject, withdraw: the cause and the effect"
     topology.add_argument("files", nargs="*", type=Path, metavar="FILE", help=files)
     forms = "csv", "otel", "backstage", "feast"
     what = "CSV with cause and effect, OpenTelemetry's service graph, Backstage's catalogue, a Feast registry (csv)"
@@ -30,7 +30,7 @@ def add_topology(commands: Commands) -> None:
     topology.add_argument("--near", action="append", default=[], metavar="PLACE", help="only what leads to this place")
     topology.add_argument("--hops", type=int, default=2, help="within so many edges (2)")
     topology.add_argument("--service", default="", help="of Feast: only what this feature service takes")
-    topology.add_argument("--author", default="", help="who confirms or withdraws (the login name)")
+    topology.add_argument("--author", default="", help="who confirms, rejects or withdraws (the login name)")
     json(topology)
     config(topology)
 

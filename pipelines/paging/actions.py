@@ -17,7 +17,7 @@ import msgspec
 
 from streamgauge.anomaly.types import Ack, Confirm, Domain, Matcher, SeriesKey, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
-from streamgauge.pipelines.paging import foreign, gate
+from streamgauge.pipelines.paging import confirmations, foreign, gate
 from streamgauge.pipelines.paging.annotations import matcher_text
 from streamgauge.pipelines.paging.audit import acted
 from streamgauge.pipelines.ports import Bus
@@ -29,12 +29,13 @@ from streamgauge.tracer.records import Event, Feedback
 from streamgauge.tracer.selection import Budget, Select
 
 Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", "missed"]
+EdgeVerdict = Literal["confirm", "withdraw", "reject"]
 LABELS: Final = ("job", "worker", "domain", "entity", "metric", "node", "severity")
 MAX_SILENCE: Final = 366 * 86400.0
 _MAX_PATTERN: Final = 512
 _MAX_MATCHERS: Final = 20
 _MAX_TEXT: Final = 2000
-_PLACE: Final = re.compile(r"[a-z_]{1,60}(:[^@\s]{1,140})?")
+_PLACE: Final = re.compile(r"[a-z_]{1,60}(:(?!.* -> )[^@\x00-\x1f\x7f]{1,140})?")
 _CHANGE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
@@ -86,23 +87,27 @@ def unsuppress(bus: Bus, job: str, episode: str, now: float, author: str = "") -
     return made
 
 
-def confirm(
-    bus: Bus, job: str, edge: tuple[str, str], now: float, author: str, *, delay: float = 0.0,
-    is_withdrawn: bool = False,
+def judge(
+    bus: Bus, job: str, edge: tuple[str, str], verdict: EdgeVerdict, now: float, author: str, text: str = "", *,
+    delay: float = 0.0,
 ) -> Confirm:  # fmt: skip
-    """Take a learnt edge (cause, effect) into the topology of a job, or out of it again."""
+    """A person's word on a learnt edge (cause, effect), and the evidence (`text`) that it was given on.
+
+    It is taken into the topology of the job (`confirm`), out of it (`withdraw`), or out for good (`reject`).
+    """
+    if verdict not in get_args(EdgeVerdict):
+        raise ActionError(f"an edge's verdict is one of {', '.join(get_args(EdgeVerdict))}, got {verdict!r}")
     for place in edge:
         if not _PLACE.fullmatch(place):
             raise ActionError(f"a place reads as samples or feature:age, got {place[:100]!r}; copy it from the list")
     if edge[0] == edge[1]:
         raise ActionError(f"a place is not its own cause, got {edge[0]!r} twice; name the effect second")
     if not author.strip():
-        raise ActionError("an edge is confirmed by a person: --author NAME")
+        raise ActionError("a word on an edge is a person's: say whose, --author NAME or `author`")
     made = Confirm(
-        job=job, cause=edge[0], effect=edge[1], delay=delay, is_withdrawn=is_withdrawn, author=author, time=now
+        job=job, cause=edge[0], effect=edge[1], delay=delay, is_withdrawn=verdict != "confirm", author=author, time=now
     )
-    what = "withdraw" if is_withdrawn else "confirm"
-    _tell_pager(bus, job, made, acted(job, now, author, what, f"{edge[0]}->{edge[1]}"))
+    _tell_pager(bus, job, made, acted(job, now, author, verdict, confirmations.about(*edge), text[:_MAX_TEXT]))
     return made
 
 

@@ -42,7 +42,7 @@ def lines(decided: Iterable[Mapping[str, Any]], changes: Sequence[Mapping[str, A
         changes: of the same range, as `Query.changes` answers them.
     """
     found = [{**_empty(), **row, "who": PAGER} for row in decided]
-    acts = [_action(change) for change in changes if change["name"] == ACTED]
+    acts = [action(change) for change in changes if change["name"] == ACTED]
     known = {(act["time"], act["what"]) for act in acts}
     others = (change for change in changes if change["name"] not in (ACTED, *_SHOWN_ELSEWHERE))
     said = [
@@ -55,6 +55,14 @@ def lines(decided: Iterable[Mapping[str, Any]], changes: Sequence[Mapping[str, A
     )
 
 
+def action(change: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the audit from a change named `ACTED`."""
+    coded, _, text = change["text"].partition(": ")
+    who, what, about = (_plain(part) for part in (*coded.split(" "), "", "", "")[:3])
+    own = {"time": change["time"], "job": change["job"], "who": who, "what": what, "about": about, "text": text}
+    return _empty() | own
+
+
 def as_csv(rows: Iterable[Mapping[str, Any]], *, has_head: bool = True) -> Iterator[str]:
     """The lines as CSV, one at a time."""
     if has_head:
@@ -63,13 +71,6 @@ def as_csv(rows: Iterable[Mapping[str, Any]], *, has_head: bool = True) -> Itera
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerow([cell(row[name]) for name in COLUMNS])
         yield out.getvalue()
-
-
-def _action(change: Mapping[str, Any]) -> dict[str, Any]:
-    coded, _, text = change["text"].partition(": ")
-    who, what, about = (_plain(part) for part in (*coded.split(" "), "", "", "")[:3])
-    own = {"time": change["time"], "job": change["job"], "who": who, "what": what, "about": about, "text": text}
-    return _empty() | own
 
 
 def _empty() -> dict[str, Any]:

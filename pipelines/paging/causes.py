@@ -22,7 +22,10 @@ import msgspec
 from streamgauge.anomaly.rootcause import Points, correlation
 from streamgauge.anomaly.suppression.topology import Graph, Way, base_of
 from streamgauge.anomaly.types import Anomaly, Edge, Topology, node_of
-from streamgauge.pipelines.paging import learnt_edges, lineage, words
+from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.paging import confirmations, learnt_edges, lineage, words
+from streamgauge.pipelines.paging.confirmations import Word
+from streamgauge.pipelines.paging.learnt_edges import Learnt
 from streamgauge.pipelines.ports import Query
 
 REACH: Final = 6  # edges from a cause to the paged place
@@ -83,18 +86,34 @@ def causes_of(query: Query, incident: Row, edges: Sequence[Edge], now: float, *,
         return [(time, value) for time, value in pairs if value is not None]
 
     known = Topology(job=job, revision=0, edges=tuple(edges))
-    learnt = learnt_edges.learn(query.anomalies(job, now - learnt_edges.SPAN, now, learnt_edges.ROWS), known)
+    learnt = suggested(query, known, now)
     more = msgspec.structs.replace(known, edges=(*known.edges, *learnt_edges.weak(learnt, root["worker"])))
     said = {(pair.cause, pair.effect): pair.text for pair in learnt}
-    found = rank(more, root, rows, points, tolerance=window)
+    near = lineage.within(more, {root["worker"], *(row["worker"] for row in rows)})
+    found = rank(near, root, rows, points, tolerance=window)
     return [one._replace(learnt=said.get((base_of(one.path[0]), base_of(one.path[-1])), "")) for one in found]
 
 
-def topology_seen(job: Any, rows: Sequence[Row]) -> Topology:
-    """A job's topology by its configuration and the workers and features of these anomalies."""
+def suggested(query: Query, known: Topology, now: float, said: Sequence[Word] | None = None) -> list[Learnt]:
+    """The edges that the anomalies of the last weeks suggest, beside the `known` ones and those that people settled.
+
+    Args:
+        query: the store.
+        known: topology of the job.
+        now: by the job's clock.
+        said: what people said of edges, if it was asked for already.
+    """
+    said = confirmations.words(query.changes(known.job, 0.0, now + 1.0)) if said is None else said
+    rows = query.anomalies(known.job, now - learnt_edges.SPAN, now, learnt_edges.ROWS)
+    return learnt_edges.learn(rows, known, confirmations.settled(said))
+
+
+def topology_seen(job: JobConfig, rows: Sequence[Row], confirmed: tuple[Edge, ...] = ()) -> Topology:
+    """A job's topology by its configuration, confirmed edges, and the workers and features of these anomalies."""
     workers = {row["worker"] for row in rows}
     features = {row["entity"].partition(":")[2] for row in rows if row["entity"].startswith("feature:")}
-    return lineage.topology(job, workers, features=features)
+    with_confirmed = msgspec.structs.replace(job, topology=(*job.topology, *confirmed))
+    return lineage.topology(with_confirmed, workers, features=features)
 
 
 def rank(

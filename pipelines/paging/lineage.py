@@ -27,6 +27,7 @@ from typing import Final
 
 import msgspec
 
+from streamgauge.anomaly.suppression.topology import worker_of
 from streamgauge.anomaly.types import Anomaly, Confirm, Edge, Topology, node_of
 from streamgauge.pipelines.config.schema import JobConfig
 
@@ -128,6 +129,28 @@ def topology(job: JobConfig, workers: Iterable[str], *, features: Iterable[str] 
     ordered = tuple(sorted(edges, key=msgspec.structs.astuple))
     watched = tuple(sorted({*PLACES, *names}))
     return Topology(job=job.name, revision=revision, edges=ordered, nodes=tuple(nodes), watched=watched)
+
+
+def within(topology: Topology, workers: Iterable[str]) -> Topology:
+    """The part that is about the job and these workers: what leads from one of their places to another stays.
+
+    A worker all of whose edges hold at the job, too, is on no shortest way between others, and is left out.
+    """
+    edges = {(edge.cause, edge.effect, *_rest(edge)) for edge in topology.edges}
+    kept = {"", *workers}
+    for edge in topology.edges:
+        (cause, _, one), (effect, _, other) = edge.cause.partition("@"), edge.effect.partition("@")
+        if (one or other) and cause != effect and (cause, effect, *_rest(edge)) not in edges:
+            kept |= {one, other}
+    return msgspec.structs.replace(
+        topology,
+        edges=tuple(one for one in topology.edges if {worker_of(one.cause), worker_of(one.effect)} <= kept),
+        nodes=tuple(one for one in topology.nodes if worker_of(one) in kept),
+    )
+
+
+def _rest(edge: Edge) -> tuple[float, float, tuple[str, ...], tuple[str, ...]]:
+    return edge.delay, edge.weight, edge.cause_metrics, edge.effect_metrics
 
 
 def confirmed(known: tuple[Edge, ...], asked: Iterable[Confirm]) -> tuple[Edge, ...]:

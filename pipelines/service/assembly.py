@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from streamgauge.anomaly.types import Topology
 from streamgauge.pipelines.adapters.http.security import Guard
 from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
 from streamgauge.pipelines.adapters.notifiers.backed import Backed
@@ -140,6 +141,7 @@ class Paging:
 
     def __init__(self, config: Config, bus: Bus) -> None:
         self._config, self._bus, self._pager = config, bus, Locked(Pager(config))
+        self._completed: dict[str, tuple[Topology, set[str], dict[str, Any]]] = {}  # by job: of what, and the answer
 
     def make(self) -> Keyed:
         """A new pager."""
@@ -151,10 +153,18 @@ class Paging:
         with self._pager.lock:
             known = self._pager.pager.topology(job)
         workers = {key.partition("/")[2] for key in self._bus.latest("status") if key.startswith(f"{job}/")}
-        config = next(one for one in self._config.jobs if one.name == job)
+        of, at, found = self._completed.get(job, (None, set(), {}))
+        if of is not known or at != workers:
+            found = self._complete(known, workers)
+            self._completed[job] = known, workers, found
+        return found
+
+    def _complete(self, known: Topology, workers: set[str]) -> dict[str, Any]:
+        config = next(one for one in self._config.jobs if one.name == known.job)
         seen = lineage.topology(config, workers, revision=known.revision)
         edges = tuple(dict.fromkeys((*known.edges, *seen.edges)))
-        return {"job": job, "revision": known.revision, "edges": edges, "nodes": sorted({*known.nodes, *seen.nodes})}
+        nodes = sorted({*known.nodes, *seen.nodes})
+        return {"job": known.job, "revision": known.revision, "edges": edges, "nodes": nodes}
 
 
 class Locked:

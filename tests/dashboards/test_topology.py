@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 
@@ -70,6 +71,23 @@ def test_a_click_filters_and_a_second_one_does_not(tabs: Tabs) -> None:
     until(lambda: "feature:late" in texts(page, ".filters")[0])
     root.click()
     until(lambda: "entity=" not in page.url and "node=" not in page.url)
+
+
+def test_a_learnt_edge_is_confirmed_by_a_person_and_withdrawn_again(tabs: Tabs) -> None:
+    tab = tabs()
+    tab.allowed = ("400",)
+    page = tab.open(f"#/topology?{urlencode({'job': world.HOSTILE, 'range': '7d'})}")
+    until(lambda: "began within 3 min of each other 6 times" in "".join(texts(page, ".learnt")))
+    page.get_by_label("Your name").fill("")
+    page.get_by_role("button", name=re.compile("^Confirm ")).click()
+    until(lambda: "It was refused: a word on an edge is a person's" in "".join(texts(page, ".acted")))
+    page.get_by_label("Your name").fill(world.QUOTES)
+    page.get_by_role("button", name=re.compile("^Confirm ")).click()
+    until(lambda: "confirmed by" in "".join(texts(page, ".learnt")))
+    until(lambda: "6 times" in "".join(texts(page, ".learnt")))
+    page.get_by_role("button", name=re.compile("^Withdraw ")).click()
+    page.get_by_role("button", name=re.compile("^Reject ")).wait_for()
+    assert "confirmed" not in "".join(texts(page, ".learnt"))
 
 
 def test_zoom_by_buttons_wheel_and_keys(tabs: Tabs) -> None:

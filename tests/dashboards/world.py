@@ -104,6 +104,7 @@ def _records() -> Iterator[Stored]:
         if hour % 6 == 0:
             yield _profiles(SICK, end, hour)
     yield from _story()
+    yield from _learnt()
 
 
 def _points(job: str, end: float, hour: int) -> PointColumns:
@@ -165,6 +166,17 @@ def _story() -> Iterator[Stored]:
         ("records", "points", "late", "duplicate", "superseded", "clamped", "overflow", "dead", "lost"), 3
     )
     yield Counters(job=SICK, number=1, time=NOW, counts=counts)
+
+
+def _learnt() -> Iterator[Stored]:
+    """One feature of the hostile job after another, again and again."""
+    for i in range(6):
+        for entity, lag in ((f"feature:{HOSTILE}", 0.0), ("feature:late", 40.0)):
+            start = START + 24 * i * HOUR + lag
+            yield Anomaly(
+                kind="anomaly", job=HOSTILE, worker="", domain="sample", entity=entity, metric="psi", severity="ticket",
+                start=start, end=start + HOUR, time=start + HOUR, number=2 * i + (lag > 0) + 1,
+            )  # fmt: skip
 
 
 def _alert(node: str, name: str, start: float) -> Alert:

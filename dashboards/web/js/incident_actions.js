@@ -103,7 +103,8 @@ export class IncidentActions {
   }
 }
 
-function remembered() {
+/** The name under which this browser acted last. */
+export function remembered() {
   try {
     return localStorage.getItem('author') ?? '';
   } catch {
@@ -111,7 +112,8 @@ function remembered() {
   }
 }
 
-function remember(author) {
+/** Keep it. */
+export function remember(author) {
   try {
     localStorage.setItem('author', author);
   } catch { /* a page without storage forgets it */ }

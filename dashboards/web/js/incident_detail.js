@@ -28,7 +28,6 @@ export class IncidentDetail {
     this.pictured = el('section', { class: 'incident-chart', 'aria-label': 'The root over time, and what is folded beneath it' });
     this.chart = new IncidentChart(ctx, this.pictured);
     this.begun = el('section', { 'aria-label': 'Where it may have begun' });
-    this.causes = new IncidentCauses(ctx, id, this.begun);
     this.folded = el('section', { 'aria-label': 'Folded alerts' });
     this.which = el('span');
     this.chosen = null; // the time of the notification that is shown; null: the last
@@ -36,6 +35,7 @@ export class IncidentDetail {
     this.trail = el('section', { 'aria-label': 'What was told, decided and done' });
     this.said = el('section', { 'aria-label': 'What the traced arrays say' });
     this.actions = new IncidentActions(ctx, () => this.incident, () => this.later());
+    this.causes = new IncidentCauses(ctx, id, this.begun, () => this.actions.author.value);
     this.box = el('div', { class: 'incident-detail' }, this.state, this.actions.box, this.pictured,
       el('div', { class: 'two' }, el('div', { class: 'stack' }, this.begun, this.folded), el('div', { class: 'stack' }, el('section', {}, el('h3', { class: 'told-head' }, 'What on-call was told', this.which), this.text), this.said, this.trail)));
     this.full = null;

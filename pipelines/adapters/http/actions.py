@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from streamgauge.anomaly.types import Matcher
-from streamgauge.pipelines.adapters.http import keys, people
+from streamgauge.pipelines.adapters.http import edges, keys, people
 from streamgauge.pipelines.adapters.http.json import Refusal, answer, as_object, body
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.config.schema import JobConfig
@@ -65,6 +65,13 @@ class _Override(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     author: str = ""
 
 
+class _Edge(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    cause: str
+    effect: str
+    verdict: actions.EdgeVerdict
+    author: str = ""
+
+
 class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     select: list[Select] = []
     name: str = "on-call"
@@ -78,7 +85,7 @@ class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 BODIES: Final[dict[str, type[msgspec.Struct]]] = {  # by the name of the handler
     "silence": _Silence, "acknowledge": _Ack, "unsuppress": _Unsuppress, "feedback": _Feedback, "trace": _Trace,
-    "change": _Change, "override": _Override, "alertmanager": foreign.Webhook,
+    "change": _Change, "override": _Override, "edge": _Edge, "alertmanager": foreign.Webhook,
 }  # fmt: skip
 
 
@@ -86,7 +93,7 @@ def add(app: web.Application) -> None:
     """Add all routes that act."""
     for name, handler in {
         "silence": silence, "ack": acknowledge, "unsuppress": unsuppress, "feedback": feedback, "trace": trace,
-        "changes": change, "override": override, "alertmanager": alertmanager,
+        "changes": change, "override": override, "edges": edge, "alertmanager": alertmanager,
     }.items():  # fmt: skip
         app.router.add_post(f"/api/jobs/{{job}}/{name}", handler)
 
@@ -137,6 +144,16 @@ async def override(request: web.Request) -> web.StreamResponse:
     job, asked, now = _config_of(request), await body(request, _Override), _now(request)
     by = people.author(asked.author)
     return await _act(request, lambda bus: actions.override(bus, job, asked.reason[:_TEXT], now, by))
+
+
+async def edge(request: web.Request) -> web.StreamResponse:
+    """Confirm, reject or withdraw an edge that a job's anomalies suggest; its evidence is kept with the word on it."""
+    job, asked, now = _config_of(request), await body(request, _Edge), _now(request)
+    pair, by = (asked.cause, asked.effect), people.author(asked.author)
+    text, delay = await edges.evidence(request, job, pair)
+    return await _act(
+        request, lambda bus: actions.judge(bus, job.name, pair, asked.verdict, now, by, text, delay=delay)
+    )
 
 
 async def alertmanager(request: web.Request) -> web.StreamResponse:

@@ -15,6 +15,7 @@
     GET  /api/jobs/{job}/profiles             worker, start, end
     GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC and calibration
     GET  /api/jobs/{job}/topology
+    GET  /api/jobs/{job}/edges                edges that its anomalies suggest, and people's last word on others
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
     GET  /api/jobs/{job}/audit, /audit.csv    start, end, limit: what was decided and told, and what people did
     GET  /api/jobs/{job}/thresholds           what on-call's verdicts have taught: multipliers and their labels
@@ -26,7 +27,7 @@
     GET  /api/health                          queues, consumers, disk, state, every job
     GET  /api/dead-letters                    limit: the last records that could not be used, and why
     GET  /api/events                          server-sent events; Last-Event-ID replays
-    POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace, /changes, /override
+    POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace, /changes, /override, /edges
     POST /api/jobs/{job}/trace/cost           what a plan would match and send at each worker; changes nothing
     GET  /metrics                             for Prometheus
     GET  /healthz, /readyz                    for probes; 503 with its reasons
@@ -50,6 +51,7 @@ from streamgauge.pipelines.adapters.http import (
     audit,
     costs,
     diagnoses,
+    edges,
     events,
     features,
     metrics,
@@ -97,6 +99,7 @@ def _add_routes(app: web.Application) -> None:
     routes.add(app)
     actions.add(app)
     costs.add(app)
+    edges.add(app)
     features.add(app)
     audit.add(app)
     pictures.add(app)

@@ -6,17 +6,20 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgauge.anomaly.types import Anomaly, Confirm, Decision, Notification, Topology
+from streamgauge.anomaly.types import Anomaly, Confirm, Decision, Edge, Notification, Topology
 from streamgauge.pipelines.config.schema import Config, JobConfig
-from streamgauge.pipelines.paging import actions, lineage
-from streamgauge.pipelines.paging.learnt_edges import learn, weak
+from streamgauge.pipelines.paging import actions, confirmations, learnt_edges, lineage
+from streamgauge.pipelines.paging.learnt_edges import Learnt, learn, weak
 from streamgauge.pipelines.paging.pager import KINDS, Pager
 from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer.records import Tick
+from streamgauge.tracer.transport import MemoryLog
+from tests import growth
 
 JOB = JobConfig(name="ctr")
 HOUR = 3600.0
@@ -37,8 +40,7 @@ def test_what_follows_again_and_again_is_proposed_with_its_evidence() -> None:
     (pair,) = learn(together(6), KNOWN)
     assert (pair.cause, pair.effect, pair.together, pair.first, pair.lag) == ("feature:a", "feature:b", 6, 6, 30.0)
     assert pair.text == (
-        "began within 3 min of each other 6 times, feature:a first in 6, by 30 s; "
-        "feature:a began 6 times, feature:b 6"
+        "began within 3 min of each other 6 times, feature:a first in 6, by 30 s; feature:a began 6 times, feature:b 6"
     )
 
 
@@ -49,6 +51,60 @@ def test_what_follows_again_and_again_is_proposed_with_its_evidence() -> None:
 )
 def test_what_proves_little_is_not_proposed(rows: list[dict[str, Any]]) -> None:
     assert learn(rows, KNOWN) == []
+
+
+def test_what_was_settled_is_not_proposed_again_until_that_is_withdrawn() -> None:
+    bus = MemoryLog()
+
+    def learnt() -> list[Learnt]:
+        return learn(together(6), KNOWN, confirmations.settled(said_of(bus)))
+
+    (pair,) = learnt()
+    edge, words = ("feature:a", "feature:b"), ("reject", "withdraw", "confirm")
+    for at, (verdict, left) in enumerate(zip(words, ([], [pair], []), strict=True)):
+        actions.judge(bus, "ctr", edge, verdict, 60.0 + at, "Ada -> B", pair.text)  # type: ignore[arg-type]
+        assert learnt() == left
+        (word,) = said_of(bus)
+        assert (word.who, word.text) == ("Ada -> B", pair.text)
+    assert confirmations.confirmed(said_of(bus)) == (Edge("feature:a", "feature:b"),)
+
+
+def said_of(bus: MemoryLog) -> list[confirmations.Word]:
+    """The last words on edges, as a store keeps them."""
+    changes = [outputs.decode(one.value) for one in bus.read("alerts", 0, 100)]
+    return confirmations.words(msgspec.structs.asdict(one) for one in changes)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.lists(st.integers(0, 12), min_size=3, max_size=3)), max_size=30),
+    st.sampled_from([30.0, 60.0, 90.0]),
+)
+def test_pairs_are_counted_as_by_hand(nights: list[tuple[int, list[int]]], step: float) -> None:
+    """Each proposal, and nothing else, from all pairs of onsets looked at one by one."""
+    rows = [
+        row(f"feature:{name}", 700.0 * night + step * lag)
+        for night, lags in nights for name, lag in zip("abc", lags, strict=True) if lag
+    ]  # fmt: skip
+    onsets: dict[str, list[float]] = {}
+    for one in sorted(rows, key=lambda one: one["start"]):
+        own = onsets.setdefault(one["entity"], [])
+        if not own or one["start"] - own[-1] >= 600.0:
+            own.append(one["start"])
+    wanted = {}
+    for cause, effect in itertools.permutations(onsets, 2):
+        lags = [b - a for a in onsets[cause] for b in onsets[effect] if abs(b - a) <= 180.0]
+        first = sum(lag > 0 for lag in lags)
+        if len(lags) >= 4 and first >= 0.8 * len(lags) and first / (len(onsets[cause]) + 2) >= 0.5:
+            wanted[cause, effect] = (len(lags), first)
+    found = learn(rows, Topology(job="ctr", revision=1, edges=()))
+    assert {(one.cause, one.effect): (one.together, one.first) for one in found} == wanted
+
+
+def test_a_day_on_which_everything_fell_ill_at_once_is_counted_in_arrays() -> None:
+    """Ten nights of 300 places: 450,000 pairs of onsets; line by line that would be millions of lines."""
+    rows = [row(f"feature:f{i}", HOUR * night + i / 2) for night in range(10) for i in range(300)]
+    assert len(learn(rows, KNOWN)) == learnt_edges.MOST
+    assert growth.lines(lambda: learn(rows, KNOWN)) < 200_000
 
 
 def test_what_the_topology_says_in_any_direction_is_not_proposed() -> None:
@@ -147,4 +203,4 @@ def _steps(path: Sequence[str]) -> list[tuple[str, str]]:
 def test_only_places_are_confirmed_and_by_somebody() -> None:
     for pair, author in ((("a b", "samples"), "Ada"), (("samples", "samples"), "Ada"), (("samples", "queue"), " ")):
         with pytest.raises(actions.ActionError):
-            actions.confirm(None, "ctr", pair, 0.0, author)  # type: ignore[arg-type]
+            actions.judge(None, "ctr", pair, "confirm", 0.0, author)  # type: ignore[arg-type]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamgauge.anomaly.suppression.topology import Graph
+from streamgauge.anomaly.suppression.topology import Graph, worker_of
 from streamgauge.anomaly.types import Domain, Edge, SeriesKey
 from streamgauge.pipelines.config.schema import Feature, JobConfig
 from streamgauge.pipelines.paging import lineage
@@ -102,6 +104,27 @@ def test_a_dead_worker_has_nothing_to_wait_for() -> None:
 def test_every_place_of_the_table_is_a_node_and_no_order_is_circular() -> None:
     assert set(lineage.PLACES) <= GRAPH.nodes
     assert all(GRAPH.depth(place)[1] == 0 for place in lineage.PLACES)
+
+
+@given(st.data())
+def test_the_part_about_some_workers_keeps_every_way_between_their_places(data: st.DataObject) -> None:
+    """For any edges of the configuration, between places, from worker to worker, and at one worker alone."""
+    places = st.sampled_from(["queue", "train", "serving", "feature:a", "source:x", "queue@w1", "train@w2", "x:y@w3"])
+    edges = data.draw(st.lists(st.tuples(places, places).filter(lambda pair: pair[0] != pair[1]), max_size=5))
+    job = JobConfig(name="ctr", topology=tuple(Edge(*pair) for pair in edges))
+    whole = lineage.topology(job, ("w1", "w2", "w3", "w4"), features=("a", "b"))
+    workers = data.draw(st.sets(st.sampled_from(["w1", "w2", "w3", "w4"])))
+    part = lineage.within(whole, workers)
+    near = {node for node in part.nodes if worker_of(node) in {"", *workers}}
+    kept, all_ = (Graph(one, max_hops=6, hop_delay=0.0) for one in (part, whole))
+    for node in sorted(near):
+        ways = {
+            cause: way for cause, way in all_.causes(node).items()
+            if cause in near and not all_.is_cyclic(node, cause)  # a cycle is smaller where there are fewer workers
+        }  # fmt: skip
+        assert {cause: kept.causes(node)[cause] for cause in ways} == ways
+    if not edges:
+        assert {worker_of(node) for node in part.nodes} == {"", *workers}
 
 
 def test_the_topology_does_not_depend_on_the_order_of_the_workers() -> None:

@@ -6,6 +6,7 @@ import { edgeOf } from '../clock.js';
 import { chip, el, empty, panel, put, svg } from '../dom.js';
 import * as format from '../format.js';
 import { build, shown } from '../graph.js';
+import { learntPanel } from '../learnt.js';
 import { filterOf, place } from '../places.js';
 import { BOX, arrange, draw } from '../topology_drawing.js';
 import { Viewport } from '../viewport.js';
@@ -25,9 +26,10 @@ export function mount(root, ctx) {
   const graph = panel('Topology', which, amount, search, view.tools);
   const revision = el('span');
   const beside = panel('Places', revision);
+  const learnt = learntPanel(ctx, () => load());
   const body = el('div');
   put(graph.body, body);
-  put(root, el('h1', { class: 'visually-hidden' }, `Topology of ${format.name(ctx.job)}`), graph.box, beside.box);
+  put(root, el('h1', { class: 'visually-hidden' }, `Topology of ${format.name(ctx.job)}`), graph.box, beside.box, learnt.box);
   let data = null;
   let model = null;
   let drawn = null;
@@ -76,6 +78,7 @@ export function mount(root, ctx) {
   ctx.on(['notification', 'decision', 'anomaly', 'topology'], (came) => { if (came.some((event) => ctx.isMine(event))) load(); }, { gather: 1000 });
   ctx.exports(() => ({ name: `topology-${ctx.job}`, rows: [...(model?.nodes.values() ?? [])].map(({ id, state, word, text, by }) => ({ place: id, state, word, text, by })) }));
   load();
+  learnt.load();
   return {
     refreshed() {},
     update(state, before) {

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamgauge.anomaly.types import Ack, Silence, Topology, Unsuppress
+from streamgauge.anomaly.types import Ack, Confirm, Silence, Unsuppress
 from streamgauge.pipelines.adapters.http import json as http_json
 from streamgauge.pipelines.adapters.http.frames import TOPICS
 from streamgauge.pipelines.adapters.http.security import Guard
@@ -48,7 +48,7 @@ class Running:
             open_bus=lambda: self.log, open_store=lambda: SqliteStore(folder / "store.db"),
             open_query=lambda: SqliteQuery(folder / "store.db"), make_operator=Tally, make_combiner=Tally,
             make_pager=lambda: Pager(config),
-            topology=lambda job: Topology(job=job, revision=1, edges=(), nodes=("samples",)), notifiers=(),
+            topology=lambda job: {"job": job, "revision": 1, "edges": (), "nodes": ("samples",)}, notifiers=(),
             trim=lambda: None, purge=lambda store: 0, now=lambda: 1e9,
         )  # fmt: skip
         self.service = Service(config, parts)
@@ -150,7 +150,7 @@ def test_probes_jobs_scores_and_breakdown_tell_what_was_stored(running: Running)
     assert running.ask("/api/jobs/a/breakdown")[0] == 404
     for path in ("series", "changed", "incidents", "changes", "profiles", "health", "traces"):
         assert running.ask(f"/api/jobs/a/{path}")[0] == 200, path
-    topology = {"job": "a", "revision": 1, "edges": [], "nodes": ["samples"], "watched": []}
+    topology = {"job": "a", "revision": 1, "edges": [], "nodes": ["samples"]}
     assert running.ask("/api/jobs/a/topology")[1] == topology
     assert "GET  /api/jobs" in running.ask("/api")[1]
 
@@ -254,12 +254,14 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     assert running.ask("/api/jobs/a/ack", {"notification": "n1"})[0] == 202
     assert running.ask("/api/jobs/a/unsuppress", {"episode": "e1"})[0] == 202
     assert running.ask("/api/jobs/a/feedback", {"notification": "n1", "verdict": "expected"})[0] == 202
+    edge = {"cause": "feature:b", "effect": "queue", "verdict": "confirm", "author": "Ada"}
+    assert running.ask("/api/jobs/a/edges", edge)[0] == 202
     trace = {"select": [{"collection": "gradients", "include": "^dense"}], "workers": ["w"]}
     assert running.ask("/api/jobs/a/trace", trace)[1]["revision"] == 1
     assert running.ask("/api/jobs/a/trace", trace)[1]["revision"] == 2
-    kinds = outputs.KINDS | {"silence": Silence, "ack": Ack, "unsuppress": Unsuppress, "tick": records.Tick}
+    kinds = outputs.KINDS | outputs.kinds_of(Silence, Ack, Unsuppress, Confirm, records.Tick)
     told = [outputs.decode(message.value, kinds) for message in running.log.read("anomalies", 0, 100)]
-    assert [type(record) for record in told][-3:] == [Silence, Ack, Unsuppress]
+    assert [type(record) for record in told][-4:] == [Silence, Ack, Unsuppress, Confirm]
     deployed = {"name": "deployed", "text": "ranker 41", "author": "ci"}
     assert running.ask("/api/jobs/a/changes", deployed)[0] == 202
     *_, judged, event = running.log.read("traces", 0, 100)
@@ -281,6 +283,9 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     ("silence", {"matchers": [{"label": "job", "value": "a"}], "end": 0.0}, "above 0 s"),
     ("silence", {"matchers": [{"label": "job", "value": "a"}], "end": 1e12}, "at most a year"),
     ("silence", {"matchers": [{"label": "job", "value": "a"}]}, "missing required field `end`"),
+    ("edges", {"cause": "feature:a", "effect": "queue", "verdict": "confirm"}, "is a person's"),
+    ("edges", {"cause": "a b", "effect": "queue", "verdict": "confirm", "author": "Ada"}, "reads as samples"),
+    ("edges", {"cause": "queue", "effect": "train", "verdict": "maybe", "author": "Ada"}, "Invalid enum value"),
     ("ack", {"notification": ""}, "1-200 characters"),
     ("ack", {"notification": "n", "extra": 1}, "unknown field"),
     ("feedback", {"notification": "n", "verdict": "great"}, "Invalid enum value 'great'"),
