@@ -133,8 +133,9 @@ def rank(
     places = _places(graph, ways, root, anomalies)
     paged = base_of(root["node"])
     aim = points(root)
+    movers, anomalous = _movers(graph, places), {*places, paged}
     found = [
-        _cause(rows, _way(ways, rows), root, is_root=_is_root(graph, base, places), anomalous=set(places) | {paged},
+        _cause(rows, _way(ways, rows), root, is_root=_is_root(base, movers), anomalous=anomalous,
                alike=_correlation(rows, points, aim))
         for base, rows in sorted(places.items())
     ]  # fmt: skip
@@ -176,22 +177,24 @@ def _places(graph: Graph, ways: Mapping[str, Way], root: Row, anomalies: Sequenc
     }
 
 
-def _is_root(graph: Graph, base: str, places: Mapping[str, Sequence[Row]]) -> bool:
+def _movers(graph: Graph, places: Mapping[str, Sequence[Row]]) -> dict[str, set[str]]:
+    """By anomalous place the others of which an anomaly lies upstream of one of its own and can have moved it."""
+    at: dict[str, list[Row]] = {}
+    for rows in places.values():
+        for row in rows:
+            at.setdefault(_node(row), []).append(row)
+    return {
+        base: {
+            base_of(node) for row in rows for node, way in graph.causes(_node(row)).items()
+            if any(graph.can_move(way, cause["metric"], row["metric"]) for cause in at.get(node, ()))
+        } - {base}
+        for base, rows in places.items()
+    }  # fmt: skip
+
+
+def _is_root(base: str, movers: Mapping[str, set[str]]) -> bool:
     """Whether nothing at the other places can have moved this one; on a cycle they move each other and do not count."""
-    own = places[base]
-    others = [rows for other, rows in places.items() if other != base]
-    return not any(_moves(graph, rows, own) and not _moves(graph, own, rows) for rows in others)
-
-
-def _moves(graph: Graph, causes: Sequence[Row], effects: Sequence[Row]) -> bool:
-    """Whether one of these anomalies lies upstream of one of those, and its metric can move the other's."""
-    for effect in effects:
-        ways = graph.causes(_node(effect))
-        for cause in causes:
-            way = ways.get(_node(cause))
-            if way is not None and graph.can_move(way, cause["metric"], effect["metric"]):
-                return True
-    return False
+    return all(base in movers[other] for other in movers[base])
 
 
 def _way(ways: Mapping[str, Way], rows: Sequence[Row]) -> Way:

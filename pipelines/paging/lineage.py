@@ -27,7 +27,7 @@ from typing import Final
 
 import msgspec
 
-from streamgauge.anomaly.suppression.topology import worker_of
+from streamgauge.anomaly.suppression.topology import base_of, worker_of
 from streamgauge.anomaly.types import Anomaly, Confirm, Edge, Topology, node_of
 from streamgauge.pipelines.config.schema import JobConfig
 
@@ -136,21 +136,24 @@ def within(topology: Topology, workers: Iterable[str]) -> Topology:
 
     A worker all of whose edges hold at the job, too, is on no shortest way between others, and is left out.
     """
-    edges = {(edge.cause, edge.effect, *_rest(edge)) for edge in topology.edges}
+    ends = [(edge, worker_of(edge.cause), worker_of(edge.effect)) for edge in topology.edges]
+    shared = {_move(edge) for edge, one, other in ends if not (one or other)}
     kept = {"", *workers}
-    for edge in topology.edges:
-        (cause, _, one), (effect, _, other) = edge.cause.partition("@"), edge.effect.partition("@")
-        if (one or other) and cause != effect and (cause, effect, *_rest(edge)) not in edges:
+    for edge, one, other in ends:
+        is_bound = base_of(edge.cause) == base_of(edge.effect) or (one in kept and other in kept)
+        if not is_bound and _move(edge) not in shared:
             kept |= {one, other}
     return msgspec.structs.replace(
         topology,
-        edges=tuple(one for one in topology.edges if {worker_of(one.cause), worker_of(one.effect)} <= kept),
-        nodes=tuple(one for one in topology.nodes if worker_of(one) in kept),
+        edges=tuple(edge for edge, one, other in ends if one in kept and other in kept),
+        nodes=tuple(node for node in topology.nodes if worker_of(node) in kept),
     )
 
 
-def _rest(edge: Edge) -> tuple[float, float, tuple[str, ...], tuple[str, ...]]:
-    return edge.delay, edge.weight, edge.cause_metrics, edge.effect_metrics
+def _move(edge: Edge) -> tuple[object, ...]:
+    """What an edge says, without workers."""
+    ends = base_of(edge.cause), base_of(edge.effect)
+    return (*ends, edge.delay, edge.weight, edge.cause_metrics, edge.effect_metrics)
 
 
 def confirmed(known: tuple[Edge, ...], asked: Iterable[Confirm]) -> tuple[Edge, ...]:
