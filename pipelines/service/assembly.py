@@ -153,11 +153,10 @@ class Paging:
         with self._pager.lock:
             known = self._pager.pager.topology(job)
         workers = {key.partition("/")[2] for key in self._bus.latest("status") if key.startswith(f"{job}/")}
-        of, at, found = self._completed.get(job, (None, set(), {}))
-        if of is not known or at != workers:
-            found = self._complete(known, workers)
-            self._completed[job] = known, workers, found
-        return found
+        found = self._completed.get(job)
+        if found is None or found[0] is not known or found[1] != workers:
+            found = self._completed[job] = known, workers, self._complete(known, workers)
+        return found[2]
 
     def _complete(self, known: Topology, workers: set[str]) -> dict[str, Any]:
         config = next(one for one in self._config.jobs if one.name == known.job)

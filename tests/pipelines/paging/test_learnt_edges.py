@@ -60,10 +60,10 @@ def test_what_was_settled_is_not_proposed_again_until_that_is_withdrawn() -> Non
         return learn(together(6), KNOWN, confirmations.settled(said_of(bus)))
 
     (pair,) = learnt()
-    edge, words = ("feature:a", "feature:b"), ("reject", "withdraw", "confirm")
-    for at, (verdict, left) in enumerate(zip(words, ([], [pair], []), strict=True)):
+    edge = ("feature:a", "feature:b")
+    for at, (verdict, is_left) in enumerate((("reject", False), ("withdraw", True), ("confirm", False))):
         actions.judge(bus, "ctr", edge, verdict, 60.0 + at, "Ada -> B", pair.text)  # type: ignore[arg-type]
-        assert learnt() == left
+        assert learnt() == ([pair] if is_left else [])
         (word,) = said_of(bus)
         assert (word.who, word.text) == ("Ada -> B", pair.text)
     assert confirmations.confirmed(said_of(bus)) == (Edge("feature:a", "feature:b"),)
