@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from benchmarks.rows import Row, cheaper, faster, reached, reading
 from streamgauge.pipelines.statistics.grouped import gauc, ranked
 from streamgauge.tracer.evaluation import Evaluation, Slice
 from streamgauge.tracer.summaries import Groups, hash_values
+from streamgauge.tracer.tasks import Head, Task
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import MemoryLog
 
@@ -31,6 +32,7 @@ EVALUATION: Final = Evaluation(groups=("user",), slices=(
     Slice(name="c", feature="country", equals="US"), Slice(name="d", feature="country", equals="DE"),
     Slice(name="e", feature="position", equals=1),
 ))  # fmt: skip
+TASKS: Final = (Task(name="cvr", of="positives"), Task(name="like"))
 Floats = NDArray[np.float64]
 
 
@@ -51,6 +53,10 @@ def run(args: argparse.Namespace) -> Iterable[Row]:
         pairs = [(_stepped(None, join), _stepped(EVALUATION, join)) for _ in range(rounds)]
         ratio = float(np.median([with_it / without for without, with_it in pairs]))
         yield cheaper(f"{name}, GAUC and 5 slices", 100.0 * ratio, "% of its CPU", 100.0, "the same step without")
+    pairs = [(_stepped(None, True), _stepped(EVALUATION, True, TASKS)) for _ in range(rounds)]
+    ratio = float(np.median([with_it / without for without, with_it in pairs]))
+    name = "step with ids, GAUC, 5 slices and 2 tasks"
+    yield cheaper(name, 100.0 * ratio, "% of its CPU", 150.0, "one and a half times the same step without")
 
 
 def exact_gauc(users: NDArray[np.uint64], p: Floats, y: Floats) -> float:
@@ -87,11 +93,11 @@ def _timed(work: Callable[[], Any], rounds: int) -> tuple[Any, float]:
     return found, float(np.median(taken))
 
 
-def _stepped(evaluation: Evaluation | None, join: bool) -> float:
+def _stepped(evaluation: Evaluation | None, join: bool, tasks: Sequence[Task] = ()) -> float:
     """Seconds of CPU of the whole tracer, folding and sending included."""
     random, now = np.random.default_rng(0), [0.0]
     tracer = Tracer(
-        "ctr", "w", MemoryLog(), clock=lambda: now[0], usage=False, evaluation=evaluation,
+        "ctr", "w", MemoryLog(), clock=lambda: now[0], usage=False, evaluation=evaluation, tasks=tasks,
         features={"user": "id", "position": "categorical"},
     )  # fmt: skip
     batches = [_batch(random) for _ in range(BATCHES)]
@@ -99,8 +105,8 @@ def _stepped(evaluation: Evaluation | None, join: bool) -> float:
     for i, (features, p, y) in enumerate(batches):
         now[0], ids = 0.5 * i, np.arange(i * BATCH, (i + 1) * BATCH)
         if join:
-            tracer.observe(features, ids=ids, predictions=p)
-            tracer.step(0.1, ids=ids, labels=y)
+            tracer.observe(features, ids=ids, predictions=p, tasks={task.name: Head(predictions=p) for task in tasks})
+            tracer.step(0.1, ids=ids, labels=y, tasks={task.name: Head(labels=y) for task in tasks})
         else:
             tracer.step(0.1, ids=ids, labels=y, predictions=p, features=features)
         tracer.beat()

@@ -21,18 +21,21 @@ if TYPE_CHECKING:
     from streamgauge.tracer.frameworks.torch import TorchTracer
     from streamgauge.tracer.kafka.transport import KafkaTransport
     from streamgauge.tracer.local.log import LocalLog
+    from streamgauge.tracer.tasks import Head, Task
     from streamgauge.tracer.tracer import Tracer
     from streamgauge.tracer.transport import LogError, MemoryLog
 
 __version__ = "0.1.0"
 __all__ = [
     "Evaluation",
+    "Head",
     "KafkaTransport",
     "KerasTracer",
     "LocalLog",
     "LogError",
     "MemoryLog",
     "Slice",
+    "Task",
     "TorchTracer",
     "Traced",
     "Tracer",
@@ -43,12 +46,14 @@ __all__ = [
 
 _HOMES = {
     "Evaluation": "tracer.evaluation",
+    "Head": "tracer.tasks",
     "KafkaTransport": "tracer.kafka.transport",
     "KerasTracer": "tracer.frameworks.keras",
     "LocalLog": "tracer.local.log",
     "LogError": "tracer.transport",
     "MemoryLog": "tracer.transport",
     "Slice": "tracer.evaluation",
+    "Task": "tracer.tasks",
     "TorchTracer": "tracer.frameworks.torch",
     "Traced": "tracer.frameworks.plain",
     "Tracer": "tracer.tracer",

@@ -15,7 +15,7 @@ from streamgauge.tracer import profiles
 from streamgauge.tracer.evaluation import Evaluation, Slice
 from streamgauge.tracer.gathering import Build
 from streamgauge.tracer.inputs import Array, Floats, is_na
-from streamgauge.tracer.panes import Panes
+from streamgauge.tracer.panes import Pane
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.summaries import Groups, Summary, hash_values, to_floats
 
@@ -25,9 +25,10 @@ PANE_ROWS: Final = 1_024  # rows of groups that a pane aims at; beyond it fewer 
 class RowsByGroup:
     """Labelled rows by group and by slice, into the panes of one incarnation."""
 
-    def __init__(self, panes: Panes, evaluation: Evaluation, features: Profiles) -> None:
+    def __init__(self, panes: Pane, evaluation: Evaluation, features: Profiles) -> None:
         self._panes, self._evaluation = panes, evaluation
         self._codes = {one.name: features.keys(np.array([one.equals], object))[0] for one in evaluation.slices}
+        self.has_classes = True  # numbers have no order of positives and negatives within a group
         self._pane = panes.start
         self._rows = 0  # of this pane
         self._raise = 1  # of the modulus, by the rows of the pane before
@@ -41,7 +42,7 @@ class RowsByGroup:
     ) -> None:
         """Rows with their labels, their predictions and the codes of their features."""
         known = ~np.isnan(labels)
-        if predicted is None or not self or not known.any():
+        if predicted is None or not self or not self.has_classes or not known.any():
             return
         usable = known & ~is_na(predicted)
         weights = np.ones(len(labels)) if weights is None else weights

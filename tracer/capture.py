@@ -22,6 +22,7 @@ from streamgauge.tracer.events import (
     measure,
     without_update,
 )
+from streamgauge.tracer.head_arguments import HeadArguments
 from streamgauge.tracer.inputs import (
     Array,
     Column,
@@ -65,12 +66,13 @@ class Capture:
         self._emit = emit
         self._refuse = refuse
         self._settings = settings
+        self.heads = HeadArguments(settings.tasks, self.argument, refuse)
         self._under: Selection | None = None  # the selection that `_usual` is of
         self._usual: set[Any] = set()  # features that are on the catalogue, and taken at every step
 
     def observed(
         self, now: float, selection: Selection, step: int, features: Any, *, ids: Any, predictions: Any,
-        times: Mapping[str, Any],
+        times: Mapping[str, Any], tasks: Mapping[str, Any] | None = None,
     ) -> Observed:
         """What `Tracer.observe` tells."""
         columns = self.argument("features", lambda value: self.features(value, selection, step), features) or {}
@@ -82,22 +84,26 @@ class Capture:
         rows, kept, fitted = self.fitted(columns, vectors, read)
         self._outputs(fitted, selection, step)
         return Observed(
-            now, rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"], fitted["predictions"]
-        )
+            now, rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"], fitted["predictions"],
+            self.heads.read(tasks, rows, None) if tasks else {},
+        )  # fmt: skip
 
-    def labelled(self, now: float, ids: Any, labels: Any) -> Labelled | None:
+    def labelled(self, now: float, ids: Any, labels: Any, task: str = "") -> Labelled | None:
         """What `Tracer.label` tells, None where it tells nothing."""
+        if task and not self.heads.is_known(task):
+            return None
         known, values = self.argument("ids", flat_of, ids), self.argument("labels", flat_of, labels)
         if known is None or values is None:
             return None
         if len(known) != len(values):
             self._refuse("argument:labels", f"{len(values):,} labels for {len(known):,} ids")
             return None
-        return Labelled(now, known, values) if len(known) else None
+        return Labelled(now, known, values, task) if len(known) else None
 
     def stepped(
         self, now: float, selection: Selection, step: int, given: Mapping[str, Any], *, loss: Any, rows: Any, time: Any,
         features: Any, tensors: Mapping[str, Tensor] | None, seconds: float | None, skipped: bool, updated: bool,
+        tasks: Mapping[str, Any] | None = None,
     ) -> Stepped:  # fmt: skip
         """What `Tracer.step` tells; `given` has the rows' vectors by name."""
         given_tensors = {} if tensors is None else tensors
@@ -115,6 +121,7 @@ class Capture:
             now, step, number, self.argument("loss", arguments.number, loss), fitted["ids"], fitted["labels"],
             fitted["predictions"], fitted["weights"], fitted["time"], seconds, bool(skipped), measured,
             None if columns is None else kept, bool(updated),
+            self.heads.read(tasks, number, fitted["ids"], fitted["weights"]) if tasks else {},
         )  # fmt: skip
 
     def scalar(self, now: float, name: str, value: Any, entity: str, clock: str, weight: Any) -> Scalar | None:

@@ -1,6 +1,7 @@
 """What labels and predictions may be: the one declared mapping of labels to 0..1, and of predictions to probabilities.
 
-A mapped label is NaN where it is missing and inf where it is outside its domain; so is a mapped prediction.
+A mapped label is NaN where it is missing and inf where it is outside its domain; so is a mapped prediction. Of a job
+that predicts numbers (a time watched, a price) both stay as they are.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from numpy.typing import NDArray
 
 from streamgauge.tracer.inputs import NA, Array, Floats
 
-Scale = Literal["binary", "sign", "soft", "count"]
+Scale = Literal["binary", "sign", "soft", "count", "number"]
 PredictionScale = Literal["probability", "logit"]
 Predicts = Literal["kept", "all"]
-SCALES: Final[tuple[Scale, ...]] = ("binary", "sign", "soft", "count")
+SCALES: Final[tuple[Scale, ...]] = ("binary", "sign", "soft", "count", "number")
 # A prediction this far outside 0..1 is clipped: one rounding of a 16-bit float at 1 (2^-10).
 ROUNDING: Final = 1e-3
 POSITIVE: Final = 0.5  # a mapped label above it is positive
 
 
 def labels_of(values: Array, scale: Scale = "binary", positive: float | str | None = None) -> Floats:
-    """Labels as 0..1 by the declared scale.
+    """Labels as 0..1 by the declared scale, or numbers as they are.
 
     `binary`: 0 and 1 (booleans), or `positive` and anything else; `sign`: -1 and +1; `soft`: a share in 0..1;
-    `count`: positive from `positive` (1 by default) on, never below 0.
+    `count`: positive from `positive` (1 by default) on, never below 0; `number`: any that is finite.
 
     >>> labels_of(np.array([-1.0, 1.0, 0.0]), "sign").tolist()
     [0.0, 1.0, inf]
@@ -35,6 +36,8 @@ def labels_of(values: Array, scale: Scale = "binary", positive: float | str | No
     if isinstance(positive, str):
         return _equal(values, positive)
     numbers = _numbers(values)
+    if scale == "number":
+        return _within(numbers, np.abs(numbers) < np.inf, numbers)
     if scale == "sign":
         return _within(numbers, np.abs(numbers) == 1.0, (numbers + 1.0) / 2.0)
     if scale == "soft":
@@ -65,6 +68,15 @@ def probabilities_of(values: Floats, scale: PredictionScale = "probability") -> 
     near = outside & (values >= -ROUNDING) & (values <= 1.0 + ROUNDING)
     found = np.where(near, np.clip(values, 0.0, 1.0), np.where(outside, _kept(values), values))
     return found, int(np.count_nonzero(near))
+
+
+def numbers_of(values: Floats) -> Floats:
+    """Predictions of numbers: what is not finite is inf, what is missing stays so.
+
+    >>> numbers_of(np.array([2.5, np.nan, -np.inf])).tolist()
+    [2.5, inf, inf]
+    """
+    return np.where(np.isfinite(values), values, _kept(values))
 
 
 def of_all_rows(predictions: Floats, keep_rate: float) -> Floats:

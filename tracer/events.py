@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from streamgauge.tracer.inputs import Array, Column, Floats, Refusal, array_of
 from streamgauge.tracer.selection import Emit
+from streamgauge.tracer.tasks import Told
 
 CLOCKS: frozenset[str] = frozenset({"sample", "label", "train", "wall"})
 
@@ -55,6 +56,7 @@ class Observed(NamedTuple):
     due: Floats | None
     written: Floats | None
     predictions: Floats | None
+    heads: Mapping[str, Told] = {}  # what is said of other heads of the model, by task
 
 
 class Refused(NamedTuple):
@@ -71,6 +73,7 @@ class Labelled(NamedTuple):
     time: float
     ids: Array
     labels: Array
+    task: str = ""  # of another head of the model
 
 
 class Stepped(NamedTuple):
@@ -90,6 +93,7 @@ class Stepped(NamedTuple):
     tensors: dict[str, Measured]
     features: Mapping[str, Column] | None  # given, even empty: a loop without a join, all three clocks count here
     updated: bool = True  # False: a batch whose gradient is kept for the update of a later one
+    heads: Mapping[str, Told] = {}  # what is said of other heads of the model, by task
 
 
 class Scalar(NamedTuple):

@@ -13,6 +13,7 @@ from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
+from streamgauge.tracer.heads import Heads
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, within_reach
@@ -23,6 +24,7 @@ from streamgauge.tracer.prediction_fold import PredictionFold
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.rows import LIMIT, each_row
+from streamgauge.tracer.tasks import Task
 
 
 class Rules(NamedTuple):
@@ -32,6 +34,7 @@ class Rules(NamedTuple):
     max_age: float | None
     predictions: PredictionScale = "probability"
     evaluation: Evaluation = Evaluation()
+    tasks: tuple[Task, ...] = ()
 
 
 class Fold:
@@ -44,14 +47,19 @@ class Fold:
     def __init__(
         self, panes: Panes, join: Join, features: Profiles, rules: Rules, fault: Callable[[str, Exception], None],
         ending: Callable[[], None] = lambda: None, refuse: Callable[[str, str], None] = lambda what, reason: None,
-    ) -> None:
+        joins: Mapping[str, Join] = {},
+    ) -> None:  # fmt: skip
         self.panes = panes
         self.join = join
         self.steps = 0
         self.born = panes.now
         self.hints = Hints(features.declared)
         self._by_group = RowsByGroup(panes, rules.evaluation, features)
-        self._labels = LabelFold(panes, join, features, rules.sampling, self.hints, self._by_group)
+        self.joins = joins  # of the other heads, by task
+        self._heads = Heads(panes, rules.tasks, joins, features, rules.evaluation, join)
+        self._labels = LabelFold(
+            panes, join, features, rules.sampling, self.hints, self._by_group, self._heads.positive
+        )
         rules.sampling.enter(panes.start)
         self._profiles = features
         self._rules = rules
@@ -67,7 +75,7 @@ class Fold:
         if isinstance(event, Observed):
             self._part(self._observed, event)
         elif isinstance(event, Labelled):
-            self._part(self._labelled, event.ids, event.labels)
+            self._part(self._labelled, event.ids, event.labels, event.task)
         elif isinstance(event, Stepped):
             self._stepped(event)
         elif isinstance(event, Scalar):
@@ -84,10 +92,11 @@ class Fold:
         start = panes.floor(panes.now)
         if start > panes.start:
             self._part(self._ending)
-            for passed in self.join.close(start):
+            ends = [(passed, self._labels.deadlines) for passed in self.join.close(start)]
+            for passed, tell in sorted((*ends, *self._heads.close(start)), key=lambda end: end[0].pane):
                 if passed.pane > panes.start:
                     panes.end(passed.pane)
-                self._labels.deadlines(passed)
+                tell(passed)
             panes.end(start)
             self._rules.sampling.enter(start)
         if moves:
@@ -96,6 +105,11 @@ class Fold:
     def coded(self, name: str, column: Array) -> Array:
         """A feature's column as it may leave the process: numbers, or salted hashes of categories and ids."""
         return self._profiles.codes(name, column)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What looks wrong with what the job hands over."""
+        return (*self.hints.texts, *self._heads.texts)
 
     def _part(self, apply: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -128,6 +142,7 @@ class Fold:
         predicted = None if event.predictions is None else self._predictions.known(event.predictions, "sample")
         codes = self._profiled(event.features, rows, keep=event.ids is not None)
         if event.ids is None:
+            self._part(self._heads.predicted, event.heads)
             return
         keys = self._profiles.keys(event.ids)
         known = keys != 0
@@ -139,6 +154,7 @@ class Fold:
             features=codes if known.all() else {name: column[known] for name, column in codes.items()},
         )  # fmt: skip
         self._labels.seen(keys[known], _of(times, known), _of(due, known), _of(predicted, known))
+        self._part(self._heads.seen, keys[known], known, _of(times, known), event.heads)
         self._labels.early(keys[known])
         if repeats:
             panes.add("sample", "repeats", "", repeats)
@@ -199,10 +215,13 @@ class Fold:
                 self._gather(f"{name}.weight", weights)
         return codes
 
-    def _labelled(self, ids: Array, labels: Array) -> None:
+    def _labelled(self, ids: Array, labels: Array, task: str) -> None:
         keys = self._profiles.keys(ids)
         known = keys != 0
         self._drop("label", "missing_ids", known)
+        if task:
+            self._heads.know(task, keys[known], labels[known])
+            return
         self.hints.ids("label", ids[known])
         self._labels.know(keys[known], self._labels.mapped(labels[known]))
 
@@ -227,6 +246,8 @@ class Fold:
             self._part(self._joinless, event)
         elif event.ids is not None or event.labels is not None:
             self._part(self._trained, event)
+        if event.features is None and event.heads:
+            self._part(self._heads_trained, event)
 
     def _joinless(self, event: Stepped) -> None:
         """All three clocks at once: the rows are seen, labelled and trained on in this step."""
@@ -254,6 +275,7 @@ class Fold:
             self._by_group.pairs(labels, predicted, event.weights, codes)
             if keys is not None:
                 self._labels.gather_pairs(keys, labels, known)
+        self._part(self._heads.joinless, event.heads, labels, codes)
         if times is not None:
             self.panes.gather("train", "train_delay", "", profiles.seconds, self.panes.now - times)
 
@@ -274,6 +296,22 @@ class Fold:
         self._labels.trained(keys[known], _of(labels, known), _of(predicted, known), _of(event.weights, known))
         if labels is not None and not known.all():
             self._labels.pairs(labels[~known], _of(predicted, ~known), _of(event.weights, ~known))
+
+    def _heads_trained(self, event: Stepped) -> None:
+        """Rows that other heads were trained on: those of the call, or of ids that are theirs alone."""
+        mapped = None if event.labels is None else self._labels.mapped(event.labels)
+        together = {name: told for name, told in event.heads.items() if not told.has_own_rows}
+        apart = [{name: told} for name, told in event.heads.items() if told.has_own_rows]
+        for heads in (together, *apart):
+            ids = next((told.ids for told in heads.values()), None)
+            if ids is None:
+                self._part(self._heads.joinless, heads, mapped, {}, "train")
+                continue
+            keys = self._profiles.keys(ids)
+            known = keys != 0
+            given = None if heads is not together or mapped is None else mapped[known]
+            first = self.join.column("label", self.join.find(keys[known])) if given is None else given
+            self._part(self._heads.trained, keys[known], {name: told.of(known) for name, told in heads.items()}, first)
 
     def _some_keys(self, event: Stepped) -> tuple[Array | None, Array]:
         """The keys of a step's rows, and which of the rows have an id."""

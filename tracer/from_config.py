@@ -15,6 +15,7 @@ import msgspec
 from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.features import Feature
 from streamgauge.tracer.labels import Labels
+from streamgauge.tracer.tasks import Task
 from streamgauge.tracer.transport import Transport
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -82,15 +83,27 @@ def _job(raw: Mapping[str, Any], name: str | None, path: str | Path) -> Mapping[
 
 
 def _arguments(job: Mapping[str, Any]) -> dict[str, Any]:
-    known = {name: value for name, value in job.get("labels", {}).items() if name in Labels.__struct_fields__}
-    labels = {name: seconds(value) if name in _SECONDS else value for name, value in known.items()}
     features = [{name: one[name] for name in _FEATURE if name in one} for one in job.get("features", ())]
     return {
         "job": job["name"], "pane": seconds(job.get("pane", 10.0)), "shards": job.get("shards", 1),
-        "modulus": job.get("duplicate_modulus", 0), "labels": msgspec.convert(labels, Labels),
+        "modulus": job.get("duplicate_modulus", 0), "labels": _labels(job.get("labels", {})),
         "features": msgspec.convert(features, tuple[Feature, ...]),
         "evaluation": msgspec.convert(job.get("evaluation", {}), Evaluation),
+        "tasks": tuple(_task(one) for one in job.get("tasks", ())),
     }  # fmt: skip
+
+
+def _task(raw: Mapping[str, Any]) -> Task:
+    given = {name: value for name, value in raw.items() if name in Task.__struct_fields__}
+    given["labels"] = _labels(raw.get("labels", {}))
+    given["expected"] = seconds(raw.get("expected", 0.0))
+    return msgspec.convert(given, Task)
+
+
+def _labels(raw: Mapping[str, Any]) -> Labels:
+    known = {name: value for name, value in raw.items() if name in Labels.__struct_fields__}
+    found = {name: seconds(value) if name in _SECONDS else value for name, value in known.items()}
+    return msgspec.convert(found, Labels)
 
 
 def seconds(value: float | str) -> float:

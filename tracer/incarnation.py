@@ -92,7 +92,7 @@ class Incarnation:
             elif panes.is_hard:
                 panes.cut(points_only=True)
             self._queue(panes, final=final)
-            self._hints = fold.hints.texts
+            self._hints = fold.texts
             if final:
                 self._captured, self.fold = panes.captured, None
 
@@ -138,13 +138,13 @@ class Incarnation:
         """The samples that wait for labels."""
         self.turn()
         with self._folding:
-            return join_state.save(self.fold.join) if self.fold else b""
+            return join_state.save(self.fold.join, self.fold.joins) if self.fold else b""
 
     def load(self, state: bytes) -> None:
         """Wait for the labels of what `save` gave. Raises ValueError for a foreign state."""
         with self._folding:
             if self.fold:
-                join_state.load(self.fold.join, state)
+                join_state.load(self.fold.join, state, self.fold.joins)
 
     def _about(self, now: float) -> control.Status:
         """What this worker says of itself, but for its plans."""
@@ -188,18 +188,21 @@ class Incarnation:
         except Exception as error:
             self.faults.count("status", error, trips=False)
 
-    def _begin(self, join: Join | None = None) -> None:
-        """A new membership: a name of its own, sequence from 1."""
+    def _begin(self, old: Fold | None = None) -> None:
+        """A new membership: a name of its own, sequence from 1; it waits for the labels that the old one waits for."""
         settings, now = self.settings, self._clock()
         self.name = self._names()
         identity = Identity(
             settings.job, settings.worker, self.name, settings.shards, settings.pane, settings.interval, settings.mode
         )
         features = Profiles(settings.features, settings.salt, self._sampling)
-        rules = Rules(self._sampling, settings.max_age, settings.predictions, settings.evaluation)
-        join = Join(settings.labels, settings.pane) if join is None else join
+        rules = Rules(self._sampling, settings.max_age, settings.predictions, settings.evaluation, settings.tasks)
+        join = Join(settings.labels, settings.pane) if old is None else old.join
+        joins = {task.name: Join(task.labels, settings.pane) for task in settings.tasks} if old is None else old.joins
         panes = Panes(identity, now)
-        self.fold = Fold(panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse)
+        self.fold = Fold(
+            panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse, joins
+        )
         self._beat_at = self._beat_clock()
         self._lost_items = 0
         self._lost_points = [0, 0]  # at the intake; in all
@@ -221,7 +224,7 @@ class Incarnation:
             return fold
         fold.panes.cut(points_only=False)
         self._queue(fold.panes, final=True)
-        self._begin(fold.join)
+        self._begin(fold)
         assert self.fold is not None
         return self.fold
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.join_table import FIELDS, WEIGHT
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.outcomes import COUNTS
 
 # 1: features of every sample, in the order of `keys`. 1, 2: cohorts were counted label by label. Both are still read
 VERSION: Final = 3
+WITH_HEADS: Final = 4  # several joins in one snapshot
 
 
 class Column(msgspec.Struct, array_like=True, frozen=True):
@@ -49,8 +50,41 @@ class JoinState(msgspec.Struct, array_like=True, frozen=True):
     early: tuple[bytes, bytes, bytes] = (b"", b"", b"")  # labels before their samples: keys, labels, since when
 
 
-def save(join: Join) -> bytes:
-    """The whole state of a join."""
+class States(msgspec.Struct, array_like=True, frozen=True):
+    """The joins of a job with other heads: its own, and theirs by task."""
+
+    version: int
+    main: bytes
+    heads: dict[str, bytes]
+
+
+def save(join: Join, heads: Mapping[str, Join] = {}) -> bytes:
+    """The whole state of a job's join, and of those of other heads of its model."""
+    if not heads:
+        return _save(join)
+    return msgspec.msgpack.encode(States(WITH_HEADS, _save(join), {name: _save(one) for name, one in heads.items()}))
+
+
+def load(join: Join, data: bytes, heads: Mapping[str, Join] = {}) -> None:
+    """Put a snapshot into empty joins; one of a job without a head leaves that empty, and the other way round.
+
+    Raises:
+        ValueError: a snapshot of another version, or bytes that are none.
+    """
+    try:
+        state = msgspec.msgpack.decode(data, type=States)
+    except msgspec.DecodeError:
+        state = States(0, b"", {})
+    if state.version != WITH_HEADS:  # of one join, or no snapshot at all
+        _load(join, data)
+        return
+    _load(join, state.main)
+    for name, one in heads.items():
+        if name in state.heads:
+            _load(one, state.heads[name])
+
+
+def _save(join: Join) -> bytes:
     keys, table = join.held()
     kept, features = join.kept.items()
     flat = {name: column for name, column in features.items() if not column.dtype.hasobject}
@@ -73,21 +107,16 @@ def save(join: Join) -> bytes:
     )
 
 
-def load(join: Join, data: bytes) -> None:
-    """Put a snapshot into an empty join.
-
-    Raises:
-        ValueError: a snapshot of another version, or bytes that are none.
-    """
+def _load(join: Join, data: bytes) -> None:
     try:
         state = msgspec.msgpack.decode(data, type=JoinState)
     except msgspec.DecodeError as error:
         raise ValueError(f"these bytes are no join snapshot: {error}") from None
     if not 1 <= state.version <= VERSION:
-        raise ValueError(f"join snapshot version {state.version}, this tracer knows 1 to {VERSION}: start without it")
+        known = f"this tracer knows 1 to {WITH_HEADS}"
+        raise ValueError(f"join snapshot version {state.version}, {known}: start without it")
     keys = np.frombuffer(state.keys, np.uint64)
-    known = [name for name in (*FIELDS, WEIGHT) if name in state.table]
-    rows: dict[str, NDArray[np.float64]] = {name: np.frombuffer(state.table[name], np.float64) for name in known}
+    rows: dict[str, NDArray[np.float64]] = {name: np.frombuffer(data, np.float64) for name, data in state.table.items()}
     join.restore(keys, rows, state.closed if state.version > 2 else _closed(join, rows["seen"]))
     kept = keys if state.version == 1 else np.frombuffer(state.kept, np.uint64)
     join.kept.modulus = state.kept_modulus

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
 
 FIELDS: Final = ("seen", "event", "written", "due", "expiry", "prediction", "label")  # NaN: unknown
+_FIELDS: Final = frozenset(FIELDS)
 WEIGHT: Final = "weight"  # of which there is a column from the first weight on
 # 36 bytes: times as float32 seconds since the sample was seen, within 4 ms a day
 SINCE: Final = frozenset({"event", "written", "due", "expiry"})
@@ -23,10 +24,11 @@ _DTYPES: Final = {"seen": "f8", "prediction": "f8", "label": "f4"} | dict.fromke
 class JoinTable:
     """Columns that grow, and the slots of them that are free."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact_labels: bool = False) -> None:
         self._free = np.zeros(0, np.int32)  # a stack of slots
         self._top = 0  # of it
-        self._columns: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in FIELDS}
+        dtypes = _DTYPES | {"label": "f8" if exact_labels else "f4"}  # a class needs no more than 4 bytes
+        self._columns: dict[str, NDArray[Any]] = {name: np.zeros(0, dtypes[name]) for name in FIELDS}
 
     @property
     def nbytes(self) -> int:
@@ -35,7 +37,7 @@ class JoinTable:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """FIELDS, and the weight where there is one."""
+        """FIELDS, the weight where there is one, and the predictions of heads that wait for the first label."""
         return tuple(self._columns)
 
     def column(self, name: str, slots: Slots) -> Floats:
@@ -56,7 +58,8 @@ class JoinTable:
     def put(self, name: str, slots: Slots, values: Floats) -> None:
         """Set a field that is no time."""
         if name not in self._columns:
-            self._columns[name] = np.full(len(self._columns["seen"]), np.nan, np.float32)
+            dtype = np.float32 if name == WEIGHT else np.float64
+            self._columns[name] = np.full(len(self._columns["seen"]), NA, dtype)
         self._columns[name][slots] = values
 
     def allocate(self, count: int) -> Slots:
@@ -75,15 +78,15 @@ class JoinTable:
         return self._free[self._top : self._top + count][::-1].astype(np.int64)
 
     def write(self, slots: Slots, rows: Mapping[str, Floats]) -> dict[str, Floats]:
-        """All FIELDS of samples; of a weight only where it is given. Returns the times as they will be read."""
+        """All FIELDS of samples, of the others (a weight, other heads' predictions) those given; the times as read."""
         seen, times = rows["seen"], dict[str, Floats]()
         for name in FIELDS:
             if name in SINCE:
                 since = (rows[name] - seen).astype(np.float32)
                 times[name] = since.astype(np.float64) + seen
             self._columns[name][slots] = since if name in SINCE else rows[name]
-        if WEIGHT in rows or WEIGHT in self._columns:
-            self.put(WEIGHT, slots, rows.get(WEIGHT, np.full(len(slots), np.nan)))
+        for name in sorted({*rows, *self._columns} - _FIELDS):
+            self.put(name, slots, rows.get(name, np.full(len(slots), NA)))
         return times
 
     def free(self, slots: Slots) -> None:

@@ -44,7 +44,7 @@ class Join:
         self.kept = KeptFeatures()
         self.pane = pane
         self._index = KeyIndex()
-        self._table = JoinTable()
+        self._table = JoinTable(exact_labels=labels.are_numbers)
         self._tally: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
         self._expiring: defaultdict[int, list[Keys]] = defaultdict(list)
         self._cohorts = Cohorts(pane)
@@ -120,8 +120,12 @@ class Join:
 
     def weigh(self, slots: Slots, weights: Floats) -> None:
         """What samples weigh, as they are trained on: their cohort weighs them so, too."""
+        self.note(WEIGHT, slots, weights)
+
+    def note(self, name: str, slots: Slots, values: Floats) -> None:
+        """Something else to remember of samples that wait; `column` gives it back."""
         held = slots >= 0
-        self._table.put(WEIGHT, slots[held], weights[held])
+        self._table.put(name, slots[held], values[held])
 
     def cohort(self, pane: float) -> Labelled | None:
         """The labelled samples that became H old in the pane that starts at `pane`; to be asked for once."""
@@ -235,7 +239,8 @@ class Join:
         self._count(1, due[times[settled] <= due], -1)
         delay = np.full(len(keys), np.nan)
         delay[settled] = times[settled] - np.where(np.isnan(start), seen, start)
-        flips = int(np.count_nonzero(~is_new & ((before > 0.5) != (labels > 0.5))))
+        changed = before != labels if self.labels.are_numbers else (before > POSITIVE) != (labels > POSITIVE)
+        flips = int(np.count_nonzero(~is_new & changed))
         return Known(labels, is_new, flips, int(np.count_nonzero(settled)), delay)
 
     def _come_too_late(self, times: Floats, keys: Keys, slots: Slots) -> None:

@@ -6,6 +6,7 @@ known yet; an invalid one is counted, and not known either.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.inputs import NA, Array, Floats, is_na
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.outcomes import COUNTS, Deadlines, Known
-from streamgauge.tracer.panes import Panes
+from streamgauge.tracer.panes import Pane
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import combine
@@ -31,11 +32,14 @@ class LabelFold:
     """Labels of one incarnation, into its panes."""
 
     def __init__(
-        self, panes: Panes, join: Join, features: Profiles, sampling: IdSampling, hints: Hints, by_group: RowsByGroup,
-    ) -> None:
+        self, panes: Pane, join: Join, features: Profiles, sampling: IdSampling, hints: Hints, by_group: RowsByGroup,
+        on_positive: Callable[[Array], None] = lambda keys: None,
+    ) -> None:  # fmt: skip
         self._panes, self._join, self._profiles, self._sampling, self._hints = panes, join, features, sampling, hints
         self._by_group = by_group
         self._across = join.labels.across
+        self._has_classes = by_group.has_classes = not join.labels.are_numbers
+        self._on_positive = on_positive  # is told which ids have a positive label
 
     def mapped(self, labels: Array) -> Floats:
         """Labels as 0..1 by the job's declaration."""
@@ -50,7 +54,7 @@ class LabelFold:
         usable = np.isfinite(labels)
         if not usable.any():
             return
-        known = self._join.label(self._panes.now, keys[usable], labels[usable])
+        known = self._label(keys[usable], labels[usable])
         self._send(keys[usable], labels[usable])
         if not self._across:
             self._hints.joined(known.settled, len(known.labels), len(self._join))
@@ -61,7 +65,12 @@ class LabelFold:
         """Samples came whose labels may have come before them."""
         found = self._join.early.take(self._panes.now, keys)
         if len(found.keys):
-            self._settled(self._join.label(self._panes.now, found.keys, found.labels))
+            self._settled(self._label(found.keys, found.labels))
+
+    def _label(self, keys: Array, labels: Floats) -> Known:
+        known = self._join.label(self._panes.now, keys, labels)
+        self._on_positive(keys[labels > POSITIVE])
+        return known
 
     def _settled(self, known: Known) -> None:
         """What labels did to samples that waited; where the pipeline joins them, that is for it to say."""
@@ -177,7 +186,8 @@ class LabelFold:
             if self._join.labels.keep_rate < 1.0:
                 weights = weights * self._stands_for(labels)
             columns = (predicted[usable], labels[usable], weights[usable])
-            self._panes.gather(clock, name, "", profiles.labelled, *columns)
+            build = profiles.labelled if self._has_classes else profiles.errors
+            self._panes.gather(clock, name, "", build, *columns)
 
     def _stands_for(self, labels: Floats) -> Floats:
         """For how many rows each labelled one stands."""
@@ -196,7 +206,9 @@ class LabelFold:
         self._panes.gather("train", "sample_id", "", profiles.ids(modulus), hashes)
 
     def binned(self, labels: Floats, codes: dict[str, Array]) -> None:
-        """Label counts by value bin."""
+        """Label counts by value bin; numbers have no classes to count."""
+        if not self._has_classes:
+            return
         known = np.isfinite(labels)
         if not known.all():
             labels, codes = labels[known], {name: column[known] for name, column in codes.items()}
@@ -218,18 +230,23 @@ class LabelFold:
                 self._panes.add("label", name, "", count)
 
     def _arrived(self, labels: Floats) -> None:
-        if len(labels):
-            self._panes.add("label", "labels", "", len(labels))
-            self._panes.add("label", "positives", "", int(np.count_nonzero(labels > POSITIVE)))
-            if self._join.labels.keep_rate < 1.0:
-                self._panes.add("label", "label_weight", "", float(self._stands_for(labels).sum()))
-            self._panes.latest("label", "last_label", "", self._panes.now)
+        if not len(labels):
+            return
+        self._panes.add("label", "labels", "", len(labels))
+        self._panes.latest("label", "last_label", "", self._panes.now)
+        if not self._has_classes:
+            self._panes.gather("label", "label_number", "", profiles.numbers, labels)
+            return
+        self._panes.add("label", "positives", "", int(np.count_nonzero(labels > POSITIVE)))
+        if self._join.labels.keep_rate < 1.0:
+            self._panes.add("label", "label_weight", "", float(self._stands_for(labels).sum()))
 
     def _delays(self, labels: Floats, delay: Floats) -> None:
         known = ~np.isnan(delay)
         positive = labels > POSITIVE
         self._hints.delays(delay[known], self._panes.now, self._join.labels.horizon)
-        for entity, rows in (("", known), ("label:positive", known & positive), ("label:negative", known & ~positive)):
+        parts = (("", known), ("label:positive", known & positive), ("label:negative", known & ~positive))
+        for entity, rows in parts if self._has_classes else parts[:1]:
             if rows.any():
                 self._panes.gather("label", "label_delay", entity, profiles.seconds, delay[rows])
 

@@ -19,4 +19,10 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 86400.0  # this long after its due time a sample without label is dropped as expired
     capacity: int = 10_000_000  # samples remembered: 70 bytes each, 700 MB at the default (820 while it grows)
     hold: float = 0.0  # a label that comes before its sample waits for it so long
+    quantile: float = 0.0  # of labels that are numbers: the quantile that predictions are meant to be; 0: the mean
     across: int = 0  # workers that see samples are not those that learn labels: one id in so many is joined behind them
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether the job predicts numbers, not classes."""
+        return self.scale == "number"

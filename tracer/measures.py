@@ -9,10 +9,10 @@ import numpy as np
 from streamgauge.tracer import profiles
 from streamgauge.tracer.events import Measured
 from streamgauge.tracer.inputs import Floats, is_na
-from streamgauge.tracer.panes import Panes
+from streamgauge.tracer.panes import Pane, Panes
 
 
-def loss(panes: Panes, loss: float, rows: int) -> None:
+def loss(panes: Pane, loss: float, rows: int) -> None:
     """The mean loss of a step, weighted by its rows."""
     if math.isfinite(loss):
         panes.point("train", "loss", "", loss, float(rows or 1))
@@ -37,7 +37,7 @@ def tensor(panes: Panes, entity: str, tensor: Measured, rows: int) -> None:
         panes.count_units(entity, profiles.units(tensor.positives, tensor.rows or rows))
 
 
-def nonfinite(panes: Panes, entity: str, values: Floats) -> None:
+def nonfinite(panes: Pane, entity: str, values: Floats) -> None:
     """A missing mark is no number that went wrong."""
     count = int(np.count_nonzero(~np.isfinite(values) & ~is_na(values)))
     if count:

@@ -6,7 +6,7 @@ everything older sent. Sequences are given here, before any queue that may drop.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -59,6 +59,40 @@ class Draft(NamedTuple):
     points: list[Point]
     sketches: list[Sketch]
     hard: list[Fact]
+
+
+class Pane(Protocol):
+    """What is measured goes into it: the open pane itself, or the part of it that one head of the model has."""
+
+    @property
+    def now(self) -> float:
+        """The time that has been reached; seconds."""
+        ...
+
+    @property
+    def start(self) -> float:
+        """Start of the pane; seconds."""
+        ...
+
+    def point(self, clock: Clock, name: str, entity: str, value: float, weight: float = 1.0) -> None:
+        """One value, kept as it is."""
+        ...
+
+    def add(self, clock: Clock, name: str, entity: str, amount: float) -> None:
+        """An additive quantity."""
+        ...
+
+    def latest(self, clock: Clock, name: str, entity: str, value: float) -> None:
+        """A quantity of which only the largest in the pane counts."""
+        ...
+
+    def gather(self, clock: Clock, name: str, entity: str, build: Build, *columns: Column) -> None:
+        """Rows of a quantity that becomes sketches when the pane ends."""
+        ...
+
+    def hard(self, fact: str, entity: str, value: float, text: str = "") -> None:
+        """A fact that needs no statistics."""
+        ...
 
 
 class Panes:

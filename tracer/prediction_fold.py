@@ -5,23 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from streamgauge.tracer import measures, profiles
-from streamgauge.tracer.domains import PredictionScale, of_all_rows, probabilities_of
+from streamgauge.tracer.domains import PredictionScale, numbers_of, of_all_rows, probabilities_of
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.inputs import Floats, is_na
 from streamgauge.tracer.labels import Labels
-from streamgauge.tracer.panes import Panes
+from streamgauge.tracer.panes import Pane
 from streamgauge.tracer.records import Clock
 
 
 class PredictionFold:
     """Predictions of one incarnation, into its panes."""
 
-    def __init__(self, panes: Panes, labels: Labels, scale: PredictionScale, hints: Hints) -> None:
+    def __init__(self, panes: Pane, labels: Labels, scale: PredictionScale, hints: Hints) -> None:
         self._panes, self._labels, self._scale, self._hints = panes, labels, scale, hints
 
     def known(self, given: Floats, clock: Clock) -> Floats:
-        """Predictions as probabilities; those of the samples have a sketch of their own."""
+        """Predictions as probabilities, or numbers; those of the samples have a sketch of their own."""
         measures.nonfinite(self._panes, "prediction", given)
+        if self._labels.are_numbers:
+            found = numbers_of(given)
+            if clock == "sample":
+                self._panes.gather("sample", "prediction_number", "", profiles.numbers, found[np.isfinite(found)])
+            return found
         self._hints.predictions(given, self._scale)
         found, clipped = self.probabilities(given)
         if clipped:
@@ -32,7 +37,9 @@ class PredictionFold:
         return found
 
     def probabilities(self, given: Floats) -> tuple[Floats, int]:
-        """Predictions as probabilities for all rows, and how many were clipped."""
+        """Predictions as probabilities for all rows, or numbers, and how many were clipped."""
+        if self._labels.are_numbers:
+            return numbers_of(given), 0
         found, clipped = probabilities_of(given, self._scale)
         labels = self._labels
         if labels.keep_rate < 1.0 and labels.predicts == "kept":

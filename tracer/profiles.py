@@ -20,6 +20,7 @@ from streamgauge.tracer.summaries import (
     Buckets,
     Counts,
     Distinct,
+    Errors,
     Heavy,
     Histogram,
     Ids,
@@ -200,6 +201,17 @@ def seconds(values: Array) -> Iterable[Summary]:
 def labelled(predicted: Array, labels: Array, weights: Array) -> Iterable[Summary]:
     """Sketch of predictions with their labels."""
     return (LabelBuckets.of(predicted, labels, None if (weights == 1.0).all() else weights),)
+
+
+def numbers(values: Array) -> Iterable[Summary]:
+    """Sketches of labels, or of predictions of all rows, that are numbers."""
+    finite = values[np.isfinite(values)]
+    return Histogram.of_finite(finite), Moments.of_finite(finite, float(np.float32(finite[0])) if len(finite) else 0.0)
+
+
+def errors(predicted: Array, labels: Array, weights: Array) -> Iterable[Summary]:
+    """Sketch of predictions with their labels where both are numbers."""
+    return (Errors.of(predicted, labels, weights),)
 
 
 def ids(modulus: int) -> Build:

@@ -11,6 +11,7 @@ import numpy as np
 
 from streamgauge.tracer.events import Event
 from streamgauge.tracer.inputs import Column, Floats, Ragged, Refusal, is_flat
+from streamgauge.tracer.tasks import Told
 
 LIMIT: Final = 1e11  # times beyond it are no times: seconds since the epoch, year 5138
 LONGEST: Final = 256  # characters of a name
@@ -63,6 +64,7 @@ def size_of(event: Event) -> int:
             size += _bytes(part)
         elif isinstance(part, dict):
             size += 200 * len(part) + sum([_bytes(column) for column in part.values()])
+            size += sum([_bytes(column) for told in part.values() if isinstance(told, Told) for column in told])
     return size
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from streamgauge.tracer import tasks as heads_declared
 from streamgauge.tracer.authority import key_in
 from streamgauge.tracer.domains import SCALES, PredictionScale
 from streamgauge.tracer.evaluation import Evaluation, faults_of
@@ -17,6 +18,7 @@ from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import Collection, Select
+from streamgauge.tracer.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Settings:
     time_unit: TimeUnit
     evaluation: Evaluation
     plan_key: bytes  # that plans must be signed with; b"": they need not be
+    tasks: tuple[Task, ...]
 
 
 def settings_of(
@@ -54,7 +57,7 @@ def settings_of(
     select: Sequence[Select], roles: Sequence[str] | None, tags: Mapping[str, str] | None,
     allow_raw: Sequence[Collection], limit: int, usage: bool,
     predictions: PredictionScale, time_unit: TimeUnit, share: float,
-    evaluation: Evaluation | None = None,
+    evaluation: Evaluation | None = None, tasks: Sequence[Task] = (),
 ) -> Settings:  # fmt: skip
     """The settings of one worker. Raises ValueError for one that cannot be."""
     _check(pane=pane, interval=interval, shards=shards, modulus=modulus, share=share)
@@ -64,6 +67,7 @@ def settings_of(
     _check_domains(labels or Labels(), predictions, time_unit)
     for fault in faults_of(evaluation or Evaluation()):
         raise ValueError(f"evaluation.{fault} (tracer.Tracer)")
+    _check_tasks(tasks, labels or Labels())
     return Settings(
         job=name_of(job), worker=name_of(who.worker), pane=pane, interval=interval or pane, shards=shards,
         mode=mode,
@@ -72,8 +76,16 @@ def settings_of(
         modulus=modulus, select=tuple(select),
         roles=(who.role,) if roles is None else tuple(roles), tags=who.labels | dict(tags or {}), limit=limit,
         allow_raw=tuple(allow_raw), usage=usage, predictions=predictions, time_unit=time_unit, share=share,
-        evaluation=evaluation or Evaluation(), plan_key=key_in(os.environ),
+        evaluation=evaluation or Evaluation(), plan_key=key_in(os.environ), tasks=tuple(tasks),
     )  # fmt: skip
+
+
+def _check_tasks(tasks: Sequence[Task], labels: Labels) -> None:
+    """Raises ValueError for a head that cannot be."""
+    for fault in heads_declared.faults_of(tasks, labels):
+        raise ValueError(f"{fault} (tracer.Tracer)")
+    for task in tasks:
+        _check_domains(task.labels, task.predictions, "s")
 
 
 def _check(*, pane: float, interval: float | None, shards: int, modulus: int, share: float) -> None:
@@ -105,6 +117,11 @@ def _check_domains(labels: Labels, predictions: str, time_unit: str) -> None:
         raise ValueError(f"labels.keep_rate must be above 0 and at most 1, got {labels.keep_rate} (tracer.Tracer)")
     if labels.across < 0 or labels.across & (labels.across - 1):
         raise ValueError(f"labels.across must be a power of two, or 0, got {labels.across} (tracer.Tracer)")
+    if not 0.0 <= labels.quantile < 1.0:
+        raise ValueError(f"labels.quantile must be below 1, 0 for the mean, got {labels.quantile} (tracer.Tracer)")
+    if labels.are_numbers and (labels.across or labels.keep_rate < 1.0 or labels.positive is not None):
+        text = "labels that are numbers have no positives: leave across, keep_rate and positive out (tracer.Tracer)"
+        raise ValueError(text)
     if labels.predicts not in ("kept", "all"):
         raise ValueError(f'labels.predicts must be "kept" or "all", got {labels.predicts!r} (tracer.Tracer)')
     if predictions not in ("probability", "logit"):

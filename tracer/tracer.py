@@ -37,11 +37,12 @@ from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import BOOT, COLLECTIONS, Collection, Entry, Select, Selection
 from streamgauge.tracer.settings import settings_of
 from streamgauge.tracer.steady import Steady
+from streamgauge.tracer.tasks import Head, Task
 from streamgauge.tracer.traits import Traits
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.worker import Worker
 
-__all__ = ["Feature", "Labels", "Select", "Tensor", "Tracer"]
+__all__ = ["Feature", "Head", "Labels", "Select", "Task", "Tensor", "Tracer"]
 
 class Tracer:
     """Tells what one worker of one job sees, learns and does.
@@ -70,6 +71,7 @@ class Tracer:
         share: of all time that traced steps may take beyond the untraced ones between them; beyond it fewer of the
             planned steps are traced (`tracer.share`). 1: whatever it costs. Not with a clock that is given.
         evaluation: features by whose values predictions are evaluated in groups, and slices of the rows.
+        tasks: the other heads of a multi-task model; the job's own labels are those of the first.
     """
 
     def __init__(
@@ -81,13 +83,13 @@ class Tracer:
         allow_raw: Sequence[Collection] = RAW,
         incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
         predictions: PredictionScale = "probability", time_unit: TimeUnit = "s", share: float = 0.01,
-        evaluation: Evaluation | None = None,
+        evaluation: Evaluation | None = None, tasks: Sequence[Task] = (),
     ) -> None:  # fmt: skip
         settings = settings_of(
             job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
             modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags,
             allow_raw=allow_raw, limit=limit,
-            usage=usage, predictions=predictions, time_unit=time_unit, share=share, evaluation=evaluation,
+            usage=usage, predictions=predictions, time_unit=time_unit, share=share, evaluation=evaluation, tasks=tasks,
         )  # fmt: skip
         self.faults = Faults(clocks.monotonic)
         self._is_threaded = clock is None
@@ -189,29 +191,29 @@ class Tracer:
     @harmless
     def observe(
         self, features: Any, *, ids: ArrayLike | None = None, time: Any = None, due: Any = None,
-        predictions: ArrayLike | None = None, written: Any = None,
+        predictions: ArrayLike | None = None, written: Any = None, tasks: Mapping[str, Head] | None = None,
     ) -> None:
         """Samples seen for the first time, one row each.
 
         `features`: a mapping of columns, a data frame, an Arrow table, or a list of row dicts. `time`: the samples' own
         event times; `due`: when their labels are due; `written`: when they were written to the job's topic; one for all
         rows or one each: times of any library, ISO 8601, or numbers (`time_unit`). With `ids` they wait for their
-        labels. What cannot be used is refused by its name, and everything else counts.
+        labels; `tasks` has what other heads predict. What cannot be used is refused by its name, all else counts.
         """
         if self.selection.off:
             return
         event = self._worker.capture.observed(
             self._clock(), self.selection, self._worker.step, features, ids=ids, predictions=predictions,
-            times={"time": time, "due": due, "written": written},
+            times={"time": time, "due": due, "written": written}, tasks=tasks,
         )  # fmt: skip
         self._worker.put(event, Priority.STATS, points=1)
 
     @harmless
-    def label(self, ids: ArrayLike, y: ArrayLike) -> None:
-        """Labels that are known now; one that is missing (None, NaN) is not."""
+    def label(self, ids: ArrayLike, y: ArrayLike, task: str = "") -> None:
+        """Labels that are known now, the job's own or another `task`'s; one that is missing (None, NaN) is not."""
         if self.selection.off:
             return
-        event = self._worker.capture.labelled(self._clock(), ids, y)
+        event = self._worker.capture.labelled(self._clock(), ids, y, task)
         if event is not None:
             self._worker.put(event, Priority.SCALAR, points=2)
 
@@ -220,7 +222,7 @@ class Tracer:
         self, loss: Any = None, *, ids: ArrayLike | None = None, labels: ArrayLike | None = None,
         predictions: ArrayLike | None = None, rows: int | None = None, seconds: float | None = None,
         tensors: Mapping[str, Tensor] | None = None, weights: ArrayLike | None = None, time: Any = None,
-        features: Any = None, skipped: bool = False, updated: bool = True,
+        features: Any = None, skipped: bool = False, updated: bool = True, tasks: Mapping[str, Head] | None = None,
     ) -> None:
         """One training step is done; its rows count as trained on and the watermark may move.
 
@@ -231,6 +233,8 @@ class Tracer:
 
         A step is one update of the weights. Under gradient accumulation a batch that only adds its gradient is told by
         `updated=False`: its rows and loss count, the number of the step and the time of steps wait for the update.
+
+        `tasks` names the other heads of the model that were trained in this step, and what there is of each.
 
         A loop without a join gives `features` (an empty mapping will do) and the samples' own `time`: then the rows
         count as seen, labelled and trained on here.
@@ -244,7 +248,7 @@ class Tracer:
         given = {"ids": ids, "labels": labels, "predictions": predictions, "weights": weights}
         event = self._worker.capture.stepped(
             self._clock(), self.selection, self._worker.step, given, loss=loss, rows=rows, time=time, features=features,
-            tensors=tensors, skipped=skipped, updated=updated, seconds=took,
+            tensors=tensors, skipped=skipped, updated=updated, seconds=took, tasks=tasks,
         )  # fmt: skip
         self._worker.arrays.settle(self._worker.step, event.loss, updated=updated)
         self._worker.put(event, Priority.SCALAR, points=2 + 3 * len(event.tensors))

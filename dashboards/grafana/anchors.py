@@ -89,6 +89,7 @@ _QUANTITIES: Final[dict[object, tuple[Quantity, str, Literal["high", "low", "bot
     losses.value: ("value", "linear", "high"),
     losses.value_over_noise: ("value", "linear", "high"),
     losses.absolute: ("value", "linear", "both"),
+    losses.absolute_over_noise: ("value", "linear", "both"),
     losses.shortfall: ("value", "one", "low"),
     losses.log_off_right: ("value", "log", "both"),
     losses.above_reference: ("difference", "linear", "high"),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from streamgauge.pipelines.config.faults import Fault, suggestion
-from streamgauge.pipelines.config.schema import DAY, HOUR, JobConfig, Limit, WindowSpec
+from streamgauge.pipelines.config.schema import DAY, HOUR, JobConfig, Labels, Limit, WindowSpec
 from streamgauge.pipelines.config.values import (
     date_faults,
     job_name_faults,
@@ -18,7 +18,7 @@ from streamgauge.pipelines.config.values import (
     zone_faults,
 )
 from streamgauge.pipelines.registry import METRICS
-from streamgauge.tracer import evaluation
+from streamgauge.tracer import evaluation, tasks
 from streamgauge.tracer.bounds import MAX_SHARDS
 
 _NODE = re.compile(r"[a-z_]+(:[^@\s]+)?(@[^@\s]+)?")
@@ -39,6 +39,8 @@ def job_faults(job: JobConfig) -> Iterator[Fault]:
     yield from _metric_faults(job, at)
     yield from _topology_faults(job, at)
     yield from _evaluation_faults(job, at)
+    yield from _task_faults(job, at)
+    yield from _number_faults(job.labels, f"{at}.labels")
     for i, limit in enumerate(job.limits):
         yield from _limit_faults(job, limit, f"{at}.limits[{i}]")
     yield from repeated(f"{at}.holidays", "date", [day.date for day in job.holidays])
@@ -87,6 +89,16 @@ def _range_faults(job: JobConfig, at: str) -> Iterator[Fault]:
             yield Fault(f"{at}.{name}", f"must be a power of two, got {modulus}; {below} is one")
     if not 0.0 < job.labels.keep_rate <= 1.0:
         yield Fault(f"{at}.labels.keep_rate", f"must be above 0 and at most 1, got {job.labels.keep_rate:g}")
+
+
+def _number_faults(labels: Labels, at: str) -> Iterator[Fault]:
+    """What labels that are numbers cannot have."""
+    if not 0.0 <= labels.quantile < 1.0:
+        yield Fault(f"{at}.quantile", f"must be below 1, 0 for the mean, got {labels.quantile:g}")
+    if labels.scale == "number":
+        odd = {"across": labels.across, "keep_rate": labels.keep_rate < 1.0, "positive": labels.positive is not None}
+        for name in (name for name, is_set in odd.items() if is_set):
+            yield Fault(f"{at}.{name}", "is of labels with positives, and these are numbers; leave it out")
 
 
 def _relation_faults(job: JobConfig, at: str) -> Iterator[Fault]:
@@ -162,6 +174,22 @@ def _metric_faults(job: JobConfig, at: str) -> Iterator[Fault]:
                 yield Fault(f"{at}.rules.{name}.{key}", f"unknown key{suggestion(key, _RULE_KEYS)}")
     for name, value in job.slo.items():
         yield from positive(f"{at}.slo.{name}", value)
+
+
+def _task_faults(job: JobConfig, at: str) -> Iterator[Fault]:
+    for text in tasks.faults_of(job.tasks, job.labels):
+        key, _, what = text.partition(": ")
+        yield Fault(f"{at}.{key}", what)
+    for i, task in enumerate(job.tasks):
+        here = f"{at}.tasks[{i}]"
+        if task.labels.wait:
+            yield Fault(f"{here}.labels.wait", "is the job's as a whole; leave it out here")
+        yield from _number_faults(task.labels, f"{here}.labels")
+        if task.weight <= 0.0:
+            yield Fault(f"{here}.weight", f"must be above 0, got {task.weight:g}")
+        if task.labels.timeout < task.labels.horizon:
+            text = f"must not be below horizon {task.labels.horizon:g} s, got {task.labels.timeout:g} s"
+            yield Fault(f"{here}.labels.timeout", text)
 
 
 def _evaluation_faults(job: JobConfig, at: str) -> Iterator[Fault]:

@@ -44,6 +44,10 @@ EXAMPLES: Final[dict[str, str]] = {
     "WindowSpec": '[[jobs]]\nname = "ctr"\n\n[[jobs.windows]]\nname = "5m"\nkind = "short"\nlength = 300\nslide = 300',
     "Feature": '[[jobs]]\nname = "ctr"\n\n[[jobs.features]]\nname = "age"\nkind = "numeric"\nlow = 0\nhigh = 120',
     "Labels": '[[jobs]]\nname = "ctr"\n\n[jobs.labels]\nhorizon = "30m"\nmargin = "5m"',
+    "Task": (
+        '[[jobs]]\nname = "ctr"\n\n[[jobs.tasks]]\nname = "cvr"\nof = "positives"\n'
+        'labels = { horizon = "7d", timeout = "8d" }'
+    ),
     "Evaluation": (
         '[[jobs]]\nname = "ctr"\n\n[jobs.evaluation]\ngroups = ["user_id"]\nweight = "clicks"'
     ),

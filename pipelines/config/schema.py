@@ -55,12 +55,24 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     margin: float = 3 * HOUR  # a label is overdue this long after it was due
     timeout: float = DAY  # after its due time a sample without label is dropped and counted as expired
     silence: float = 0.0  # longest normal gap between labels; 0: learnt
-    scale: Literal["binary", "sign", "soft", "count"] = "binary"  # 0/1, -1/+1, a share in 0..1, a number of events
+    scale: Literal["binary", "sign", "soft", "count", "number"] = "binary"  # 0/1, -1/+1, 0..1, events, any number
     keep_rate: float = 1.0  # share of the negatives that the job was given; label metrics are those of all rows
     predicts: Literal["kept", "all"] = "kept"  # what predictions are right for: the rows as they were kept, or all
     positive: float | str | None = None  # which label is positive (`count`: from which on); None: what the scale says
     hold: float = 0.0  # a label that comes before its sample waits for it so long
+    quantile: float = 0.0  # of labels that are numbers: the quantile that predictions are meant to be; 0: the mean
     across: int = 0  # other workers learn the labels than see the samples: one id in so many is joined; a power of two
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One more head of a multi-task model, with labels of its own; its series are those of `task:NAME`."""
+
+    name: str  # as the job's tracers call it
+    of: Literal["all", "positives"] = "all"  # its samples: all rows, or those whose first label is positive
+    expected: float = 0.0  # a label is due so long after its sample; seconds; 0: never
+    labels: Labels = Labels()  # how its labels reach the job; `wait` and `across` are the job's
+    predictions: Literal["probability", "logit"] = "probability"  # what its predictions are
+    weight: float = 1.0  # in the score, beside 1 for the job's own labels
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,6 +162,7 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     topology: tuple[Edge, ...] = ()  # edges between node names, beside the built-in ones
     limits: tuple[Limit, ...] = ()  # declared facts, in force from the first window on
     evaluation: Evaluation = Evaluation()  # predictions by groups and by slices of the rows
+    tasks: tuple[Task, ...] = ()  # the other heads of a multi-task model
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,14 @@ import argparse
 from streamgauge.pipelines.grammar.arguments import add, json
 from streamgauge.pipelines.grammar.files import add_configuring, add_detect, add_profile, add_select, add_topology
 from streamgauge.pipelines.grammar.hosting import add_flink, add_grafana, add_keeping, add_run, add_token, add_topics
-from streamgauge.pipelines.grammar.on_call import add_answers, add_backtest, add_deciding, add_tracing, add_watching
+from streamgauge.pipelines.grammar.on_call import (
+    add_ab,
+    add_answers,
+    add_backtest,
+    add_deciding,
+    add_tracing,
+    add_watching,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     for part in (
         add_run, add_keeping, add_token, add_topics, add_flink, add_grafana, add_configuring, add_detect, add_profile,
-        add_select, add_topology, add_watching, add_deciding, add_backtest, add_tracing, add_answers,
+        add_select, add_topology, add_watching, add_deciding, add_ab, add_backtest, add_tracing, add_answers,
     ):  # fmt: skip
         part(commands)
     json(add(commands, "version", "print the version", example="streamgauge version"))

@@ -61,6 +61,21 @@ def add_watching(commands: Commands) -> None:
         config(command)
 
 
+def add_ab(commands: Commands) -> None:
+    """Two jobs on one stream."""
+    ab = add(
+        commands, "ab", "two jobs on one stream: is the second model better? differences with confidence intervals",
+        example="streamgauge ab ctr ctr-next --since 7d",
+    )
+    ab.add_argument("first", help="the job in service")
+    ab.add_argument("second", help="the other one: a shadow, a canary, the other half of the traffic")
+    ab.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
+    ab.add_argument("--task", default="", metavar="NAME", help="a head of both models; else their own labels")
+    ab.add_argument("--share", type=finite, default=0.5, help="of all labelled rows that the second is to have (0.5)")
+    json(ab)
+    config(ab)
+
+
 def add_backtest(commands: Commands) -> None:
     """What another configuration would page for."""
     backtest = add(

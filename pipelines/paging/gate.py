@@ -26,7 +26,7 @@ OVERRIDE: Final = 3600.0  # seconds
 EVENT: Final = "gate_override"
 SERVING: Final = "serving"  # the place of a model that is too old
 _GRAVE: Final = ("page", "page-now")
-_CALIBRATION: Final = ("pcoc", "ece")
+_CALIBRATION: Final = ("pcoc", "ece", "relative_bias", "coverage_gap")
 
 Answer = Literal["pass", "hold", "unknown"]
 

@@ -48,6 +48,7 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its 
     ),
     "train": (
         "loss", "log_loss", "normalized_entropy", "brier", "auc", "gauc", "base_auc", "pr_auc", "max_f1", "pcoc", "ece",
+        "relative_mse", "relative_bias", "mse", "rmse", "mae", "bias", "quantile_loss", "coverage_gap",
         "ndcg", "hit_rate", "recall", "mrr", "slice", "skipped_updates", "throughput", "keep_up", "train_delay",
     ),
     "serving": ("model_age", "serving_model_age", "push_delay", "version_skew"),

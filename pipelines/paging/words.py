@@ -43,6 +43,7 @@ PHRASES: Final[dict[str, str]] = {  # the beginnings of metrics' names; the long
     "score": "the score is {}",
     "iv": "what it tells of the label is {}",
     "label_rate": "{} of the labels are positive",
+    "label_number": "the mean label is {}",
     "invalid_labels": "{} of the labels are invalid",
     "label_delay": "labels come {} late",
     "label_coverage": "{} of the samples have their label in time",
@@ -64,6 +65,15 @@ PHRASES: Final[dict[str, str]] = {  # the beginnings of metrics' names; the long
     "scalar": "the job's own number is {}",
     "log_loss": "the log loss is {}",
     "brier": "predictions miss by {} (squared)",
+    "relative_mse": "the squared error is {} times a plain guess's",
+    "relative_bias": "predictions are off by {} of the labels' spread",
+    "mse": "predictions miss by {} (squared)",
+    "rmse": "predictions miss by {}",
+    "mae": "predictions miss by {} on average",
+    "bias": "predictions are off by {}",
+    "quantile_loss": "the quantile loss is {}",
+    "coverage_gap": "labels lie below their prediction {} more often than they should",
+    "prediction_number": "the mean prediction is {}",
     "pr_auc": "the precision over all recalls is {}",
     "normalized_entropy": "the loss is {} times a plain guess's",
     "auc": "the ranking's quality is {}",
@@ -121,7 +131,7 @@ _RATES: Final = frozenset({"rows/s", "labels/s", "1/s"})
 _SPANS: Final = ((1.0, "a second"), (60.0, "a minute"), (3600.0, "an hour"))
 _TIMES: Final = frozenset({  # ratios that people do not say in percent
     "pcoc", "normalized_entropy", "straggler", "cv", "update_ratio", "auc", "auc_volatility", "js_distance",
-    "brier", "pr_auc",
+    "brier", "pr_auc", "relative_mse",
 })  # fmt: skip
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?:@H)?")
 

@@ -21,7 +21,7 @@ def label_rate(view: View) -> Values:
     Evidence that can vanish is none: without the expected ones, no clicks at all would be unknown. The error is that of
     the evidence: a change is judged by what a healthy window would show.
     """
-    if not view.stat("label", "labels").entities:
+    if not view.stat("label", "labels").entities or view.config.labels.scale == "number":
         return NOTHING
     invalid, labels = view.total("label", "invalid_labels"), view.total("label", "labels")
     if invalid > MOST_INVALID * (invalid + labels):
@@ -36,7 +36,7 @@ def label_rate_of_cohort(view: View) -> Values:
     What came within the window is of many times: where clicks come at once and negatives by time-out, their share
     follows the traffic. Of a cohort it does not.
     """
-    if not view.stat("label", "cohort_labelled").entities:
+    if not view.stat("label", "cohort_labelled").entities or view.config.labels.scale == "number":
         return NOTHING
     if not is_covered(view):
         return UNKNOWN

@@ -6,6 +6,8 @@ from functools import partial
 
 from streamgauge.pipelines.metrics import Metric
 from streamgauge.pipelines.sample_quality import drift, features, flow, labels, oddities
+from streamgauge.pipelines.statistics.measures import mean_of
+from streamgauge.pipelines.statistics.tasks import per_task
 
 _of = partial(Metric, domain="sample", clock="sample")
 _share = partial(Metric, domain="sample", clock="sample", unit="ratio", transform="asin", window="short")
@@ -109,51 +111,56 @@ METRICS: tuple[Metric, ...] = (
         doc="The terms of IV x the bin's share of the rows (DeepInsight); the usual bands do not hold for it.",
     ),
     _label(
-        name="label_rate", compute=labels.label_rate, minimum=20, transform="log", consecutive=2,
+        name="label_rate", compute=per_task(labels.label_rate), minimum=20, transform="log", consecutive=2,
         doc="Positives / labelled rows; the evidence is the positives, or as many as the usual rate leads to expect.",
     ),
+    _of(
+        name="label_number", clock="label", compute=per_task(mean_of("label", "label_number")), unit="label's",
+        minimum=100, window="long", consecutive=2, doc="Mean of the labels that arrived, where labels are numbers.",
+    ),
     _label(
-        name="invalid_labels", compute=labels.invalid_labels, minimum=50, direction="up",
+        name="invalid_labels", compute=per_task(labels.invalid_labels), minimum=50, direction="up",
         doc="Labels outside the declared scale / labels; above 1 % the label rate and what depends on it are unknown.",
     ),
     _delay(
-        name="label_delay_p50", clock="label", compute=flow.label_delay(0.5), consecutive=2,
+        name="label_delay_p50", clock="label", compute=per_task(flow.label_delay(0.5)), consecutive=2,
         doc="Median of label time - sample time, of the labels that arrived.",
     ),
     _delay(
-        name="label_delay_p95", clock="label", compute=flow.label_delay(0.95), pages=False,
+        name="label_delay_p95", clock="label", compute=per_task(flow.label_delay(0.95)), pages=False,
         doc="95 % quantile of label time - sample time, of the labels that arrived.",
     ),
     _delay(
-        name="label_delay_p99", clock="label", compute=flow.label_delay(0.99), pages=False,
+        name="label_delay_p99", clock="label", compute=per_task(flow.label_delay(0.99)), pages=False,
         doc="99 % quantile of label time - sample time, of the labels that arrived.",
     ),
     _label(
-        name="label_coverage@H", compute=labels.label_coverage, minimum=50, direction="down", pages=False,
+        name="label_coverage@H", compute=per_task(labels.label_coverage), minimum=50, direction="down", pages=False,
         doc="Of the samples that became H old in the window, the share that is labelled: the join rate.",
     ),
     _label(
-        name="label_rate@H", compute=labels.label_rate_of_cohort, minimum=20, transform="log", consecutive=2,
+        name="label_rate@H", compute=per_task(labels.label_rate_of_cohort), minimum=20, transform="log", consecutive=2,
         pages=False, doc="Positives / labelled samples, of those that became H old in the window.",
     ),
     _label(
-        name="label_arrivals", compute=labels.label_arrivals, unit="rows/s", minimum=0, transform="sqrt",
+        name="label_arrivals", compute=per_task(labels.label_arrivals), unit="rows/s", minimum=0, transform="sqrt",
         reference="class", additive=True, doc="Labels that arrived / window length.",
     ),
     _label(
-        name="label_overdue", compute=labels.label_overdue, minimum=50, direction="up", consecutive=2,
+        name="label_overdue", compute=per_task(labels.label_overdue), minimum=50, direction="up", consecutive=2,
         doc="Of the samples whose due time and margin passed in the window, the share still without a label then.",
     ),
     _label(
-        name="label_expired", compute=labels.label_expired, minimum=50, direction="up", pages=False,
+        name="label_expired", compute=per_task(labels.label_expired), minimum=50, direction="up", pages=False,
         doc="Samples dropped at the label timeout / samples that left the join.",
     ),
     _label(
-        name="label_silence", compute=labels.label_silence, unit="s", minimum=0, transform="log", direction="up",
+        name="label_silence", compute=per_task(labels.label_silence),
+        unit="s", minimum=0, transform="log", direction="up",
         pages=False, doc="Window end - time of the last label; the floor is the longest normal silence at this hour.",
     ),
     _label(
-        name="label_flip_rate", compute=labels.label_flip_rate, minimum=50, direction="up", consecutive=2,
+        name="label_flip_rate", compute=per_task(labels.label_flip_rate), minimum=50, direction="up", consecutive=2,
         doc="Labels that changed / labels that came, new or changed.",
     ),
     _delay(

@@ -13,7 +13,7 @@ from typing import Final
 from streamgauge.pipelines.config.schema import HOUR, JobConfig
 from streamgauge.pipelines.detection.closed import Closed
 
-EXCUSED: Final = frozenset({"pcoc", "ece", "normalized_entropy"})
+EXCUSED: Final = frozenset({"pcoc", "ece", "normalized_entropy", "relative_mse", "relative_bias", "coverage_gap"})
 COHORTS: Final = frozenset(f"{name}@H" for name in EXCUSED)
 NEAR: Final = 0.2  # of ln pcoc
 SIGMAS: Final = 3.0
@@ -40,10 +40,19 @@ def is_over_in_cohorts(closed: Closed, config: JobConfig, first: float) -> bool:
 
 
 def _is_calibrated(closed: Closed) -> bool:
-    found = {key.metric: row for row, key in enumerate(closed.keys) if not key.worker and key.metric in EXCUSED}
+    """Of the job's own labels: other heads of its model do not hold it up."""
+    found = {key.metric: row for row, key in enumerate(closed.keys) if not key.worker and not key.entity}
+    if {"relative_mse", "relative_bias"} <= found.keys():
+        return _is_unbiased(closed, found["relative_mse"], found["relative_bias"])
     if not {"pcoc", "normalized_entropy"} <= found.keys():
         return False
     pcoc, entropy = found["pcoc"], found["normalized_entropy"]
     ratio, noise = float(closed.value[pcoc]), SIGMAS / math.sqrt(max(float(closed.rows[pcoc]), 1.0))
     informed = float(closed.value[entropy]) + SIGMAS * float(closed.error[entropy]) < 1.0
     return ratio > 0.0 and abs(math.log(ratio)) <= NEAR + noise and informed
+
+
+def _is_unbiased(closed: Closed, errors: int, bias: int) -> bool:
+    """The same of a model that predicts numbers."""
+    informed = float(closed.value[errors]) + SIGMAS * float(closed.error[errors]) < 1.0
+    return informed and abs(float(closed.value[bias])) <= NEAR + SIGMAS * float(closed.error[bias])

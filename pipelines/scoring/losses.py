@@ -30,6 +30,12 @@ def absolute(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: F
     return np.abs(x)
 
 
+def absolute_over_noise(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
+    """The size of the value beyond what sampling noise alone would give: a bias that should be 0."""
+    size: Floats = np.abs(x)
+    return np.maximum(size - SIGMAS * error, 0.0)
+
+
 def value_over_noise(x: Floats, reference: Floats, error: Floats, floor: Floats, rows: Floats) -> Floats:
     """The value above what sampling noise alone would give."""
     return np.maximum(x - SIGMAS * error, 0.0)

@@ -12,6 +12,7 @@ from streamgauge.anomaly.reference import Bools, Floats, Rows
 from streamgauge.anomaly.types import Part, SeriesKey
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.metrics import Rule
+from streamgauge.tracer.tasks import entity_of
 
 ENTITY_BETA: Final = 0.7
 BETA: Final = 0.5
@@ -174,6 +175,7 @@ def _name(part: Part) -> tuple[str, str, str, str, str]:
 
 def _entities(leaves: Sequence[Leaf], config: JobConfig) -> dict[str, list[Entity]]:
     importance = {f"feature:{feature.name}": feature.importance for feature in config.features}
+    heads = {entity_of(task.name): JOB_WEIGHT * task.weight for task in config.tasks}
     workers = len({leaf.key.worker for leaf in leaves if leaf.key.worker}) or 1
     rows: dict[tuple[str, str, str], list[int]] = {}
     for row, leaf in enumerate(leaves):
@@ -181,7 +183,7 @@ def _entities(leaves: Sequence[Leaf], config: JobConfig) -> dict[str, list[Entit
     found: dict[str, list[Entity]] = {}
     for (domain, entity, worker), at in sorted(rows.items()):
         is_job = not entity and not worker
-        weight = JOB_WEIGHT if is_job else min(importance.get(entity, 1.0), MAX_IMPORTANCE)
+        weight = JOB_WEIGHT if is_job else heads.get(entity) or min(importance.get(entity, 1.0), MAX_IMPORTANCE)
         # A worker can be replaced: of a hundred of them one dead costs a tenth of what the whole would.
         criticality = min(1.0, 10.0 / max(workers, config.workers)) if worker else 1.0
         total = math.fsum(leaves[row].rule.weight for row in at)

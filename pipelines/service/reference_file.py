@@ -27,7 +27,7 @@ from streamgauge.tracer.summaries import merge_sketches
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import MemoryLog
 
-LABELS: Final = frozenset({"label_rate", "invalid_labels"})
+LABELS: Final = frozenset({"label_rate", "label_number", "invalid_labels"})
 SIZES: Final = frozenset({"distinct", "min", "max", "iv", "iv_seed"})  # depend on how many rows a window has
 _NOON: Final = 20_000 * DAY + DAY / 2  # when the play begins; any time would do
 _WORKER: Final = "file"

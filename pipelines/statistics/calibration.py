@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from streamgauge.tracer.summaries.labels import CLIP
 
 ECE_BUCKETS: Final = 20
 PCOC_BUCKETS: Final = 10
+NINETY_FIVE: Final = 1.959964  # standard deviations that hold 95 % of a normal law
 THREE_SIGMAS: Final = 0.99865  # of a normal law, one-sided
 
 
@@ -72,6 +73,34 @@ def calibration_curve(labels: LabelBuckets, buckets: int = ECE_BUCKETS) -> tuple
     return predicted / held, observed / held, weight
 
 
+class Reliability(NamedTuple):
+    """A reliability diagram: one element a bucket of near-equal weight, of those that hold rows."""
+
+    predicted: Floats  # mean prediction
+    observed: Floats  # rate of positives
+    low: Floats  # Wilson's interval of that rate, at 95 %
+    high: Floats
+    weight: Floats
+
+
+def reliability(labels: LabelBuckets, buckets: int = ECE_BUCKETS) -> Reliability:
+    """Observed over predicted rates with their intervals (Wilson 1927), of the effective rows of each bucket.
+
+    >>> found = reliability(LabelBuckets.of([0.5] * 10, [1, 0] * 5), buckets=1)
+    >>> found.observed.tolist(), found.low.round(3).tolist(), found.high.round(3).tolist()
+    ([0.5], [0.237], [0.763])
+    """
+    predicted, observed, weight = calibration_curve(labels, buckets)
+    heavy, light = labels.squares()
+    n = np.divide(weight**2, _by_mass(labels, buckets, heavy + light), out=np.ones(buckets), where=weight > 0)
+    z2 = NINETY_FIVE**2
+    middle = (observed + z2 / (2.0 * n)) / (1.0 + z2 / n)
+    half = NINETY_FIVE * np.sqrt(observed * (1.0 - observed) / n + z2 / (4.0 * n * n)) / (1.0 + z2 / n)
+    held = weight > 0
+    columns = (predicted, observed, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0), weight)
+    return Reliability(*(column[held] for column in columns))
+
+
 def log_loss(labels: LabelBuckets) -> float:
     """Weighted mean log loss in nats, predictions clipped to [1e-7, 1 - 1e-7]; NaN without rows."""
     weight = _weight(labels)
@@ -110,12 +139,17 @@ def _weight(labels: LabelBuckets) -> float:
 
 def _equal_mass(labels: LabelBuckets, buckets: int) -> tuple[Floats, Floats, Floats]:
     """Predicted, observed and total weight in buckets of near-equal weight, lowest first: [buckets] each."""
+    columns = (labels.sum_p, labels.weight_positive, labels.weight_positive + labels.weight_negative)
+    predicted, observed, weight = (_by_mass(labels, buckets, column) for column in columns)
+    return predicted, observed, weight
+
+
+def _by_mass(labels: LabelBuckets, buckets: int, column: Floats) -> Floats:
+    """Sums of a column in buckets of near-equal weight, lowest first: [buckets]."""
     weight = labels.weight_positive + labels.weight_negative
     total = _weight(labels)
     if total <= 0:
-        return np.zeros(buckets), np.zeros(buckets), np.zeros(buckets)
+        return np.zeros(buckets)
     middle = (np.cumsum(weight) - 0.5 * weight) / total
     place = np.minimum((middle * buckets).astype(np.int64), buckets - 1)
-    columns = (labels.sum_p, labels.weight_positive, weight)
-    sums = [np.bincount(place, column, minlength=buckets).astype(np.float64) for column in columns]
-    return sums[0], sums[1], sums[2]
+    return np.bincount(place, column, minlength=buckets).astype(np.float64)

@@ -7,13 +7,14 @@ converts them. They are never zero where a sample is small: proportions are smoo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
 
-from streamgauge.pipelines.metrics import Floats, Stat, Values
-from streamgauge.tracer.summaries import Buckets, Histogram, LabelBuckets, ValueCounts
+from streamgauge.pipelines.metrics import Floats, Stat, Values, View
+from streamgauge.tracer.records import Clock
+from streamgauge.tracer.summaries import Buckets, Histogram, LabelBuckets, Moments, ValueCounts
 
 T = TypeVar("T")
 _EMPTY: Final = np.zeros(0)
@@ -104,6 +105,18 @@ def range_error(stat: Stat) -> Floats:
     spread = np.where(several, stat.high, 0.0) - np.where(several, stat.low, 0.0)
     error: Floats = spread / np.interp(np.log(n), _RANGE_N, _RANGE_D) / np.sqrt(n)
     return error
+
+
+def mean_of(clock: Clock, name: str) -> Callable[[View], Values]:
+    """A metric function for the mean of numbers that are told as they come, one for the worker or the job itself."""
+
+    def compute(view: View) -> Values:
+        moments = view.sketches(Moments, clock, name).get("")
+        if moments is None or not moments.count:
+            return NOTHING
+        return single(moments.mean(), float(moments.count), finite(moments.std()) / math.sqrt(moments.count))
+
+    return compute
 
 
 def quantile_values(histograms: Mapping[str, Histogram | ValueCounts], q: float) -> Values:

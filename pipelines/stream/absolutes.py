@@ -120,7 +120,7 @@ def count(view: View, tallies: Mapping[str, Tally]) -> dict[str, Tally]:
         if _is_reborn(view, name) and name in kept:  # its model may be cold again
             kept[name] = msgspec.structs.replace(kept[name], has_trained=False)
         labels, positives = scope.total("label", "labels"), scope.total("label", "positives")
-        if labels > 0.0:
+        if labels > 0.0 and view.config.labels.scale != "number":
             kept[name] = _counted(kept.get(name, Tally()), labels, positives)
     return kept
 

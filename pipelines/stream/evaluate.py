@@ -284,7 +284,7 @@ def _blocks(kind: WindowClass, view: WindowView, failed: dict[str, str]) -> list
 def _trailed(evaluated: Evaluated) -> Mapping[Slot, Floats]:
     """The AUC and its error by worker, for the trail that its volatility is taken from."""
     return {
-        (key.worker, "auc", ""): np.array([evaluated.error[i], evaluated.value[i]])
+        (key.worker, "auc", key.entity): np.array([evaluated.error[i], evaluated.value[i]])
         for i, key in enumerate(evaluated.keys)
         if key.metric == "auc"
     }

@@ -6,7 +6,7 @@ learnt from windows that were judged normal only: reference distributions, trail
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
@@ -21,6 +21,7 @@ from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
 from streamgauge.pipelines.sample_quality.oddities import NETWORK, SKETCH
 from streamgauge.pipelines.statistics.measures import means
+from streamgauge.pipelines.statistics.tasks import TaskView, tasks_of
 from streamgauge.pipelines.stream.distributions import References, SketchKey, Slice, is_reference
 from streamgauge.pipelines.stream.memory import IdHorizon, Rates, Silence, Trail
 from streamgauge.pipelines.stream.memory import Slice as Piece
@@ -97,12 +98,14 @@ class Knowledge:
         if spec.kind == "short":
             for scoped in views:
                 self._learn_ids(scoped)
-                self._learn_silence(scoped, day, hour, is_normal(scoped.worker, ""))
-                self._learn_rates(scoped, day, is_normal(scoped.worker, ""))
+            for part in _parts(views):
+                is_usual = is_normal(part.worker, part.outer(""))
+                self._learn_silence(part, day, hour, is_usual)
+                self._learn_rates(part, day, is_usual)
             self._learn_norms(view, is_normal)
         if spec.kind == "long":
-            for scoped in views:
-                self._learn_auc(scoped, found, is_normal(scoped.worker, ""))
+            for part in _parts(views):
+                self._learn_auc(part, found, is_normal(part.worker, part.outer("")))
         if window == self._counter:
             self._learn_values(view, is_normal)
         if window == self._teacher:
@@ -115,22 +118,22 @@ class Knowledge:
                 assert isinstance(horizon, IdHorizon)
                 horizon.remember(view.start, view.end, ids.hashes)
 
-    def _learn_silence(self, view: WindowView, day: int, hour: int, is_normal: bool) -> None:
+    def _learn_silence(self, view: TaskView, day: int, hour: int, is_normal: bool) -> None:
         last = last_label(view)
-        if np.isnan(last) and (view.worker, "label", "") not in self._memories:
+        if np.isnan(last) and (view.worker, "label", view.outer("")) not in self._memories:
             return
-        silence = self._kept(view, "label", "")
+        silence = self._kept(view, "label", view.outer(""))
         assert isinstance(silence, Silence)
         silence.observe(last)
         if is_normal:
             silence.learn(day, hour, max(view.end - silence.last, 0.0))
 
-    def _learn_rates(self, view: WindowView, day: int, is_normal: bool) -> None:
+    def _learn_rates(self, view: TaskView, day: int, is_normal: bool) -> None:
         for name, part, wholes in _RATES:
             count = next((found for whole in wholes if (found := view.total("label", whole))), 0.0)
             if not count or not is_normal:
                 continue
-            rates = self._kept(view, name, "")
+            rates = self._kept(view, name, view.outer(""))
             assert isinstance(rates, Rates)
             if view.start >= rates.end:
                 rates.learn(day, view.end, view.total("label", part), count)
@@ -141,10 +144,10 @@ class Knowledge:
             normal = np.array([is_normal(view.worker, entity) for entity in stat.entities], bool)
             self._push(view, "gradient_norm", stat.entities, np.where(normal, means(stat).value, np.nan))
 
-    def _learn_auc(self, view: WindowView, found: Mapping[Slot, Floats], is_normal: bool) -> None:
-        pair = found.get((view.worker, "auc", ""))
+    def _learn_auc(self, view: TaskView, found: Mapping[Slot, Floats], is_normal: bool) -> None:
+        pair = found.get((view.worker, "auc", view.outer("")))
         if pair is not None and is_normal and np.isfinite(pair).all():
-            self._push(view, "auc", ("error", "value"), pair)
+            self._push(view, "auc", ("error", "value"), pair, view.outer(""))
 
     def _learn_values(self, view: JobView, is_normal: Normality) -> None:
         """The job's categorical values, of windows that do not overlap."""
@@ -188,20 +191,22 @@ class Knowledge:
             means = np.array([Moments.merge(found).mean() for found in by_entity.values()])
             self._trail(worker, "mean", view.start).push(view.start, tuple(by_entity), means)
 
-    def _push(self, view: WindowView, name: str, entities: tuple[str, ...], values: Floats) -> None:
+    def _push(
+        self, view: WindowView | TaskView, name: str, entities: tuple[str, ...], values: Floats, entity: str = ""
+    ) -> None:
         """Append to a trail, unless this window overlaps the one before."""
-        trail = self._trail(view.worker, name, view.end)
+        trail = self._trail(view.worker, name, view.end, entity)
         if view.start >= trail.end:
             trail.push(view.end, entities, values)
 
-    def _trail(self, worker: str, name: str, time: float) -> Trail:
-        slot = (worker, name, "")
+    def _trail(self, worker: str, name: str, time: float, entity: str = "") -> Trail:
+        slot = (worker, name, entity)
         self._touched[slot] = time
         trail = self._memories.setdefault(slot, self._new(name, None))
         assert isinstance(trail, Trail)
         return trail
 
-    def _kept(self, view: WindowView, name: str, entity: str) -> Memory:
+    def _kept(self, view: WindowView | TaskView, name: str, entity: str) -> Memory:
         slot = (view.worker, name, entity)
         self._touched[slot] = view.end
         return self._memories.setdefault(slot, self._new(name, None))
@@ -260,6 +265,13 @@ class Knowledge:
                 state = [*state, sorted(ids.get(path, ()))]
             self._memories[worker, name, entity] = self._new(name, state)
             self._touched[worker, name, entity] = touched
+
+
+def _parts(views: Sequence[WindowView]) -> Iterator[TaskView]:
+    """What each head of the model has of each view, the job's own labels first."""
+    for view in views:
+        for task in ("", *tasks_of(view)):
+            yield TaskView(view, task)
 
 
 def _ids_row(piece: Piece) -> bytes:

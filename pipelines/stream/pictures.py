@@ -17,7 +17,9 @@ from streamgauge.tracer.records import Sketch
 
 MAX_WORKERS: Final = 16  # beyond it only the job's are kept
 _BESIDE: Final = 64  # bytes of a sketch beside its columns and names
-SHORT: Final = ("buckets", "counts", "heavy", "histogram", "label_buckets", "moments")  # in the order they are sent
+SHORT: Final = (  # in the order they are sent
+    "buckets", "counts", "errors", "heavy", "histogram", "label_buckets", "moments",
+)  # fmt: skip
 LONG: Final = ("bins", "label_buckets")
 WALL: Final = ("histogram",)
 _KINDS: Final = {"short": SHORT, "long": LONG, "wall": WALL}
@@ -56,4 +58,4 @@ def _cut(sketches: Sequence[Sketch]) -> Iterator[tuple[Sketch, ...]]:
 
 def _drawn(scope: JobView | WorkerView, kinds: Sequence[str]) -> Iterator[Sketch]:
     """Its summaries of these kinds; those of slices are left out, they would be kept twenty times."""
-    return (s for kind in kinds for s in scope.of_kind(kind) if not s.entity.startswith("slice:"))
+    return (s for kind in kinds for s in scope.of_kind(kind) if not s.entity.rpartition("/")[2].startswith("slice:"))

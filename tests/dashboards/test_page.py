@@ -83,8 +83,22 @@ def test_the_curves_of_labels_are_drawn_from_the_buckets_of_the_range(tabs: Tabs
     page.get_by_text(re.compile(r"ROC, AUC 0\.\d{4}")).wait_for()
     until(lambda: page.locator(".square").count() == 3)
     assert not texts(page, ".squares p")[0].startswith("1\u2009600 labelled rows")
+    assert page.locator(".square .bound").count() >= 15  # of at most 20 buckets of near-equal weight
+    assert page.locator(".square .was").count() == 0  # nothing was before the range
     page.evaluate(f"location.hash += '&from={world.START}&to={world.START + 24 * 3600 + 1}'")
     until(lambda: "".join(texts(page, ".squares p")).startswith("1\u2009600 labelled rows"))
+    page.evaluate(f"location.hash += '&against={world.START + 78 * 3600}'")  # a release, say
+    until(lambda: "dashed: 1\u2009600 before, AUC 0." in "".join(texts(page, ".squares p")))
+    assert page.locator(".square .was").count() == 3
+
+
+def test_another_job_on_the_stream_is_compared_metric_by_metric(tabs: Tabs) -> None:
+    page = tabs().open(f"#/features?job={world.SICK}&range=7d")
+    page.get_by_label("Other job").select_option(world.LIVE)
+    page.get_by_role("region", name="Comparison with another job").wait_for()
+    assert page.locator("tr[data-metric=auc] td").last.inner_text() == "worse"
+    assert page.locator("tr[data-metric] svg").count() == 7
+    assert f"other={world.LIVE}" in page.url
 
 
 def test_dragging_a_range_changes_the_ranked_list_and_the_whole_page(tabs: Tabs) -> None:

@@ -103,6 +103,7 @@ def _records() -> Iterator[Stored]:
         yield _points(SICK, end, hour)
         if hour % 6 == 0:
             yield _profiles(SICK, end, hour)
+            yield _rival(LIVE, end, hour)
     yield from _story()
     yield from _learnt()
 
@@ -133,6 +134,17 @@ def _profiles(job: str, end: float, hour: int) -> Profiles:
     )
     return Profiles(
         job=job, worker="", window="1h", start=end - HOUR, end=end, revision=0, number=hour, sketches=sketches
+    )
+
+
+def _rival(job: str, end: float, hour: int) -> Profiles:
+    """A model that knows less, on other rows of the same stream."""
+    random = np.random.default_rng(10_000 + hour)
+    sound = random.beta(2, 6, 400)
+    labels = (random.random(400) < sound).astype(int)
+    sketch = encode(LabelBuckets.of(random.permutation(sound), labels), "train", "labels", "")
+    return Profiles(
+        job=job, worker="", window="1h", start=end - HOUR, end=end, revision=0, number=hour, sketches=(sketch,)
     )
 
 

@@ -10,7 +10,8 @@ stats = pytest.importorskip("scipy.stats")
 distance = pytest.importorskip("scipy.spatial.distance")
 
 from streamgauge.pipelines import statistics  # noqa: E402
-from streamgauge.tracer.summaries import Bins, Histogram, LabelBuckets  # noqa: E402
+from streamgauge.pipelines.statistics import regression  # noqa: E402
+from streamgauge.tracer.summaries import Bins, Errors, Histogram, LabelBuckets  # noqa: E402
 
 RATES = [0.5, 0.03, 0.001]  # of positives: balanced, clicks, conversions
 
@@ -100,3 +101,26 @@ def test_quantiles_are_within_the_stated_error_of_numpys(law: str) -> None:
     values = np.abs(values) + 1e-3
     found = Histogram.of(values).quantiles([0.05, 0.5, 0.95])
     np.testing.assert_allclose(found, np.quantile(values, [0.05, 0.5, 0.95], method="inverted_cdf"), rtol=0.016)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.7e9])
+def test_errors_are_scikit_learns_whatever_the_level(level: float) -> None:
+    p, y, w = _watched(level)
+    found = Errors.merge([Errors.of(p[i::7], y[i::7], w[i::7]) for i in range(7)])
+    near = pytest.approx
+    assert regression.mse(found).value == near(metrics.mean_squared_error(y, p, sample_weight=w), rel=1e-6)
+    assert regression.rmse(found).value == near(metrics.root_mean_squared_error(y, p, sample_weight=w), rel=1e-6)
+    assert regression.mae(found).value == near(metrics.mean_absolute_error(y, p, sample_weight=w), rel=1e-6)
+    assert regression.relative_mse(found).value == near(1.0 - metrics.r2_score(y, p, sample_weight=w), rel=1e-6)
+    for q in (0.1, 0.9):
+        told = metrics.mean_pinball_loss(y, p, sample_weight=w, alpha=q)
+        assert regression.quantile_loss(found, q).value == near(told, rel=1e-6)
+    assert regression.bias(found).value == near(np.average(p - y, weights=w), rel=1e-5)
+    assert regression.coverage_gap(found, 0.5).value == near(np.average(y <= p, weights=w) - 0.5, abs=1e-12)
+
+
+def _watched(level: float):
+    """Predictions, labels and weights of a job that predicts numbers about a level."""
+    random = np.random.default_rng(1)
+    signal, w = random.normal(size=4000), random.choice([0.5, 1.0, 4.0], 4000)
+    return level + signal + 0.1, level + signal + random.normal(size=4000), w

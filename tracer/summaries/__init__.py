@@ -18,6 +18,7 @@ from streamgauge.tracer.summaries.buckets import Buckets
 from streamgauge.tracer.summaries.columns import Columns, Summary
 from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats
 from streamgauge.tracer.summaries.distinct import Distinct
+from streamgauge.tracer.summaries.errors import Errors
 from streamgauge.tracer.summaries.groups import Groups
 from streamgauge.tracer.summaries.hashing import (
     Table,
@@ -54,6 +55,7 @@ __all__ = [
     "CategoricalProfile",
     "Counts",
     "Distinct",
+    "Errors",
     "Groups",
     "Heavy",
     "Histogram",
@@ -99,6 +101,7 @@ KINDS: Final[dict[str, type[Summary]]] = {
     "groups": Groups,
     "join_rows": JoinRows,
     "value_counts": ValueCounts,
+    "errors": Errors,
 }
 
 FEW: Final = 2  # series that are folded faster one by one than all at once

@@ -22,21 +22,26 @@ def board() -> Board:
         rows={
             "Score": [shared.score_lines("Score", "The score of training.", *_TRAIN, by=["job"], links=LINKS)],
             "Progress": [
-                values("loss", by=_OF_JOB, normal=True), values("loss_max", by=_OF_JOB),
+                values("loss", normal=True), values("loss_max", by=_OF_JOB),
                 values("nonfinite", by=_OF_JOB), values("skipped_updates", by=_OF_JOB), values("scalar"),
             ],
             "Quality of the model": [
-                values("normalized_entropy", by=_OF_JOB, normal=True), judged("normalized_entropy", by=_OF_JOB),
-                values("auc", by=_OF_JOB, normal=True), judged("auc", by=_OF_JOB),
-                values("pcoc", by=_OF_JOB), judged("ece", by=_OF_JOB),
-                values("log_loss", by=_OF_JOB), values("brier", by=_OF_JOB),
-                values("pr_auc", by=_OF_JOB), values("max_f1", by=_OF_JOB),
-                values("prediction_mean", by=_OF_JOB, normal=True), values("prediction_psi", by=_OF_JOB),
-                values("invalid_predictions", by=_OF_JOB),
+                values("normalized_entropy", normal=True), judged("normalized_entropy"),
+                values("auc", normal=True), judged("auc"),
+                values("pcoc"), judged("ece"),
+                values("log_loss"), values("brier"),
+                values("pr_auc"), values("max_f1"),
+                values("prediction_mean", normal=True), values("prediction_psi"),
+                values("invalid_predictions"),
             ],
             "Quality by cohort": [
-                values("normalized_entropy@H", by=_OF_JOB, normal=True), values("auc@H", by=_OF_JOB, normal=True),
-                values("pcoc@H", by=_OF_JOB), judged("ece@H", by=_OF_JOB),
+                values("normalized_entropy@H", normal=True), values("auc@H", normal=True),
+                values("pcoc@H"), judged("ece@H"),
+            ],
+            "Errors of predicted numbers": [
+                values("relative_mse", normal=True), judged("relative_mse"), values("relative_bias"),
+                values("coverage_gap"), values("rmse"), values("mae"), values("mse"), values("bias"),
+                values("quantile_loss"), values("prediction_number", normal=True),
             ],
             "Groups and slices": [
                 values("gauc"), judged("gauc"), values("gauc_share"), values("ndcg_at_k"), values("hit_rate_at_k"),

@@ -39,17 +39,20 @@ export function frequent(found) {
       el('td', { class: 'num' }, percent(now / found.total)), el('td', { class: 'num muted' }, before === null || before === undefined || !found.total_before ? '\u2013' : percent(before / found.total_before))))));
 }
 
-/** A curve on a square of 0..max; `diagonal` draws what chance, or perfection, would. */
-export function square([x, y], { label, across, up, max = 1, diagonal = false, dots = false }) {
+/** A curve on a square of 0..max over that of `before`; `diagonal` draws what chance, or perfection, would, `bounds` intervals. */
+export function square([x, y], { label, across, up, max = 1, diagonal = false, dots = false, before = null, bounds = null }) {
   const size = 200;
   const at = (value) => Math.min(1, value / max) * size;
   const points = x.map((value, i) => [at(value), size - at(y[i])]);
+  const line = (where) => where.map(([px, py], i) => `${i ? 'L' : 'M'}${px.toFixed(1)} ${py.toFixed(1)}`).join('');
   return el('figure', { class: 'square' },
     svg('svg', { viewBox: `-2 -2 ${size + 4} ${size + 4}`, role: 'img', 'aria-label': label },
       svg('rect', { x: 0, y: 0, width: size, height: size, fill: 'none', stroke: 'var(--line)' }),
       [0.25, 0.5, 0.75].map((share) => [svg('line', { x1: share * size, x2: share * size, y1: 0, y2: size, stroke: 'var(--line)' }), svg('line', { x1: 0, x2: size, y1: share * size, y2: share * size, stroke: 'var(--line)' })]),
       diagonal ? svg('line', { x1: 0, y1: size, x2: size, y2: 0, stroke: 'var(--muted)', 'stroke-dasharray': '4 4' }) : null,
-      svg('path', { d: points.map(([px, py], i) => `${i ? 'L' : 'M'}${px.toFixed(1)} ${py.toFixed(1)}`).join(''), fill: 'none', stroke: 'var(--accent)', 'stroke-width': 1.75 }),
+      before ? svg('path', { d: line(before[0].map((value, i) => [at(value), size - at(before[1][i])])), class: 'was', fill: 'none', stroke: 'var(--text)', 'stroke-width': 1, 'stroke-dasharray': '3 2' }) : null,
+      bounds ? points.map(([px], i) => svg('line', { class: 'bound', x1: px, x2: px, y1: size - at(bounds[0][i]), y2: size - at(bounds[1][i]), stroke: 'var(--accent)', 'stroke-opacity': 0.55, 'stroke-width': 1.5 })) : null,
+      svg('path', { d: line(points), fill: 'none', stroke: 'var(--accent)', 'stroke-width': 1.75 }),
       dots ? points.map(([px, py]) => svg('circle', { cx: px, cy: py, r: 2.5, fill: 'var(--accent)' })) : null),
     el('figcaption', { class: 'small' }, el('b', {}, label), el('span', { class: 'muted' }, ` ${up} over ${across}${max === 1 ? '' : `, 0 to ${format.number(max)}`}`)));
 }

@@ -2,7 +2,7 @@
 
 const RATES = /(_rate|_share|coverage|_overdue|_expired|top_share.*|keep_up|cpu|memory|trace_loss|vanishing|exploding|auc_volatility|pipeline_(late|dropped|lost|overflow|failing))(@H)?$/;
 const SECONDS = /(_delay.*|_age|_lag|label_silence|step_time.*|close_time)$/;
-const SIGMAS = /^change_rate$/;
+const SIGMAS = /^(change_rate|relative_bias)$/;
 const BELOW_ONE = /^(auc|slice_auc|gauc|auc_pr|ap|average_precision|js_distance|ks)(@.*)?$/;
 const PER_SECOND = /^(volume|throughput|label_arrivals|pipeline_records)$/;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;

@@ -4,7 +4,7 @@ import { bars, frequent, square } from './curve.js';
 import { el, put } from './dom.js';
 import * as format from './format.js';
 
-const NAMES = { profile: 'Distribution of the values', queue_delay: 'Delay in the queue, seconds', train_delay: 'Delay until trained, seconds', label_delay: 'Delay of the labels, seconds', step_time: 'Time of a step, seconds' };
+const NAMES = { profile: 'Distribution of the values', queue_delay: 'Delay in the queue, seconds', train_delay: 'Delay until trained, seconds', label_delay: 'Delay of the labels, seconds', step_time: 'Time of a step, seconds', label_number: 'Labels that arrived', prediction_number: 'Predictions of all rows' };
 
 /** Draw what /pictures found into `box`; false if there is nothing. */
 export function pictures(box, found, ctx) {
@@ -23,13 +23,15 @@ export function pictures(box, found, ctx) {
 }
 
 function curves(labels) {
-  const highest = Math.max(...labels.calibration[0], ...labels.calibration[1], 1e-6);
+  const was = labels.before;
+  const before = (name) => (was?.[name][0].length ? was[name] : null);
+  const highest = Math.max(...labels.calibration[0], ...labels.calibration_bounds[1], 1e-6);
   const max = Math.min(1, 2 ** Math.ceil(Math.log2(highest)));
   return el('div', { class: 'squares' },
-    square(labels.roc, { label: `ROC, AUC ${labels.auc.toFixed(4)}${labels.auc_error === null ? '' : ` \u00b1 ${labels.auc_error.toFixed(4)}`}`, across: 'false positive rate', up: 'true positive rate', diagonal: true }),
-    square(labels.precision_recall, { label: `Precision and recall, AP ${labels.average_precision.toFixed(4)}`, across: 'recall', up: 'precision' }),
-    square(labels.calibration, { label: 'Calibration', across: 'predicted', up: 'observed', max, diagonal: true, dots: true }),
-    el('p', { class: 'muted small' }, `${format.count(labels.rows)} labelled rows, ${format.count(labels.positives)} positive`));
+    square(labels.roc, { label: `ROC, AUC ${labels.auc.toFixed(4)}${labels.auc_error === null ? '' : ` \u00b1 ${labels.auc_error.toFixed(4)}`}`, across: 'false positive rate', up: 'true positive rate', diagonal: true, before: before('roc') }),
+    square(labels.precision_recall, { label: `Precision and recall, AP ${labels.average_precision.toFixed(4)}`, across: 'recall', up: 'precision', before: before('precision_recall') }),
+    square(labels.calibration, { label: 'Reliability', across: 'predicted', up: 'observed, 95 % intervals,', max, diagonal: true, dots: true, before: before('calibration'), bounds: labels.calibration_bounds }),
+    el('p', { class: 'muted small' }, `${format.count(labels.rows)} labelled rows, ${format.count(labels.positives)} positive${was ? `; dashed: ${format.count(was.rows)} before, AUC ${was.auc === null ? 'unknown' : was.auc.toFixed(4)}` : ''}`));
 }
 
 function counts({ now, before }) {

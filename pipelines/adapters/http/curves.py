@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.pipelines.statistics.calibration import calibration_curve
+from streamgauge.pipelines.statistics.calibration import reliability
 from streamgauge.pipelines.statistics.ranking import auc, average_precision, precision_recall_curve, roc_curve
 from streamgauge.tracer.records import Sketch
 from streamgauge.tracer.summaries import (
@@ -62,7 +62,7 @@ def pictures_of(
         elif isinstance(item, Buckets):
             drawn["predictions"] = predictions(item, other if isinstance(other, Buckets) else None)
         elif isinstance(item, LabelBuckets):
-            drawn["labels"] = curves(item)
+            drawn["labels"] = curves(item, other if isinstance(other, LabelBuckets) else None)
     return drawn
 
 
@@ -101,20 +101,25 @@ def predictions(now: Buckets, before: Buckets | None) -> dict[str, Any]:
     return {"edges": edges.tolist(), "now": _pooled(edges, _midpoints(now), now.counts), "before": old}
 
 
-def curves(labels: LabelBuckets) -> dict[str, Any]:
-    """Scores of positives and negatives, ROC, precision-recall and calibration of labelled rows."""
+def curves(labels: LabelBuckets, before: LabelBuckets | None = None) -> dict[str, Any]:
+    """Scores of positives and negatives, ROC, precision-recall and reliability of labelled rows, now and before."""
+    found = _curves(labels)
+    return found | {"before": None if before is None or not before.rows else _curves(before)}
+
+
+def _curves(labels: LabelBuckets) -> dict[str, Any]:
     edges = np.linspace(0.0, 1.0, BARS + 1)
     middle = _midpoints(labels.predictions())
     area, (false, true), (recall, precision) = auc(labels), roc_curve(labels), precision_recall_curve(labels)
-    predicted, observed, weight = calibration_curve(labels)
-    held = weight > 0
+    steps = reliability(labels)
     return {
         "rows": labels.rows, "positives": labels.positive_rows,
         "edges": edges.tolist(),
         "positive": _pooled(edges, middle, labels.positives), "negative": _pooled(edges, middle, labels.negatives),
         "auc": area.value, "auc_error": area.error, "average_precision": average_precision(labels),
         "roc": _thinned(false, true), "precision_recall": _thinned(recall, precision),
-        "calibration": [predicted[held].tolist(), observed[held].tolist()], "weight": weight[held].tolist(),
+        "calibration": [steps.predicted.tolist(), steps.observed.tolist()], "weight": steps.weight.tolist(),
+        "calibration_bounds": [steps.low.tolist(), steps.high.tolist()],
     }  # fmt: skip
 
 

@@ -65,10 +65,20 @@ QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the ha
     "changes": (*_SPAN, _text("names", "names of changes, with commas between them; all, where it is left out")),
     "profiles": (_WORKER, *_SPAN),
     "features": _SPAN,
+    "against": (
+        {**_text("other", "the other job"), "required": True}, _text("task", "a head of both models"), *_SPAN,
+        {
+            "name": "share", "in": "query", "description": "of all labelled rows that the other job is to have",
+            "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.5},
+        },
+    ),
     "audit": (*_SPAN, _whole("limit", 5000, 50_000)),
     "audit_csv": (*_SPAN, _whole("limit", 5000, 50_000)),
     "features_csv": _SPAN,
-    "pictures": (_WORKER, _text("entity", "such as feature:age; the job itself, where it is left out"), *_SPAN),
+    "pictures": (
+        _WORKER, _text("entity", "such as feature:age; the job itself, where it is left out"), *_SPAN,
+        _time("against", "the end of the range to compare with, such as the time of a release; else the range before"),
+    ),
     "tensors": (_whole("limit", 100, 500),),
     "dead_letters": (_whole("limit", 100, MOST),),
     "events": (_text("since", "an event's id, as Last-Event-ID"),),

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.curves import pictures_of
-from streamgauge.pipelines.adapters.http.json import answer, span
+from streamgauge.pipelines.adapters.http.json import FOREVER, answer, number, span
 from streamgauge.pipelines.adapters.http.routes import job_of, text_of
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.sample_quality import oddities
@@ -30,17 +30,22 @@ async def pictures(request: web.Request) -> web.StreamResponse:
     sources = request.app[keys.SOURCES]
     slide = min(window.slide for item in sources.config.jobs if item.name == job for window in item.windows)
     start = max(start, min(end, sources.now() + slide) - _WINDOWS * slide)
-    found = await request.app[keys.READERS].query(lambda query: drawn(query, job, worker, entity, start, end))
+    against = number(request, "against", FOREVER)
+    past = None if against == FOREVER else against
+    found = await request.app[keys.READERS].query(lambda query: drawn(query, job, worker, entity, start, end, past))
     return answer(found)
 
 
-def drawn(query: Query, job: str, worker: str, entity: str, start: float, end: float) -> dict[str, Any]:
-    """What is drawn of an entity's windows in a range, against as much before it."""
+def drawn(
+    query: Query, job: str, worker: str, entity: str, start: float, end: float, against: float | None = None
+) -> dict[str, Any]:
+    """What is drawn of an entity's windows in a range, against as much before it, or before the time `against`."""
     now = _tiled(query.profiles(job, worker, start, end))
     if not now:
         return {"now": None, "before": None}
     first, last = now[0]["start"], now[-1]["end"]
-    before = _tiled(query.profiles(job, worker, first - (last - first), first + 1e-6))
+    until = first if against is None else against
+    before = _tiled(query.profiles(job, worker, until - (last - first), until + 1e-6))
     odd = _odd(query, job, entity, first, last)
     drawn = pictures_of(_sketches(now, entity), _sketches(before, entity), entity, odd)
     return {"now": _covered(now), "before": _covered(before), **drawn}

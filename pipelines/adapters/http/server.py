@@ -48,6 +48,7 @@ from aiohttp.typedefs import Handler
 
 from streamgauge.pipelines.adapters.http import (
     actions,
+    against,
     audit,
     costs,
     diagnoses,
@@ -101,6 +102,7 @@ def _add_routes(app: web.Application) -> None:
     costs.add(app)
     edges.add(app)
     features.add(app)
+    against.add(app)
     audit.add(app)
     pictures.add(app)
     runs.add(app)

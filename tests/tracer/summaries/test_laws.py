@@ -18,6 +18,7 @@ from streamgauge.tracer.summaries import (
     Buckets,
     Counts,
     Distinct,
+    Errors,
     Groups,
     Heavy,
     Histogram,
@@ -68,6 +69,7 @@ EXACT: dict[str, Builder] = {
 }
 FLOATS: dict[str, Builder] = {
     "moments": lambda r: Moments.of(np.clip(r[:, 0], -1e6, 1e6)),
+    "errors": lambda r: Errors.of(r[:, 2], np.clip(r[:, 0], -1e6, 1e6), r[:, 3]),
     "buckets": lambda r: Buckets.of(r[:, 2]),
     "label buckets": lambda r: LabelBuckets.of(r[:, 2], r[:, 1]),
     "weighted label buckets": lambda r: LabelBuckets.of(r[:, 2], r[:, 1], r[:, 3]),

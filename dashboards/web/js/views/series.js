@@ -10,6 +10,7 @@ export const title = 'Series';
 const MOST = 5000; // series that are listed
 const CHARTS = 60; // small charts that are drawn
 const WHOLE = '-'; // in the address: the job or worker itself, where "" would mean that nothing was chosen
+const RELEASES = 30; // the newest ones, that pictures can be compared with
 const PAUSE = 5000; // milliseconds between two updates of all charts
 const FIRST = ['missing_rate', 'psi', 'iv', 'mean', 'distinct', 'auc', 'pcoc', 'loss', 'label_rate', 'volume'];
 
@@ -185,7 +186,24 @@ function anomaliesOf(ctx, signal) {
 
 function drawPictures(box, entity, worker, ctx) {
   const { start, end } = ctx.range;
-  ctx.load(box, (signal) => ctx.get('pictures', { entity, worker, start, end }, signal), (found) => pictures(box, found, ctx));
+  const { against } = ctx.state;
+  const ask = async (signal) => [
+    await ctx.get('pictures', { entity, worker, start, end, ...(against ? { against } : {}) }, signal),
+    await ctx.get('changes', { end, names: 'pushed' }, signal),
+  ];
+  ctx.load(box, ask, ([found, pushed]) => {
+    pictures(box, found, ctx);
+    if (pushed.length) box.prepend(pinned(pushed, ctx));
+  });
+}
+
+/** What the pictures are compared with: the range before, or what was there when a release was pushed. */
+function pinned(pushed, ctx) {
+  const newest = pushed.slice(-RELEASES).reverse();
+  const select = el('select', { 'aria-label': 'Compared with', on: { change: () => ctx.set({ against: select.value || null }) } },
+    option('', 'the range before', !ctx.state.against),
+    newest.map((one) => option(String(one.time), `before ${format.name(one.text || 'a release', 40)}, ${ctx.time(one.time)}`, String(one.time) === ctx.state.against)));
+  return el('p', { class: 'pinned' }, label('Compared with', select));
 }
 
 /** A small chart as a link to the large one; drawn when it comes into view. */

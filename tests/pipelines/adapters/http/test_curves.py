@@ -79,3 +79,23 @@ def test_without_both_classes_the_curves_are_empty_and_still_json() -> None:
     assert isinstance(body, bytes)
     assert json.loads(body)["labels"]["auc"] is None
     assert pictures_of((), (), "") == {}
+
+
+def test_curves_are_drawn_over_those_of_before_and_reliability_with_its_intervals() -> None:
+    random = np.random.default_rng(11)
+
+    def labels(rows: int, wrong: float = 1.0) -> LabelBuckets:
+        p = random.beta(2, 5, rows)
+        return LabelBuckets.of(np.clip(wrong * p, 0, 1), (random.random(rows) < p).astype(int))
+
+    now, before = (encode(one, "train", "labels", "task:cvr") for one in (labels(20_000), labels(4_000, wrong=0.5)))
+    drawn = pictures_of([now], [before], "task:cvr")["labels"]
+    predicted, observed = (np.array(side) for side in drawn["calibration"])
+    low, high = (np.array(side) for side in drawn["calibration_bounds"])
+    assert np.all((low < observed) & (observed < high))
+    assert np.mean((low <= predicted) & (predicted <= high)) >= 0.85  # of a calibrated model, 95 % are expected
+    was = drawn["before"]
+    assert (was["rows"], was["auc"]) == (4_000, pytest.approx(drawn["auc"], abs=0.03))
+    outside = np.array(was["calibration"][0]) < np.array(was["calibration_bounds"][0])
+    assert outside.mean() > 0.9  # half of what is right
+    assert pictures_of([now], [], "task:cvr")["labels"]["before"] is None

@@ -39,6 +39,10 @@ def test_features_are_told_as_json_and_as_csv_with_the_same_decisions(tmp_path: 
         assert [line.split(",")[:2] for line in text.splitlines()[1:]] == [["gone", "drop"], ["'=here", "keep"]]
         assert running.ask("/api/jobs/a/features?start=5&end=9")[1] == rows_without_history(rows)
         assert running.ask("/api/jobs/nobody/features")[0] == 404
+        found = running.ask("/api/jobs/a/against?other=b")[1]
+        assert (found["fair"], found["reason"]) == (None, "no window in which both have labelled rows")
+        assert running.ask("/api/jobs/a/against?other=nobody")[0] == 404
+        assert running.ask("/api/jobs/a/against?other=b&share=1")[0] == 400
     finally:
         running.stop()
 

@@ -1,0 +1,1 @@
+"""Experiments between jobs: two models on one stream, and whether what they are worth differs."""
