@@ -83,7 +83,7 @@ def table(rows: list[Any]) -> Rows:
 
 def numbers(summary: Summary) -> list[Any]:
     """Columns as numbers, for comparison with a tolerance."""
-    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifffff"}[summary.KIND]
+    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifffff", "errors": "if"}[summary.KIND]
     formats, columns = {"i": "<i8", "f": "<f8", "u": "<u2"}, summary.columns()
     return [np.frombuffer(column, formats[d]) for column, d in zip(columns, dtypes[: len(columns)], strict=True)]
 
