@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from streamgauge.tracer.summaries import (
     profile_categorical,
 )
 from streamgauge.tracer.summaries.columns import Columns
+from streamgauge.tracer.summaries.errors import _about
 
 Rows = np.ndarray[Any, Any]  # structured rows: x, y, p, w
 
@@ -82,8 +84,11 @@ def table(rows: list[Any]) -> Rows:
 
 
 def numbers(summary: Summary) -> list[Any]:
-    """Columns as numbers, for comparison with a tolerance."""
-    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifffff", "errors": "if"}[summary.KIND]
+    """Columns as numbers, for comparison with a tolerance; sums about a shift are about 0."""
+    if isinstance(summary, Errors):
+        sums = np.array([astuple(summary)[2:]])
+        return [np.array([summary.rows, summary.invalid]), _about(sums, 0.0)[0, 1:]]
+    dtypes = {"moments": "f", "buckets": "ifui", "label_buckets": "ifuiifffff"}[summary.KIND]
     formats, columns = {"i": "<i8", "f": "<f8", "u": "<u2"}, summary.columns()
     return [np.frombuffer(column, formats[d]) for column, d in zip(columns, dtypes[: len(columns)], strict=True)]
 
