@@ -70,19 +70,25 @@ def test_what_is_done_comes_back_and_stays(tabs: Tabs) -> None:
     page.get_by_role("button", name="true alarm").click()
     page.wait_for_selector(".standing >> text=labelled true alarm")
     page.locator(".silence summary").click()
-    until(lambda: "Holds back 1 of the 2 alerts" in "".join(texts(page, ".silence-form")))
+    until(
+        lambda: "Holds back 1 of the 2 alerts" in "".join(texts(page, ".silence-form")),
+        "the form of the silence did not unfold",
+    )
     page.get_by_role("button", name="Silence", exact=True).click()
     page.wait_for_selector(".standing >> text=silenced until")
     page.reload(wait_until="domcontentloaded")
     page.wait_for_selector(".standing >> text=silenced until")
-    until(lambda: {"acknowledged", "labelled true alarm"} < set(texts(page, ".standing .chip")))
-    until(lambda: world.HOSTILE in "".join(texts(page, ".trail")))
+    until(
+        lambda: {"acknowledged", "labelled true alarm"} < set(texts(page, ".standing .chip")),
+        "what was done is not all back after a reload",
+    )
+    until(lambda: world.HOSTILE in "".join(texts(page, ".trail")), "the comment is not in the trail")
     pressed = page.get_by_role("button", name="true alarm")
-    until(lambda: pressed.get_attribute("aria-pressed") == "true")
-    until(lambda: "entity=feature:late" in "".join(texts(page, ".silences")))
+    until(lambda: pressed.get_attribute("aria-pressed") == "true", "the label is not pressed")
+    until(lambda: "entity=feature:late" in "".join(texts(page, ".silences")), "the silence is not listed")
     page.get_by_role("button", name="End now").click()
-    until(lambda: not page.get_by_role("button", name="End now").is_visible())
-    until(lambda: "silenced" not in "".join(texts(page, ".standing")))
+    until(lambda: not page.get_by_role("button", name="End now").is_visible(), "the silence is still listed")
+    until(lambda: "silenced" not in "".join(texts(page, ".standing")), "the incident still stands as silenced")
 
 
 def test_an_unsuppression_goes_out_and_is_in_the_trail(tabs: Tabs) -> None:

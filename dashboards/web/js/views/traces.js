@@ -9,6 +9,7 @@ import { tensorPicture } from '../tensor_pictures.js';
 
 export const title = 'Traces';
 const AGAIN = 5000; // milliseconds between two looks for tensors, which no event tells of
+const FIGURES = ['Can trace', 'Sent by then', 'Dropped by then', 'Last report']; // of a worker
 const RUNS = { running: ['healthy', 'running'], off: ['unknown', 'off'], tripped: ['broken', 'tripped'], stopped: ['unknown', 'stopped'] };
 
 /** Mount the view; returns what follows the state. */
@@ -113,19 +114,24 @@ function endButton(plan, ctx, load) {
   } } }, 'End now');
 }
 
+/** A cell of the workers' table with its head, which stands beside it where the table is narrow. */
+function figure(column, text, more = {}) {
+  return el('td', { class: 'num', data: { head: FIGURES[column] }, ...more }, text);
+}
+
 function drawWorkers(box, traced, ctx) {
   if (!traced.status.length) return put(box, empty('No worker has reported yet.', 'A tracer reports with its first records.'));
   const listed = new Map(traced.catalogue.map((one) => [one.worker, one.entries?.length ?? 0]));
   const chosen = ctx.state.worker;
   const shown = traced.status.filter((one) => !chosen || one.worker === chosen);
-  put(box, el('div', { class: 'scroll' }, el('table', { class: 'workers' }, el('thead', {}, el('tr', {}, ['Worker', 'Tracer', 'In force'].map((word) => el('th', {}, word)), ['Can trace', 'Sent by then', 'Dropped by then', 'Last report'].map((word) => el('th', { class: 'num' }, word)))),
+  put(box, el('div', { class: 'scroll' }, el('table', { class: 'workers' }, el('thead', {}, el('tr', {}, ['Worker', 'Tracer', 'In force'].map((word) => el('th', {}, word)), FIGURES.map((word) => el('th', { class: 'num' }, word)))),
     el('tbody', {}, shown.map((one) => {
       const [state, word] = RUNS[one.state] ?? ['broken', one.fault ? 'unreadable report' : 'unknown'];
       const held = (one.plans ?? []).filter((plan) => plan.state === 'applied').map((plan) => `${plan.plan} ${plan.revision}`);
       const dropped = Object.entries(one.counters ?? {}).filter(([name]) => name.startsWith('dropped')).reduce((sum, [, count]) => sum + count, 0);
       return el('tr', {}, el('td', {}, format.name(one.worker, 60)), el('td', {}, chip(state, word), one.fault ? el('span', { class: 'small is-broken' }, ` ${format.name(one.fault, 160)}`) : null),
-        el('td', { class: 'small' }, held.length ? format.name(held.join(', '), 120) : el('span', { class: 'muted' }, 'as started')), el('td', { class: 'num' }, listed.has(one.worker) ? format.count(listed.get(one.worker)) : '\u2013'),
-        el('td', { class: 'num' }, format.count(one.counters?.sent)), el('td', { class: `num${dropped ? ' is-degraded' : ''}` }, format.count(dropped)), el('td', { class: 'num muted', title: ctx.time(one.time, true) }, since(one.time, ctx)));
+        el('td', { class: 'small' }, held.length ? format.name(held.join(', '), 120) : el('span', { class: 'muted' }, 'as started')), figure(0, listed.has(one.worker) ? format.count(listed.get(one.worker)) : '\u2013'),
+        figure(1, format.count(one.counters?.sent)), figure(2, format.count(dropped), { class: `num${dropped ? ' is-degraded' : ''}` }), figure(3, since(one.time, ctx), { class: 'num muted', title: ctx.time(one.time, true) }));
     })))));
 }
 
