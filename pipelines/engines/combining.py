@@ -81,10 +81,10 @@ class CombinerRouting:
 def _head_of(value: bytes) -> _Head | Piece | None:
     """The head of a report, or the piece that makes one whole."""
     try:
-        kind, raw = msgspec.msgpack.decode(value, type=tuple[str, msgspec.Raw])
+        kind, raw = outputs.opened(value)
         if kind == "report":
             return msgspec.msgpack.decode(raw, type=_Head)
         piece = msgspec.msgpack.decode(raw, type=Piece) if kind == "piece" else None
         return piece if piece is not None and piece.is_last else None
-    except msgspec.DecodeError:
+    except ValueError:  # msgspec's DecodeError is one
         return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from streamgauge.anomaly.types import Ack, Decision, Notification, Silence, Unsuppress
 from streamgauge.pipelines.paging.annotations import change_of
 from streamgauge.pipelines.ports import Stored
@@ -15,7 +13,7 @@ STORED = outputs.KINDS | outputs.kinds_of(Decision, Notification, Ack, Silence, 
 
 def stored_of(message: Message) -> Stored | None:
     """The record in a message, None if it is of a kind that the store does not keep. Raises ValueError for neither."""
-    kind, _ = msgspec.msgpack.decode(message.value, type=tuple[str, msgspec.Raw])
+    kind, _ = outputs.opened(message.value)
     if kind not in STORED:
         return None
     record = outputs.decode(message.value, STORED)

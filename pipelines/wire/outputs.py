@@ -1,7 +1,12 @@
-"""What the operators emit: one versioned record a topic message, with a per-job number and a deterministic identity."""
+"""What the operators emit: one versioned record a topic message, with a per-job number and a deterministic identity.
+
+A message is MessagePack [kind, record, CRC-32 of the bytes before it], the CRC always in five bytes. Those of releases
+before it, [kind, record], are read.
+"""
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -120,13 +125,17 @@ class Output(NamedTuple):
 
 
 Emitted = PointColumns | Profiles | Score | Anomaly | Change | DeadLetter | Counters
+_PAIR: Final = b"\x92"  # an array of two, of a release without checksums
+_TRIPLE: Final = b"\x93"
+_UINT32: Final = b"\xce"
+_TAIL: Final = 5  # bytes of the checksum
 _encoder = msgspec.msgpack.Encoder()
 _envelope = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
 _decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
 
 
 def kinds_of(*classes: type[Any]) -> dict[str, type[Any]]:
-    """Kinds of records by name: on a topic with several, a message is MessagePack [kind, record].
+    """Kinds of records by name, as a message names its own.
 
     Called while a module is imported: msgspec 0.22 reads a class's annotations at its first use, and two threads that
     do so at once crash.
@@ -139,17 +148,35 @@ KINDS: dict[str, type[Any]] = kinds_of(PointColumns, Profiles, Score, Anomaly, C
 
 
 def encode(record: msgspec.Struct) -> bytes:
-    """[kind, record] as bytes."""
-    return _encoder.encode((type(record).__name__.lower(), record))
+    """[kind, record, checksum] as bytes."""
+    body = _TRIPLE + _encoder.encode((type(record).__name__.lower(), record))[1:]
+    return body + _UINT32 + zlib.crc32(body).to_bytes(_TAIL - 1, "big")
 
 
 def decode(data: bytes, kinds: dict[str, type[Any]] = KINDS) -> Any:
-    """The record in `data`. Raises ValueError (msgspec's DecodeError and ValidationError are) for what is not one."""
-    kind, raw = _envelope.decode(data)
+    """The record in `data`. Raises ValueError (msgspec's DecodeError and ValidationError are) for what is not one.
+
+    >>> decode(encode(Change(job="ctr", name="begin", time=0.0))).name
+    'begin'
+    >>> decode(encode(Change(job="ctr", name="begin", time=0.0)).replace(b"begin", b"begun"))
+    Traceback (most recent call last):
+    ValueError: the record is damaged: its checksum does not match
+    """
+    kind, raw = opened(data)
     if kind not in kinds:
         raise ValueError(f"unknown record kind {kind!r}, known are {', '.join(sorted(kinds))}")
     decoder = _decoders.get(kinds[kind])
     return msgspec.msgpack.decode(raw, type=kinds[kind]) if decoder is None else decoder.decode(raw)
+
+
+def opened(data: bytes) -> tuple[str, msgspec.Raw]:
+    """The kind of a record and what it holds, unread. Raises ValueError for what is none, or is damaged."""
+    if data[:1] != _TRIPLE:
+        return _envelope.decode(data)
+    body, tail = data[:-_TAIL], data[-_TAIL:]
+    if tail[:1] != _UINT32 or zlib.crc32(body) != int.from_bytes(tail[1:], "big"):
+        raise ValueError("the record is damaged: its checksum does not match")
+    return _envelope.decode(_PAIR + body[1:])
 
 
 def _known(value: float) -> float | None:

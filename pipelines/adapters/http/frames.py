@@ -66,7 +66,7 @@ def position_of(text: str, logs: Collection[str]) -> dict[str, int] | None:
 
 def _output(message: Message) -> tuple[str, Any]:
     try:
-        kind, _ = msgspec.msgpack.decode(message.value, type=tuple[str, msgspec.Raw])
+        kind, _ = outputs.opened(message.value)
         if kind not in _SHOWN:
             return "", None
         record = outputs.decode(message.value, _SHOWN)

@@ -12,9 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from streamgauge.pipelines.engines.keeping import forget, manifests_of
+from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.frames import fault_of
 from streamgauge.pipelines.wire.kept import Manifest, Stored
 from streamgauge.tracer import codec
@@ -22,10 +21,11 @@ from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.local.sqlite_file import explained
 from streamgauge.tracer.local.tables import SPAN
 
-_OURS: Final = ("partials", "scores", "anomalies", "alerts", "dead-letters")  # topics of MessagePack
+_OURS: Final = ("partials", "scores", "anomalies", "alerts", "dead-letters")  # topics of what the pipeline says
 _MOST: Final = 20  # findings of one kind that are told one by one
 PAGES: Final = "stop what uses it, move the file (with its -wal and -shm) away, put back a copy or begin anew"
 _RECORD: Final = "it goes to the dead letters when it is read; what its worker sent there is lost"
+_SAID: Final = "who reads it next leaves it out; a replay of traces says it again"
 _STATE: Final = "stop the pipeline, put back a copy of the folder, or let the job learn anew: verify --forget {}"
 
 
@@ -75,7 +75,7 @@ def _walk_log(connection: sqlite3.Connection, path: Path) -> Walked:
         counts[topic] = counts.get(topic, 0) + 1
         fault = _fault_of(topic, key, value)
         if fault:
-            findings.append(Finding(f"{topic}, offset {offset}", fault, _RECORD))
+            findings.append(Finding(f"{topic}, offset {offset}", fault, _SAID if topic in _OURS else _RECORD))
     findings += _places(connection)
     counts["rows of state"] = _walk_states(connection, findings)
     return Walked(path, counts, findings)
@@ -150,7 +150,7 @@ def _fault_of(topic: str, key: str, value: bytes) -> str:
             job = codec.decode(value).job
             return "" if key == job or key.startswith(f"{job}/") else f"its key {key!r} is not of its job {job!r}"
         if topic in _OURS:
-            msgspec.msgpack.decode(value)
+            outputs.opened(value)
     except ValueError as error:  # RecordError and msgspec's DecodeError are
         return str(error)
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sqlite3
 from contextlib import closing
@@ -58,16 +59,19 @@ def test_a_sound_folder_is_sound(folder: Path, capsys: pytest.CaptureFixture[str
     assert all(one["counts"] and not one["findings"] for one in json.loads(capsys.readouterr().out)[:1])
 
 
-def test_a_flipped_bit_of_a_record_is_found_with_its_offset(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    offset, found = 17, "SELECT m.id, value FROM messages m JOIN topics t ON m.id = (t.id << 40) + ? WHERE t.name = ?"
+@pytest.mark.parametrize(("topic", "offset"), [("traces", 17), ("scores", 2)])
+def test_a_flipped_bit_of_a_record_is_found_with_its_offset(
+    folder: Path, capsys: pytest.CaptureFixture[str], topic: str, offset: int
+) -> None:
+    found = "SELECT m.id, value FROM messages m JOIN topics t ON m.id = (t.id << 40) + ? WHERE t.name = ?"
     with closing(sqlite3.connect(folder / "log.db")) as connection:
-        ((row, value),) = connection.execute(found, (offset, "traces"))
+        ((row, value),) = connection.execute(found, (offset, topic))
     flipped = bytearray(value)
     flipped[len(flipped) // 2] ^= 4
     change(folder, "UPDATE messages SET value = ? WHERE id = ?", bytes(flipped), row)
     assert verify(folder) == 1
     said = capsys.readouterr().out
-    assert f"traces, offset {offset}: checksum" in said and said.endswith("1 damaged\n")
+    assert re.search(f"{topic}, offset {offset}: .*checksum", said) and said.endswith("1 damaged\n")
 
 
 def test_a_flipped_bit_of_a_row_of_state_is_found_and_the_job_can_learn_anew(
