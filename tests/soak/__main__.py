@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     folder = args.data or Path(tempfile.mkdtemp(prefix="streamgauge-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     log(f"soak: {args.minutes:g} minutes, engine {args.engine}, in {folder}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # what was started is ended
     result = soak(asked, folder, log)
     if result.slope is not None and asked.seconds >= 600.0 and result.slope > _FLAT:
         result.problems.append(f"memory grows by {result.slope:.2f} MB a minute")

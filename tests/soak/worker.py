@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import signal
 import sys
 import time
@@ -99,7 +100,7 @@ class Worker:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Live until SIGTERM; the last record says goodbye."""
+    """Live until SIGTERM, or until the soak is gone; the last record says goodbye."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--origin", type=float, required=True, help="wall time at which stream time began")
@@ -113,8 +114,9 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
     begun = max(0, int((time.time() - args.origin) * args.rate))
     worker = Worker(args.name, Noted(_transport(args), args.notes), begun)
+    soak = os.getppid()
     behind = 0.0  # seconds: a worker that this machine cannot run on time is late for its job's wall windows
-    while not stopping:
+    while not stopping and os.getppid() == soak:
         ahead = args.origin + (worker.number + 1) / args.rate - time.time()
         behind = max(behind, -ahead)
         time.sleep(max(0.0, ahead))
