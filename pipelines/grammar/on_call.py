@@ -31,23 +31,7 @@ def add_watching(commands: Commands) -> None:
         example="streamgauge silences --end 5fa9c1d20e77",
     )
     silences.add_argument("--end", default="", metavar="ID", help="end this one")
-    features = add(
-        commands, "features", "the job's features: what each is worth; keep, ask its owner, or drop it, and why",
-        example="streamgauge features --job ctr --since 7d --decision drop",
-    )
-    features.add_argument("--job", required=True, help="the job")
-    features.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
-    features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
-    features.add_argument("--csv", action="store_true", help="as CSV")
-    runs = add(
-        commands, "runs", "the runs of a job, newest first, with what each ran with; or two of them beside each other",
-        example="streamgauge runs --job ctr --compare previous last",
-    )
-    runs.add_argument("--job", required=True, help="the job")
-    runs.add_argument(
-        "--compare", nargs=2, default=(), metavar=("FIRST", "SECOND"), help="two: previous, last, or how a name begins"
-    )
-    runs.add_argument("--whole", action="store_true", help="compare all of both, not the same length from their begin")
+    features, runs = _features(commands), _runs(commands)
     audit = add(
         commands, "audit", "every decision with its reason, what was told, and what people did, oldest first",
         example="streamgauge audit --job flights --since 30d --csv",
@@ -59,6 +43,33 @@ def add_watching(commands: Commands) -> None:
     for command in (status, incidents, silences, features, runs, audit):
         json(command)
         config(command)
+
+
+def _features(commands: Commands) -> ArgumentParser:
+    """What each feature is worth."""
+    features = add(
+        commands, "features", "the job's features: what each is worth; keep, ask its owner, or drop it, and why",
+        example="streamgauge features --job ctr --since 7d --decision drop",
+    )
+    features.add_argument("--job", required=True, help="the job")
+    features.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
+    features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
+    features.add_argument("--csv", action="store_true", help="as CSV")
+    return features
+
+
+def _runs(commands: Commands) -> ArgumentParser:
+    """A job's runs."""
+    runs = add(
+        commands, "runs", "the runs of a job, newest first, with what each ran with; or two of them beside each other",
+        example="streamgauge runs --job ctr --compare previous last",
+    )
+    runs.add_argument("--job", required=True, help="the job")
+    runs.add_argument(
+        "--compare", nargs=2, default=(), metavar=("FIRST", "SECOND"), help="two: previous, last, or how a name begins"
+    )
+    runs.add_argument("--whole", action="store_true", help="compare all of both, not the same length from their begin")
+    return runs
 
 
 def add_ab(commands: Commands) -> None:
