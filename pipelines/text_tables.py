@@ -34,7 +34,7 @@ def encoding_of(raw: bytes) -> str:
     """
     is_wide = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     try:
-        raw.decode("utf-16" if is_wide else "utf-8-sig")
+        raw[: len(raw) - is_wide * len(raw) % 2].decode("utf-16" if is_wide else "utf-8-sig")  # cut within a character
     except UnicodeDecodeError:
         return "" if is_wide or b"\0" in raw or raw[:2] == b"PK" else "cp1252"
     return "utf-16" if is_wide else "utf-8-sig"

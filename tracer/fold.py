@@ -259,6 +259,7 @@ class Fold:
         keys, known = self._some_keys(event)
         labels = None if event.labels is None else self._labels.mapped(event.labels)
         unlabelled = np.ones(event.rows, bool) if labels is None else ~np.isfinite(labels)
+        codes = dict[str, Any]()
         if keys is not None:
             self._labels.gather_ids(keys[unlabelled & known])
         if labels is not None:

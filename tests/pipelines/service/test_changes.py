@@ -68,7 +68,7 @@ JOB: Final[dict[str, str]] = {
     "evaluation.groups": '["city"]', "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
     "labels.horizon": '"1h"', "labels.margin": '"1h"', "labels.timeout": '"36h"', "labels.silence": '"1h"',
     "labels.wait": '"1h"', "labels.keep_rate": "0.5", "labels.predicts": '"all"', "labels.hold": '"1m"',
-    "labels.across": "4",
+    "labels.across": "4", "labels.quantile": "0.5",
     **{f"detection.{key}": value for key, value in {
         "threshold": "9", "threshold_twice": "9", "warm_up": '"1d"', "history": '"7d"', "clear": "3",
     }.items()},
@@ -99,6 +99,10 @@ TABLES: Final = {
     **{f"evaluation.slices.{key}": f'[[jobs.evaluation.slices]]\nname = "x"\nfeature = "age"\n{text}' for key, text in {
         "name": "above = 30", "feature": "above = 30", "above": "above = 30", "below": "below = 30",
         "equals": "equals = 30",
+    }.items()},
+    **{f"tasks.{key}": f'[[jobs.tasks]]\nname = "cvr"\n{text}' for key, text in {
+        "name": "", "of": 'of = "positives"', "expected": 'expected = "1h"', "predictions": 'predictions = "logit"',
+        "weight": "weight = 2.5",
     }.items()},
     "holidays.date": '[[jobs.holidays]]\ndate = "2023-11-14"',
     "holidays.name": '[[jobs.holidays]]\ndate = "2023-11-14"\nname = "a day"',
@@ -159,6 +163,11 @@ def plain(kind: inspect.Type, value: Any, path: str = "") -> Iterator[tuple[str,
 
 
 JOB.update({key: value for key, value in plain(inspect.type_info(JobConfig), JobConfig(name="x")) if key not in JOB})
+_WHOLE: Final = {"labels.across": "0", "labels.wait": "0"}  # the job's own
+TABLES.update({
+    f"tasks.{name}": f'[[jobs.tasks]]\nname = "cvr"\nlabels = {{{name.removeprefix("labels.")} = {value}}}'
+    for name, value in {**JOB, **_WHOLE}.items() if name.startswith("labels.")
+})  # fmt: skip
 for table in ("self", "retention"):
     kind = next(field.type for field in inspect.type_info(Config).fields if field.encode_name == table)  # type: ignore[attr-defined]
     for key, other in plain(kind, kind.cls()):

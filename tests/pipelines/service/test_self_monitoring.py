@@ -206,19 +206,20 @@ def running(tmp_path: Path, clock: str) -> tuple[Service, Config]:
 
 def test_a_running_pipeline_is_scored_as_one_of_its_jobs_and_says_goodbye(tmp_path: Path) -> None:
     service, config = running(tmp_path, "wall")
+    wanted = {"pipeline_waiting", "pipeline_failing", "pipeline_disk", "cpu"}
     query = assembly.parts_of(config).open_query()
     try:
-        deadline = time.monotonic() + 60
-        while not query.scores("streamgauge", 0.0, 4e9) and time.monotonic() < deadline:
+        deadline, scored, series = time.monotonic() + 60, set[str](), set[str]()
+        while not (scored and wanted <= series) and time.monotonic() < deadline:
             time.sleep(0.1)
-        scored = {one["domain"] for one in query.scores("streamgauge", 0.0, 4e9)}
-        series = {one["metric"] for one in query.series("streamgauge", {})}
+            scored = {one["domain"] for one in query.scores("streamgauge", 0.0, 4e9)}
+            series = {one["metric"] for one in query.series("streamgauge", {})}
         assert service.health()["consumers"]["own"]["alive"]
     finally:
         service.stop()
         query.close()
     assert scored == {"system", "overall"}
-    assert {"pipeline_waiting", "pipeline_failing", "pipeline_disk", "cpu"} <= series
+    assert wanted <= series
     log = LocalLog(tmp_path / "log.db")
     sent = [codec.decode(message.value) for message in log.read("traces", 0, 1000)]
     log.close()

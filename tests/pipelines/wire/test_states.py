@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
@@ -22,12 +21,11 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.states import FORMS, Form, StateVersionError, current, written
 from streamgauge.tracer.records import Tick
 from tests.pipelines.paging import test_feedback
-from tests.pipelines.stream.logs import script, shard_outputs
+from tests.pipelines.stream.logs import script, shard_outputs, without_configuration
 from tests.places import ROOT, TESTS
 
 GOLDEN = TESTS / "pipelines" / "stream" / "golden"
 JOB = JobConfig(name="j")
-CONFIGURED = ("job", "stage2/head")  # rows
 SHARDED = JobConfig(name="j", shards=2)
 MADE: dict[str, Callable[[], Keyed]] = {
     "operator": lambda: operator_of(JOB, 0),  # with the second stage, the evaluator, the watches and the scorer in it
@@ -80,17 +78,10 @@ def test_a_state_of_every_version_is_restored_whole_and_goes_on(kind: str, versi
     one, other = MADE[kind](), MADE[kind]()
     one.restore(state)
     if version == written(kind):
-        assert _without_configuration(one.snapshot()) == _without_configuration(state)
+        assert without_configuration(one.snapshot()) == without_configuration(state)
     other.restore(one.snapshot())
     said = [output.value for output in one.on_records(rest)]
     assert said and said == [output.value for output in other.on_records(rest)]
-
-
-def _without_configuration(state: bytes) -> Any:
-    """A state without the rows of the job's configuration: a release that has one more key writes its default."""
-    parts = msgspec.msgpack.decode(state)
-    rows = parts[1] if len(parts) > 1 else None
-    return {name: row for name, row in rows.items() if name not in CONFIGURED} if isinstance(rows, dict) else state
 
 
 def _golden(kind: str, version: int) -> Path:
