@@ -45,7 +45,7 @@ from streamgauge.tracer.records import (
 )
 
 _CHECKED: Final = 2  # the first version whose records carry a CRC
-_TAIL: Final = 5  # bytes of the CRC: a MessagePack uint32
+TAIL: Final = 5  # bytes of the CRC: a MessagePack uint32
 _UINT32: Final = b"\xce"
 
 
@@ -84,7 +84,22 @@ _names = msgspec.msgpack.Decoder(tuple[tuple[Clock, str, str], ...])
 def encode(record: Record) -> bytes:
     """One record as bytes."""
     body = _encoder.encode(record)
-    return body if record.version < _CHECKED else body + _UINT32 + zlib.crc32(body).to_bytes(4, "big")
+    return body if record.version < _CHECKED else checked(body)
+
+
+def checked(body: bytes) -> bytes:
+    """MessagePack with the CRC-32 of its bytes behind it, as a MessagePack uint32 of five bytes.
+
+    >>> checked(b"a").hex(), is_whole(checked(b"a")), is_whole(b"b" + checked(b"a")[1:])
+    ('61cee8b7be43', True, False)
+    """
+    return body + _UINT32 + zlib.crc32(body).to_bytes(TAIL - 1, "big")
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the CRC at the end of what `checked` made is that of the bytes before it."""
+    tail = data[-TAIL:]
+    return tail[:1] == _UINT32 and zlib.crc32(memoryview(data)[:-TAIL]) == int.from_bytes(tail[1:], "big")
 
 
 def peek(data: bytes) -> Head:
@@ -143,7 +158,7 @@ def _body(data: bytes) -> bytes | memoryview:
     version = _version_of(data)
     if version > VERSION:
         raise RecordError("version", f"record version {version}, this reader knows 1 to {VERSION}")
-    return data if version < _CHECKED else memoryview(data)[:-_TAIL]
+    return data if version < _CHECKED else memoryview(data)[:-TAIL]
 
 
 def _version_of(data: bytes) -> int:
@@ -154,16 +169,15 @@ def _version_of(data: bytes) -> int:
 
 
 def _check_crc(data: bytes, body: bytes | memoryview) -> None:
-    tail = data[-_TAIL:]
-    if tail[:1] == _UINT32 and zlib.crc32(body) == int.from_bytes(tail[1:], "big"):
+    if is_whole(data):
         return
-    if any(_is_whole(data[: max(len(data) - cut, 0)]) for cut in range(_TAIL)):
+    if any(_is_record(data[: max(len(data) - cut, 0)]) for cut in range(TAIL)):
         raise RecordError("truncated", "its checksum is cut off")
     _decoded(_any, body)  # says more of one that is cut off earlier
     raise RecordError("checksum", "it is not what was written: its CRC-32 does not match")
 
 
-def _is_whole(data: bytes) -> bool:
+def _is_record(data: bytes) -> bool:
     try:
         _any.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

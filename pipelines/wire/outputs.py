@@ -6,7 +6,6 @@ before it, [kind, record], are read.
 
 from __future__ import annotations
 
-import zlib
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.anomaly.types import Anomaly, Point, Score
+from streamgauge.tracer import codec
 
 Topic = Literal[
     "traces", "tensors", "control", "status", "catalogue", "partials", "scores", "anomalies", "alerts", "dead-letters"
@@ -127,8 +127,6 @@ class Output(NamedTuple):
 Emitted = PointColumns | Profiles | Score | Anomaly | Change | DeadLetter | Counters
 _PAIR: Final = b"\x92"  # an array of two, of a release without checksums
 _TRIPLE: Final = b"\x93"
-_UINT32: Final = b"\xce"
-_TAIL: Final = 5  # bytes of the checksum
 _encoder = msgspec.msgpack.Encoder()
 _envelope = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
 _decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
@@ -149,8 +147,7 @@ KINDS: dict[str, type[Any]] = kinds_of(PointColumns, Profiles, Score, Anomaly, C
 
 def encode(record: msgspec.Struct) -> bytes:
     """[kind, record, checksum] as bytes."""
-    body = _TRIPLE + _encoder.encode((type(record).__name__.lower(), record))[1:]
-    return body + _UINT32 + zlib.crc32(body).to_bytes(_TAIL - 1, "big")
+    return codec.checked(_TRIPLE + _encoder.encode((type(record).__name__.lower(), record))[1:])
 
 
 def decode(data: bytes, kinds: dict[str, type[Any]] = KINDS) -> Any:
@@ -173,10 +170,9 @@ def opened(data: bytes) -> tuple[str, msgspec.Raw]:
     """The kind of a record and what it holds, unread. Raises ValueError for what is none, or is damaged."""
     if data[:1] != _TRIPLE:
         return _envelope.decode(data)
-    body, tail = data[:-_TAIL], data[-_TAIL:]
-    if tail[:1] != _UINT32 or zlib.crc32(body) != int.from_bytes(tail[1:], "big"):
+    if not codec.is_whole(data):
         raise ValueError("the record is damaged: its checksum does not match")
-    return _envelope.decode(_PAIR + body[1:])
+    return _envelope.decode(_PAIR + data[1 : -codec.TAIL])
 
 
 def _known(value: float) -> float | None:
