@@ -26,18 +26,12 @@ def rmse(errors: Errors) -> Estimate:
 
 def mae(errors: Errors) -> Estimate:
     """Weighted mean absolute error."""
-    if not errors.weight:
-        return Estimate(math.nan)
-    value = (errors.over + errors.under) / errors.weight
-    return Estimate(value, _error_of_mean(errors, value))
+    return _mean(errors, errors.over + errors.under)
 
 
 def bias(errors: Errors) -> Estimate:
     """Weighted mean of prediction - label."""
-    if not errors.weight:
-        return Estimate(math.nan)
-    value = (errors.over - errors.under) / errors.weight
-    return Estimate(value, _error_of_mean(errors, value))
+    return _mean(errors, errors.over - errors.under)
 
 
 def quantile_loss(errors: Errors, q: float) -> Estimate:
@@ -46,10 +40,7 @@ def quantile_loss(errors: Errors, q: float) -> Estimate:
     >>> quantile_loss(Errors.of([1.0, 3.0], [2.0, 2.0]), 0.9).value
     0.5
     """
-    if not errors.weight:
-        return Estimate(math.nan)
-    value = (q * errors.under + (1.0 - q) * errors.over) / errors.weight
-    return Estimate(value, _error_of_mean(errors, value))
+    return _mean(errors, q * errors.under + (1.0 - q) * errors.over)
 
 
 def coverage_gap(errors: Errors, q: float) -> Estimate:
@@ -87,7 +78,10 @@ def relative_bias(errors: Errors) -> Estimate:
     return Estimate(found.value / spread, found.error / spread)
 
 
-def _error_of_mean(errors: Errors, value: float) -> float:
-    """Standard error of a mean of e, or of its size: the mean square is known, whatever the sign."""
+def _mean(errors: Errors, total: float) -> Estimate:
+    """A mean of e, or of its size; its standard error by the mean square, which is known whatever the sign."""
+    if not errors.weight:
+        return Estimate(math.nan)
+    value = total / errors.weight
     spread = max(0.0, errors.squared / errors.weight - value * value)
-    return math.sqrt(spread / errors.effective_rows)
+    return Estimate(value, math.sqrt(spread / errors.effective_rows))

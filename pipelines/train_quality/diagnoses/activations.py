@@ -29,10 +29,7 @@ FELL: Final = 0.1  # AUC: a layer that has just begun to learn lags by less
 
 def dead_units(traces: Traces) -> Iterator[Finding]:
     """Units of a layer without negative outputs (ReLU-like) that no sampled row made positive / units."""
-    for name in traces.names("activations"):
-        found = traces.units(name)
-        if not found or not _is_enough(traces, name, len(found)):
-            continue
+    for name, found in _sampled(traces, "activations"):
         positive, absolute, mean, _ = _joined(found)
         if not np.allclose(absolute, mean, rtol=1e-4, atol=1e-12):
             continue  # its outputs may be negative: not dead by that
@@ -47,10 +44,7 @@ def dead_units(traces: Traces) -> Iterator[Finding]:
 
 def dormant_units(traces: Traces) -> Iterator[Finding]:
     """Units with mean |a| <= 0.025 of the layer's mean of it, that are not plainly dead / units."""
-    for name in traces.names("activations"):
-        found = traces.units(name)
-        if not found or not _is_enough(traces, name, len(found)):
-            continue
+    for name, found in _sampled(traces, "activations"):
         absolute = _joined(found)[1]
         usual = float(absolute.mean())
         share = float(np.mean((absolute <= DORMANT_SCORE * usual) & (absolute > 0.0))) if usual > 0.0 else 0.0
@@ -79,10 +73,7 @@ def saturated_units(traces: Traces) -> Iterator[Finding]:
 
 def constant_units(traces: Traces) -> Iterator[Finding]:
     """Live units whose std over rows is below 0.001 of the layer's root mean square / units."""
-    for name in traces.names("activations"):
-        found = traces.units(name)
-        if not found or not _is_enough(traces, name, len(found)):
-            continue
+    for name, found in _sampled(traces, "activations"):
         _, absolute, mean, spread = _joined(found)
         size = math.sqrt(float(np.mean(mean**2 + spread**2)))
         share = float(np.mean((spread <= CONSTANT_AT * size) & (absolute > 0.0))) if size > 0.0 else 0.0
@@ -96,11 +87,9 @@ def constant_units(traces: Traces) -> Iterator[Finding]:
 
 def held_out_units(traces: Traces) -> Iterator[Finding]:
     """Live units that fluctuate on held-out rows otherwise than on those that are learnt from / live units."""
-    for name in traces.names("held_out"):
-        learnt, held = traces.units(name), traces.units(name, "held_out")
-        if not learnt or not held or not _is_enough(traces, name, len(learnt)):
-            continue
-        if not _is_enough(traces, name, len(held), "held_out"):
+    for name, held in _sampled(traces, "held_out"):
+        learnt = _units(traces, name, "activations")
+        if not learnt:
             continue
         share, ratio = _otherwise(_joined(learnt), _joined(held))
         if share >= FLUCTUATES:
@@ -190,10 +179,19 @@ def _otherwise(learnt: Floats, held: Floats) -> tuple[float, float]:
     return float(np.mean(is_other[live])), float(np.median(other[live] / spread[live]))
 
 
-def _is_enough(traces: Traces, name: str, steps: int, collection: str = "activations") -> bool:
-    """Statistics by unit do not say of how many rows they are: a step has 64."""
-    raw = traces.raw(collection, name)
-    return sum(len(array) for array in raw.values() if array.ndim) + 64 * max(0, steps - len(raw)) >= LEAST
+def _sampled(traces: Traces, collection: str) -> Iterator[tuple[str, dict[int, Floats]]]:
+    """The layers with enough rows in a collection, and their statistics by unit and step."""
+    for name in traces.names(collection):
+        found = _units(traces, name, collection)
+        if found:
+            yield name, found
+
+
+def _units(traces: Traces, name: str, collection: str) -> dict[int, Floats]:
+    """Statistics of a layer by unit and step, none of too few rows; they do not say of how many: a step has 64."""
+    found, raw = traces.units(name, collection), traces.raw(collection, name)
+    rows = sum(len(array) for array in raw.values() if array.ndim) + 64 * max(0, len(found) - len(raw))
+    return found if rows >= LEAST else {}
 
 
 def _joined(found: dict[int, Floats]) -> Floats:
