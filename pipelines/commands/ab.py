@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.experiments.ab import compare
 from streamgauge.pipelines.features.table import newest
-from streamgauge.pipelines.service import stores
 from streamgauge.tracer.printable import printable
 
 
@@ -25,17 +25,12 @@ def ab(args: argparse.Namespace) -> int:
             raise UseError(f"unknown job {name!r}{suggestion(name, jobs)}")
     if not 0.0 < args.share < 1.0:
         raise UseError(f"--share must be between 0 and 1, got {args.share:g}")
-    if stores.is_embedded(config) and not stores.store_path(config).is_file():
-        raise UseError(f"there is no store in {config.data}; start `streamgauge run` first")
-    query = stores.query_of(config)()
-    try:
+    with acting.store_of(config) as query:
         ends = [end for name in (args.first, args.second) if (end := newest(query, name)) is not None]
         if len(ends) < 2:
             raise UseError("nothing is known of one of the jobs yet; the first comes with the first closed window")
         end = min(ends)
         found = compare(query, args.first, args.second, end - args.since, end, task=args.task, share=args.share)
-    finally:
-        query.close()
     print(json.dumps(found) if args.json else "\n".join(lines(found)))
     is_worse = any(row["verdict"] == "worse" for row in found["rows"])
     return int(is_worse or not found["fair"])

@@ -6,7 +6,8 @@ import argparse
 import getpass
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from streamgauge.pipelines.cli import UseError
@@ -14,7 +15,7 @@ from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.paging import actions
-from streamgauge.pipelines.ports import Bus
+from streamgauge.pipelines.ports import Bus, Query
 from streamgauge.pipelines.service import assembly, stores
 from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer.records import Tick
@@ -101,16 +102,22 @@ def bus_of(config: Config) -> Bus:
     return assembly.bus_of(config)
 
 
+@contextmanager
+def store_of(config: Config) -> Iterator[Query]:
+    """The store, to be read. Raises UseError where there is none yet."""
+    if not stores.is_there(config):
+        raise UseError(f"there is no store in {config.data}; start `streamgauge run` first")
+    with stores.reading(config) as query:
+        yield query
+
+
 def _check_told(config: Config, notification: str) -> None:
     """Raises UseError for a notification that the store does not know; one that is not there yet knows nothing."""
-    if stores.is_embedded(config) and not stores.store_path(config).is_file():
+    if not stores.is_there(config):
         return
-    query = stores.query_of(config)()
-    try:
+    with stores.reading(config) as query:
         if query.incident(notification) is None:
             raise UseError(f"unknown notification {notification[:100]!r}; copy its id from the page or /api/incidents")
-    finally:
-        query.close()
 
 
 def author_of(args: argparse.Namespace) -> str:

@@ -15,7 +15,6 @@ from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.paging import audit as audits
 from streamgauge.pipelines.ports import Query
-from streamgauge.pipelines.service import stores
 from streamgauge.tracer.printable import printable
 
 _SLICE: Final = 86400.0  # seconds that are read at once
@@ -28,17 +27,12 @@ def audit(args: argparse.Namespace) -> int:
     jobs = [job.name for job in config.jobs]
     if args.job and args.job not in jobs:
         raise UseError(f"unknown job {args.job!r}{suggestion(args.job, jobs)}")
-    if stores.is_embedded(config) and not stores.store_path(config).is_file():
-        raise UseError(f"there is no store in {config.data}; start `streamgauge run` first")
-    end = acting.now_of(config, acting.bus_of(config)) + 1.0
-    query = stores.query_of(config)()
     count = 0
-    try:
+    with acting.store_of(config) as query:
+        end = acting.now_of(config, acting.bus_of(config)) + 1.0
         for text in _formed(args, _lines(query, [args.job] if args.job else jobs, end - args.since, end)):
             count += 1
             sys.stdout.write(text)
-    finally:
-        query.close()
     print(f"{count - args.csv} lines", file=sys.stderr)
     return 0
 

@@ -35,14 +35,11 @@ def gate(args: argparse.Namespace) -> int:
     now = acting.now_of(config, bus)
     if args.override:
         actions.override(bus, job, args.override, now, args.author)
-    if stores.is_embedded(config) and not stores.store_path(config).is_file():
-        found = gates.judge(job.name, None, [], now)
-    else:
-        query = stores.query_of(config)()
-        try:
+    if stores.is_there(config):
+        with stores.reading(config) as query:
             found = asked(query, job.name, now, args.since)
-        finally:
-            query.close()
+    else:
+        found = gates.judge(job.name, None, [], now)
     if args.override:
         found = msgspec.structs.replace(found, overridden=f"{args.author}: {args.override}")
     if args.push and found.is_open:

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.features.lines import as_csv, as_lines
 from streamgauge.pipelines.features.table import newest, table
-from streamgauge.pipelines.service import stores
 
 
 def features(args: argparse.Namespace) -> int:
@@ -22,16 +22,11 @@ def features(args: argparse.Namespace) -> int:
     jobs = {job.name: job for job in config.jobs}
     if args.job not in jobs:
         raise UseError(f"unknown job {args.job!r}{suggestion(args.job, jobs)}")
-    if stores.is_embedded(config) and not stores.store_path(config).is_file():
-        raise UseError(f"there is no store in {config.data}; start `streamgauge run` first")
-    query = stores.query_of(config)()
-    try:
+    with acting.store_of(config) as query:
         end = newest(query, args.job)
         if end is None:
             raise UseError(f"nothing is known of job {args.job!r} yet; the first comes with the first closed window")
         rows = table(query, jobs[args.job], end - args.since, end, config.jobs)
-    finally:
-        query.close()
     rows = [row for row in rows if args.decision in ("", row["decision"])]
     _print(args, rows)
     return 0

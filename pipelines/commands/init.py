@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.rows import rows_of
 from streamgauge.pipelines.config import easyrec
 from streamgauge.pipelines.config.loading import load, parse
-from streamgauge.pipelines.service import stores
 from streamgauge.tracer.printable import printable
 
 MANY: Final = 1_000  # distinct values from which on a text column is ids
@@ -143,13 +143,8 @@ def _of_file(args: argparse.Namespace) -> Iterable[Guess]:
 def _of_job(args: argparse.Namespace) -> list[Guess]:
     """The features that a running job sends, by the metrics that they have."""
     config = load(args.config)
-    if stores.is_embedded(config) and not stores.store_path(config).is_file():
-        raise UseError(f"there is no store in {config.data}; start `streamgauge run` first")
-    query = stores.query_of(config)()
-    try:
+    with acting.store_of(config) as query:
         series = query.series(args.from_job, {"domain": "sample", "worker": ""}, _MOST)
-    finally:
-        query.close()
     metrics: dict[str, set[str]] = {}
     for one in series:
         if one["entity"].startswith("feature:"):

@@ -132,13 +132,10 @@ def _silences(config: Config, job: str, now: float) -> list[dict[str, Any]]:
 
 def asked(config: Config, ask: Callable[[Query], Any], nothing: Any) -> Any:
     """What the store says; `nothing` where there is none yet."""
-    if stores.is_embedded(config) and not stores.store_path(config).is_file():
+    if not stores.is_there(config):
         return nothing
-    query = stores.query_of(config)()
-    try:
+    with stores.reading(config) as query:
         return ask(query)
-    finally:
-        query.close()
 
 
 def _health(config: Config) -> dict[str, Any] | None:

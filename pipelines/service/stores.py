@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +68,21 @@ def query_of(config: Config, environment: Mapping[str, str] = os.environ) -> Cal
     except ImportError:
         raise ConfigError([Fault("influx", _MISSING)]) from None
     return lambda: shared
+
+
+def is_there(config: Config) -> bool:
+    """Whether there is a store to read; the embedded one begins with the first `run`."""
+    return not is_embedded(config) or store_path(config).is_file()
+
+
+@contextmanager
+def reading(config: Config) -> Iterator[Query]:
+    """The store, to be read, as long as it takes."""
+    query = query_of(config)()
+    try:
+        yield query
+    finally:
+        query.close()
 
 
 class Purge:

@@ -7,14 +7,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from streamgauge.pipelines.adapters.http import keys
-from streamgauge.pipelines.adapters.http.json import Refusal, answer, number, span
+from streamgauge.pipelines.adapters.http.json import Refusal, answer, number
+from streamgauge.pipelines.adapters.http.recent import recent
 from streamgauge.pipelines.adapters.http.routes import job_of, text_of
 from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.experiments.ab import compare
-from streamgauge.pipelines.features.table import newest
 from streamgauge.pipelines.ports import Query
 
-_SPAN: Final = 7 * DAY
 _MOST: Final = 28 * DAY  # summaries of each window are read
 
 
@@ -33,12 +32,10 @@ async def against(request: web.Request) -> web.StreamResponse:
         raise Refusal(404, f"no other job {other!r}", f"others are {', '.join(known) or 'none'}")
     if not 0.0 < share < 1.0:
         raise Refusal(400, f"share must be between 0 and 1, got {share:g}", "leave it out for half of the rows")
-    start, end = span(request)
-    is_from, now = "start" in request.query, sources.now()
+    span = recent(request, job, other, most=_MOST)
 
     def asked(query: Query) -> dict[str, Any]:
-        last = min(end, *(newest(query, one) or now + 1.0 for one in (job, other)))
-        first = max(start, last - _MOST) if is_from else last - _SPAN
+        first, last = span(query)
         return compare(query, job, other, first, max(first, last), task=task, share=share)
 
     return answer(await request.app[keys.READERS].query(asked))

@@ -7,14 +7,14 @@ from typing import Any, Final
 from aiohttp import web
 
 from streamgauge.pipelines.adapters.http import keys
-from streamgauge.pipelines.adapters.http.json import answer, span
+from streamgauge.pipelines.adapters.http.json import answer
+from streamgauge.pipelines.adapters.http.recent import recent
 from streamgauge.pipelines.adapters.http.routes import job_of
 from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.features.lines import as_csv
-from streamgauge.pipelines.features.table import newest, table
+from streamgauge.pipelines.features.table import table
 from streamgauge.pipelines.ports import Query
 
-_SPAN: Final = 7 * DAY
 _MOST: Final = 90 * DAY
 
 
@@ -26,23 +26,22 @@ def add(app: web.Application) -> None:
 
 async def features(request: web.Request) -> web.StreamResponse:
     """What each feature of a job is worth, and whether to keep it, ask its owner, or drop it; those to drop first."""
-    return answer(await _rows(request, *span(request)))
+    return answer(await _rows(request))
 
 
 async def features_csv(request: web.Request) -> web.StreamResponse:
     """The same as CSV."""
-    return web.Response(text=as_csv(await _rows(request, *span(request))), content_type="text/csv", charset="utf-8")
+    return web.Response(text=as_csv(await _rows(request)), content_type="text/csv", charset="utf-8")
 
 
-async def _rows(request: web.Request, start: float, end: float) -> list[dict[str, Any]]:
+async def _rows(request: web.Request) -> list[dict[str, Any]]:
     name = job_of(request)
     sources = request.app[keys.SOURCES]
     job = next(one for one in sources.config.jobs if one.name == name)
-    is_from, now = "start" in request.query, sources.now()
+    span = recent(request, name, most=_MOST)
 
     def asked(query: Query) -> list[dict[str, Any]]:
-        last = min(end, newest(query, name) or now + 1.0)
-        first = max(start, last - _MOST) if is_from else last - _SPAN
+        first, last = span(query)
         return table(query, job, first, last, sources.config.jobs) if first < last else []
 
     found: list[dict[str, Any]] = await request.app[keys.READERS].query(asked)
