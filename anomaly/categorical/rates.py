@@ -15,17 +15,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.anomaly.categorical.hashed import places
 from streamgauge.anomaly.categorical.seen import Seen
 from streamgauge.anomaly.categorical.spread import HALF_LIFE, NEW, Counts, Floats, Hashes, Odd, Spread, ranked
 
 DEPTH: Final = 4
-WIDTH: Final = 512
+BITS: Final = 9
+WIDTH: Final = 1 << BITS
 ADDED: Final = 0.5  # rows that every bucket is taken to have had
 USUAL: Final = 50  # most frequent values, which are missed when they are gone
 _ODD: Final = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)[
     :, None
-]  # multiply-shift hashing (Dietzfelbinger et al. 1997)
-_SHIFT: Final = np.uint64(64 - 9)
+]
 
 
 class Rates:
@@ -117,5 +118,4 @@ class Rates:
 
 def _place(codes: Hashes) -> NDArray[np.int64]:
     """The buckets of values, [depth, n]."""
-    place: NDArray[np.int64] = ((codes[None, :] * _ODD) >> _SHIFT).astype(np.int64)
-    return place
+    return places(codes, _ODD, BITS)

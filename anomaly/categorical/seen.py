@@ -11,12 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.anomaly.categorical.hashed import places
+
 Hashes = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
-BITS: Final = 1 << 16
+_BITS: Final = 16
+BITS: Final = 1 << _BITS
 _FULL: Final = 0.5
 _ODD: Final = np.array([0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53], np.uint64)[:, None]
-_SHIFT: Final = np.uint64(48)
 
 
 class Seen:
@@ -53,5 +55,4 @@ class Seen:
 
 
 def _place(codes: Hashes) -> NDArray[np.int64]:
-    place: NDArray[np.int64] = ((codes[None, :] * _ODD) >> _SHIFT).astype(np.int64)
-    return place
+    return places(codes, _ODD, _BITS)
