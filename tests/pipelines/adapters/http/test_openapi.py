@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from streamgauge.pipelines.adapters.http import events, features, pictures, routes, tensors
+from streamgauge.pipelines.adapters import http
+from streamgauge.pipelines.adapters.http import routes
 from streamgauge.pipelines.adapters.http.openapi import PATH, QUERY
 from tests.pipelines.adapters.http.test_server import Running
 from tests.pipelines.engines.tally import batch, tick
@@ -80,21 +80,25 @@ def test_every_route_is_in_the_document_and_says_what_it_is_for(running: Running
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("module", [routes, features, pictures, tensors, events])
-def test_the_document_names_what_the_handlers_read(module: Any) -> None:
-    for function in ast.parse(Path(inspect.getfile(module)).read_text()).body:
-        if isinstance(function, ast.AsyncFunctionDef) and not function.name.startswith("_"):
+@pytest.mark.parametrize("path", sorted(Path(http.__path__[0]).glob("*.py")), ids=lambda path: path.stem)
+def test_the_document_names_what_the_handlers_read(path: Path) -> None:
+    functions = [one for one in ast.parse(path.read_text()).body if isinstance(one, ast.AsyncFunctionDef)]
+    inner = {one.name: one for one in functions if one.name.startswith("_")}
+    for function in functions:
+        if function.name not in inner:
             told = {one["name"] for one in QUERY.get(function.name, ())}
-            assert names_read(function) == told, f"{function.name} of {module.__name__}"
+            assert names_read(function, inner) == told, f"{function.name} of {path.stem}"
 
 
-def names_read(function: ast.AsyncFunctionDef) -> set[str]:
-    """The names of the query that a handler reads."""
+def names_read(function: ast.AsyncFunctionDef, inner: dict[str, ast.AsyncFunctionDef]) -> set[str]:
+    """The names of the query that a handler reads, by itself or through the module's own functions."""
     found: set[str] = set()
     for node in ast.walk(function):
         if isinstance(node, ast.Call):
             text = ast.unparse(node.func)
-            if text == "span":
+            if text in inner and inner[text] is not function:
+                found |= names_read(inner[text], inner)
+            elif text in ("span", "recent"):
                 found |= {"start", "end"}
             elif text in READS and isinstance(node.args[1], ast.Constant):
                 found.add(node.args[1].value)
