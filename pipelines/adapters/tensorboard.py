@@ -1,4 +1,4 @@
-"""Traces as TensorBoard event files: scalars of each step, histograms; the only file that imports TensorBoard.
+"""Traces as TensorBoard event files, and scalars read from such; the only file that imports TensorBoard.
 
 A run is a worker's incarnation, since TensorBoard takes a step that comes again for a restart of the run. Points carry
 no number of their step: those of a record are spread over the steps that it covers, which is exact for what each tells.
@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from streamgauge.pipelines.imports.recorded import Curve
 from streamgauge.tracer import codec
 from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.read import TracedArray
@@ -123,3 +124,23 @@ def _trimmed(bins: NDArray[Any]) -> NDArray[np.float64]:
     used = np.flatnonzero(bins[:, 2] > 0)
     kept = bins[used[0] : used[-1] + 1] if len(used) else bins[:1]
     return np.asarray(kept, np.float64)
+
+
+def curves(folder: Path) -> Iterator[Curve]:
+    """The scalars of all event files below a folder, a run each folder; raises ImportError without TensorBoard."""
+    from tensorboard.backend.event_processing import event_file_loader
+    from tensorboard.util import tensor_util
+
+    found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    for path in sorted(folder.rglob("*tfevents*")):
+        run = path.parent.relative_to(folder).as_posix()
+        for event in event_file_loader.EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name == "scalars":
+                    number = float(tensor_util.make_ndarray(value.tensor).reshape(-1)[0])
+                    found.setdefault((run, value.tag), []).append((float(event.step), event.wall_time, number))
+    for (run, tag), rows in sorted(found.items()):
+        table = np.array(sorted(rows), np.float64)
+        table = table[np.isfinite(table).all(axis=1)]
+        if len(table):
+            yield Curve(run, tag, table[:, 0].astype(np.int64), table[:, 1], table[:, 2])

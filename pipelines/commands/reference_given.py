@@ -48,7 +48,7 @@ def reference(args: argparse.Namespace) -> int:
     if args.dry_run:
         acting.say(args, f"{job.name} would begin with {series} series of {text}", told)
         return 0
-    bus.send(list(_messages(job, parts(text, histories, sketches), now)))
+    bus.send(list(messages(job, parts(text, histories, sketches), now)))
     acting.say(args, f"{job.name} begins with {series} series of {text}, from the next window on", told)
     return 0
 
@@ -56,7 +56,7 @@ def reference(args: argparse.Namespace) -> int:
 Found = tuple[str, float, list[History], dict[SketchKey, tuple[bytes, ...]]]
 
 
-def _messages(job: JobConfig, bodies: Iterator[bytes], now: float) -> Iterator[tuple[Any, str, bytes]]:
+def messages(job: JobConfig, bodies: Iterator[bytes], now: float) -> Iterator[tuple[Any, str, bytes]]:
     """Settings for the shard that passes them on; their revisions rise with time, whoever sends them."""
     revision = round(now * 1000)
     key = records.key_of(job.name, 0, job.shards)

@@ -48,6 +48,14 @@ def finite(text: str) -> float:
     return value
 
 
+def pair(text: str) -> tuple[str, str]:
+    """Two words with an equals sign between them: METRIC=TAG."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
 def sigmas(text: str) -> float:
     """A finite number above zero."""
     value = finite(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamgauge.pipelines.grammar.arguments import add, config, finite, json, sigmas
+from streamgauge.pipelines.grammar.arguments import add, config, finite, json, pair, sigmas
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -54,6 +54,7 @@ def add_configuring(commands: Commands) -> None:
     init.add_argument("--config", type=Path, default=Path("streamgauge.toml"), help="of the running job")
     json(init)
     _add_reference(commands)
+    _add_import(commands)
     check = add(
         commands, "check", "name every fault of a configuration",
         example="streamgauge check streamgauge.toml",
@@ -135,6 +136,25 @@ def _written(command: ArgumentParser) -> None:
     command.add_argument("--separator", default="", help="of columns (guessed)")
     command.add_argument("--decimal", choices=[".", ","], default="", metavar="SIGN", help=". or , (guessed)")
     command.add_argument("--no-header", action="store_true", help="the first line holds values (guessed)")
+
+
+def _add_import(commands: Commands) -> None:
+    runs = add(
+        commands, "import", "let a job begin with what was normal in runs that another tool recorded",
+        example="streamgauge import mlflow mlruns --job ctr --metric auc=val_auc --from-step 2000",
+    )
+    runs.add_argument("kind", choices=["mlflow", "wandb", "tensorboard"], help="the tool")
+    runs.add_argument("folder", type=Path, help="mlflow.db or mlruns, wandb (offline runs), or event files; no server")
+    runs.add_argument("--job", required=True, help="the job that begins with it")
+    runs.add_argument(
+        "--metric", action="append", default=[], type=pair, metavar="METRIC=TAG",
+        help="a metric of the job, and its recorded name; once each (guessed by the names)",
+    )
+    runs.add_argument("--run", default="", metavar="NAME", help="only this run")
+    runs.add_argument("--from-step", type=int, default=0, metavar="N", help="without the steps before, of a cold model")
+    runs.add_argument("--dry-run", action="store_true", help="only say what it would begin with")
+    json(runs)
+    config(runs)
 
 
 def _add_reference(commands: Commands) -> None:

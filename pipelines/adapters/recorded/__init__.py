@@ -1,0 +1,1 @@
+"""Folders in which other tools record runs, read as curves."""
