@@ -141,7 +141,7 @@ def _written(command: ArgumentParser) -> None:
 def _add_import(commands: Commands) -> None:
     runs = add(
         commands, "import", "let a job begin with what was normal in runs that another tool recorded",
-        example="streamgauge import mlflow mlruns --job ctr --metric auc=val_auc --from-step 2000",
+        example="streamgauge import mlflow mlflow.db --job ctr --metric auc=val_auc --from-step 2000",
     )
     runs.add_argument("kind", choices=["mlflow", "wandb", "tensorboard"], help="the tool")
     runs.add_argument("folder", type=Path, help="mlflow.db or mlruns, wandb (offline runs), or event files; no server")

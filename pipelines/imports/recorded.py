@@ -69,10 +69,10 @@ def series_of(curves: Sequence[Curve], asked: Mapping[str, str]) -> dict[Labels,
     wanted = {tag: metric for metric, tag in asked.items()} or _guessed(tags)
     parts: dict[Labels, list[NDArray[np.float64]]] = {}
     for tag, name in wanted.items():
-        metric = METRICS[name]
+        domain = METRICS[name].domain
         taken = _held_out([curve for curve in curves if curve.tag == tag])
         in_order = sorted(taken, key=lambda one: (float(one.time[-1]), one.run))
-        parts[("", metric.domain, "", metric.name)] = [curve.value for curve in in_order]
+        parts[("", domain, "", name)] = [curve.value for curve in in_order]
     return {labels: np.concatenate(found) for labels, found in sorted(parts.items())}
 
 

@@ -73,7 +73,7 @@ def test_event_files_are_read_by_their_tags(folder: Path, capsys: pytest.Capture
 def test_what_cannot_be_a_reference_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = str(mlflow(folder, lines=29))
     for more, text in (
-        ([few], "29 points are recorded and 30 are needed"), ([few, "--run", "8a72b8de"], "did you mean '8a72b8dd'?"),
+        ([few], "29 points are recorded and 30 are needed"), ([few, "--run", "8a72b8de"], "did you mean 8a72b8dd?"),
         ([few, "--metric", "acu=val_auc"], "'acu' is no metric"), ([str(folder / "none")], "is no folder"),
         ([str(folder / "data")], "there is no mlflow run in"),
     ):  # fmt: skip
