@@ -44,7 +44,8 @@ _MODULES: Final = {
     "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",
     "status": "watching", "incidents": "watching", "silences": "watching",
     "features": "features", "runs": "runs", "audit": "auditing", "token": "token", "topology": "topology",
-    "backtest": "backtesting", "ab": "ab", "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
+    "backtest": "backtesting", "ab": "ab", "slices": "slices",
+    "gate": "deciding", "rootcause": "deciding", "impact": "deciding",
 }  # fmt: skip
 
 

@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer import profiles
+from streamgauge.tracer import multivalued, profiles
 from streamgauge.tracer.evaluation import Evaluation, Slice
 from streamgauge.tracer.gathering import Build
 from streamgauge.tracer.inputs import Array, Floats, is_na
 from streamgauge.tracer.panes import Pane
 from streamgauge.tracer.profiles import Profiles
-from streamgauge.tracer.summaries import Groups, Summary, hash_values, to_floats
+from streamgauge.tracer.summaries import Groups, Summary, ValueErrors, hash_values, to_floats
 
 PANE_ROWS: Final = 1_024  # rows of groups that a pane aims at; beyond it fewer groups are kept
 
@@ -35,7 +35,7 @@ class RowsByGroup:
 
     def __bool__(self) -> bool:
         """Whether anything is evaluated so."""
-        return bool(self._evaluation.groups or self._evaluation.slices)
+        return bool(self._evaluation.groups or self._evaluation.slices or self._evaluation.find)
 
     def pairs(
         self, labels: Floats, predicted: Floats | None, weights: Floats | None, codes: Mapping[str, Array]
@@ -53,6 +53,9 @@ class RowsByGroup:
             if one.feature in codes:
                 rows = usable & self._inside(one, codes[one.feature])
                 self._slice(one.name, predicted[rows], labels[rows], weights[rows])
+        for name in self._evaluation.find:
+            if name in codes:
+                self._values(name, codes[name][usable], predicted[usable], labels[usable], weights[usable])
 
     def _group(self, name: str, codes: Array, predicted: Floats, labels: Floats) -> None:
         self._count(len(labels))
@@ -69,6 +72,13 @@ class RowsByGroup:
     def _slice(self, name: str, predicted: Floats, labels: Floats, weights: Floats) -> None:
         if len(labels):
             self._panes.gather("train", "labels", f"slice:{name}", profiles.labelled, predicted, labels, weights)
+
+    def _values(self, name: str, codes: Array, predicted: Floats, labels: Floats, weights: Floats) -> None:
+        """How far predictions are off by value; a row of several values counts at each."""
+        if codes.dtype.hasobject:
+            codes, rows = multivalued.flat_once(codes)
+            predicted, labels, weights = predicted[rows], labels[rows], weights[rows]
+        self._panes.gather("train", "by_value", f"feature:{name}", value_errors, codes, predicted, labels, weights)
 
     def _inside(self, one: Slice, codes: Array) -> NDArray[np.bool_]:
         if codes.dtype.hasobject:
@@ -96,6 +106,11 @@ def groups(modulus: int) -> Build:
         return (Groups.of(keys, predicted, labels, modulus),)
 
     return build
+
+
+def value_errors(codes: Array, predicted: Array, labels: Array, weights: Array) -> Iterable[Summary]:
+    """Sketch of how far predictions are off by value."""
+    return (ValueErrors.of(codes, predicted, labels, weights),)
 
 
 def _as_groups(codes: Array) -> Array:

@@ -9,6 +9,7 @@ import msgspec
 
 MOST_SLICES: Final = 20
 MOST_GROUPS: Final = 4
+MOST_FIND: Final = 16
 GroupWeight = Literal["rows", "clicks"]
 
 
@@ -30,6 +31,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     modulus: int = 1  # one group in so many is kept, a power of two; rises by itself where rows are too many
     k: int = 10  # the K of NDCG@K, HR@K and recall@K
     slices: tuple[Slice, ...] = ()  # at most 20
+    find: tuple[str, ...] = ()  # features among whose values slices are found; at most 16
 
 
 def faults_of(evaluation: Evaluation) -> Iterator[str]:
@@ -44,6 +46,8 @@ def faults_of(evaluation: Evaluation) -> Iterator[str]:
         yield f"modulus: must be a power of two up to 4294967296, got {evaluation.modulus}"
     if not 1 <= evaluation.k <= 1000:
         yield f"k: must be in 1..1000, got {evaluation.k}"
+    if len(evaluation.find) > MOST_FIND:
+        yield f"find: has {len(evaluation.find)} features, at most {MOST_FIND} are looked at"
     if len(evaluation.slices) > MOST_SLICES:
         yield f"slices: has {len(evaluation.slices)} entries, at most {MOST_SLICES} are evaluated"
     names = [one.name for one in evaluation.slices]

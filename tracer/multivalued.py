@@ -44,6 +44,14 @@ def flat(rows: Array, labels: Array) -> tuple[Array, Array]:
     return (np.concatenate(some) if some else np.zeros(0)), np.repeat(labels, sizes)
 
 
+def flat_once(rows: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Codes of `rows_of`, end to end, each but once in its row, and the place of its row; a row of none is left out."""
+    some = [(np.unique(row), i) for i, row in enumerate(rows) if row is not None and len(row)]
+    sizes = [len(row) for row, _ in some]
+    codes = np.concatenate([row for row, _ in some]) if some else np.zeros(0)
+    return codes, np.repeat(np.array([i for _, i in some], np.int64), sizes)
+
+
 def split(column: Column, separator: str, weight: str) -> Column:
     """Rows that come as text ("a|0.5,b|1") as several values, and the weights of these apart.
 

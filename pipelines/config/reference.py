@@ -49,7 +49,8 @@ EXAMPLES: Final[dict[str, str]] = {
         'labels = { horizon = "7d", timeout = "8d" }'
     ),
     "Evaluation": (
-        '[[jobs]]\nname = "ctr"\n\n[jobs.evaluation]\ngroups = ["user_id"]\nweight = "clicks"'
+        '[[jobs]]\nname = "ctr"\n\n[jobs.evaluation]\ngroups = ["user_id"]\nweight = "clicks"\n'
+        'find = ["country", "position"]'
     ),
     "Slice": (
         '[[jobs]]\nname = "ctr"\n\n[[jobs.evaluation.slices]]\nname = "new users"\nfeature = "age_days"\nbelow = 7'

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from streamgauge.pipelines import statistics
-from streamgauge.pipelines.experiments.difference import Difference, Sides, difference, holm, sides_of
+from streamgauge.pipelines.experiments.difference import Difference, Sides, difference, sides_of
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.statistics import regression
+from streamgauge.pipelines.statistics.holm import holm
 from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.summaries import Errors, LabelBuckets
 

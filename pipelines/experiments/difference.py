@@ -65,21 +65,6 @@ def difference(sides: Sides[S], statistic: Callable[[S], float]) -> Difference:
     return Difference(first, second, value, value - half, value + half, p, groups)
 
 
-def holm(chances: Sequence[float], level: float = 1.0 - LEVEL) -> list[bool]:
-    """Which of several differences are real, with a chance of `level` that one of them is not (Holm 1979).
-
-    >>> holm([0.001, 0.04, float("nan"), 0.03])
-    [True, False, False, False]
-    """
-    order = sorted((p, i) for i, p in enumerate(chances) if not math.isnan(p))
-    found = [False] * len(chances)
-    for rank, (p, i) in enumerate(order):
-        if p > level / (len(order) - rank):
-            break
-        found[i] = True
-    return found
-
-
 def _groups(windows: int) -> list[tuple[int, int]]:
     """Where each of at most 30 contiguous groups begins and ends."""
     ends = np.unique(np.linspace(0, windows, min(GROUPS, windows) + 1).astype(int)).tolist()

@@ -47,7 +47,7 @@ def table(
     declared = {feature.name: feature for feature in job.features}
     series = _series(query, job.name)
     names = sorted({*declared, *series})
-    worth = utility(_tiled(query, job, start, end))
+    worth = utility(tiled(query, job, start, end))
     episodes = _episodes(query.anomalies(job.name, start, end, MOST_EPISODES))
     rows = []
     for name in names:
@@ -63,7 +63,7 @@ def table(
     return sorted(rows, key=lambda row: (order[row["decision"]], row["name"]))
 
 
-def _tiled(query: Query, job: JobConfig, start: float, end: float) -> Iterator[Mapping[str, Any]]:
+def tiled(query: Query, job: JobConfig, start: float, end: float) -> Iterator[Mapping[str, Any]]:
     """Stored long windows of the range side by side, newest first: asked for one by one, they are large."""
     long = [window for window in job.windows if window.kind == "long"]
     if not long:

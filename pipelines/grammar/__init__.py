@@ -12,6 +12,7 @@ from streamgauge.pipelines.grammar.on_call import (
     add_answers,
     add_backtest,
     add_deciding,
+    add_slices,
     add_tracing,
     add_watching,
 )
@@ -29,7 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     for part in (
         add_run, add_keeping, add_token, add_topics, add_flink, add_grafana, add_configuring, add_detect, add_profile,
-        add_select, add_topology, add_watching, add_deciding, add_ab, add_backtest, add_tracing, add_answers,
+        add_select, add_topology, add_watching, add_deciding, add_ab, add_slices, add_backtest, add_tracing,
+        add_answers,
     ):  # fmt: skip
         part(commands)
     json(add(commands, "version", "print the version", example="streamgauge version"))

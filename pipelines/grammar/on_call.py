@@ -87,6 +87,19 @@ def add_ab(commands: Commands) -> None:
     config(ab)
 
 
+def add_slices(commands: Commands) -> None:
+    """Slices that are found."""
+    slices = add(
+        commands, "slices", "values of features at which predictions are off by more than in the job, worst first",
+        example="streamgauge slices --job ctr --since 7d",
+    )
+    slices.add_argument("--job", required=True, help="the job")
+    slices.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
+    slices.add_argument("--task", default="", metavar="NAME", help="a head of the model; else the job's own labels")
+    json(slices)
+    config(slices)
+
+
 def add_backtest(commands: Commands) -> None:
     """What another configuration would page for."""
     backtest = add(

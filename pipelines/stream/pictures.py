@@ -20,7 +20,7 @@ _BESIDE: Final = 64  # bytes of a sketch beside its columns and names
 SHORT: Final = (  # in the order they are sent
     "buckets", "counts", "errors", "heavy", "histogram", "label_buckets", "moments",
 )  # fmt: skip
-LONG: Final = ("bins", "label_buckets")
+LONG: Final = ("bins", "label_buckets", "value_errors")
 WALL: Final = ("histogram",)
 _KINDS: Final = {"short": SHORT, "long": LONG, "wall": WALL}
 

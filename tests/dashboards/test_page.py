@@ -101,6 +101,18 @@ def test_another_job_on_the_stream_is_compared_metric_by_metric(tabs: Tabs) -> N
     assert f"other={world.LIVE}" in page.url
 
 
+def test_found_slices_are_a_table_with_the_worst_first(tabs: Tabs) -> None:
+    page = tabs().open(f"#/features?job={quote(world.HOSTILE)}&range=7d")
+    table = page.get_by_role("region", name="Table of found slices")
+    table.wait_for()
+    assert table.locator("tbody th").first.inner_text() == f"{world.HOSTILE} = 1 to 1.5"
+    assert table.locator("tbody td").first.inner_text().startswith("+")
+    assert table.locator("svg").count() >= 1
+    assert "4 values of 1 features are off beyond chance" in page.locator("main").inner_text()
+    page = tabs().open(f"#/features?job={world.SICK}&range=7d")
+    page.get_by_text("No features are looked at.").wait_for()
+
+
 def test_dragging_a_range_changes_the_ranked_list_and_the_whole_page(tabs: Tabs) -> None:
     page = tabs().open(f"#/changed?job={world.SICK}&from={world.LATE[0]:.0f}&to={world.LATE[1]:.0f}")
     until(lambda: "".join(texts(page, ".changed-row .clip")[:1]).startswith("late"))

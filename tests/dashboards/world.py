@@ -14,7 +14,7 @@ from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.config.schema import Config, Feature, JobConfig, Retention, WindowSpec
 from streamgauge.pipelines.ports import Stored
 from streamgauge.pipelines.wire.outputs import Change, Counters, PointColumns, Profiles
-from streamgauge.tracer.summaries import Counts, Histogram, LabelBuckets, encode
+from streamgauge.tracer.summaries import Counts, Histogram, LabelBuckets, ValueErrors, encode
 
 HOUR: Final = 3600.0
 START: Final = 1_767_225_600.0  # 2026-01-01
@@ -39,10 +39,12 @@ LATE: Final = (START + 156 * HOUR, START + 168 * HOUR)
 def config(data: Path) -> Config:
     """Five jobs with hourly windows; nothing is forgotten."""
     hourly = (WindowSpec(name="1h", kind="short", length=HOUR, slide=HOUR),)
+    longer = WindowSpec(name="6h", kind="long", length=6 * HOUR, slide=6 * HOUR)
     features = (Feature(name="early", kind="numeric"), Feature(name="late", kind="numeric"))
     jobs = [
         JobConfig(
-            name=name, pane=HOUR, tick=HOUR, windows=hourly, features=features,
+            name=name, pane=HOUR, tick=HOUR, windows=(*hourly, longer) if name == HOSTILE else hourly,
+            features=features,
             topology=(Edge("feature:late", "prediction"),),
         )
         for name in (SICK, HOSTILE, STALE, EMPTY, LIVE)
@@ -104,6 +106,7 @@ def _records() -> Iterator[Stored]:
         if hour % 6 == 0:
             yield _profiles(SICK, end, hour)
             yield _rival(LIVE, end, hour)
+            yield _by_value(HOSTILE, end, hour)
     yield from _story()
     yield from _learnt()
 
@@ -134,6 +137,18 @@ def _profiles(job: str, end: float, hour: int) -> Profiles:
     )
     return Profiles(
         job=job, worker="", window="1h", start=end - HOUR, end=end, revision=0, number=hour, sketches=sketches
+    )
+
+
+def _by_value(job: str, end: float, hour: int) -> Profiles:
+    """Rows with the value 1 of a feature are positive twice as often as predicted."""
+    random = np.random.default_rng(hour)
+    values, predictions = random.integers(0, 4, 900).astype(float), random.beta(2, 18, 900)
+    labels = random.random(900) < predictions * (1 + (values == 1.0))
+    found = ValueErrors.of(values, predictions, labels, np.ones(900))
+    sketch = encode(found, "train", "by_value", f"feature:{HOSTILE}")
+    return Profiles(
+        job=job, worker="", window="6h", start=end - 6 * HOUR, end=end, revision=0, number=hour, sketches=(sketch,)
     )
 
 

@@ -45,6 +45,7 @@ from streamgauge.tracer.summaries.profile import (
 )
 from streamgauge.tracer.summaries.units import Units
 from streamgauge.tracer.summaries.value_counts import ValueCounts
+from streamgauge.tracer.summaries.value_errors import ValueErrors
 
 __all__ = [
     "KINDS",
@@ -70,6 +71,7 @@ __all__ = [
     "Top",
     "Units",
     "ValueCounts",
+    "ValueErrors",
     "code_of",
     "codes_of",
     "combine",
@@ -102,6 +104,7 @@ KINDS: Final[dict[str, type[Summary]]] = {
     "join_rows": JoinRows,
     "value_counts": ValueCounts,
     "errors": Errors,
+    "value_errors": ValueErrors,
 }
 
 FEW: Final = 2  # series that are folded faster one by one than all at once

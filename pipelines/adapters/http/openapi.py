@@ -65,6 +65,7 @@ QUERY: Final[dict[str, tuple[dict[str, Any], ...]]] = {  # by the name of the ha
     "changes": (*_SPAN, _text("names", "names of changes, with commas between them; all, where it is left out")),
     "profiles": (_WORKER, *_SPAN),
     "features": _SPAN,
+    "slices": (_text("task", "a head of the model; the job's own labels, where it is left out"), *_SPAN),
     "against": (
         {**_text("other", "the other job"), "required": True}, _text("task", "a head of both models"), *_SPAN,
         {

@@ -14,6 +14,7 @@
     GET  /api/jobs/{job}/changes              start, end, names: names of changes, with commas
     GET  /api/jobs/{job}/profiles             worker, start, end
     GET  /api/jobs/{job}/pictures             entity, worker, start, end: distributions, ROC and calibration
+    GET  /api/jobs/{job}/slices               task, start, end: values of features at which predictions are off
     GET  /api/jobs/{job}/topology
     GET  /api/jobs/{job}/edges                edges that its anomalies suggest, and people's last word on others
     GET  /api/jobs/{job}/traces               plans, and status and catalogue of each worker
@@ -55,6 +56,7 @@ from streamgauge.pipelines.adapters.http import (
     edges,
     events,
     features,
+    found_slices,
     metrics,
     openapi,
     pictures,
@@ -102,6 +104,7 @@ def _add_routes(app: web.Application) -> None:
     costs.add(app)
     edges.add(app)
     features.add(app)
+    found_slices.add(app)
     against.add(app)
     audit.add(app)
     pictures.add(app)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from streamgauge.pipelines.experiments.ab import judge
-from streamgauge.pipelines.experiments.difference import difference, holm, sides_of
+from streamgauge.pipelines.experiments.difference import difference, sides_of
+from streamgauge.pipelines.statistics.holm import holm
 from streamgauge.tracer.summaries import Errors, LabelBuckets
 
 WINDOWS, ROWS = 24, 300

@@ -25,6 +25,7 @@ from streamgauge.tracer.summaries import (
     Summary,
     Units,
     ValueCounts,
+    ValueErrors,
     decode,
 )
 
@@ -49,6 +50,7 @@ GOLDEN: dict[str, Summary] = {
     "groups": Groups.of(KEYS[[1, 1, 2, 0]], [0.1, 0.1, 0.9, 7.0], [1, 0, 1, 0], modulus=1),
     "bins, of level 0": Bins(BINS, TWO - 1, np.array([1, 1]), missing=(1, 0), is_numeric=True),
     "errors": Errors.of([1.0, 4.0, np.inf], [2.0, 2.0, 1.0], [1.0, 0.5, 1.0]),
+    "value_errors": ValueErrors.of(np.array([2.5, 2.0, np.nan]), [0.5, 0.25, 0.1], [1, 0, 0], [1.0, 2.0, -1.0]),
     "units": Units.of(np.array([[1.0, -1.0], [2.0, 0.0]])),
     "value_counts": ValueCounts.of(np.array([2024.0, 2025.0, 2025.0, -0.5])),
     "value_counts, coarse": ValueCounts.of(np.arange(1_000.0)),
@@ -71,6 +73,7 @@ DIGESTS: dict[str, str] = {
     "bins": "e0a00f7cd6f9bd1b",
     "bins, of level 0": "ee8a58b83d3349cb",
     "errors": "6f832cfc3d7b16ce",
+    "value_errors": "41d312da4992a0cb",
     "units": "7556374747df5019",
     "value_counts": "e74732278aef8bf5",
     "value_counts, coarse": "bab732cd7a8384c5",

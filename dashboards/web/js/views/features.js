@@ -1,8 +1,9 @@
-// Features over their life: what each is worth, and what to do about it; beside them the declared slices, if any.
+// Features over their life: what each is worth, and what to do about it; beside them slices, declared and found.
 
 import * as against from '../against.js';
 import { chip, el, empty, panel, put } from '../dom.js';
 import * as format from '../format.js';
+import * as foundSlices from '../found_slices.js';
 import * as slices from '../slices.js';
 import { sparkline } from '../sparkline.js';
 
@@ -17,8 +18,9 @@ export function mount(root, ctx) {
   const counts = el('span', { class: 'small muted', 'aria-live': 'polite' });
   const table = panel('Features', counts);
   const sliced = panel('Slices');
+  const off = panel('Found slices');
   const compared = panel('Against another job');
-  put(root, el('h1', { class: 'visually-hidden' }, 'Features'), table.box, sliced.box, compared.box);
+  put(root, el('h1', { class: 'visually-hidden' }, 'Features'), table.box, sliced.box, off.box, compared.box);
   let rows = [];
   let drawnAt = 0;
   const draw = () => {
@@ -32,13 +34,14 @@ export function mount(root, ctx) {
     });
   };
   const drawSlices = () => ctx.load(sliced.body, (signal) => slices.read(ctx, signal), (found) => put(sliced.body, found.length ? slices.table(found, ctx) : empty('No slices are declared, or none is known yet.', 'Add [[jobs.evaluation.slices]] to the configuration.')));
+  const drawFound = () => ctx.load(off.body, (signal) => ctx.get('slices', { start: ctx.range.start, end: ctx.range.end }, signal), (found) => foundSlices.draw(off.body, found, ctx));
   ctx.exports(() => ({ name: `features-${ctx.job}`, rows: rows.map(({ history, ...row }) => row) }));
   const drawAgainst = () => {
     const others = ctx.jobs.filter((row) => row.job !== ctx.job && !row.isOwn).map((row) => row.job).sort();
     compared.box.hidden = !others.length;
     against.draw(compared.body, others, ctx);
   };
-  const both = () => { draw(); drawSlices(); drawAgainst(); };
+  const both = () => { draw(); drawSlices(); drawFound(); drawAgainst(); };
   both();
   return { refreshed: () => { if (ctx.range.isRelative && performance.now() - drawnAt > AGAIN) both(); }, update: both, back: () => false };
 }
