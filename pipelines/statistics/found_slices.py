@@ -69,11 +69,17 @@ def _values(entity: str, found: ValueErrors) -> list[FoundSlice]:
         expected, share = level * predicted, predicted / whole[2]
         own = _variance(level, first, second)
         variance = (1.0 - share) ** 2 * own + share**2 * max(spread - own, 0.0)
-        if own <= 0.0 or variance <= 0.0 or expected * expected / own < LEAST:
+        if variance <= 0.0 or _evidence(expected, level * first, own) < LEAST:
             continue
         chance = _chance(hits, expected, variance)
         slices.append(FoundSlice(entity, key, int(rows), hits, predicted, expected, math.sqrt(variance), chance, False))
     return slices
+
+
+def _evidence(expected: float, first: float, variance: float) -> float:
+    """Positives that are expected, were all weights equal; of negatives twice as many where these are the scarcer."""
+    positives = expected * expected / first if first > 0.0 else 0.0
+    return min(positives, 2.0 * positives * variance / first) if positives else 0.0
 
 
 def _variance(level: float, first: float, second: float) -> float:
