@@ -14,7 +14,7 @@ from streamgauge.pipelines.features.table import PREFIX, tiled
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.statistics.found_slices import FoundSlice, compared
 from streamgauge.tracer.bounds import RecordError
-from streamgauge.tracer.summaries import ValueErrors, code_of
+from streamgauge.tracer.summaries import ValueErrors
 from streamgauge.tracer.summaries.value_errors import UNIT, edges
 
 SHOWN: Final = 50  # rows of the table; how many there are is told
@@ -37,23 +37,21 @@ def found_slices(query: Query, job: JobConfig, start: float, end: float, task: s
     merged = {entity: ValueErrors.merge([one for _, one in found[::-1]]) for entity, found in parts.items()}
     values = compared(merged)
     real = [one for one in values if one.is_real]
-    words = {feature.name: feature.vocabulary or () for feature in job.features}
     times = [time for found in parts.values() for time, _ in found]
     return {
         "task": task, "windows": len(set(times)), "features": len(merged), "compared": len(values), "found": len(real),
-        "rows": [_row(one, merged, parts, words) for one in real[:SHOWN]],
+        "rows": [_row(one, merged, parts) for one in real[:SHOWN]],
     }  # fmt: skip
 
 
-def name_of(key: int, *, is_numeric: bool, words: Iterable[Any] = ()) -> str:
-    """What a value is called: a range, a word of the vocabulary where the job has no salt, or its salted hash.
+def name_of(key: int, *, is_numeric: bool) -> str:
+    """What a value is called: a number's range, or a category's salted hash.
 
     >>> name_of(4611686018427387904, is_numeric=True), name_of(0, is_numeric=False), name_of(255, is_numeric=False)
     ('2 to 3', 'missing', '00000000000000ff')
     """
     if not is_numeric:
-        known = {code_of(word, b""): str(word) for word in words}
-        return "missing" if key == 0 else known.get(key, f"{key:016x}")
+        return f"{key:016x}" if key else "missing"
     low, high = sorted(edges(np.array([key], np.uint64))[0].tolist())
     if math.isnan(low):
         return "missing"
@@ -82,12 +80,12 @@ def _read(sketches: Sequence[Mapping[str, Any]], prefix: str) -> Iterator[tuple[
                 continue
 
 
-def _row(one: FoundSlice, merged: Mapping[str, ValueErrors], parts: Parts, words: Mapping[str, Any]) -> dict[str, Any]:
+def _row(one: FoundSlice, merged: Mapping[str, ValueErrors], parts: Parts) -> dict[str, Any]:
     feature = one.entity.rpartition(PREFIX)[2]
     level = one.expected / one.predicted
     return {
         "feature": feature, "entity": one.entity, "rows": one.rows, "positives": one.positives,
-        "value": name_of(one.key, is_numeric=merged[one.entity].is_numeric, words=words.get(feature, ())),
+        "value": name_of(one.key, is_numeric=merged[one.entity].is_numeric),
         "pcoc": one.predicted / one.positives if one.positives > 0.0 else None, "expected": one.expected,
         "difference": one.difference, "error": one.error / one.expected, "chance": one.chance,
         "history": _history(parts[one.entity], one.key, level),
