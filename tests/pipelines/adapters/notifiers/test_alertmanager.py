@@ -15,14 +15,20 @@ from streamgauge.pipelines.adapters.notifiers import alertmanager
 from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
 from streamgauge.pipelines.config.schema import Receiver
 from streamgauge.pipelines.ports import NotifyError
-from tests.pipelines.adapters.notifiers.test_formats import Http, http  # noqa: F401
 from tests.pipelines.adapters.notifiers.test_webhook import ROOT, notification
 from tests.servers.alertmanager import AlertmanagerServer
+from tests.servers.http import Http, serving
 from tests.servers.jars import ServerMissing
 
 
 @pytest.fixture
-def server(tmp_path: Path, http: Http) -> Iterator[AlertmanagerServer]:  # noqa: F811
+def http() -> Iterator[Http]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def server(tmp_path: Path, http: Http) -> Iterator[AlertmanagerServer]:
     try:
         made = AlertmanagerServer(tmp_path / "root", http.url)
         made.start()
@@ -32,7 +38,7 @@ def server(tmp_path: Path, http: Http) -> Iterator[AlertmanagerServer]:  # noqa:
     made.stop()
 
 
-def said(http: Http) -> list[tuple[str, str]]:  # noqa: F811
+def said(http: Http) -> list[tuple[str, str]]:
     return [(alert["status"], alert["labels"]["node"]) for _, body in http.got for alert in body["alerts"]]
 
 
@@ -54,7 +60,7 @@ def notifier(server: AlertmanagerServer, folder: Path) -> Alertmanager:
 
 
 def test_it_tells_a_root_once_and_that_it_is_over_though_both_restart(
-    server: AlertmanagerServer, http: Http, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    server: AlertmanagerServer, http: Http, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alertmanager, "EVERY", 0.0)
     start = time.time() - 30
@@ -76,7 +82,7 @@ def test_it_tells_a_root_once_and_that_it_is_over_though_both_restart(
     wait_for(lambda: said(http)[-1][0] == "firing")  # a new episode is told for itself
 
 
-def test_what_is_over_is_said_for_five_minutes_and_then_forgotten(http: Http, tmp_path: Path) -> None:  # noqa: F811
+def test_what_is_over_is_said_for_five_minutes_and_then_forgotten(http: Http, tmp_path: Path) -> None:
     clock = [1000.0]
     one = Receiver(name="am", kind="alertmanager", url=http.url.partition("/hook")[0])
     told = Alertmanager(one, tmp_path, now=lambda: clock[0])

@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import socketserver
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -27,44 +25,16 @@ from streamgauge.pipelines.adapters.notifiers.routed import Route, Routed
 from streamgauge.pipelines.config.schema import Receiver
 from streamgauge.pipelines.ports import NotifyError
 from tests.pipelines.adapters.notifiers.test_webhook import ROOT, notification
+from tests.servers.http import Http, serving
 
 PAGE = "https://gauge.example/"
 LINK = "https://gauge.example/#/flights/incidents/5eed"
 
 
-class Http(ThreadingHTTPServer):
-    """Keeps what it gets; answers with `reply`."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[str, Any]] = []
-        self.reply = b"ok"
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/hook?key=1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Http
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, json.loads(body)))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(self.server.reply)))
-        self.end_headers()
-        self.wfile.write(self.server.reply)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def http() -> Iterator[Http]:
-    server = Http()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 def chat(kind: Any, server: Http, secret: str = "") -> Chat:

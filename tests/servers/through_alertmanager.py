@@ -1,0 +1,131 @@
+"""Notifications through a real Alertmanager that is restarted in their middle, and what its receiver is told of them.
+
+They go through our outbox and notifier as they do live, but at the pace at which Alertmanager tells: what is said of
+one episode waits until what was said of it before was told. In the middle Alertmanager is down when the next is
+sent, and our own process is another one from there on. `python -m tests.servers.through_alertmanager SEED ...` sends
+whole storms so (`benchmarks.storms`), and exits with 1 where something was lost, told twice, or over too early.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.storms import generator, playing
+from streamgauge.anomaly.types import Notification
+from streamgauge.pipelines.adapters.notifiers.alertmanager import Alertmanager
+from streamgauge.pipelines.config.schema import Config, JobConfig, Receiver
+from streamgauge.pipelines.paging.outbox import Outbox
+from streamgauge.pipelines.paging.pager import KINDS, Pager
+from streamgauge.pipelines.wire import outputs
+from streamgauge.tracer.transport import MemoryLog
+from tests.servers.alertmanager import AlertmanagerServer
+from tests.servers.http import Http, serving
+
+PATIENCE: Final = 60.0
+SETTLED: Final = 3.0  # seconds, of several group intervals, in which nothing more may come
+Told = Counter[tuple[str, str]]  # (firing or resolved, the episode)
+
+
+def send(notifications: Sequence[Notification], folder: Path) -> Told:
+    """Send them all; how often the receiver behind Alertmanager was told what."""
+    with serving() as http:
+        server = AlertmanagerServer(folder / "root", http.url)
+        server.start()
+        try:
+            _send(list(waves(notifications)), server, lambda: told_by(http), folder)
+            time.sleep(SETTLED)
+        finally:
+            server.stop()
+        return told_by(http)
+
+
+def waves(notifications: Sequence[Notification]) -> Iterator[list[Notification]]:
+    """In their order, cut before what is said of an episode of which something is said already."""
+    wave: dict[str, Notification] = {}
+    for one in notifications:
+        if one.root.episode in wave:
+            yield list(wave.values())
+            wave = {}
+        wave[one.root.episode] = one
+    yield list(wave.values())
+
+
+def wanted(notifications: Sequence[Notification]) -> Told:
+    """What is to be told: of each episode that it fires, and that it is over, once."""
+    return Counter({(one.status, one.root.episode) for one in notifications if one.status != "update"})
+
+
+def told_by(http: Http) -> Told:
+    """What a receiver of Alertmanager's was told."""
+    return Counter(
+        (alert["status"], alert["labels"]["episode"]) for _, body in list(http.got) for alert in body["alerts"]
+    )
+
+
+def _send(
+    all_waves: Sequence[Sequence[Notification]], server: AlertmanagerServer, told: Callable[[], Told], folder: Path
+) -> None:
+    log = MemoryLog()
+    middle = len(all_waves) // 2
+
+    def start(_: float) -> bool:
+        server.start()
+        return False
+
+    def process() -> Outbox:
+        receiver = Receiver(name="am", kind="alertmanager", url=server.url)
+        return Outbox(log, Alertmanager(receiver, folder), pause=start)
+
+    outbox = process()
+    for at, wave in enumerate(all_waves):
+        if at == middle:
+            server.stop()
+            outbox = process()
+        log.send([("alerts", one.job, outputs.encode(one)) for one in wave])
+        while outbox.step():
+            pass
+        _wait(lambda wave=wave: wanted(wave) <= told())  # type: ignore[misc]
+
+
+def _wait(is_there: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_there():
+        if time.monotonic() > end:
+            return  # what is lost is seen when all is counted
+        time.sleep(0.05)
+
+
+def storm(seed: int, **size: Any) -> list[Notification]:
+    """What the pager tells of a storm, at its defaults."""
+    made = generator.storm(seed, **size)
+    pager = Pager(Config(jobs=(JobConfig(name=playing.JOB),)))
+    said = [
+        outputs.decode(output.value, KINDS)
+        for message in playing.messages(made.edges, made.events, made.until)
+        for output in pager.on_records((message,)) if output.topic == "alerts"
+    ]  # fmt: skip
+    return [one for one in said if isinstance(one, Notification)]
+
+
+def main(seeds: Sequence[str]) -> int:
+    """Send a quarter of each storm; 1 if what was told is not what was to be told."""
+    is_wrong = False
+    for seed in seeds:
+        notifications = storm(int(seed), alerts=2500, hours=1.5)
+        with tempfile.TemporaryDirectory() as folder:
+            told = send(notifications, Path(folder))
+        due = wanted(notifications)
+        lost, twice = due - told, told - due
+        print(f"storm {seed}: {due.total()} to be told, {lost.total()} lost, {twice.total()} told again or untrue")
+        is_wrong |= bool(lost or twice)
+    return int(is_wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
