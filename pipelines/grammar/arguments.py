@@ -27,6 +27,11 @@ def json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="as JSON")
 
 
+def since(command: argparse.ArgumentParser) -> None:
+    """How far back what is stored is read: a week, where nothing is said."""
+    command.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 30d (7d)")
+
+
 def seconds(text: str) -> float:
     """A duration such as `30m`, in seconds."""
     from streamgauge.pipelines.config.loading import duration

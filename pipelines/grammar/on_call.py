@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamgauge.pipelines.grammar.arguments import add, config, finite, json, seconds
+from streamgauge.pipelines.grammar.arguments import add, config, finite, json, seconds, since
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -36,7 +36,7 @@ def add_watching(commands: Commands) -> None:
         commands, "audit", "every decision with its reason, what was told, and what people did, oldest first",
         example="streamgauge audit --job flights --since 30d --csv",
     )
-    audit.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 30d (7d)")
+    since(audit)
     audit.add_argument("--csv", action="store_true", help="as CSV; with --json as JSON lines")
     for command in (incidents, silences, audit):
         command.add_argument("--job", default="", help="only of this job")
@@ -52,7 +52,7 @@ def _features(commands: Commands) -> ArgumentParser:
         example="streamgauge features --job ctr --since 7d --decision drop",
     )
     features.add_argument("--job", required=True, help="the job")
-    features.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
+    since(features)
     features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
     features.add_argument("--csv", action="store_true", help="as CSV")
     return features
@@ -80,7 +80,7 @@ def add_ab(commands: Commands) -> None:
     )
     ab.add_argument("first", help="the job in service")
     ab.add_argument("second", help="the other one: a shadow, a canary, the other half of the traffic")
-    ab.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
+    since(ab)
     ab.add_argument("--task", default="", metavar="NAME", help="a head of both models; else their own labels")
     ab.add_argument("--share", type=finite, default=0.5, help="of all labelled rows that the second is to have (0.5)")
     json(ab)

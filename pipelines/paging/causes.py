@@ -1,7 +1,7 @@
 """Where an incident may have begun: anomalies upstream of its root, ranked, with their evidence; decides nothing.
 
 The pager folds within two hops and an onset window, and says no more than it is sure of. This looks further, up to
-`REACH` edges and over weak ones, for whoever reads the incident. One line a place, first the likeliest:
+`lineage.REACH` edges and over weak ones, for whoever reads the incident. One line a place, first the likeliest:
 
 1. traversal roots: reached over anomalous places, with nothing anomalous upstream of their own;
 2. other anomalous places on such a way;
@@ -28,7 +28,6 @@ from streamgauge.pipelines.paging.confirmations import Word
 from streamgauge.pipelines.paging.learnt_edges import Learnt
 from streamgauge.pipelines.ports import Query
 
-REACH: Final = 6  # edges from a cause to the paged place
 MOST: Final = 20  # places that are ranked
 _SERIES: Final = 2  # of a place, those that deviate most, whose correlation is asked
 _HOP_DELAY: Final = 30.0  # of no consequence here: the order of onsets is shown, not judged by hops
@@ -128,7 +127,7 @@ def rank(
         points: the points of an anomaly's series around the onset, () where there are none.
         tolerance: seconds by which an onset counts as not later.
     """
-    graph = Graph(topology, max_hops=REACH, hop_delay=_HOP_DELAY)
+    graph = Graph(topology, max_hops=lineage.REACH, hop_delay=_HOP_DELAY)
     ways = graph.causes(root["node"])
     places = _places(graph, ways, root, anomalies)
     paged = base_of(root["node"])

@@ -34,7 +34,6 @@ MOST: Final = 50  # that are proposed
 ROWS: Final = 20_000
 PLACES: Final = 1000  # that are compared, those that fell ill most often
 _DOUBT: Final = 2
-_REACH: Final = 6
 Onsets = Mapping[str, Sequence[float]]  # by place without worker, in order
 
 
@@ -77,7 +76,7 @@ def learn(
     likely = [pair for pair in _likely(onsets) if pair not in settled]
     if not likely:
         return []
-    graph = Graph(lineage.within(topology, ()), max_hops=_REACH, hop_delay=0.0)
+    graph = Graph(lineage.within(topology, ()), max_hops=lineage.REACH, hop_delay=0.0)
     unknown = (pair for pair in likely if not _is_known(graph, *pair))
     return [_pair(onsets, *pair) for pair in itertools.islice(unknown, MOST)]
 

@@ -54,6 +54,7 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {  # place -> what the names of its 
     "serving": ("model_age", "serving_model_age", "push_delay", "version_skew"),
 }  # fmt: skip
 SHOWN: Final = ("samples", "feature", "labels", "train", "model", "prediction", "heartbeat")  # said to be sound
+REACH: Final = 6  # edges from a cause to what it moves, where causes are ranked or proposed; nothing folds so far
 _PREFIXES: Final = {prefix: place for place, prefixes in PLACES.items() for prefix in prefixes}
 _KNOWN: Final = tuple(_PREFIXES)
 FLOW: Final = (  # what the names of metrics begin with that no wrong value can move

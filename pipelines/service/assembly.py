@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "STREAMGAUGE_TOKEN"  # environment variable, used where no token_file is configured
 MIN_TOKEN: Final = 16  # characters
+MIN_DIFFERENT: Final = 8  # of them; `openssl rand -hex 16` has fewer once in a million times
 
 
 def log_path(config: Config) -> Path:
@@ -125,9 +126,12 @@ def _receiver(one: Receiver, config: Config) -> Notifier:
 
 def guard_of(config: Config, environment: Mapping[str, str] = os.environ) -> Guard:
     """Who may ask over HTTP. Raises ConfigError if the surface would be open to a network without a token."""
-    token = _token(config.token_file) if config.token_file else environment.get(TOKEN, "").strip()
-    if 0 < len(token) < MIN_TOKEN:
-        raise ConfigError([Fault("token_file", _short(f"the environment variable {TOKEN}", token))])
+    if config.token_file:
+        given = read_file("token_file", config.token_file).decode(errors="replace").strip()
+        token = _strong(config.token_file, given)
+    else:
+        given = environment.get(TOKEN, "").strip()
+        token = _strong(f"the environment variable {TOKEN}", given) if given else ""
     guard = Guard(config.host, token, frozenset(name.lower() for name in config.hosts), _names(), config.tokens)
     if not guard.is_loopback and not guard.token and not guard.tokens:
         remedy = f"set token_file, [[tokens]] or the environment variable {TOKEN}, or bind 127.0.0.1"
@@ -247,15 +251,13 @@ def _engine_of(config: Config, command: tuple[str, ...]) -> Command:
     return Command(config.engine, command, GroupOffsets(config.kafka, GROUPS[config.engine]))
 
 
-def _token(path: str) -> str:
-    token = read_file("token_file", path).decode(errors="replace").strip()
-    if len(token) < MIN_TOKEN:
-        raise ConfigError([Fault("token_file", _short(path, token))])
-    return token
-
-
-def _short(where: str, token: str) -> str:
-    return f"{where} holds {len(token)} characters; write at least {MIN_TOKEN} (openssl rand -hex 16)"
+def _strong(where: str, token: str) -> str:
+    """The token, if nobody guesses it. Raises ConfigError."""
+    if len(token) >= MIN_TOKEN and len(set(token)) >= MIN_DIFFERENT:
+        return token
+    text = f"{where} holds {len(token)} characters, {len(set(token))} of them different"
+    remedy = f"write at least {MIN_TOKEN}, and {MIN_DIFFERENT} different ones (openssl rand -hex 16)"
+    raise ConfigError([Fault("token_file", f"{text}; {remedy}")])
 
 
 def _names() -> frozenset[str]:

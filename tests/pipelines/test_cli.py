@@ -17,13 +17,16 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streamgauge.anomaly.types import Ack, Matcher, Silence
 from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.cli import main
+from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.loading import load
 from streamgauge.pipelines.grammar import parser
+from streamgauge.pipelines.service.assembly import TOKEN, guard_of
 from streamgauge.pipelines.service.stores import store_path
 from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer import codec, control
@@ -306,6 +309,17 @@ def test_run_names_a_port_that_is_taken_and_an_address_without_a_token(config: P
     _, error = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "can be reached from other machines without a token; set token_file" in error
+
+
+@pytest.mark.parametrize(("token", "held"), [("short-token", "11 characters, 9"), ("0101" * 8, "32 characters, 2")])
+def test_a_token_that_somebody_would_guess_is_refused(tmp_path: Path, config: Path, token: str, held: str) -> None:
+    (tmp_path / "token").write_text(f"{token}\n")
+    in_file = msgspec.structs.replace(load(config), token_file=str(tmp_path / "token"))
+    told = f"token_file: .* holds {held} of them different; write at least 16, and 8"
+    for settings, environment in ((in_file, {}), (load(config), {TOKEN: token})):
+        with pytest.raises(ConfigError, match=told):
+            guard_of(settings, environment)
+    assert guard_of(load(config), {TOKEN: "0123456789abcdef"}).token == "0123456789abcdef"
 
 
 def test_run_names_a_secret_that_cannot_be_read(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
-"""Wrong tokens: who sends some has to wait before the next is looked at, twice as long each time, up to a minute.
+"""Wrong tokens: who sends some is told to wait before the next, twice as long each time, up to a minute.
 
-Addresses are told apart by their IPv4, or by the first 64 bits of their IPv6; a bounded number of them is remembered.
+A right one does not make them forgotten: who holds a token may be guessing another's. Addresses are told apart by their
+IPv4, or by the first 64 bits of their IPv6; a bounded number of them is remembered.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Guesses:
         return _ADDRESS_BYTES * len(self._failures)
 
     def wait(self, address: str) -> float:
-        """How many seconds until a token of this address is looked at; 0 for at once."""
+        """How many seconds until another wrong token of this address counts as the next; 0 for at once."""
         failures = self._of(address)
         if failures.times <= FREE:
             return 0.0
@@ -56,10 +57,6 @@ class Guesses:
         if count >= FREE and self._clock() >= self._quiet_until:
             _log.warning("%d wrong tokens came, the last from %s, its number %d", self._unsaid, address, count)
             self._quiet_until, self._unsaid = self._clock() + _QUIET, 0
-
-    def passed(self, address: str) -> None:
-        """The right token came from this address."""
-        self._failures.pop(_network(address), None)
 
     def _of(self, address: str) -> _Failures:
         failures = self._failures.get(_network(address), _Failures(0, 0.0))

@@ -1,7 +1,8 @@
 """Who may ask: Host, Origin and token are checked on every request before anything else; what is answered is sealed.
 
 A Host is an address of numbers (no page of another site can have its name), a name of this machine, or one of `hosts`.
-Wrong tokens make an address wait, longer with each, and are logged.
+Wrong tokens make an address wait, longer with each, and are logged. The right one is let in meanwhile, since behind a
+proxy all the world has one address; what makes guessing hopeless is how long a token is, not the wait.
 
 On loopback no token is needed to read (where any is set, one is needed to write); off loopback every request but the
 probes needs one, as `Authorization: Bearer TOKEN` or as the cookie that opening the page once with `?token=TOKEN` sets.
@@ -98,16 +99,17 @@ class Guard(NamedTuple):
             people.admit(request, people.Person(role="viewer" if is_set else "admin"))
             return
         given, address = _given_token(request), request.remote or ""
-        if given and (wait := guesses.wait(address)) > 0:
-            text = f"too many wrong tokens came from {address}"
-            raise Refusal(429, text, f"try again in {math.ceil(wait)} s, with the token that the server was given")
         person = people.person_of(given, people.known(self.token, self.tokens))
-        if person is None:
-            if given:
-                guesses.failed(address)
-            raise Refusal(401, "a token is needed", "send Authorization: Bearer TOKEN, or open /?token=TOKEN")
-        guesses.passed(address)
-        people.admit(request, person)
+        if person is not None:
+            people.admit(request, person)
+            return
+        if given and (wait := guesses.wait(address)) > 0:
+            text = f"too many wrong tokens came from {address}, and this is one"
+            remedy = "send the token that the server was given: it is let in at once"
+            raise Refusal(429, text, f"{remedy}; for another, try again in {math.ceil(wait)} s")
+        if given:
+            guesses.failed(address)
+        raise Refusal(401, "a token is needed", "send Authorization: Bearer TOKEN, or open /?token=TOKEN")
 
 
 def middleware(guard: Guard, guesses: Guesses) -> Middleware:
@@ -131,6 +133,8 @@ def middleware(guard: Guard, guesses: Guesses) -> Middleware:
             if error.errno not in _NO_FILE:
                 raise
             response = refused(_explained(web.HTTPNotFound()))
+        if response.status == 429:
+            response.force_close()  # the next guess needs a connection of its own
         if not response.prepared:
             seal(response)
         return response
