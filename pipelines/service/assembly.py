@@ -105,7 +105,9 @@ def _routed(one: Receiver, config: Config) -> Notifier:
         severities=one.severities, jobs=one.jobs, domains=one.domains, owners=one.owners, hours=one.hours,
         timezone=one.timezone, takes_information=one.kind != "pagerduty",
     )  # fmt: skip
-    return Routed(made if backup is None else Backed(made, _receiver(backup, config)), route)
+    if backup is not None:
+        made = Backed(made, _receiver(backup, config), Path(config.data) / f"backed-{one.name}.json")
+    return Routed(made, route)
 
 
 def _receiver(one: Receiver, config: Config) -> Notifier:

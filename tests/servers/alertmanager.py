@@ -67,6 +67,12 @@ class AlertmanagerServer:
             self._process.terminate()
             self._process.wait(20)
 
+    def kill(self) -> None:
+        """End it before it has written anything down."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(20)
+
     def alerts(self) -> list[dict[str, Any]]:
         """What it holds."""
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:

@@ -4,20 +4,27 @@ It keeps no alerts on its disk, and what it hears nothing of is over for it afte
 each minute with an end a little ahead, and what is over for five minutes more. A whole state goes in one request, with
 both times always. Each episode has a label of its own: Alertmanager tells nothing of a new episode under an old
 identity whose last end it told to nobody (a silence); see the surprises in `findings/`.
+
+What it has told it writes down when it is stopped, and each quarter of an hour: one that was killed knows of nothing,
+and tells no end of what it does not know to have fired. So one that has started since it was told that an alert fires
+is told so again, and of the end only `EVERY` later: rather told twice than open for ever. What is left is an end that
+it took and was killed before it told.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from streamgauge.anomaly.types import Notification
+from streamgauge.pipelines.adapters.notifiers.kept import read, write
 from streamgauge.pipelines.adapters.notifiers.links import link
-from streamgauge.pipelines.adapters.notifiers.posting import DEADLINE, post
+from streamgauge.pipelines.adapters.notifiers.posting import DEADLINE, get, post
 from streamgauge.pipelines.adapters.notifiers.webhook import labels, rfc3339
 from streamgauge.pipelines.config.schema import Receiver
 from streamgauge.pipelines.ports import NotifyError
@@ -25,6 +32,7 @@ from streamgauge.pipelines.ports import NotifyError
 EVERY: Final = 60.0  # seconds between two requests that say the same
 AHEAD: Final = 4 * EVERY  # seconds for which an alert fires without being heard of
 AFTER: Final = 300.0  # seconds for which an end is repeated
+_STATUS: Final = 8_388_608  # bytes of its status that are read: its whole configuration is in it
 
 
 class _Kept(msgspec.Struct):
@@ -32,6 +40,26 @@ class _Kept(msgspec.Struct):
 
     alert: dict[str, Any]
     over: float = 0.0
+    to: str = ""  # which process of Alertmanager's was told that it fires: when that one started
+    again: float = 0.0  # when that one was told so, if another was before it
+    is_ended: bool = False  # the end was taken
+
+    def fires(self, process: str, now: float) -> bool:
+        """Whether this process is to be told that it fires, also if it is over."""
+        if not self.over or self.is_ended:
+            return not self.over
+        is_new = bool(self.to and process) and self.to != process
+        return is_new or now - self.again < EVERY
+
+    def told(self, process: str, now: float, *, fires: bool) -> None:
+        """A process took this."""
+        if fires and process and process != self.to:
+            self.to, self.again = process, now if self.to else 0.0
+        self.is_ended = not fires
+
+
+class _Status(msgspec.Struct):
+    uptime: str = ""  # when it started, in spite of its name
 
 
 class Alertmanager:
@@ -42,10 +70,10 @@ class Alertmanager:
         now: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self.name = f"alertmanager {config.name}"
-        self._url = config.url.rstrip("/") + "/api/v2/alerts"
+        self._url = config.url.rstrip("/") + "/api/v2"
         self._public_url, self._deadline, self._now = public_url, deadline, now
         self._file = folder / f"alertmanager-{config.name}.json"
-        self._kept = self._read()
+        self._kept = read(self._file, dict[str, _Kept])
         self._last = 0.0
 
     def notify(self, notification: Notification) -> None:
@@ -56,7 +84,9 @@ class Alertmanager:
             "labels": labels(root) | {"episode": root.episode}, "annotations": annotations,
             "startsAt": rfc3339(min(root.start, now)), "generatorURL": link(self._public_url, notification),
         }  # fmt: skip
-        self._kept[root.episode] = _Kept(alert, now if notification.status == "resolved" else 0.0)
+        kept = self._kept.get(root.episode) or _Kept(alert)
+        kept.alert, kept.over = alert, now if notification.status == "resolved" else 0.0
+        self._kept[root.episode] = kept
         self._send(now)
 
     def idle(self) -> bool:
@@ -68,25 +98,25 @@ class Alertmanager:
         return True
 
     def _send(self, now: float) -> None:
-        self._kept = {name: one for name, one in self._kept.items() if not one.over or now - one.over < AFTER}
-        self._write()
-        alerts = [one.alert | {"endsAt": rfc3339(one.over or now + AHEAD)} for one in self._kept.values()]
-        if alerts:
+        self._kept = {name: one for name, one in self._kept.items() if not one.is_ended or now - one.over < AFTER}
+        write(self.name, self._file, self._kept)
+        if self._kept:
+            process = self._process()
+            fires = {name: one.fires(process, now) for name, one in self._kept.items()}
+            alerts = [
+                one.alert | {"endsAt": rfc3339(now + AHEAD if fires[name] else one.over)}
+                for name, one in self._kept.items()
+            ]
             headers = {"Content-Type": "application/json"}
-            post(self.name, self._url, msgspec.json.encode(alerts), headers, deadline=self._deadline)
+            post(self.name, f"{self._url}/alerts", msgspec.json.encode(alerts), headers, deadline=self._deadline)
+            for name, one in self._kept.items():
+                one.told(process, now, fires=fires[name])
+            write(self.name, self._file, self._kept)
         self._last = now
 
-    def _read(self) -> dict[str, _Kept]:
-        try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, _Kept])
-        except (OSError, msgspec.DecodeError):
-            return {}  # what fires is told again with its next repeat
-
-    def _write(self) -> None:
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._file.with_suffix(".new")
-            fresh.write_bytes(msgspec.json.encode(self._kept))
-            fresh.replace(self._file)
-        except OSError as error:
-            raise NotifyError(f"{self.name}: {self._file}: {error}", retryable=True) from error
+    def _process(self) -> str:
+        """Which process answers; "" where it does not say, as what only speaks its language need not."""
+        with suppress(NotifyError, msgspec.DecodeError):
+            status = get(self.name, f"{self._url}/status", most=_STATUS, deadline=self._deadline)
+            return msgspec.json.decode(status, type=_Status).uptime
+        return ""

@@ -1,4 +1,4 @@
-"""One HTTP POST with a deadline for all of it, and what its answer means for the next attempt.
+"""One HTTP request with a deadline for all of it, and what its answer means for the next attempt.
 
 Sockets time out one read at a time, so a receiver that drips a byte a second would hold a notifier for ever: here a
 timer ends the connection when the whole request has had its time. What is worth another attempt:
@@ -29,6 +29,17 @@ _CHANGING: Final = frozenset((301, 302, 303, 307, 308, 401, 403, 404, 405, 410))
 
 def post(name: str, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float = DEADLINE) -> bytes:
     """Post it and give the answer's body. Follows no redirect: a signed body goes nowhere else. Raises NotifyError."""
+    return _request(name, "POST", url, body, headers, deadline, _MOST)
+
+
+def get(name: str, url: str, *, most: int, deadline: float = DEADLINE) -> bytes:
+    """What a receiver says, its first `most` bytes. Raises NotifyError."""
+    return _request(name, "GET", url, None, {}, deadline, most)
+
+
+def _request(
+    name: str, method: str, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float, most: int
+) -> bytes:
     parts = urllib.parse.urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=deadline)
@@ -38,9 +49,9 @@ def post(name: str, url: str, body: bytes, headers: Mapping[str, str], *, deadli
     timer.start()
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, {**headers, "User-Agent": "streamgauge"})
+        connection.request(method, target, body, {**headers, "User-Agent": "streamgauge"})
         answer = connection.getresponse()
-        read = answer.read(_MOST)
+        read = answer.read(most)
     except Exception as error:
         if is_late.is_set() or isinstance(error, TimeoutError):
             raise NotifyError(f"{name}: no whole answer within {deadline:g} s", retryable=True) from error

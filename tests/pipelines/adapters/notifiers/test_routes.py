@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -95,9 +96,9 @@ class Clock:
         return self.now
 
 
-def test_after_two_minutes_of_silence_the_second_route_is_taken_until_the_first_is_back() -> None:
+def test_after_two_minutes_of_silence_the_second_route_is_taken_until_the_first_is_back(tmp_path: Path) -> None:
     first, second, clock = Phone(fails=True), Phone(), Clock()
-    backed = Backed(first, second, now=clock)
+    backed = Backed(first, second, tmp_path / "kept", now=clock)
     for clock.now in (0.0, 60.0, 119.0):
         with pytest.raises(NotifyError):
             backed.notify(note())
@@ -112,15 +113,28 @@ def test_after_two_minutes_of_silence_the_second_route_is_taken_until_the_first_
     assert (len(first.told), len(second.told), backed.failing) == (1, 2, "")
 
 
-def test_what_is_refused_for_good_takes_the_second_route_at_once() -> None:
+def test_whom_the_second_route_told_that_it_fires_it_tells_that_it_is_over_though_the_first_is_back(
+    tmp_path: Path,
+) -> None:
     first, second = Phone(fails=True, retryable=False), Phone()
-    Backed(first, second, now=Clock()).notify(note())
+    Backed(first, second, tmp_path / "kept", now=Clock()).notify(note())
+    first.fails = False
+    again = Backed(first, second, tmp_path / "kept", now=Clock())  # another process of ours
+    for one in (note(status="update"), note(status="resolved"), note(), note(status="resolved")):
+        again.notify(one)
+    assert [one.status for one in second.told] == ["firing", "resolved"]
+    assert [one.status for one in first.told] == ["update", "resolved", "firing", "resolved"]
+
+
+def test_what_is_refused_for_good_takes_the_second_route_at_once(tmp_path: Path) -> None:
+    first, second = Phone(fails=True, retryable=False), Phone()
+    Backed(first, second, tmp_path / "kept", now=Clock()).notify(note())
     assert len(second.told) == 1
 
 
-def test_if_both_fail_the_first_ones_error_stands() -> None:
+def test_if_both_fail_the_first_ones_error_stands(tmp_path: Path) -> None:
     clock = Clock()
-    backed = Backed(Phone(fails=True), Phone(fails=True, retryable=False), now=clock)
+    backed = Backed(Phone(fails=True), Phone(fails=True, retryable=False), tmp_path / "kept", now=clock)
     for clock.now in (0.0, 500.0):
         with pytest.raises(NotifyError) as caught:
             backed.notify(note())
