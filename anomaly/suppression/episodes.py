@@ -45,8 +45,8 @@ class Waits(NamedTuple):
     remind: tuple[float, ...] = ()
 
 
-class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False):
-    """One occurrence of one alert; the only mutable record of the pager."""
+class Episode(msgspec.Struct, array_like=True, kw_only=True, eq=False, gc=False):
+    """One occurrence of one alert; the only mutable record of the pager. None holds another, so there are no cycles."""
 
     alert: Alert
     kind: Kind

@@ -155,12 +155,12 @@ def under_cause(ledger: Ledger, episode: Episode) -> Verdict | None:
         for node, way in ledger.graph.causes_elsewhere(episode.alert.node)
         if tables.has_carriers(node)
         for cause in tables.carriers(node, episode.alert.start - way.delay - slack)
-        if (root := ledger.root_of(cause)) is not None
+        if explains(ledger, cause, episode, way)
+        and (root := ledger.root_of(cause)) is not None
         and root is not episode
         and root.id != episode.outlived
         and may_hide(ledger, root, episode)
         and not crosses((*_path_to(cause), *way.path))
-        and explains(ledger, cause, episode, way)
     ]
     if not found:
         return None

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from streamgauge.anomaly.suppression.episodes import LOOKED_AT, NEVER, Episode
 from streamgauge.anomaly.suppression.topology import Graph, base_of
 
+_PLACES: Final = 65_536  # whose keys are remembered
 _Table = dict[str, dict[str, Episode]]
 
 
@@ -62,6 +63,7 @@ class Tables:
     def __init__(self) -> None:
         self._live: dict[str, Episode] = {}
         self._keys: dict[str, Keys] = {}
+        self._keys_at: dict[tuple[str, str], Keys] = {}  # by node and worker
         self._pending: _Table = {}
         self._carriers: _Table = {}
         self._bases: _Table = {}
@@ -140,7 +142,13 @@ class Tables:
     # -- changing ---
     def add(self, episode: Episode, graph: Graph) -> None:
         """An episode is open: into the tables of its place, which it stays in, and those of its state."""
-        keys = self._keys[episode.id] = keys_of(episode, graph)
+        place = episode.alert.node, episode.alert.worker
+        keys = self._keys_at.get(place)
+        if keys is None:
+            if len(self._keys_at) >= _PLACES:
+                self._keys_at.clear()
+            keys = self._keys_at[place] = keys_of(episode, graph)
+        self._keys[episode.id] = keys
         self._live[episode.alert.fingerprint] = episode
         self._bases.setdefault(keys.base, {})[episode.id] = episode
         self._kinds[keys.kind] = self._kinds.get(keys.kind, 0) + 1

@@ -14,7 +14,7 @@ class Timers:
     def __init__(self, episodes: Mapping[str, Episode]) -> None:
         self._episodes = episodes
         self._heap: list[tuple[float, int, str]] = []
-        self._noted: dict[str, float] = {}  # the last time noted of each, while it is in the heap
+        self._noted: dict[str, float] = {}  # the time of each, while it is in the heap; others there were put off
         self._changed: dict[str, Episode] = {}  # whose times are to be noted
 
     def arm(self, episode: Episode) -> None:
@@ -25,11 +25,10 @@ class Timers:
         """When the next thing is due."""
         if self._changed:
             self._note()
-        heap = self._heap
+        heap, noted, episodes = self._heap, self._noted, self._episodes
         while heap:
             time, _, identity = heap[0]
-            episode = self._episodes.get(identity)
-            if episode is not None and episode.timer == time:
+            if noted.get(identity) == time and identity in episodes:
                 return time
             self._pop()
         return NEVER

@@ -277,8 +277,9 @@ def _feature(anomaly: Anomaly) -> str:
 def _fault(record: Any) -> str:
     """What makes a decoded record unusable, `""` for a sound one."""
     read = _TIMES.get(type(record))
-    if read is not None and not all(-1e11 < time < 1e11 for time in read(record)):
-        return f"a {type(record).__name__.lower()} with the times {read(record)}"
+    for time in () if read is None else read(record):
+        if not -1e11 < time < 1e11:
+            return f"a {type(record).__name__.lower()} with the times {read(record)}"  # type: ignore[misc]
     for matcher in record.matchers if isinstance(record, Silence) else ():
         try:
             re.compile(matcher.value if matcher.is_regex else "")

@@ -125,10 +125,10 @@ class Output(NamedTuple):
 
 
 Emitted = PointColumns | Profiles | Score | Anomaly | Change | DeadLetter | Counters
-_PAIR: Final = b"\x92"  # an array of two, of a release without checksums
 _TRIPLE: Final = b"\x93"
 _encoder = msgspec.msgpack.Encoder()
 _envelope = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
+_checked = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw, int])
 _decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
 
 
@@ -172,7 +172,8 @@ def opened(data: bytes) -> tuple[str, msgspec.Raw]:
         return _envelope.decode(data)
     if not codec.is_whole(data):
         raise ValueError("the record is damaged: its checksum does not match")
-    return _envelope.decode(_PAIR + data[1 : -codec.TAIL])
+    kind, raw, _ = _checked.decode(data)
+    return kind, raw
 
 
 def _known(value: float) -> float | None:
