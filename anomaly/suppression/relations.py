@@ -47,7 +47,7 @@ def latest_onset(episode: Episode, waits: Waits) -> float:
     What it took to find it is in `tolerance` and in the delay of a hop already.
     """
     alert = episode.alert
-    late = max(0.0, alert.arrival - alert.start) - waits.tolerance - waits.hop_delay
+    late = alert.arrival - alert.start - waits.tolerance - waits.hop_delay
     return alert.start + late if late > 0.0 else alert.start
 
 

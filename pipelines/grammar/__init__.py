@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from streamgauge.pipelines.grammar.arguments import add, json
+from streamgauge.pipelines.grammar.arguments import Command, add, json
 from streamgauge.pipelines.grammar.files import add_configuring, add_detect, add_profile, add_select, add_topology
 from streamgauge.pipelines.grammar.hosting import add_flink, add_grafana, add_keeping, add_run, add_token, add_topics
 from streamgauge.pipelines.grammar.on_call import (
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     text = "Watches online-learning jobs: quality scores, detection, one page per root cause."
     top = argparse.ArgumentParser(prog="streamgauge", description=text)
     top.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(WARNING)")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Command)
     add(
         commands, "demo", "replay a year of flights through a real job and watch it",
         example="streamgauge demo --speed max --until 2013-02-01",

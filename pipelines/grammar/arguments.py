@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+class Command(argparse.ArgumentParser):
+    """A command whose options may stand between its positional arguments.
+
+    argparse fills all positional ones with what stands before the first option: `topology import --from otel FILE` had
+    no place for FILE.
+    """
+
+    _is_within = False
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
+        """As argparse does, positional arguments after options."""
+        has_actions = any(action.nargs == argparse.PARSER for action in self._get_positional_actions())
+        if self._is_within or has_actions:
+            return super().parse_known_args(args, namespace)
+        self._is_within = True  # what it calls calls this again
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_within = False
 
 
 def add(commands: Commands, name: str, text: str, *, example: str) -> argparse.ArgumentParser:

@@ -119,7 +119,6 @@ class Pager:
 
     def topology(self, job: str) -> Topology:
         """The topology by which a job's alerts are decided now."""
-        self._jobs.setdefault(job, _JobState())
         return self._ledger(job).graph.topology
 
     def _take(self, record: Any, message: bytes) -> None:
@@ -137,7 +136,13 @@ class Pager:
         if name in self._parked:
             self._jobs[name] = self._parked.pop(name)
             self._take_up(name)
-        return self._jobs.setdefault(name, _JobState())
+        return self._job(name)
+
+    def _job(self, name: str) -> _JobState:
+        job = self._jobs.get(name)
+        if job is None:
+            job = self._jobs[name] = _JobState()
+        return job
 
     def _take_up(self, name: str) -> None:
         self._waiting[name] = [outputs.decode(message, KINDS) for message in self._jobs[name].waiting]
@@ -162,7 +167,7 @@ class Pager:
         return [output for name in names for output in self._advance(name, tick.time)]
 
     def _advance(self, name: str, now: float) -> list[Output]:
-        job = self._jobs.setdefault(name, _JobState())
+        job = self._job(name)
         if now <= job.clock:
             return []
         ledger = self._ledger(name)
@@ -201,7 +206,8 @@ class Pager:
         seen = [record for record in waiting if isinstance(record, Anomaly)]
         workers = _grown(job.workers, {anomaly.worker for anomaly in seen})
         features = _grown(job.features, {_feature(anomaly) for anomaly in seen})
-        confirmed = lineage.confirmed(job.confirmed, [record for record in waiting if isinstance(record, Confirm)])
+        said = [record for record in waiting if isinstance(record, Confirm)]
+        confirmed = lineage.confirmed(job.confirmed, said) if said else job.confirmed
         is_grown = not job.is_declared and (workers, features) != (job.workers, job.features)
         if is_grown or confirmed != job.confirmed or (wanted is not None and confirmed):
             job.workers, job.features = workers, features
@@ -223,7 +229,7 @@ class Pager:
 
     def _ledger(self, name: str) -> Ledger:
         if name not in self._ledgers:
-            config, job = self._config(name), self._jobs[name]
+            config, job = self._config(name), self._job(name)
             topology = lineage.topology(config, job.workers, features=job.features)
             waits = Waits(*(getattr(config.paging, field) for field in Waits._fields))
             ledger = self._ledgers[name] = Ledger(name, waits, topology, workers=config.workers)

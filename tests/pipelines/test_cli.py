@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,6 +63,18 @@ def test_each_commands_help_shows_an_example_that_its_grammar_takes(name: str) -
     assert example.startswith(f"example: streamgauge {name}")
     if name != "demo":  # its arguments are those of the example's own parser
         assert parser().parse_args(example.replace("'", "").split()[2:]).command == name
+
+
+@pytest.mark.parametrize(("given", "name", "values"), [
+    ("topology import --from otel a.prom b.prom --job ctr", "files", ["a.prom", "b.prom"]),
+    ("topology import a.prom --from otel b.prom", "files", ["a.prom", "b.prom"]),
+    ("profile a.csv --json b.csv", "other", "b.csv"),
+    ("incidents --job ctr 5eed", "id", "5eed"),
+    ("silence --job ctr worker=u --for 2h node=labels", "matchers", ["worker=u", "node=labels"]),
+])  # fmt: skip
+def test_options_stand_before_between_and_behind_what_they_are_about(given: str, name: str, values: Any) -> None:
+    found = getattr(parser().parse_args(given.split()), name)
+    assert ([str(one) for one in found] if isinstance(found, list) else str(found)) == values
 
 
 def test_check_says_that_a_file_is_sound_or_names_every_fault(
