@@ -17,6 +17,7 @@ from streamgauge.tracer.events import (
     Measured,
     Observed,
     Scalar,
+    Served,
     Stepped,
     Tensor,
     measure,
@@ -87,6 +88,20 @@ class Capture:
             now, rows, kept, fitted["ids"], fitted["time"], fitted["due"], fitted["written"], fitted["predictions"],
             self.heads.read(tasks, rows, None) if tasks else {},
         )  # fmt: skip
+
+    def served(
+        self, now: float, selection: Selection, step: int, features: Any, *, ids: Any, predictions: Any
+    ) -> Served | None:
+        """What `Tracer.serve` and `Tracer.rescore` tell; None where it tells nothing."""
+        columns = self.argument("features", lambda value: self.features(value, selection, step), features)
+        vectors = {
+            "ids": self.argument("ids", flat_of, ids),
+            "predictions": self.argument("predictions", self._predictions, predictions),
+        }
+        rows, kept, fitted = self.fitted(columns or {}, vectors, {})
+        if fitted["ids"] is None:
+            return None
+        return Served(now, rows, None if columns is None else kept, fitted["ids"], fitted["predictions"])
 
     def labelled(self, now: float, ids: Any, labels: Any, task: str = "") -> Labelled | None:
         """What `Tracer.label` tells, None where it tells nothing."""

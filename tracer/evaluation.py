@@ -7,6 +7,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from streamgauge.tracer import served
+from streamgauge.tracer.served import Serving
+
 MOST_SLICES: Final = 20
 MOST_GROUPS: Final = 4
 MOST_FIND: Final = 16
@@ -31,6 +34,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     modulus: int = 1  # one group in so many is kept, a power of two; rises by itself where rows are too many
     k: int = 10  # the K of NDCG@K, HR@K and recall@K
     slices: tuple[Slice, ...] = ()  # at most 20
+    serving: Serving = Serving()  # what was served against what is trained on
     find: tuple[str, ...] = ()  # features among whose values slices are found; at most 16
 
 
@@ -50,6 +54,7 @@ def faults_of(evaluation: Evaluation) -> Iterator[str]:
         yield f"find: has {len(evaluation.find)} features, at most {MOST_FIND} are looked at"
     if len(evaluation.slices) > MOST_SLICES:
         yield f"slices: has {len(evaluation.slices)} entries, at most {MOST_SLICES} are evaluated"
+    yield from (f"serving.{text}" for text in served.faults_of(evaluation.serving))
     names = [one.name for one in evaluation.slices]
     for i, one in enumerate(evaluation.slices):
         if not one.name or names.index(one.name) < i:

@@ -59,6 +59,16 @@ class Observed(NamedTuple):
     heads: Mapping[str, Told] = {}  # what is said of other heads of the model, by task
 
 
+class Served(NamedTuple):
+    """Rows as they were served, or, without features, what the model that served them says of them as trained on."""
+
+    time: float
+    rows: int
+    features: Mapping[str, Column] | None
+    ids: Array | None
+    predictions: Floats | None
+
+
 class Refused(NamedTuple):
     """An argument or a column of a call that could not be used: `what` is `feature:NAME`, `argument:ids`, ..."""
 
@@ -132,7 +142,7 @@ class Raw(NamedTuple):
     emits: tuple[Emit, ...] = ("raw",)
 
 
-Event = Union[Observed, Labelled, Refused, Stepped, Scalar, Idled, Happened, Raw]
+Event = Union[Observed, Served, Labelled, Refused, Stepped, Scalar, Idled, Happened, Raw]
 
 
 def measure(tensor: Tensor) -> Measured:

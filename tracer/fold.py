@@ -12,7 +12,7 @@ from streamgauge.tracer import measures, profiles
 from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.evaluation import Evaluation
-from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Stepped
+from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Served, Stepped
 from streamgauge.tracer.heads import Heads
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
@@ -24,6 +24,7 @@ from streamgauge.tracer.prediction_fold import PredictionFold
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
 from streamgauge.tracer.rows import LIMIT, each_row
+from streamgauge.tracer.served import ServedRows
 from streamgauge.tracer.tasks import Task
 
 
@@ -55,6 +56,7 @@ class Fold:
         self.born = panes.now
         self.hints = Hints(features.declared)
         self._by_group = RowsByGroup(panes, rules.evaluation, features)
+        self._served_rows = ServedRows(panes, rules.evaluation.serving)
         self.joins = joins  # of the other heads, by task
         self._heads = Heads(panes, rules.tasks, joins, features, rules.evaluation, join)
         self._labels = LabelFold(
@@ -71,9 +73,11 @@ class Fold:
 
     def fold(self, event: Event) -> None:
         """One event, at its own time or, if the pane of that has ended, in the open one."""
-        self.advance(event.time, moves=isinstance(event, (Stepped, Idled)))
+        self.advance(event.time, moves=isinstance(event, (Stepped, Idled, Served)))
         if isinstance(event, Observed):
             self._part(self._observed, event)
+        elif isinstance(event, Served):
+            self._part(self._served, event)
         elif isinstance(event, Labelled):
             self._part(self._labelled, event.ids, event.labels, event.task)
         elif isinstance(event, Stepped):
@@ -153,6 +157,8 @@ class Fold:
             written=_of(written, known), predictions=_of(predicted, known),
             features=codes if known.all() else {name: column[known] for name, column in codes.items()},
         )  # fmt: skip
+        if self._served_rows:
+            self._served_rows.trained(keys[known], {name: column[known] for name, column in codes.items()})
         self._labels.seen(keys[known], _of(times, known), _of(due, known), _of(predicted, known))
         self._part(self._heads.seen, keys[known], known, _of(times, known), event.heads)
         self._labels.early(keys[known])
@@ -162,6 +168,24 @@ class Fold:
             panes.add("label", "overflow", "", self.join.overflow - self._overflow)
             self._overflow = self.join.overflow
         self._labels.tell_room()
+
+    def _served(self, event: Served) -> None:
+        """Rows of the sampled ids, for the pipeline to compare with those that are trained on."""
+        keys = self._profiles.keys(event.ids if event.ids is not None else np.zeros(0, object))
+        known = keys != 0
+        self._drop("sample", "missing_served_ids", known)
+        predicted = None if event.predictions is None else self._predictions.probabilities(event.predictions)[0]
+        if event.features is None:
+            if predicted is not None:
+                self._served_rows.rescored(keys[known], predicted[known])
+            return
+        codes = self._codes(event.features, event.rows, known)
+        self._served_rows.served(keys[known], codes, _of(predicted, known))
+
+    def _codes(self, features: Mapping[str, Column], rows: int, some: Array) -> dict[str, Array]:
+        """Codes of some rows of the features that have a value for each."""
+        columns = {name: self._profiles.split(name, given) for name, given in features.items()}
+        return {n: self._profiles.codes(n, c)[some] for n, c in columns.items() if len(c) == rows}
 
     def _times(self, name: str, values: Floats | None, rows: int) -> Floats | None:
         """Times of rows, within reach of the clock; of another unit they are refused."""
@@ -276,6 +300,8 @@ class Fold:
             self._by_group.pairs(labels, predicted, event.weights, codes)
             if keys is not None:
                 self._labels.gather_pairs(keys, labels, known)
+        if keys is not None and self._served_rows:
+            self._served_rows.trained(keys[known], self._codes(event.features or {}, event.rows, known))
         self._part(self._heads.joinless, event.heads, labels, codes)
         if times is not None:
             self.panes.gather("train", "train_delay", "", profiles.seconds, self.panes.now - times)

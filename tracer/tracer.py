@@ -209,6 +209,28 @@ class Tracer:
         self._worker.put(event, Priority.STATS, points=1)
 
     @harmless
+    def serve(self, features: Any, *, ids: ArrayLike, predictions: ArrayLike | None = None) -> None:
+        """Rows as they were served, told where that is: by a process of its own with a tracer of the same job.
+
+        They are compared, by id, with what `observe` tells of them in training: `Evaluation.serving`.
+        """
+        self._served(features, ids, predictions)
+
+    @harmless
+    def rescore(self, ids: ArrayLike, predictions: ArrayLike) -> None:
+        """What the model version that served these rows predicts of them as they are trained on."""
+        self._served(None, ids, predictions)
+
+    def _served(self, features: Any, ids: Any, predictions: Any) -> None:
+        if self.selection.off:
+            return
+        event = self._worker.capture.served(
+            self._clock(), self.selection, self._worker.step, features, ids=ids, predictions=predictions
+        )
+        if event is not None:
+            self._worker.put(event, Priority.STATS, points=1)
+
+    @harmless
     def label(self, ids: ArrayLike, y: ArrayLike, task: str = "") -> None:
         """Labels that are known now, the job's own or another `task`'s; one that is missing (None, NaN) is not."""
         if self.selection.off:

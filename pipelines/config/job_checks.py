@@ -199,6 +199,7 @@ def _evaluation_faults(job: JobConfig, at: str) -> Iterator[Fault]:
     declared = {feature.name for feature in job.features}
     named = [(f"groups[{i}]", name) for i, name in enumerate(job.evaluation.groups)]
     named += [(f"slices[{i}].feature", one.feature) for i, one in enumerate(job.evaluation.slices)]
+    named += [(f"serving.features[{i}]", name) for i, name in enumerate(job.evaluation.serving.features)]
     named += [(f"find[{i}]", name) for i, name in enumerate(job.evaluation.find)]
     for key, name in named:
         if declared and name not in declared:

@@ -52,6 +52,7 @@ EXAMPLES: Final[dict[str, str]] = {
         '[[jobs]]\nname = "ctr"\n\n[jobs.evaluation]\ngroups = ["user_id"]\nweight = "clicks"\n'
         'find = ["country", "position"]'
     ),
+    "Serving": '[[jobs]]\nname = "ctr"\n\n[jobs.evaluation.serving]\nfeatures = ["user_age"]\nhorizon = "2h"',
     "Slice": (
         '[[jobs]]\nname = "ctr"\n\n[[jobs.evaluation.slices]]\nname = "new users"\nfeature = "age_days"\nbelow = 7'
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from streamgauge.pipelines.metrics import Metric
-from streamgauge.pipelines.sample_quality import drift, features, flow, labels, oddities
+from streamgauge.pipelines.sample_quality import drift, features, flow, labels, oddities, serving
 from streamgauge.pipelines.statistics.measures import mean_of
 from streamgauge.pipelines.statistics.tasks import per_task
 
@@ -190,6 +190,20 @@ METRICS: tuple[Metric, ...] = (
     _share(
         name="duplicate_rate", clock="train", compute=flow.duplicate_rate, minimum=20, direction="up", limit=0.05,
         doc="On the sampled ids: 1 - (id, label) not seen before over the horizon / rows.",
+    ),
+    _share(
+        name="inconsistency_rate", compute=serving.inconsistency_rate, minimum=200, direction="up", limit=0.05,
+        scope="job",
+        doc="Joined rows whose value at serving differs from the one that is trained on / joined rows.",
+    ),
+    _share(
+        name="score_inconsistency", compute=serving.score_inconsistency, minimum=200, direction="up", limit=0.05,
+        scope="job",
+        doc="Joined rows of which the model that served them says something else as they are trained on / joined rows.",
+    ),
+    _share(
+        name="join_share", compute=serving.join_share, minimum=200, direction="down", pages=False, scope="job",
+        doc="Served rows that were trained on within the horizon / served rows, once they are as old as it.",
     ),
     _share(
         name="new_id_rate", compute=flow.new_id_rate, minimum=200, pages=False,

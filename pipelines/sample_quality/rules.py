@@ -17,6 +17,8 @@ RULES: tuple[Rule, ...] = (
     Rule("distinct", losses.log_distance, 0.26, 1.4, 1.0, 0.5),
     Rule("new_id_rate", losses.above_reference, 0.05, 0.50, 1.0, 0.6),
     Rule("iv", losses.information_lost, 0.3, 0.9, 1.0, 0.5),
+    Rule("inconsistency_rate", losses.value, 0.001, 0.05, 3.0),
+    Rule("score_inconsistency", losses.value, 0.001, 0.05, 3.0),
     Rule("volume", losses.count_off_reference, 0.4, 1.4, 3.0),
     Rule("label_coverage@H", losses.below_reference, 0.03, 0.50, 3.0),
     Rule("label_overdue", losses.above_reference, 0.05, 0.60, 3.0),

@@ -20,7 +20,9 @@ from streamgauge.pipelines.metrics import Floats
 from streamgauge.pipelines.sample_quality.flow import NEW_ID_HORIZON
 from streamgauge.pipelines.sample_quality.labels import last_label
 from streamgauge.pipelines.sample_quality.oddities import NETWORK, SKETCH
+from streamgauge.pipelines.sample_quality.serving import MEMORY, meetings
 from streamgauge.pipelines.statistics.measures import means
+from streamgauge.pipelines.statistics.served_rows import ServedRows
 from streamgauge.pipelines.statistics.tasks import TaskView, tasks_of
 from streamgauge.pipelines.stream.distributions import References, SketchKey, Slice, is_reference
 from streamgauge.pipelines.stream.memory import IdHorizon, Rates, Silence, Trail
@@ -32,7 +34,7 @@ from streamgauge.tracer.records import Clock
 from streamgauge.tracer.summaries import Heavy, Ids, Moments
 from streamgauge.tracer.summaries.columns import Columns
 
-Memory = IdHorizon | Rates | Silence | Trail | ValuesNetwork | ValuesSeen
+Memory = IdHorizon | Rates | ServedRows | Silence | Trail | ValuesNetwork | ValuesSeen
 Normality = Callable[[str, str], bool]  # whether a (worker, entity) was normal; worker "" is the job, entity "" itself
 Slot = tuple[str, str, str]  # worker, name, entity
 FORGET: Final = 28 * DAY  # a memory that nobody touched for this long is dropped
@@ -103,6 +105,9 @@ class Knowledge:
                 self._learn_silence(part, day, hour, is_usual)
                 self._learn_rates(part, day, is_usual)
             self._learn_norms(view, is_normal)
+            for entity, (_, after) in meetings(view).items():
+                slot = ("", MEMORY, entity)
+                self._memories[slot], self._touched[slot] = after, view.end
         if spec.kind == "long":
             for part in _parts(views):
                 self._learn_auc(part, found, is_normal(part.worker, part.outer("")))
@@ -221,6 +226,9 @@ class Knowledge:
             days = self._config.duplicate_horizon
             horizon, length = (days, days / 24) if name == "sample_id" else (NEW_ID_HORIZON, DAY)
             return IdHorizon(horizon, length) if state is None else IdHorizon.from_state(state, horizon, length)
+        if name == MEMORY:
+            given = self._config.evaluation.serving
+            return ServedRows.from_state(state, given.horizon, given.tolerance)
         if name in _OF_VALUES:
             of = _OF_VALUES[name]
             return of(self._config.windows[self._counter].length) if state is None else of.from_state(state)

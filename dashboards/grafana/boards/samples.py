@@ -27,6 +27,8 @@ def board() -> Board:
                 values("queue_delay_p95", by=_OF_JOB), judged("queue_delay_p95", by=_OF_JOB),
                 values("late_rate", by=_OF_JOB), judged("late_rate", by=_OF_JOB),
                 values("duplicate_rate", by=_OF_JOB), values("new_id_rate", by=_OF_JOB),
+                values("inconsistency_rate"), values("score_inconsistency", by=_OF_JOB),
+                values("join_share", by=_OF_JOB),
             ],
             "Features": [
                 values("missing_rate"), judged("missing_rate"), values("invalid_rate"), judged("invalid_rate"),

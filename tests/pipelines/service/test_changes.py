@@ -101,6 +101,9 @@ TABLES: Final = {
         "name": "above = 30", "feature": "above = 30", "above": "above = 30", "below": "below = 30",
         "equals": "equals = 30",
     }.items()},
+    **{f"evaluation.serving.{key}": f'[jobs.evaluation.serving]\nfeatures = ["age"]\n{text}' for key, text in {
+        "features": "", "modulus": "modulus = 2", "horizon": 'horizon = "2h"', "tolerance": "tolerance = 0.1",
+    }.items()},
     **{f"tasks.{key}": f'[[jobs.tasks]]\nname = "cvr"\n{text}' for key, text in {
         "name": "", "of": 'of = "positives"', "expected": 'expected = "1h"', "predictions": 'predictions = "logit"',
         "weight": "weight = 2.5",
