@@ -27,7 +27,7 @@ def test_what_is_many_is_named_in_plain_words_with_its_default() -> None:
     rows = {line.split("`")[1]: line for line in reference().splitlines() if line.startswith("| `")}
     assert "| array of seconds | `[300.0, 900.0, 1800.0]` |" in rows["remind"]
     assert '| array of `"page"`, `"page-now"`, `"ticket"` | `["page", "page-now"]` |' in rows["severities"]
-    assert "| array of tables | - |" in rows["features"]
+    assert "| array of tables | - |" in rows["holidays"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
