@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from benchmarks import aggregate_features
 from benchmarks.rows import Row, cheaper, reading
 from streamgauge.pipelines.config.schema import JobConfig, WindowSpec
 from streamgauge.pipelines.metrics import Report
@@ -101,6 +102,7 @@ def run(args: argparse.Namespace) -> Iterable[Row]:
     rival = "decode and five ufunc.at"
     for name, taken in (("aggregate windows", fold_time), ("aggregate", our_time)):
         yield cheaper(name, taken * 1e6, "us/record", bare_time * 1e6, rival)
+    yield from aggregate_features.rows(quick=args.quick)
     yield from day(quick=args.quick)
 
 

@@ -151,9 +151,9 @@ def life(given: list[Batch]) -> tuple[float, float]:
     return time.process_time() - begin, on_step
 
 
-def batches(calls: int) -> list[Batch]:
+def batches(calls: int, worker: int = 0) -> list[Batch]:
     """13 floats and 27 strings of 3 to 50,000 distinct values with a heavy tail, ids that never come again."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED + worker)
     sizes = np.geomspace(3, KEPT, 27).round().astype(int)
     words = [np.array([f"{i * 2_654_435_761 % (1 << 40):x}" for i in range(size)], object) for size in sizes]
     return [_batch(rng, words, call) for call in range(calls)]

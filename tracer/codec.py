@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -44,6 +45,7 @@ from streamgauge.tracer.records import (
     TraceBatch,
 )
 
+_NAME, _ENTITY = attrgetter("name"), attrgetter("entity")
 _CHECKED: Final = 2  # the first version whose records carry a CRC
 TAIL: Final = 5  # bytes of the CRC: a MessagePack uint32
 _UINT32: Final = b"\xce"
@@ -237,5 +239,5 @@ def _check_batch(batch: TraceBatch) -> None:
     if batch.texts and len(batch.texts) != len(batch.hard):
         raise RecordError("columns", f"{len(batch.texts)} texts of {len(batch.hard)} hard facts")
     check_names("type", batch.incarnation)
-    check_names("names", *(text for sketch in batch.sketches for text in (sketch.name, sketch.entity)))
+    check_names("names", *map(_NAME, batch.sketches), *map(_ENTITY, batch.sketches))
     check_names("names", *(text for fact, entity, _ in batch.hard for text in (fact, entity)), *batch.texts)

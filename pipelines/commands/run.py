@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import datetime
-import gc
 import importlib
 import json
 import math
@@ -19,6 +17,7 @@ import msgspec
 
 from streamgauge.pipelines.adapters.data_folder import lock_folder
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands import allocator
 from streamgauge.pipelines.config.checks import faults_of
 from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.loading import load
@@ -44,6 +43,7 @@ _TELL = 60.0  # seconds between two tellings of why it waits
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
+    allocator.use_few_arenas()
     config, asked = configured(args), Asked()
     asked.listen()
     with lock_folder(Path(config.data)):
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
                 if not _is_over(service, asked):
                     return 0
                 service = None
-                _let_go()
+                allocator.let_go()
                 config, service = _anew(config, new, args, asked)
     return 0
 
@@ -151,17 +151,6 @@ def _is_over(service: Service, asked: Asked) -> bool:
         if asked.over.wait(_SOON):
             return False
     return True
-
-
-def _let_go() -> None:
-    """What the old service held goes back to the system: it would lie in memory beside what the new one takes.
-
-    The C library keeps what is freed between what is not; glibc gives it back when it is told to, others by themselves.
-    """
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _anew(old: Config, new: Config, args: argparse.Namespace, asked: Asked) -> tuple[Config, Service | None]:

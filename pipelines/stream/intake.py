@@ -43,8 +43,7 @@ def admit(job: Job, batch: TraceBatch) -> None:
     mapping = None if worker is None else worker.mappings.get(batch.names)
     names = None if mapping is not None else codec.decode_names(batch.names)
     slots = _slots(mapping, names or (), points)
-    for sketch in batch.sketches:
-        summaries.decode(sketch)
+    summaries.check(batch.sketches)
     if verdict == "duplicate" or verdict == "superseded":
         counts = job.counts if worker is None else worker.member.counts
         counts[DUPLICATE if verdict == "duplicate" else SUPERSEDED] += 1

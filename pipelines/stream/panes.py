@@ -27,9 +27,6 @@ _DENSE: Final = 8
 _EMPTY: Final = np.array([[0.0], [0.0], [0.0], [np.inf], [-np.inf], [0.0], [0.0]])
 
 
-_Identity = tuple[str, str, str, str]
-
-
 class Table:
     """Folded points and pending sketches of one pane or slice; `columns` has shape [7, slots] and grows.
 
@@ -99,7 +96,7 @@ class Track:
         self.slices: dict[int, Table] = {}
         self._blocks = Blocks()  # a cache
         # Of all sketches that are held, and perhaps of some that were: gathered anew only where the bound is near.
-        self._held: set[_Identity] | None = None
+        self._held: set[summaries.Identity] | None = None
         self._is_stale = False
 
     @property
@@ -123,11 +120,13 @@ class Track:
         """Sketches of series of which some are held already, and of new ones while there are fewer than `most`."""
         if self._held is None or (self._is_stale and len(self._held) + len(sketches) > most):
             tables = (*self.panes.values(), *self.slices.values())
-            self._held = {_identity(sketch) for table in tables for sketch in table.pending}
+            self._held = {identity for table in tables for identity in map(summaries.identity, table.pending)}
             self._is_stale = False
+        identities = list(map(summaries.identity, sketches))
+        if self._held.issuperset(identities):
+            return sketches
         found = []
-        for sketch in sketches:
-            identity = _identity(sketch)
+        for sketch, identity in zip(sketches, identities, strict=True):
             if identity in self._held or len(self._held) < most:
                 self._held.add(identity)
                 found.append(sketch)
@@ -237,9 +236,9 @@ def merge_sketches(sketches: Sequence[Sketch]) -> tuple[Sketch, ...]:
     try:
         return summaries.merge_sketches(sketches)
     except RecordError:
-        groups: dict[tuple[str, ...], list[Sketch]] = {}
+        groups: dict[summaries.Identity, list[Sketch]] = {}
         for sketch in sketches:
-            groups.setdefault((sketch.kind, sketch.clock, sketch.name, sketch.entity), []).append(sketch)
+            groups.setdefault(summaries.identity(sketch), []).append(sketch)
         return tuple(_merged_or_last(group) for _, group in sorted(groups.items()))
 
 
@@ -248,10 +247,6 @@ def _merged_or_last(group: Sequence[Sketch]) -> Sketch:
         return summaries.merge_sketches(group)[0]
     except RecordError:
         return group[-1]
-
-
-def _identity(sketch: Sketch) -> _Identity:
-    return sketch.kind, sketch.clock, sketch.name, sketch.entity
 
 
 def _fold_columns(into: Floats, columns: Floats) -> None:

@@ -147,12 +147,15 @@ class Sample(NamedTuple):
 
 
 def resident(pids: Sequence[int]) -> float:
-    """Megabytes of memory of these processes; those that are gone have none."""
+    """Megabytes of memory of these processes; those that are gone have none.
+
+    Pages of files are left out: readers map up to 256 MB of a store that grows, and the system takes these back.
+    """
     total = 0
     for pid in pids:
         with suppress(OSError):
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+            total += sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem")))
     return total / 1024.0
 
 

@@ -12,9 +12,10 @@ from typing import Final
 
 from streamgauge.tracer.bounds import RecordError
 from streamgauge.tracer.records import Clock, Sketch
-from streamgauge.tracer.summaries.batched_merge import BatchedMerge, Book
+from streamgauge.tracer.summaries.batched_merge import BatchedMerge, Book, Identity, identity
 from streamgauge.tracer.summaries.bins import Bins
 from streamgauge.tracer.summaries.buckets import Buckets
+from streamgauge.tracer.summaries.checking import are_sound
 from streamgauge.tracer.summaries.columns import Columns, Summary
 from streamgauge.tracer.summaries.counts import Counts, Moments, to_floats
 from streamgauge.tracer.summaries.distinct import Distinct
@@ -60,6 +61,7 @@ __all__ = [
     "Groups",
     "Heavy",
     "Histogram",
+    "Identity",
     "Ids",
     "JoinRows",
     "LabelBuckets",
@@ -72,12 +74,14 @@ __all__ = [
     "Units",
     "ValueCounts",
     "ValueErrors",
+    "check",
     "code_of",
     "codes_of",
     "combine",
     "decode",
     "encode",
     "hash_values",
+    "identity",
     "is_missing",
     "merge_sketches",
     "profile_categorical",
@@ -120,22 +124,37 @@ def decode(sketch: Sketch) -> Summary:
     return _class(sketch.kind).from_columns(sketch.columns)
 
 
+def check(sketches: Sequence[Sketch]) -> None:
+    """Raise what `decode` raises of the first sketch that it refuses, if there is one."""
+    by_kind: dict[str, list[Columns]] = {}
+    for sketch in sketches:
+        by_kind.setdefault(sketch.kind, []).append(sketch.columns)
+    doubtful = {kind for kind, parts in by_kind.items() if not are_sound(kind, parts)}
+    if doubtful:
+        for sketch in sketches:
+            if sketch.kind in doubtful:
+                decode(sketch)
+
+
 def merge_sketches(sketches: Sequence[Sketch]) -> tuple[Sketch, ...]:
     """One sketch for each (kind, clock, name, entity), sorted by it; the parts are folded in the given order.
 
     Sketches are trusted to have passed `decode` once. Raises RecordError("columns") for columns that do not fold.
     """
-    groups: dict[tuple[str, Clock, str, str], list[Sketch]] = {}
-    for sketch in sketches:
-        groups.setdefault(_order(sketch), []).append(sketch)
-    if len(groups) > FEW and len(groups) < len(sketches):
+    series = set(map(identity, sketches))
+    if len(series) == len(sketches):
+        return tuple(sorted(sketches, key=identity))
+    if len(series) > FEW:
         return sketches_of(BatchedMerge.of(sketches, Book()))
+    groups: dict[Identity, list[Sketch]] = {}
+    for sketch in sketches:
+        groups.setdefault(identity(sketch), []).append(sketch)
     return tuple(_merged(group) for _, group in sorted(groups.items()))
 
 
 def sketches_of(pile: BatchedMerge) -> tuple[Sketch, ...]:
     """What `merge_sketches` gives of all the sketches in a pile."""
-    return tuple(sorted(pile.sketches(_fold), key=_order))
+    return tuple(sorted(pile.sketches(_fold), key=identity))
 
 
 def _merged(group: Sequence[Sketch]) -> Sketch:
@@ -151,10 +170,6 @@ def _fold(kind: str, parts: Sequence[Columns]) -> Columns:
         return _class(kind).fold(parts).columns()
     except (ValueError, IndexError) as error:
         raise RecordError("columns", f"{kind}: {error}") from None
-
-
-def _order(sketch: Sketch) -> tuple[str, Clock, str, str]:
-    return sketch.kind, sketch.clock, sketch.name, sketch.entity
 
 
 def _class(kind: str) -> type[Summary]:

@@ -9,6 +9,7 @@ again. About 20 numpy calls a kind, however many series there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,10 @@ from streamgauge.tracer.records import Clock, Sketch
 from streamgauge.tracer.summaries.columns import Columns, Integers
 from streamgauge.tracer.summaries.keyed import KEYED, Keyed, Rows
 
+Identity = tuple[str, Clock, str, str]  # kind and series
 Series = tuple[Clock, str, str]  # clock, name, entity
+identity: Callable[[Sketch], Identity] = attrgetter("kind", "clock", "name", "entity")
+_series: Callable[[Sketch], Series] = attrgetter("clock", "name", "entity")
 Fold = Callable[[str, Sequence[Columns]], Columns]
 Groups = NDArray[Any]
 
@@ -35,7 +39,7 @@ class Book:
     def of(self, kind: str, sketches: Sequence[Sketch]) -> list[int]:
         """The number of each sketch's series."""
         known = self.numbers.setdefault(kind, {})
-        return [known.setdefault((s.clock, s.name, s.entity), len(known)) for s in sketches]
+        return [known.setdefault(series, len(known)) for series in map(_series, sketches)]
 
     def __len__(self) -> int:
         return sum(map(len, self.numbers.values()))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Self  # from Python 3.11 on
 
 Keys = NDArray[np.int32]
+LARGEST: Final = 65_504  # key of the bucket of the largest finite number
 _SHIFT: Final = 52 - 5
 _SIZES: Final = (1 << 16) - 1  # of exponent and top 5 mantissa bits
 _HALF: Final = np.uint64(1 << 46)
@@ -102,7 +103,7 @@ class Histogram:
         keys, counts = views(cls.KIND, columns, ("<i4", "<i8"))
         expect(len(keys) == len(counts), cls.KIND, "columns of different lengths")
         expect(is_increasing(keys) and are_positive(counts), cls.KIND, "keys not increasing or counts not positive")
-        expect(len(keys) == 0 or -65_504 <= keys[0] <= keys[-1] <= 65_504, cls.KIND, "a key beyond the last bucket")
+        expect(len(keys) == 0 or -LARGEST <= keys[0] <= keys[-1] <= LARGEST, cls.KIND, "a key beyond the last bucket")
         return cls(keys, counts)
 
     @classmethod
