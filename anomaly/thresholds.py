@@ -2,8 +2,9 @@
 
 A false alarm raises the multiplier by 10 %, a true or a missed one lowers it by 5 %: in balance at 65 % true alarms,
 the precision that is aimed for. It stays within 0.7 to 2.5, does not act before three verdicts, moves by at most a
-quarter a day and fades by half in 30 days. One incident is one verdict, the last one given. Whoever always says "false
-alarm" can widen a series' band to 2.5 times its width, never further.
+quarter a day and fades by half in 30 days. One incident is one verdict, the last one given. Of one person as many
+verdicts count as of all others together, or three: whoever always says "false alarm" widens a series' band to 1.33
+times its width, all of a team to 2.5 times, never further.
 
 Few series page often enough to be judged three times, so like series (the same metric of a job, of whatever entity and
 worker) are pooled: what was said of one counts for all of them once three of them were judged, and a series' own
@@ -16,7 +17,8 @@ as a `Setting`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -54,11 +56,12 @@ class Threshold(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class Label(msgspec.Struct, array_like=True, frozen=True):
-    """What was said of one incident; `time` is when it was first judged."""
+    """What was said of one incident; `time` is when it was first judged, `author` who had the last word."""
 
     incident: str
     verdict: Verdict
     time: float
+    author: str = ""  # those without a name are one person
 
 
 class Lesson(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -74,7 +77,7 @@ class Lesson(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     def threshold(self) -> Threshold:
         """What all labels amount to."""
         threshold = self.settled
-        for label in self.labels:
+        for label in counted(self.labels):
             threshold = judge(threshold, label.verdict, label.time)
         return threshold
 
@@ -100,6 +103,17 @@ class Rejected(msgspec.Struct, frozen=True):
     taught: bool = False
 
 
+class Rollback(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """A person takes back what the setting of this revision did to thresholds."""
+
+    version: int = 1
+    job: str
+    revision: int
+    author: str = ""
+    comment: str = ""
+    time: float = 0.0
+
+
 def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     """The threshold after one verdict.
 
@@ -118,14 +132,34 @@ def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     return Threshold(log=log, verdicts=threshold.verdicts + 1, time=now)
 
 
-def learn(lesson: Lesson, incident: str, verdict: Verdict, now: float) -> Lesson:
+def counted(labels: Sequence[Label]) -> list[Label]:
+    """Those that move a threshold: of one author the newest, as many as of all others together, but three at least.
+
+    >>> said = [Label(f"n{n}", "false_alarm", float(n), "Ada") for n in range(9)]
+    >>> [label.incident for label in counted(said)]
+    ['n6', 'n7', 'n8']
+    >>> len(counted([*said, *(Label(f"m{n}", "true_alarm", 9.0, "Bo") for n in range(4))]))
+    8
+    """
+    moving = [label for label in labels if label.verdict in STEPS]
+    given = Counter(label.author for label in moving)
+    left = {author: max(LEAST_VERDICTS, len(moving) - count) for author, count in given.items()}
+    kept = []
+    for label in reversed(moving):
+        if left[label.author] > 0:
+            left[label.author] -= 1
+            kept.append(label)
+    return kept[::-1]
+
+
+def learn(lesson: Lesson, incident: str, verdict: Verdict, now: float, author: str = "") -> Lesson:
     """Take in a verdict; another one of the same incident takes the place of the first."""
     labels = {label.incident: label for label in lesson.labels}
     first = labels[incident].time if incident in labels else now
-    kept = tuple({**labels, incident: Label(incident, verdict, first)}.values())
-    settled = lesson.settled
+    kept = tuple({**labels, incident: Label(incident, verdict, first, author)}.values())
+    settled, moving = lesson.settled, counted(kept)
     for old in kept[:-CORRECTED]:
-        settled = judge(settled, old.verdict, old.time)
+        settled = judge(settled, old.verdict, old.time) if old in moving else settled
     return msgspec.structs.replace(lesson, settled=settled, labels=kept[-CORRECTED:])
 
 
@@ -138,9 +172,11 @@ def pool_of(key: SeriesKey) -> SeriesKey:
     return key._replace(worker=EVERY, entity=EVERY)
 
 
-def pooled(pool: Lesson, series: SeriesKey, incident: str, verdict: Verdict, now: float) -> Lesson:
+def pooled(
+    pool: Lesson, series: SeriesKey, incident: str, verdict: Verdict, now: float, author: str = ""
+) -> Lesson:
     """Take in what was said of one of a pool's series."""
-    learnt = learn(pool, f"{incident} of {series.entity}@{series.worker}", verdict, now)
+    learnt = learn(pool, f"{incident} of {series.entity}@{series.worker}", verdict, now, author)
     labels = sorted(learnt.labels, key=lambda label: (label.time, label.incident))
     return msgspec.structs.replace(learnt, labels=tuple(labels))
 
@@ -196,6 +232,11 @@ def factor_of(factors: Mapping[SeriesKey, float], key: SeriesKey) -> float:
 def setting(factors: Mapping[SeriesKey, float]) -> bytes:
     """The multipliers in force as JSON, the body of a `Setting` named `thresholds`."""
     return msgspec.json.encode(Multipliers(tuple(factors.items())))
+
+
+def is_spent(lesson: Lesson, now: float) -> bool:
+    """Whether nothing is left of all that was said."""
+    return lesson.factor == 1.0 and now - max(label.time for label in lesson.labels) > FORGOTTEN
 
 
 def _is_pooled(pool: Lesson) -> bool:

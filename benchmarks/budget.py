@@ -4,10 +4,11 @@ Scores of five minutes: 20 metrics at 10 workers, each metric with Student's t o
 them noisier by 60 % from day 30 on; six incidents a series, of 3 to 10 standard deviations and half an hour to two
 hours. On-call labels 60 % of the pages, a day later, one in ten of them wrongly; a series pages once in two hours.
 
-Ours is what the stream is made of: `anomaly.tails` says how rare a score is by the series' clean past (without what
-paged, but for what on-call calls false), `anomaly.thresholds` moves each series' multiplier together with its metric's,
-`anomaly.budget` how rare a page must be. The rival is each series' quantile of its last 14 days, recomputed daily; its
-share is searched for the pages that ours sent, in hindsight, which nobody could. All from day 15 on.
+Ours is what the stream is made of: `anomaly.tails` says how rare a score is by the series' past (of unusual windows in
+a row the first, but for what on-call calls a true alarm), `anomaly.thresholds` moves each series' multiplier together
+with its metric's, `anomaly.budget` how rare a page must be. The rival is each series' quantile of its last 14 days,
+recomputed daily; its share is searched for the pages that ours sent, in hindsight, which nobody could. All is counted
+from day 15 on.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ SETTLED: Final = 15  # day from which on all is counted
 QUIET: Final = 24  # windows after a page in which a series sends none
 INCIDENTS: Final = 6
 LABELLED, WRONG = 0.6, 0.1
+PEOPLE: Final = 4  # on call, a day each
 PAGES: Final = 20.0  # the budget: pages a day
 SEEDS: Final = (11, 12, 13)
 SHARES: Final = np.geomspace(1e-6, 1e-2, 81)  # of the rival's windows that page
@@ -132,7 +134,7 @@ def _ours(one: Life, labelled: float) -> Bools:
         hot = tail.surprise(score / factor) > usual + budget.rarer if now >= PER_DAY else np.zeros(SERIES, bool)
         told = hot & (now - paged > QUIET)
         again, far = far & (score > FAR), score > FAR
-        tail.learn(score, ~hot & ~again)  # of unusual windows in a row only the first counts
+        tail.learn(score, ~again)  # of unusual windows in a row only the first counts
         pages[now], paged = told, np.where(told, now, paged)
         if (now + 1) % PER_DAY == 0 and now > PER_DAY:
             yesterday, today = pages[now + 1 - 2 * PER_DAY :][:PER_DAY], pages[now + 1 - PER_DAY : now + 1]
@@ -142,7 +144,7 @@ def _ours(one: Life, labelled: float) -> Bools:
 
 
 class _Crew:
-    """On-call: labels the pages of the day before."""
+    """On-call, by turns: labels the pages of the day before."""
 
     def __init__(self, one: Life, labelled: float) -> None:
         self._life, self._labelled, self._generator = one, labelled, np.random.default_rng(1)
@@ -152,20 +154,27 @@ class _Crew:
         self._lessons: dict[SeriesKey, Lesson] = {}
 
     def label(self, pages: Bools, day: int, tail: Tail) -> Floats:
-        """The multipliers after the labels of the day before; what was called false is part of the past."""
-        now, begin = (day + 1) * thresholds.DAY, (day - 1) * PER_DAY
+        """The multipliers after the labels of the day before; what was called true is no part of the past."""
+        now, begin, self._author = (day + 1) * thresholds.DAY, (day - 1) * PER_DAY, f"person {day % PEOPLE}"
         for row, column in np.argwhere(pages).tolist():
             if self._generator.random() >= self._labelled:
                 continue
             is_true = (self._life.incident[begin + row, column] >= 0) ^ (self._generator.random() < WRONG)
             self._learn(self._keys[column], str(begin + row), "true_alarm" if is_true else "false_alarm", now)
-            if not is_true:
-                tail.revise(column, float(self._life.scores[begin + row, column]), 1)
+            if is_true:
+                tail.revise(column, self._counted(begin + row, column), -1)
         self._lessons = thresholds.move_all(self._lessons, now)
         factors = thresholds.in_force(self._lessons)
         return np.array([thresholds.factor_of(factors, key) for key in self._keys])
 
     def _learn(self, key: SeriesKey, incident: str, verdict: thresholds.Verdict, now: float) -> None:
         pool = thresholds.pool_of(key)
-        self._lessons[key] = thresholds.learn(self._lessons.get(key, Lesson()), incident, verdict, now)
-        self._lessons[pool] = thresholds.pooled(self._lessons.get(pool, Lesson()), key, incident, verdict, now)
+        own, like, by = self._lessons.get(key, Lesson()), self._lessons.get(pool, Lesson()), self._author
+        self._lessons[key] = thresholds.learn(own, incident, verdict, now, by)
+        self._lessons[pool] = thresholds.pooled(like, key, incident, verdict, now, by)
+
+    def _counted(self, row: int, column: int) -> float:
+        """The score of the run around a window that its series' past has counted."""
+        while row > 0 and self._life.scores[row - 1, column] > FAR:
+            row -= 1
+        return float(self._life.scores[row, column])

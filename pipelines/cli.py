@@ -41,7 +41,7 @@ _MODULES: Final = {
     "init": "init", "jobs": "jobs", "reference": "reference_given", "import": "importing",
     "verify": "verify", "select": "select",
     "trace": "tracing", "tensors": "tensors",
-    "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting",
+    "silence": "acting", "feedback": "acting", "ack": "acting", "change": "acting", "thresholds": "thresholds",
     "status": "watching", "incidents": "watching", "silences": "watching",
     "features": "features", "runs": "runs", "audit": "auditing", "token": "token", "topology": "topology",
     "backtest": "backtesting", "ab": "ab", "slices": "slices",

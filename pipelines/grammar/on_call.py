@@ -213,7 +213,15 @@ def add_answers(commands: Commands) -> None:
     )
     change.add_argument("name", help="deployed, reconfigured, backfill ...")
     change.add_argument("text", help="what was changed")
-    _acting(silence, feedback, ack, change)
+    thresholds = add(
+        commands, "thresholds", "what verdicts have done to thresholds, and back by one step",
+        example="streamgauge thresholds --job flights --rollback 1770552000 --author Ada",
+    )
+    thresholds.add_argument("--rollback", type=int, metavar="REVISION", help="take the last step back; it names that")
+    thresholds.add_argument(
+        "--effect", action="store_true", help="what the last step gains and loses in the last 14 days, replayed"
+    )
+    _acting(silence, feedback, ack, change, thresholds)
 
 
 def _acting(*acting: ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from streamgauge.anomaly.thresholds import Rollback
 from streamgauge.anomaly.types import Ack, Confirm, Domain, Matcher, SeriesKey, Silence, Unsuppress
 from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import confirmations, foreign, gate
@@ -132,6 +133,16 @@ def feedback(
         ("alerts", job.name, outputs.encode(made)),
         _noted(job.name, acted(job.name, now, author, "feedback", notification, said)),
     ])  # fmt: skip
+    return made
+
+
+def roll_back(bus: Bus, job: str, revision: int, now: float, author: str, comment: str = "") -> Rollback:
+    """Take back what the last verdict that moved thresholds has done; `revision` names that step, as it is shown."""
+    if not author.strip():
+        raise ActionError("taking back what others taught is a person's: say whose, --author NAME or `author`")
+    made = Rollback(job=job, revision=revision, author=author, comment=comment[:_MAX_TEXT], time=now)
+    note = acted(job, now, author, "rollback", f"revision {revision}", comment[:_MAX_TEXT])
+    bus.send([("alerts", job, outputs.encode(made)), _noted(job, note)])
     return made
 
 

@@ -11,6 +11,8 @@ gives the same settings with the same revisions, so the operators drop what is s
     missed                    lowers that of a series that should have paged: `notification` names it
     none                      moves nothing
 
+A `Rollback` takes back what the last such step has done; the step before it is the last one then.
+
 With `paging.pages` a day's pages move how rare a page must be (`anomaly.budget`).
 
 A notification is about its root's series; told of the job as a whole, also about the same series of each worker beneath
@@ -28,11 +30,13 @@ import msgspec
 
 from streamgauge.anomaly import budget, thresholds
 from streamgauge.anomaly.budget import Budget, Rarity
-from streamgauge.anomaly.thresholds import EVERY, LEAST_VERDICTS, Excused, Lesson, Rejected, Verdict
+from streamgauge.anomaly.thresholds import Excused, Lesson, Rejected, Rollback, Verdict, is_spent
 from streamgauge.anomaly.types import Notification, SeriesKey
 from streamgauge.pipelines.config.schema import DAY, JobConfig
+from streamgauge.pipelines.paging import steps
 from streamgauge.pipelines.paging.actions import series_at
-from streamgauge.pipelines.paging.judged import Told, allowed, is_fact, name_of, told_of, with_job
+from streamgauge.pipelines.paging.judged import Told, allowed, is_fact, name_of, told_of, unmoved, with_job
+from streamgauge.pipelines.paging.steps import Step
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import Change, Output
 from streamgauge.tracer import codec, records
@@ -40,7 +44,7 @@ from streamgauge.tracer.records import Feedback, Setting, Tick
 
 CONSUMER: Final = "verdicts"
 KNOWN: Final = 4096  # notifications that can be judged, newest last
-KINDS: Final = outputs.kinds_of(Notification, Feedback, Tick)
+KINDS: Final = outputs.kinds_of(Notification, Feedback, Rollback, Tick)
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -51,6 +55,7 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     lessons: tuple[tuple[SeriesKey, Lesson], ...]
     budget: Budget = Budget()
     paged: int = 0
+    steps: tuple[Step, ...] = ()
 
 
 class FeedbackLoop:
@@ -62,6 +67,7 @@ class FeedbackLoop:
         self._told: dict[str, Told] = {}
         self._lessons: dict[SeriesKey, Lesson] = {}
         self._budget, self._paged = Budget(), 0  # pages of this day so far
+        self._steps: tuple[Step, ...] = ()
 
     def on_records(self, messages: Sequence[bytes]) -> list[Output]:
         """Take messages of `alerts` in their order; the settings and changes that follow. Others are not looked at."""
@@ -78,6 +84,9 @@ class FeedbackLoop:
             elif isinstance(record, Feedback):
                 sent += self._pass(record.time)
                 sent += self._judge(record, self._clock)
+            elif isinstance(record, Rollback):
+                sent += self._pass(record.time)
+                sent += self._roll_back(record, self._clock)
             else:
                 sent += self._pass(record.time)
         return sent
@@ -96,7 +105,7 @@ class FeedbackLoop:
         return msgspec.msgpack.encode(
             _State(
                 states.written("verdicts"), self._clock, self._revision, tuple(self._told.items()), lessons,
-                self._budget, self._paged,
+                self._budget, self._paged, self._steps,
             )
         )  # fmt: skip
 
@@ -105,27 +114,23 @@ class FeedbackLoop:
         restored = states.read("verdicts", state, _State)
         self._clock, self._revision = restored.clock, restored.revision
         self._told, self._lessons = dict(restored.told), dict(restored.lessons)
-        self._budget, self._paged = restored.budget, restored.paged
+        self._budget, self._paged, self._steps = restored.budget, restored.paged, restored.steps
 
     def learn_from(self, state: bytes) -> None:
         """Begin with what on-call taught of the job of another name."""
         self.restore(state)
         name = self._job.name
-        self._told = {}
+        self._told, self._steps = {}, ()
         self._lessons = {key._replace(job=name): lesson for key, lesson in self._lessons.items()}
 
     def shown(self) -> dict[str, Any]:
         """The multipliers in force and what they come from, JSON-ready; of pools only those in force."""
-        factors = thresholds.in_force(self._lessons)
-        own = {key for key in self._lessons if key.worker != EVERY}
-        return {"job": self._job.name, "revision": self._revision, "thresholds": [
-            {
-                **key._asdict(), "factor": factors.get(key, 1.0),
-                "verdicts": self._lessons[key].threshold.verdicts if key in self._lessons else 0,
-                "labels": [msgspec.structs.asdict(label) for label in self._lessons.get(key, Lesson()).labels],
-            }
-            for key in sorted({*factors, *own})
-        ]}  # fmt: skip
+        return {"job": self._job.name, "revision": self._revision, **steps.shown(self._lessons, self._steps)}
+
+    def factors(self, *, before_last: bool = False) -> dict[SeriesKey, float]:
+        """The multipliers in force, or those that were before the last step."""
+        last = self._steps[-1:] if before_last else ()
+        return thresholds.in_force(steps.taken_back(self._lessons, last[0]) if last else self._lessons)
 
     def _note(self, notification: Notification) -> None:
         is_page = notification.status == "firing" and notification.root.severity in ("page", "page-now")
@@ -141,7 +146,8 @@ class FeedbackLoop:
             self._clock = (self._clock // DAY + 1.0) * DAY
             sent += [*self._move(self._clock, "time"), *self._spend(self._clock)]
         self._clock = max(self._clock, time)
-        spent = [key for key, lesson in self._lessons.items() if _is_spent(lesson, self._clock)]
+        self._steps = steps.recent(self._steps, self._clock)
+        spent = [key for key, lesson in self._lessons.items() if is_spent(lesson, self._clock)]
         for key in spent:
             del self._lessons[key]
         return sent
@@ -169,29 +175,58 @@ class FeedbackLoop:
             return [self._change(now, f"{said}: a fact has no threshold, nothing is learnt")]
         if self._is_known(told, feedback.verdict):
             return []
-        is_taken_back, was_true = self._is_known(told, "expected"), self._is_known(told, "true_alarm")
+        previous, before = dict(self._lessons), steps.said_before(self._lessons, told, feedback.verdict)
+        self._learn(told, feedback.verdict, feedback.author, now)
+        moved = self._move(now, said)
+        if moved:
+            step = Step(
+                revision=self._revision, time=now, notification=feedback.notification, verdict=feedback.verdict,
+                author=feedback.author, told=told, before=before[0], was_by=before[1],
+                moved=steps.moves(previous, self._lessons),
+            )  # fmt: skip
+            self._steps = steps.recent((*self._steps, step), now)
+        sent = [*moved, *self._follow(told, feedback.verdict, before[0], now, said)]
+        return sent or [self._change(now, f"{said}: {unmoved(told, feedback.verdict, self._lessons[told.series[0]])}")]
+
+    def _learn(self, told: Told, verdict: Verdict, author: str, now: float) -> None:
+        """What is said of one series is said of its pool; of what a whole job had, once."""
+        counts, pool = allowed(verdict, told.severity), thresholds.pool_of(told.series[0])
         for key in self._judged(told):
-            verdict = allowed(feedback.verdict, told.severity)
-            self._lessons[key] = thresholds.learn(self._lessons.get(key, Lesson()), told.incident, verdict, now)
-        self._pool(told, allowed(feedback.verdict, told.severity), now)
-        sent = self._move(now, said)
-        if is_taken_back:
+            lesson = self._lessons.get(key, Lesson())
+            self._lessons[key] = thresholds.learn(lesson, told.incident, counts, now, author)
+        lesson = self._lessons.get(pool, Lesson())
+        self._lessons[pool] = thresholds.pooled(lesson, told.series[0], told.incident, counts, now, author)
+
+    def _follow(self, told: Told, verdict: Verdict, before: Verdict, now: float, said: str) -> list[Output]:
+        """What a verdict does beside thresholds, and what the one before it did no longer does."""
+        sent: list[Output] = []
+        if before == "expected":
             sent += self._excuse(told, told.start, now)
-        if was_true or feedback.verdict == "true_alarm":
-            sent += self._reject(told, now, was_true, said)
-        if feedback.verdict == "new_trend":
+        if "true_alarm" in (before, verdict):
+            sent += self._reject(told, now, before == "true_alarm", said)
+        if verdict == "new_trend":
             sent += self._settings("new_trend", now, msgspec.json.encode(with_job(told.series)))
             sent.append(self._change(now, f"{said}: {name_of(told.series[0])} is normal as it is now"))
-        elif feedback.verdict == "expected" and told.severity != "page-now" and now < told.start + DAY:
+        elif verdict == "expected" and told.severity != "page-now" and now < told.start + DAY:
             sent += self._excuse(told, told.start + DAY, now)
             sent.append(self._change(now, f"{said}: {name_of(told.series[0])} neither pages nor teaches for a day"))
-        return sent or [self._change(now, f"{said}: {self._unmoved(told, feedback.verdict)}")]
+        return sent
 
-    def _pool(self, told: Told, verdict: Verdict, now: float) -> None:
-        """What is said of one series is said of its pool; of what a whole job had, once."""
-        key = thresholds.pool_of(told.series[0])
-        pool = self._lessons.get(key, Lesson())
-        self._lessons[key] = thresholds.pooled(pool, told.series[0], told.incident, verdict, now)
+    def _roll_back(self, asked: Rollback, now: float) -> list[Output]:
+        """The last step's verdict is what it was before, and so are the multipliers that it has moved."""
+        author = f", says {asked.author}" if asked.author else ""
+        said = f"revision {asked.revision} is taken back{author}"
+        if not self._steps or self._steps[-1].revision != asked.revision:
+            last = f"the last step is {self._steps[-1].revision}" if self._steps else "there is no step"
+            return [self._change(now, f"{said}: {last}, nothing is changed")]
+        step, self._steps = self._steps[-1], self._steps[:-1]
+        in_force = thresholds.in_force(self._lessons)
+        self._learn(step.told, step.before, step.was_by, now)
+        self._lessons = steps.taken_back(self._lessons, step)
+        moved = self._announce(in_force, now, said)
+        again = "none" if step.before == "new_trend" else step.before  # what is normal by now stays so
+        sent = [*moved, *self._follow(step.told, again, step.verdict, now, said)]
+        return sent or [self._change(now, f"{said}: {name_of(step.told.series[0])} had come back by itself")]
 
     def _missed(self, feedback: Feedback, now: float) -> Told | None:
         """A series that should have paged, as if it had: on one day at most once."""
@@ -221,18 +256,14 @@ class FeedbackLoop:
         )
         return sorted({*told.series, *before})
 
-    def _unmoved(self, told: Told, verdict: Verdict) -> str:
-        key = told.series[0]
-        lesson = self._lessons[key]
-        count, at = lesson.threshold.verdicts, f"{name_of(key)} stays at {lesson.factor:.2f}"
-        if allowed(verdict, told.severity) != verdict:
-            return f"{at}: what pages at once is never raised"
-        return f"{at}, {count} of {LEAST_VERDICTS} verdicts" if count < LEAST_VERDICTS else at
-
     def _move(self, now: float, why: str) -> list[Output]:
-        """Let every multiplier follow what was taught; a setting with all of them if one has changed."""
+        """Let every multiplier follow what was taught."""
         before = thresholds.in_force(self._lessons)
         self._lessons = thresholds.move_all(self._lessons, now)
+        return self._announce(before, now, why)
+
+    def _announce(self, before: dict[SeriesKey, float], now: float, why: str) -> list[Output]:
+        """A setting with all multipliers if one is not as `before`."""
         after = thresholds.in_force(self._lessons)
         if after == before:
             return []
@@ -260,8 +291,3 @@ class FeedbackLoop:
     def _change(self, now: float, text: str) -> Output:
         change = Change(job=self._job.name, name="threshold", time=now, text=text)
         return Output("scores", self._job.name, outputs.encode(change))
-
-
-def _is_spent(lesson: Lesson, now: float) -> bool:
-    last = max(label.time for label in lesson.labels)
-    return lesson.factor == 1.0 and now - last > thresholds.FORGOTTEN

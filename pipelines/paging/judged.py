@@ -8,7 +8,7 @@ from typing import get_args
 import msgspec
 
 from streamgauge.anomaly.suppression.wording import place
-from streamgauge.anomaly.thresholds import EVERY, Verdict
+from streamgauge.anomaly.thresholds import EVERY, LEAST_VERDICTS, STEPS, Lesson, Verdict, counted
 from streamgauge.anomaly.types import Alert, Domain, Notification, SeriesKey, Severity, fingerprint
 
 
@@ -51,6 +51,17 @@ def name_of(key: SeriesKey) -> str:
     if key.worker == EVERY:
         return f"{key.metric} of all others"
     return f"{key.metric} of {place(key.node)}"
+
+
+def unmoved(told: Told, verdict: Verdict, lesson: Lesson) -> str:
+    """Why a verdict on this has moved no threshold."""
+    count, at = lesson.threshold.verdicts, f"{name_of(told.series[0])} stays at {lesson.factor:.2f}"
+    if allowed(verdict, told.severity) != verdict:
+        return f"{at}: what pages at once is never raised"
+    if count < LEAST_VERDICTS:
+        return f"{at}, {count} of {LEAST_VERDICTS} verdicts"
+    left_out = sum(label.verdict in STEPS for label in lesson.labels) - len(counted(lesson.labels))
+    return f"{at}: {left_out} verdicts of one person are more than those of all others" if left_out else at
 
 
 def _series(notification: Notification) -> tuple[SeriesKey, ...]:

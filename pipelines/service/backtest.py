@@ -6,14 +6,14 @@ needs no history (facts of the first stage, the score's freezing of what is lear
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from streamgauge.anomaly import thresholds
-from streamgauge.anomaly.types import Anomaly, Notification
+from streamgauge.anomaly.types import Anomaly, Notification, SeriesKey
 from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
 from streamgauge.pipelines.detection.closed import Columns
 from streamgauge.pipelines.detection.watch import Watch
@@ -98,9 +98,15 @@ class Replay(NamedTuple):
         return [one for one in self.labels if one.verdict != "false_alarm"]
 
 
-def replay(config: Config, job: JobConfig, windows: Iterable[Columns], labels: Sequence[Label] = ()) -> Replay:
-    """Judge every window in its order. `labels` come as they would have: after the telling that they are about."""
-    run, first, last = _Run(config, job, labels), None, 0.0
+def replay(
+    config: Config, job: JobConfig, windows: Iterable[Columns], labels: Sequence[Label] = (),
+    factors: Mapping[SeriesKey, float] | None = None,
+) -> Replay:  # fmt: skip
+    """Judge every window in its order. `labels` come as they would have: after the telling that they are about.
+
+    With `factors` these are the multipliers of thresholds from the first window on.
+    """
+    run, first, last = _Run(config, job, labels, factors or {}), None, 0.0
     for closed in windows:
         first = closed.start if first is None else first
         last = max(last, closed.end)
@@ -118,9 +124,13 @@ def gained(one: Replay, other: Replay) -> list[Told]:
 class _Run:
     """The state of one replay."""
 
-    def __init__(self, config: Config, job: JobConfig, labels: Sequence[Label]) -> None:
+    def __init__(
+        self, config: Config, job: JobConfig, labels: Sequence[Label], factors: Mapping[SeriesKey, float]
+    ) -> None:
         self._job, self._labels = job, labels
         self._watches = {spec.name: Watch(job, spec) for spec in job.windows}
+        for watch in self._watches.values():
+            watch.adjust(dict(factors))
         self._pager, self._loop = Pager(msgspec.structs.replace(config, jobs=(job,))), FeedbackLoop(job)
         self._number = 0
         self.told: dict[str, Told] = {}  # by notification
@@ -164,7 +174,11 @@ class _Run:
         if met is None:
             return []
         said: thresholds.Verdict = "false_alarm" if met.verdict == "false_alarm" else "true_alarm"
-        return [outputs.encode(Feedback(job=self._job.name, notification=notice.id, verdict=said, time=notice.time))]
+        made = Feedback(
+            job=self._job.name, notification=notice.id, verdict=said, time=notice.time,
+            author=notice.id,  # a file speaks for a team: no share of it is one person's
+        )  # fmt: skip
+        return [outputs.encode(made)]
 
     def _apply(self, value: bytes) -> None:
         try:

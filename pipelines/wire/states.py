@@ -128,7 +128,7 @@ FORMS: Final[dict[str, Form]] = {
     "today": Form(1),
     "table": Form(1),
     "taught": Form(1),
-    "verdicts": Form(2, {1: _with_more_learnt}),
+    "verdicts": Form(3, {1: _with_more_learnt, 2: _with_more_learnt}),
     "watch": Form(5, {2: whole.watch, 3: _with_more_learnt, 4: _with_more_learnt}),  # no release wrote version 1
     "watch keys": Form(1),
     "watch open": Form(1),

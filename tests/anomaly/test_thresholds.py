@@ -35,10 +35,13 @@ VERDICTS = st.sampled_from(get_args(Verdict))
 SAID = st.lists(st.tuples(st.integers(0, 40), VERDICTS, st.floats(0.0, 40 * DAY)), max_size=60)
 
 
+TEAM = ("Ada", "Bo", "Cy")  # who take turns
+
+
 def after(*verdicts: Verdict, every: float = 0.0) -> Lesson:
     lesson = Lesson()
     for n, verdict in enumerate(verdicts):
-        lesson = move(learn(lesson, f"n{n}", verdict, n * every), n * every)
+        lesson = move(learn(lesson, f"n{n}", verdict, n * every, TEAM[n % 3]), n * every)
     return lesson
 
 
@@ -63,8 +66,33 @@ def test_what_is_in_force_stays_within_its_bounds_and_moves_by_a_quarter_a_day(
         assert opened[1] / DAILY - 0.005 <= lesson.factor <= opened[1] * DAILY + 0.005
 
 
-def test_whoever_always_says_false_alarm_comes_to_the_bound_and_no_further() -> None:
+def test_a_team_that_always_says_false_alarm_comes_to_the_bound_and_no_further() -> None:
     assert after(*["false_alarm"] * 300, every=DAY / 4).factor == 2.5  # type: ignore[arg-type]
+
+
+@given(st.integers(3, 400), st.lists(st.sampled_from(["true_alarm", "false_alarm"]), max_size=8))
+def test_one_who_always_says_false_alarm_counts_as_all_others_together_and_three_times_alone(
+    times: int, others: list[Verdict]
+) -> None:
+    lesson = Lesson()
+    for n in range(times):
+        lesson = learn(lesson, f"a{n}", "false_alarm", 0.0, "always")
+    for n, verdict in enumerate(others):
+        lesson = learn(lesson, f"o{n}", verdict, 0.0, TEAM[n % 3])
+    alone = math.log(1.1) * min(times, max(3, len(others)))
+    assert lesson.threshold.log <= alone + math.log(1.1) * others.count("false_alarm") + 1e-9
+    assert lesson.threshold.verdicts <= min(times, max(3, len(others))) + len(others)
+
+
+def test_one_person_alone_widens_a_series_and_its_pool_by_a_third_and_no_further() -> None:
+    lessons: dict[SeriesKey, Lesson] = {}
+    for n in range(60):
+        key = KEY._replace(worker=f"w{n % 4}")
+        lessons[key] = learn(lessons.get(key, Lesson()), f"n{n}", "false_alarm", n * DAY / 9, "always")
+        pool = lessons.get(pool_of(KEY), Lesson())
+        lessons[pool_of(KEY)] = pooled(pool, key, f"n{n}", "false_alarm", n * DAY / 9, "always")
+        lessons = move_all(lessons, n * DAY / 9)
+    assert max(lesson.factor for lesson in lessons.values()) == 1.33
 
 
 @given(st.lists(VERDICTS, min_size=1, max_size=20), st.lists(VERDICTS, max_size=2))
@@ -84,7 +112,7 @@ def test_the_last_word_on_an_incident_counts_once_whenever_it_is_said(
     once = after(*verdicts)
     again = after(*others[:place], changed[0], *others[place:])
     for verdict in changed[1:]:
-        again = learn(again, f"n{place}", verdict, 5 * DAY)
+        again = learn(again, f"n{place}", verdict, 5 * DAY, TEAM[place % 3])
     assert again.threshold == once.threshold
 
 
@@ -121,8 +149,8 @@ def judged(*verdicts: Verdict) -> dict[SeriesKey, Lesson]:
     lessons: dict[SeriesKey, Lesson] = {}
     for n, verdict in enumerate(verdicts):
         key = KEY._replace(worker=f"w{n}")
-        lessons[key] = learn(Lesson(), "n", verdict, 0.0)
-        lessons[pool_of(KEY)] = pooled(lessons.get(pool_of(KEY), Lesson()), key, "n", verdict, 0.0)
+        lessons[key] = learn(Lesson(), "n", verdict, 0.0, TEAM[n % 3])
+        lessons[pool_of(KEY)] = pooled(lessons.get(pool_of(KEY), Lesson()), key, "n", verdict, 0.0, TEAM[n % 3])
     return move_all(lessons, 0.0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
@@ -54,6 +54,12 @@ class _Feedback(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     comment: str = ""
 
 
+class _Rollback(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    revision: Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # of the last step, as the thresholds name it
+    author: str = ""
+    comment: str = ""
+
+
 class _Change(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: str  # deployed, reconfigured, backfill ...
     text: str
@@ -85,6 +91,7 @@ class _Trace(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 BODIES: Final[dict[str, type[msgspec.Struct]]] = {  # by the name of the handler
     "silence": _Silence, "acknowledge": _Ack, "unsuppress": _Unsuppress, "feedback": _Feedback, "trace": _Trace,
+    "rollback": _Rollback,
     "change": _Change, "override": _Override, "edge": _Edge, "alertmanager": foreign.Webhook,
 }  # fmt: skip
 
@@ -94,6 +101,7 @@ def add(app: web.Application) -> None:
     for name, handler in {
         "silence": silence, "ack": acknowledge, "unsuppress": unsuppress, "feedback": feedback, "trace": trace,
         "changes": change, "override": override, "edges": edge, "alertmanager": alertmanager,
+        "thresholds": rollback,
     }.items():  # fmt: skip
         app.router.add_post(f"/api/jobs/{{job}}/{name}", handler)
 
@@ -130,6 +138,13 @@ async def feedback(request: web.Request) -> web.StreamResponse:
     return await _act(
         request, lambda bus: actions.feedback(bus, job, asked.notification, asked.verdict, now, by, comment)
     )
+
+
+async def rollback(request: web.Request) -> web.StreamResponse:
+    """Take back what the last verdict that moved thresholds has done; the one before it is the last one then."""
+    job, asked, now = job_of(request), await body(request, _Rollback), _now(request)
+    by, comment = people.author(asked.author), asked.comment[:_TEXT]
+    return await _act(request, lambda bus: actions.roll_back(bus, job, asked.revision, now, by, comment))
 
 
 async def change(request: web.Request) -> web.StreamResponse:

@@ -28,7 +28,7 @@
     GET  /api/health                          queues, consumers, disk, state, every job
     GET  /api/dead-letters                    limit: the last records that could not be used, and why
     GET  /api/events                          server-sent events; Last-Event-ID replays
-    POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace, /changes, /override, /edges
+    POST /api/jobs/{job}/silence, /ack, /unsuppress, /feedback, /trace, /changes, /override, /edges, /thresholds
     POST /api/jobs/{job}/trace/cost           what a plan would match and send at each worker; changes nothing
     GET  /metrics                             for Prometheus
     GET  /healthz, /readyz                    for probes; 503 with its reasons

@@ -7,8 +7,7 @@ from aiohttp import web
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer
 from streamgauge.pipelines.adapters.http.routes import job_of
-from streamgauge.pipelines.engines.keeping import committed_state
-from streamgauge.pipelines.paging import feedback
+from streamgauge.pipelines.engines.taught import taught
 
 
 def add(app: web.Application) -> None:
@@ -17,11 +16,8 @@ def add(app: web.Application) -> None:
 
 
 async def thresholds(request: web.Request) -> web.StreamResponse:
-    """Each judged series: its multiplier, how many verdicts moved it, what was said of which incident."""
+    """Each judged series: its multiplier, the verdicts behind it; the last steps, each with what it moved."""
     name, sources = job_of(request), request.app[keys.SOURCES]
     config = next(job for job in sources.config.jobs if job.name == name)
-    state = await request.app[keys.READERS].run(lambda: committed_state(sources.bus, feedback.CONSUMER, name))
-    taught = feedback.FeedbackLoop(config)
-    if state is not None:
-        taught.restore(state)
-    return answer(taught.shown())
+    loop = await request.app[keys.READERS].run(lambda: taught(sources.bus, config))
+    return answer(loop.shown())

@@ -256,6 +256,7 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     assert running.ask("/api/jobs/a/feedback", {"notification": "n1", "verdict": "expected"})[0] == 202
     edge = {"cause": "feature:b", "effect": "queue", "verdict": "confirm", "author": "Ada"}
     assert running.ask("/api/jobs/a/edges", edge)[0] == 202
+    assert running.ask("/api/jobs/a/thresholds", {"revision": 7, "author": "Ada"})[1]["revision"] == 7
     trace = {"select": [{"collection": "gradients", "include": "^dense"}], "workers": ["w"]}
     assert running.ask("/api/jobs/a/trace", trace)[1]["revision"] == 1
     assert running.ask("/api/jobs/a/trace", trace)[1]["revision"] == 2
@@ -289,6 +290,8 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     ("ack", {"notification": ""}, "1-200 characters"),
     ("ack", {"notification": "n", "extra": 1}, "unknown field"),
     ("feedback", {"notification": "n", "verdict": "great"}, "Invalid enum value 'great'"),
+    ("thresholds", {"revision": 7}, "taking back what others taught is a person's"),
+    ("thresholds", {"revision": -1, "author": "Ada"}, "Expected `int` >= 0"),
     ("changes", {"name": "Deployed!", "text": "x"}, "write deployed"),
     ("changes", {"name": "gate_override", "text": "x"}, "streamgauge gate --override"),
     ("changes", {"name": "deployed", "text": ""}, "say what was changed"),
