@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from streamgauge.tracer import arguments
+from streamgauge.tracer import arguments, tables
 from streamgauge.tracer.events import (
     CLOCKS,
     Labelled,
@@ -19,6 +19,7 @@ from streamgauge.tracer.events import (
     Scalar,
     Served,
     Stepped,
+    Tabled,
     Tensor,
     measure,
     without_update,
@@ -149,6 +150,15 @@ class Capture:
         except Exception as error:
             self._refuse(f"scalar:{name}", reason_of(error))
             return None
+
+    def tabled(self, now: float, name: str, given: Mapping[str, Any]) -> Tabled | None:
+        """What `Tracer.table` tells, None where it is refused or tells nothing."""
+        try:
+            told = tables.read(given, self._settings.time_unit)
+        except Exception as error:
+            self._refuse(f"table:{name}", reason_of(error))
+            return None
+        return Tabled(now, name, told) if told else None
 
     def argument(self, name: str, read: Callable[[Any], T], value: Any) -> T | None:
         """One argument of a call, None where it is not given or is refused."""

@@ -117,6 +117,14 @@ class Scalar(NamedTuple):
     weight: float
 
 
+class Tabled(NamedTuple):
+    """What a job tells of one of its embedding tables."""
+
+    time: float
+    name: str
+    told: Mapping[str, float]
+
+
 class Idled(NamedTuple):
     """Input is awaited and nothing is pending."""
 
@@ -142,7 +150,7 @@ class Raw(NamedTuple):
     emits: tuple[Emit, ...] = ("raw",)
 
 
-Event = Union[Observed, Served, Labelled, Refused, Stepped, Scalar, Idled, Happened, Raw]
+Event = Union[Observed, Served, Tabled, Labelled, Refused, Stepped, Scalar, Idled, Happened, Raw]
 
 
 def measure(tensor: Tensor) -> Measured:

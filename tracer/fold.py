@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamgauge.tracer import measures, profiles
+from streamgauge.tracer import measures, profiles, tables
 from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.evaluation import Evaluation
-from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Served, Stepped
+from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Served, Stepped, Tabled
 from streamgauge.tracer.heads import Heads
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
@@ -84,6 +84,8 @@ class Fold:
             self._stepped(event)
         elif isinstance(event, Scalar):
             self._part(self._scalar, event)
+        elif isinstance(event, Tabled):
+            self._part(tables.fold, self.panes, event.name, event.told)
         elif isinstance(event, Refused):
             self._tell(event.what, event.reason)
 

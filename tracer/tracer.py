@@ -287,6 +287,25 @@ class Tracer:
             self._worker.put(event, Priority.SCALAR)
 
     @harmless
+    def table(
+        self, name: str, *, rows: float | None = None, size: float | None = None, limit: float | None = None,
+        lookups: float | None = None, unseen: float | None = None, admitted: float | None = None,
+        evicted: float | None = None, updated: Any = None,
+    ) -> None:
+        """What there is of an embedding table at this worker, or in its shard of it.
+
+        Now: its `rows`, its `size` and the `limit` of that in bytes, the time of its last update (`updated`). Since the
+        last call: `lookups`, those `unseen` (no row of their own), rows `admitted` and `evicted`.
+        """
+        if self.selection.off:
+            return
+        sizes = {"rows": rows, "size": size, "limit": limit, "updated": updated}
+        counts = {"lookups": lookups, "unseen": unseen, "admitted": admitted, "evicted": evicted}
+        event = self._worker.capture.tabled(self._clock(), name_of(name), {**sizes, **counts})
+        if event is not None:
+            self._worker.put(event, Priority.SCALAR, points=len(event.told))
+
+    @harmless
     def event(self, name: str, text: str = "") -> None:
         """Something that happened to the job, for its time axis; also while a plan says `off`.
 

@@ -14,7 +14,8 @@ TRACED: Final = {  # what docs/traces.md names, by clock; anything else is a sca
     "sample": "rows late_rows timed_rows repeats prediction_weight prediction_total",
     "label": "labels positives invalid_labels due overdue expired settled last_label flips"
     " cohort_rows cohort_labelled cohort_positives label_weight cohort_weight flip_labels",
-    "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps",
+    "train": "rows loss gradient_norm weight_norm update_ratio nonfinite skipped_updates steps"
+    " table_rows table_size table_full table_age table_lookups table_unseen table_admitted table_evicted",
     "wall": "rows_seen rows_trained cpu memory dropped"
     " pipeline_records pipeline_late pipeline_dropped pipeline_lost pipeline_overflow pipeline_dead pipeline_waiting"
     " pipeline_failing pipeline_close_time pipeline_hold pipeline_result_age pipeline_state pipeline_disk"

@@ -8,10 +8,20 @@ from streamgauge.pipelines.metrics import Metric
 from streamgauge.pipelines.statistics import regression as estimates
 from streamgauge.pipelines.statistics.measures import mean_of
 from streamgauge.pipelines.statistics.tasks import per_task
-from streamgauge.pipelines.train_quality import evaluation, groups, labelled, predictions, progress, regression, tensors
+from streamgauge.pipelines.train_quality import (
+    evaluation,
+    groups,
+    labelled,
+    predictions,
+    progress,
+    regression,
+    tables,
+    tensors,
+)
 
 _step = partial(Metric, domain="train", clock="train", window="short")
 _tensor = partial(_step, transform="log", minimum=5)
+_table = partial(_step, minimum=1)
 _model = partial(Metric, domain="train", clock="train", window="long")
 _shown = partial(_model, pages=False, scope="job")  # at each worker it would double the series
 _cohort = partial(_model, clock="label", pages=False)  # with `labels.wait` as those of the train clock: registry.py
@@ -207,6 +217,34 @@ METRICS: tuple[Metric, ...] = (
     _tensor(
         name="weight_norm", compute=tensors.step_mean("weight_norm"), unit="norm", pages=False,
         doc="L2 norm of the tensor, mean over steps.",
+    ),
+    _table(
+        name="table_rows", compute=tables.size("table_rows"), unit="count", transform="log", pages=False,
+        doc="Rows of an embedding table (`Tracer.table`), mean over the window; of the job the sum of its workers'.",
+    ),
+    _table(
+        name="table_bytes", compute=tables.size("table_size"), unit="bytes", transform="log", pages=False,
+        doc="Bytes of an embedding table, mean over the window; of the job the sum of its workers'.",
+    ),
+    _table(
+        name="table_full", compute=tables.worst("table_full"), unit="ratio", direction="up", limit=0.98,
+        doc="Bytes of an embedding table / their limit, the fullest that was told.",
+    ),
+    _table(
+        name="table_admitted", compute=tables.rate("table_admitted"), unit="1/s", transform="sqrt", pages=False,
+        minimum=0, doc="Rows that an embedding table admitted a second.",
+    ),
+    _table(
+        name="table_evicted", compute=tables.rate("table_evicted"), unit="1/s", transform="sqrt", pages=False,
+        minimum=0, doc="Rows that an embedding table evicted a second.",
+    ),
+    _table(
+        name="table_age", compute=tables.worst("table_age"), unit="s", transform="log", direction="up", pages=False,
+        doc="Time since the last update of an embedding table, the longest that was told.",
+    ),
+    _table(
+        name="unseen_rate", compute=tables.unseen_rate, unit="ratio", transform="asin", direction="up", minimum=500,
+        doc="Lookups in an embedding table that found no row of their own / lookups.",
     ),
     _tensor(
         name="update_ratio", compute=tensors.step_mean("update_ratio"), unit="ratio", consecutive=2,

@@ -26,5 +26,7 @@ RULES: tuple[Rule, ...] = (
     Rule("update_ratio", losses.magnitudes, 0.5, 2.0, 1.0, 0.6),
     Rule("vanishing", losses.value, 0.0, 0.3, 1.0, 0.7),
     Rule("exploding", losses.value, 0.0, 0.3, 1.0, 0.7),
+    Rule("table_full", losses.value, 0.85, 0.98, 2.0, 0.8),
+    Rule("unseen_rate", losses.above_reference, 0.03, 0.40, 1.0, 0.6),
     Rule("dead_units", losses.above_reference, 0.05, 0.50, 1.0, 0.6),
 )

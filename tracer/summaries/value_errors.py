@@ -68,7 +68,7 @@ class ValueErrors:
         p, y, w = (np.asarray(column, np.float64).ravel() for column in (predictions, labels, weights))
         usable = (p >= 0.0) & (p <= 1.0) & (y >= 0.0) & (y <= 1.0) & (w > 0.0) & (w <= HEAVIEST)
         is_numeric = codes.dtype.kind == "f"
-        keys = keys_of(codes) if is_numeric else np.asarray(codes, np.uint64)
+        keys = keys_of(np.asarray(codes, np.float64)) if is_numeric else np.asarray(codes, np.uint64)
         if not usable.all():
             keys, p, y, w = keys[usable], p[usable], y[usable], w[usable]
         squares = w * w * p

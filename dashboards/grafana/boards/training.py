@@ -52,6 +52,11 @@ def board() -> Board:
                 values("gradient_norm"), judged("gradient_norm"), values("weight_norm"), judged("update_ratio"),
                 values("vanishing"), values("exploding"), values("dead_units"), judged("dead_units"),
             ],
+            "Embedding tables": [
+                values("table_rows"), values("table_bytes"), values("table_full"),
+                values("table_admitted"), values("table_evicted"), values("table_age"),
+                values("unseen_rate"), judged("unseen_rate"),
+            ],
             "Any metric": [any_of("train")],
             "What happened": [shared.anomalies("Anomalies of training", "The newest episodes.", *_TRAIN)],
         },
