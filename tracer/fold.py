@@ -13,17 +13,19 @@ from streamgauge.tracer.by_group import RowsByGroup
 from streamgauge.tracer.domains import PredictionScale
 from streamgauge.tracer.evaluation import Evaluation
 from streamgauge.tracer.events import Event, Idled, Labelled, Observed, Refused, Scalar, Served, Stepped, Tabled
+from streamgauge.tracer.feature_fold import FeatureFold
 from streamgauge.tracer.heads import Heads
 from streamgauge.tracer.hints import Hints
 from streamgauge.tracer.id_sampling import IdSampling
-from streamgauge.tracer.inputs import Array, Column, Floats, Ragged, Refusal, within_reach
+from streamgauge.tracer.inputs import Array, Refusal
 from streamgauge.tracer.joins import Join
 from streamgauge.tracer.label_fold import LabelFold
 from streamgauge.tracer.panes import Panes
 from streamgauge.tracer.prediction_fold import PredictionFold
 from streamgauge.tracer.profiles import Profiles
 from streamgauge.tracer.records import Clock
-from streamgauge.tracer.rows import LIMIT, each_row
+from streamgauge.tracer.row_times import RowTimes
+from streamgauge.tracer.rows import LIMIT
 from streamgauge.tracer.served import ServedRows
 from streamgauge.tracer.tasks import Task
 
@@ -64,7 +66,9 @@ class Fold:
         )
         rules.sampling.enter(panes.start)
         self._profiles = features
-        self._rules = rules
+        self._features = FeatureFold(panes, features, self.hints, self._refused)
+        self._times = RowTimes(panes, rules.max_age, self._refused)
+        self._sampling = rules.sampling
         self._predictions = PredictionFold(panes, join.labels, rules.predictions, self.hints)
         self._fault = fault
         self._refuse = refuse
@@ -104,7 +108,7 @@ class Fold:
                     panes.end(passed.pane)
                 tell(passed)
             panes.end(start)
-            self._rules.sampling.enter(start)
+            self._sampling.enter(start)
         if moves:
             panes.watermark = max(panes.watermark, start)
 
@@ -140,13 +144,13 @@ class Fold:
         panes.add("wall", "rows_seen", "", rows)
         seen_at = panes.now
         times, due, written = (
-            self._times(name, values, rows)
+            self._times.of(name, values, rows)
             for name, values in (("time", event.event_time), ("due", event.due), ("written", event.written))
         )
         if times is not None:
-            self._part(self._ages, times, written, seen_at)
+            self._part(self._times.ages, times, written, seen_at)
         predicted = None if event.predictions is None else self._predictions.known(event.predictions, "sample")
-        codes = self._profiled(event.features, rows, keep=event.ids is not None)
+        codes = self._features.profiled(event.features, rows, keep=event.ids is not None)
         if event.ids is None:
             self._part(self._heads.predicted, event.heads)
             return
@@ -181,65 +185,13 @@ class Fold:
             if predicted is not None:
                 self._served_rows.rescored(keys[known], predicted[known])
             return
-        codes = self._codes(event.features, event.rows, known)
+        codes = self._features.codes(event.features, event.rows, known)
         self._served_rows.served(keys[known], codes, _of(predicted, known))
-
-    def _codes(self, features: Mapping[str, Column], rows: int, some: Array) -> dict[str, Array]:
-        """Codes of some rows of the features that have a value for each."""
-        columns = {name: self._profiles.split(name, given) for name, given in features.items()}
-        return {n: self._profiles.codes(n, c)[some] for n, c in columns.items() if len(c) == rows}
-
-    def _times(self, name: str, values: Floats | None, rows: int) -> Floats | None:
-        """Times of rows, within reach of the clock; of another unit they are refused."""
-        if values is None:
-            return None
-        try:
-            found = within_reach(values, self.panes.now)
-        except Refusal as error:
-            self._refused(f"argument:{name}", str(error))
-            return None
-        lost = int(np.count_nonzero(np.isnan(found) & ~np.isnan(values)))
-        if lost:
-            self.panes.add("sample", "invalid_times", "", lost)
-        return each_row(found, rows)
 
     def _drop(self, clock: Clock, name: str, kept: Array) -> None:
         lost = len(kept) - int(np.count_nonzero(kept))
         if lost:
             self.panes.add(clock, name, "", lost)
-
-    def _ages(self, times: Floats, written: Floats | None, seen_at: float) -> None:
-        if self._rules.max_age is not None:
-            self.panes.add("sample", "timed_rows", "", int(np.count_nonzero(~np.isnan(times))))
-            self.panes.add("sample", "late_rows", "", int(np.count_nonzero(seen_at - times > self._rules.max_age)))
-        if written is not None:
-            self.panes.gather("sample", "produce_delay", "", profiles.seconds, written - times)
-
-    def _profiled(self, features: Mapping[str, Column], rows: int, *, keep: bool) -> dict[str, Array]:
-        """Gather features for their profiles; what is kept of them for the label counts."""
-        codes: dict[str, Array] = {}
-        for name, given in features.items():
-            try:
-                column = self._profiles.split(name, given)
-                found = self._gather(name, column)
-                if keep and len(column) == rows:
-                    codes[name] = self._profiles.codes(name, column) if found is None else found
-            except Exception as error:
-                self._refused(f"feature:{name}", f"{type(error).__name__}: {error}")
-        return codes
-
-    def _gather(self, name: str, column: Column) -> Array | None:
-        """A feature's column on its way to the profile; its codes, where they are there."""
-        entity, panes = f"feature:{name}", self.panes
-        self.hints.feature(name, column)
-        waiting, codes = self._profiles.gathered(name, column)
-        panes.gather("sample", "profile", entity, self._profiles.build(name), waiting)
-        if isinstance(column, Ragged):
-            panes.gather("sample", "seq_length", entity, profiles.lengths, column.sizes)
-            if column.weights is not None:
-                weights = Ragged(column.weights, column.lengths)
-                self._gather(f"{name}.weight", weights)
-        return codes
 
     def _labelled(self, ids: Array, labels: Array, task: str) -> None:
         keys = self._profiles.keys(ids)
@@ -281,7 +233,7 @@ class Fold:
             event.time, event.rows, event.features or {}, None, event.event_time, None, None, event.predictions
         )
         self._part(self._observed, observed)
-        times = self._times("time", event.event_time, event.rows)
+        times = self._times.of("time", event.event_time, event.rows)
         keys, known = self._some_keys(event)
         labels = None if event.labels is None else self._labels.mapped(event.labels)
         unlabelled = np.ones(event.rows, bool) if labels is None else ~np.isfinite(labels)
@@ -292,8 +244,7 @@ class Fold:
             self._labels.arrived(labels)
             if times is not None:
                 self._labels.delays(labels, self.panes.now - times)
-            columns = {name: self._profiles.split(name, column) for name, column in (event.features or {}).items()}
-            codes = {n: self._profiles.codes(n, c) for n, c in columns.items() if len(c) == event.rows}
+            codes = self._features.codes(event.features or {}, event.rows)
             predicted = event.predictions
             if predicted is not None:
                 predicted, _ = self._predictions.probabilities(predicted)
@@ -303,20 +254,20 @@ class Fold:
             if keys is not None:
                 self._labels.gather_pairs(keys, labels, known)
         if keys is not None and self._served_rows:
-            self._served_rows.trained(keys[known], self._codes(event.features or {}, event.rows, known))
+            self._served_rows.trained(keys[known], self._features.codes(event.features or {}, event.rows, known))
         self._part(self._heads.joinless, event.heads, labels, codes)
         if times is not None:
-            self.panes.gather("train", "train_delay", "", profiles.seconds, self.panes.now - times)
+            self._times.trained(times)
 
     def _trained(self, event: Stepped) -> None:
         """Pairs of labels and the predictions from before the update, from the call or from the join."""
         labels = None if event.labels is None else self._labels.mapped(event.labels)
         predicted = None if event.predictions is None else self._predictions.known(event.predictions, "train")
-        times = self._times("time", event.event_time, event.rows)
+        times = self._times.of("time", event.event_time, event.rows)
         keys, known = self._some_keys(event)
         if keys is None:
             if times is not None:
-                self.panes.gather("train", "train_delay", "", profiles.seconds, self.panes.now - times)
+                self._times.trained(times)
             if labels is not None:
                 self._labels.pairs(labels, predicted, event.weights)
             return

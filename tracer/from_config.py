@@ -5,6 +5,7 @@ ConfigFault    the file cannot be read, or holds no such job; the message names 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +55,7 @@ def read(path: str | Path, job: str | None = None) -> tuple[dict[str, Any], Mapp
         raise ConfigFault(f"job {found['name']!r} in {path}: {error}; `streamgauge check {path}` says more") from None
 
 
-def transport_of(raw: Mapping[str, Any], folder: Path) -> Transport:
+def transport_of(raw: Mapping[str, Any], path: str | os.PathLike[str]) -> Transport:
     """Where the pipeline of this file reads: its brokers, or the log in its data folder beside the file."""
     kafka = raw.get("kafka")
     if kafka:
@@ -65,7 +66,7 @@ def transport_of(raw: Mapping[str, Any], folder: Path) -> Transport:
     from streamgauge.tracer.local.log import LocalLog
 
     data = Path(raw.get("data", "./streamgauge-data"))
-    data = data if data.is_absolute() else folder / data
+    data = Path(path).resolve().parent / data  # an absolute one stays
     data.mkdir(parents=True, exist_ok=True)
     return LocalLog(data / "log.db")
 

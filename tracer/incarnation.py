@@ -19,9 +19,9 @@ from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.fold import Fold, Rules
 from streamgauge.tracer.id_sampling import IdSampling
 from streamgauge.tracer.joins import Join
+from streamgauge.tracer.leaving import Leaving
 from streamgauge.tracer.panes import Identity, Panes
 from streamgauge.tracer.profiles import Profiles
-from streamgauge.tracer.records import TraceBatch
 from streamgauge.tracer.remote import Remote
 from streamgauge.tracer.sender import FAILURES, Sender
 from streamgauge.tracer.settings import Settings
@@ -87,11 +87,11 @@ class Incarnation:
             panes = fold.panes
             if self.faults.is_tripped:
                 panes.hard("tripped", "", 1.0, f"the tracer is off for a while, by its own faults: {self.faults.last}")
-            if everything or final:
+            if everything:
                 panes.cut(points_only=False)
             elif panes.is_hard:
                 panes.cut(points_only=True)
-            self._queue(panes, final=final)
+            self._leaving.queue(panes, self.remote.selection.plans, final=final)
             self._hints = fold.texts
             if final:
                 self._captured, self.fold = panes.captured, None
@@ -203,15 +203,12 @@ class Incarnation:
         self.fold = Fold(
             panes, join, features, rules, self.faults.count, self._measure_process, self.faults.refuse, joins
         )
-        self._beat_at = self._beat_clock()
-        self._lost_items = 0
-        self._lost_points = [0, 0]  # at the intake; in all
+        self._leaving = Leaving(self.intake, self.sender, self.faults, settings.interval, self._beat_clock)
 
     def _mute_or_begin(self) -> None:
         """`off` says goodbye, so that nobody waits for this worker; its end begins a new membership."""
         if self.remote.selection.off and self.fold is not None:
-            self.fold.panes.cut(points_only=False)
-            self._queue(self.fold.panes, final=True)
+            self._leaving.queue(self.fold.panes, self.remote.selection.plans, final=True)
             self._captured, self.fold = self.fold.panes.captured, None
         elif self.fold is None and not self.remote.selection.off and not self._is_over:
             self._begin()
@@ -222,8 +219,7 @@ class Incarnation:
             fold.panes.hard("clock", "", clock.leap)
         if now > fold.panes.now - 2.0 * self.settings.pane:
             return fold
-        fold.panes.cut(points_only=False)
-        self._queue(fold.panes, final=True)
+        self._leaving.queue(fold.panes, self.remote.selection.plans, final=True)
         self._begin(fold)
         assert self.fold is not None
         return self.fold
@@ -248,33 +244,7 @@ class Incarnation:
             return
         for name, value in self._usage.points() if self._usage else ():
             self.fold.panes.point("wall", name, "", value)
-        dropped = sum(self.intake.dropped) + sum(self.sender.outbox.dropped)
-        if dropped > self._lost_points[1]:
-            self.fold.panes.add("wall", "dropped", "", dropped - self._lost_points[1])
-            self._lost_points[1] = dropped
-
-    def _queue(self, panes: Panes, *, final: bool) -> None:
-        refused = sum(self.intake.refused[: Priority.RAW])
-        dropped = sum(self.intake.dropped[: Priority.RAW])
-        lost, self._lost_items = refused - self._lost_items, refused
-        panes.captured += dropped - self._lost_points[0]
-        self._lost_points[0] = dropped
-        beat = self._beat_clock()
-        batches = panes.stamp(
-            self.remote.selection.plans, lost=lost, empty=beat - self._beat_at >= self.settings.interval, final=final
-        )
-        if batches:
-            self._beat_at = beat
-        for batch in batches:
-            try:
-                self._put(batch)
-            except Exception as error:
-                self.faults.count("encode", error)
-
-    def _put(self, batch: TraceBatch) -> None:
-        points = len(batch.index) // 2
-        priority = Priority.HARD if batch.hard or batch.final else Priority.SCALAR if points else Priority.STATS
-        self.sender.put(*outgoing.batch(batch), priority, points)
+        self._leaving.count_dropped(self.fold.panes)
 
     def _beat_clock(self) -> float:
         return time.monotonic() if self.is_threaded else self._clock()

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import time as clocks
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -34,11 +33,11 @@ from streamgauge.tracer.planned import planned
 from streamgauge.tracer.plans import RAW
 from streamgauge.tracer.records import Mode
 from streamgauge.tracer.rows import name_of
-from streamgauge.tracer.selection import BOOT, COLLECTIONS, Collection, Entry, Select, Selection
+from streamgauge.tracer.selection import BOOT, Collection, Select, Selection
 from streamgauge.tracer.settings import settings_of
 from streamgauge.tracer.steady import Steady
 from streamgauge.tracer.tasks import Head, Task
-from streamgauge.tracer.traits import Traits
+from streamgauge.tracer.tensors import Tensors
 from streamgauge.tracer.transport import Transport
 from streamgauge.tracer.worker import Worker
 
@@ -80,24 +79,23 @@ class Tracer:
         features: Sequence[Declared] | Mapping[str, FeatureKind] = (), labels: Labels | None = None,
         max_age: float | None = None, modulus: int = 0, shards: int = 1, salt: bytes | str = b"", mode: Mode = "live",
         select: Sequence[Select] = BOOT, roles: Sequence[str] | None = None, tags: Mapping[str, str] | None = None,
-        allow_raw: Sequence[Collection] = RAW,
-        incarnation: str | None = None, limit: int = 16 * 1024 * 1024, usage: bool = True,
-        predictions: PredictionScale = "probability", time_unit: TimeUnit = "s", share: float = 0.01,
-        evaluation: Evaluation | None = None, tasks: Sequence[Task] = (),
+        allow_raw: Sequence[Collection] = RAW, incarnation: str | None = None, limit: int = 16 * 1024 * 1024,
+        usage: bool = True, predictions: PredictionScale = "probability", time_unit: TimeUnit = "s",
+        share: float = 0.01, evaluation: Evaluation | None = None, tasks: Sequence[Task] = (),
     ) -> None:  # fmt: skip
         settings = settings_of(
             job, worker, pane=pane, interval=interval, features=features, labels=labels, max_age=max_age,
             modulus=modulus, shards=shards, salt=salt, mode=mode, select=select, roles=roles, tags=tags,
-            allow_raw=allow_raw, limit=limit,
-            usage=usage, predictions=predictions, time_unit=time_unit, share=share, evaluation=evaluation, tasks=tasks,
+            allow_raw=allow_raw, limit=limit, usage=usage, predictions=predictions, time_unit=time_unit, share=share,
+            evaluation=evaluation, tasks=tasks,
         )  # fmt: skip
         self.faults = Faults(clocks.monotonic)
-        self._is_threaded = clock is None
-        # a replay's clock may give numpy numbers
+        # float: a replay's clock may give numpy numbers
         self._clock: Callable[[], float] = Steady() if clock is None else lambda: float(clock())
-        self._worker = Worker(settings, transport, self._clock, self.faults, incarnation, threaded=self._is_threaded)
-        self._is_closed = os.environ.get("TRACER", "").lower() == "off"
-        if not self._is_closed:
+        self._worker = Worker(settings, transport, self._clock, self.faults, incarnation, threaded=clock is None)
+        self._worker.is_closed = os.environ.get("TRACER", "").lower() == "off"
+        self.tensors = Tensors(self._worker)
+        if not self.is_closed:
             self._worker.life.start()
             process_lifecycle.watch(self)
 
@@ -119,46 +117,24 @@ class Tracer:
             ConfigFault: the file cannot be read, or has no such job.
         """
         given, raw = from_config.read(os.fspath(path), job)
-        made = transport or from_config.transport_of(raw, Path(path).resolve().parent)
+        made = transport or from_config.transport_of(raw, path)
         given |= more
         return cls(given.pop("job"), worker, made, **given)
 
     @property
     def is_off(self) -> bool:
         """Whether nothing is captured: closed, switched off in the environment, or tripped by its own faults."""
-        return self._is_closed or self.faults.is_tripped
+        return self._worker.is_off
 
     @property
     def is_closed(self) -> bool:
         """Whether nothing will ever be captured: closed, or switched off in the environment."""
-        return self._is_closed
-
-    @property
-    def is_due(self) -> bool:
-        """Whether tensors of the step that runs now are wanted: the test before computing any."""
-        return not self.is_off and self.selection.is_due(self._worker.step + 1)
-
-    def due_steps(self, ahead: int) -> list[bool]:
-        """Of the next `ahead` steps, those of which tensors are wanted."""
-        if self.is_off:
-            return [False] * ahead
-        selection = self.selection
-        return [selection.is_due(self._worker.step + i) for i in range(1, ahead + 1)]
-
-    @property
-    def keeps_time(self) -> bool:
-        """Whether the time of steps is measured: not with a clock that is given."""
-        return self._is_threaded
+        return self._worker.is_closed
 
     @property
     def is_on(self) -> bool:
         """Whether anything is captured: not off, and no plan says `off`."""
         return not self.is_off and not self.selection.off
-
-    @property
-    def traits(self) -> Traits:
-        """What an adapter says of the job: what a change of what is traced costs there."""
-        return self._worker.life.remote.traits
 
     @property
     def selection(self) -> Selection:
@@ -179,14 +155,6 @@ class Tracer:
         """What is sent by the plans in force of what this worker knows so far: each thing, how often, how much."""
         remote = self._worker.life.remote
         return planned(self.selection, list(remote.catalogue.values()), self._worker.life.pace())
-
-    def takes(self, collection: Collection, name: str) -> bool:
-        """Whether a tensor's statistics are wanted in the step that runs now."""
-        return not self.is_off and self.selection.takes(collection, name, self._worker.step + 1)
-
-    def takes_raw(self, collection: Collection, name: str) -> bool:
-        """Whether a tensor itself is wanted in the step that runs now: to be sent, reduced, or kept for a bad loss."""
-        return not self.is_off and self.selection.takes_array(collection, name, self._worker.step + 1)
 
     @harmless
     def observe(
@@ -334,53 +302,23 @@ class Tracer:
             self._worker.put(Idled(self._clock()), Priority.SCALAR, points=0)
 
     @harmless
-    def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
-        """An array that a plan asks for (`takes_raw`), for the `tensors` topic, before its step is told."""
-        values = self._worker.capture.argument(name_of(name), arguments.numeric, array)
-        whose: Any = name_of(collection)  # what is no collection matches no plan
-        if values is not None:
-            if whose in COLLECTIONS:
-                self._worker.capture.list(whose, name_of(name), values)
-            self._worker.keep(whose, name_of(name), values, self._worker.step + 1)
-
-    @harmless
-    def list_tensors(self, entries: Sequence[Entry]) -> None:
-        """What can be traced, for the catalogue; plans are checked against it."""
-        for entry in entries:
-            self._worker.life.remote.catalogue.setdefault((entry.collection, entry.name), entry)
-
-    @harmless
     def beat(self) -> None:
         """Time passed on a clock that was given: fold, prove life, send, read the control topic."""
-        if not self._is_threaded:
+        if not self._worker.is_threaded:
             self._worker.life.turn()
             self._worker.life.exchange()
 
-    def fault(self, where: str, error: Exception) -> None:
-        """Count a fault of an adapter, as those of the tracer itself are counted."""
-        self.faults.count(where, error)
-
     def flush(self, timeout: float = 5.0) -> bool:
         """Put everything captured so far on the bus; False if that did not work within `timeout` seconds."""
-        if self._is_closed:
-            return True
-        try:
-            return self._worker.life.flush(timeout)
-        except Exception as error:
-            self.faults.count("flush", error)
-            return False
+        return self.is_closed or self._tried("flush", self._worker.life.flush, timeout)
 
     def close(self, timeout: float = 2.0) -> bool:
         """Say goodbye, send what waits, stop; back after `timeout` seconds at the latest. Harmless twice."""
-        if self._is_closed:
+        if self.is_closed:
             return True
-        self._is_closed = True
+        self._worker.is_closed = True
         process_lifecycle.forget(self)
-        try:
-            return self._worker.life.close(timeout)
-        except Exception as error:
-            self.faults.count("close", error)
-            return False
+        return self._tried("close", self._worker.life.close, timeout)
 
     def state(self) -> bytes:
         """The samples that wait for labels, for a worker that restarts."""
@@ -394,3 +332,10 @@ class Tracer:
     def begin_anew(self) -> None:
         """In a forked child: a worker of its own that starts with its first call; until then nothing is sent."""
         self._worker.begin_anew()
+
+    def _tried(self, where: str, call: Callable[[float], bool], timeout: float) -> bool:
+        try:
+            return call(timeout)
+        except Exception as error:
+            self.faults.count(where, error)
+            return False

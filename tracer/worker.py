@@ -29,13 +29,19 @@ class Worker:
         self, settings: Settings, transport: Transport, clock: Callable[[], float], faults: Faults,
         incarnation: str | None, *, threaded: bool,
     ) -> None:  # fmt: skip
-        self._settings, self._transport, self._clock, self._faults = settings, transport, clock, faults
-        self._is_threaded = threaded
+        self._settings, self._transport, self._clock, self.faults = settings, transport, clock, faults
+        self.is_threaded = threaded
         self._names = Names(incarnation, is_apart=threaded)
+        self.is_closed = False  # for good, or switched off in the environment
         self.step = 0  # the last one that is done
         self._step_at: float | None = None
         self.share = Share(settings.share if threaded else 1.0)
         self._begin()
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is captured: closed, or tripped by faults."""
+        return self.is_closed or self.faults.is_tripped
 
     def put(self, event: Event, priority: Priority, points: int = 1) -> None:
         """Hand an event to the incarnation; with a clock that is given, fold when much waits."""
@@ -43,7 +49,7 @@ class Worker:
             self._begin_child()
         life = self.life
         life.intake.put(event, size_of(event), priority, points)
-        if not self._is_threaded and life.intake.used > self._settings.limit // 2:
+        if not self.is_threaded and life.intake.used > self._settings.limit // 2:
             life.turn()
 
     def keep(self, collection: Collection, name: str, value: Any, step: int) -> None:
@@ -54,7 +60,7 @@ class Worker:
         """How long a step took: what was given, else the wall time since the last one, which is then this one."""
         if given is not None:
             return self.capture.argument("seconds", float, given)
-        if not self._is_threaded:
+        if not self.is_threaded:
             return None
         now, before = time.perf_counter(), self._step_at
         self._step_at = now
@@ -68,7 +74,7 @@ class Worker:
         if self.share.verdict is not before:
             remote.throttled = self.share.text()
             if self.share.verdict.is_tripped:
-                self._faults.trip("share", remote.throttled)
+                self.faults.trip("share", remote.throttled)
 
     def forget_step(self) -> None:
         """The wall time until the next step is none of it."""
@@ -83,7 +89,7 @@ class Worker:
 
     def _begin(self) -> None:
         self.life = Incarnation(
-            self._settings, self._transport, self._clock, self._names, threaded=self._is_threaded, faults=self._faults
+            self._settings, self._transport, self._clock, self._names, threaded=self.is_threaded, faults=self.faults
         )
         self.capture = Capture(self.life.remote.catalogue, self._emit, self._refuse, self._settings)
         self.arrays = KeptArrays(lambda raw: self.put(raw, Priority.RAW), self._settings.limit)
@@ -98,7 +104,7 @@ class Worker:
 
     def _refuse(self, what: str, reason: str) -> None:
         """What cannot be used of a call: counted by its name, and told with the pane's records."""
-        self._faults.refuse(what, reason)
+        self.faults.refuse(what, reason)
         self.put(Refused(self._clock(), what, reason), Priority.SCALAR, points=0)
 
     def _emit(self, collection: Collection, name: str, value: Any) -> None:

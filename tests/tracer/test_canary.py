@@ -25,13 +25,13 @@ class Fleet:
         tracer = Tracer(
             "ctr", name, self.log, clock=lambda: self.now, select=BOOT, usage=False, incarnation=f"{name}.{life}"
         )
-        tracer.traits.rebuilds = lambda now, then: self.rebuilds
+        tracer.tensors.traits.rebuilds = lambda now, then: self.rebuilds
         return tracer
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
             for tracer in self.tracers.values():
-                tracer.raw("weights", "dense", [1.0])
+                tracer.tensors.raw("weights", "dense", [1.0])
                 tracer.step(loss=0.5)
                 tracer.beat()
             self.now += 1.0

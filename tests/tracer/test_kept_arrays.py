@@ -46,7 +46,7 @@ def test_of_the_batch_whose_loss_is_not_finite_inputs_outputs_and_gradients_are_
 def test_a_batch_that_is_accumulated_counts_to_the_step_it_belongs_to() -> None:
     job = Job(METRICS, Select(collection="gradients", emit="raw", when="nonfinite"))
     job.tracer.step(loss=math.nan, updated=False)
-    job.tracer.raw("gradients", "dense", np.ones(3))
+    job.tracer.tensors.raw("gradients", "dense", np.ones(3))
     job.tracer.step(loss=0.5)
     assert [(one.step, one.name) for one in job.arrays()] == [(1, "dense")]
 
@@ -70,7 +70,7 @@ def test_each_form_is_what_it_says(emit: Emit) -> None:
 def test_rows_are_evenly_spaced_and_no_more_than_asked() -> None:
     job = Job(METRICS, Select(collection="weights", emit="raw", every=1, rows=3))
     table = np.arange(200.0).reshape(100, 2)
-    job.tracer.raw("weights", "table", table)
+    job.tracer.tensors.raw("weights", "table", table)
     job.tracer.step(loss=0.5)
     (one,) = job.arrays()
     np.testing.assert_array_equal(one.array, table[[0, 49, 99]])
@@ -79,7 +79,7 @@ def test_rows_are_evenly_spaced_and_no_more_than_asked() -> None:
 def test_what_does_not_fit_while_it_waits_is_dropped() -> None:
     job = Job(METRICS, Select(collection="gradients", emit="raw", when="nonfinite"))
     for name in "abc":
-        job.tracer.raw("gradients", name, np.zeros(900_000))  # 7.2 MB; 16 may wait, 8 of them as raw arrays
+        job.tracer.tensors.raw("gradients", name, np.zeros(900_000))  # 7.2 MB; 16 may wait, 8 of them as raw arrays
     job.tracer.step(loss=math.nan)
     assert [one.name for one in job.arrays()] == ["a"]
     assert job.tracer._worker.arrays.lost == 1

@@ -69,8 +69,8 @@ def test_a_job_whose_traced_steps_take_too_long_traces_fewer_of_them_and_says_so
     tracer = Tracer("ctr", "w", log, select=EVERY_10, usage=False)
     traced = 0
     for _ in range(2000):
-        traced += tracer.is_due
-        tracer.step(loss=1.0, rows=1, seconds=0.5 if tracer.is_due else 0.1)
+        traced += tracer.tensors.is_due
+        tracer.step(loss=1.0, rows=1, seconds=0.5 if tracer.tensors.is_due else 0.1)
     assert traced < 100
     tracer._worker.life.poll()
     assert tracer.close(5.0)

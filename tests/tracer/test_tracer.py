@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamgauge.tracer import arrays, codec, panes
+from streamgauge.tracer import arrays, codec, control, panes
 from streamgauge.tracer.profiles import Feature
 from streamgauge.tracer.records import Name, TraceBatch
 from streamgauge.tracer.selection import Select
@@ -294,6 +294,21 @@ def test_what_the_intake_drops_is_a_gap_and_counted() -> None:
     assert batches[-1].captured == received + 3
 
 
+def test_what_was_dropped_before_a_plan_said_off_is_not_told_again_after_it() -> None:
+    job = Stream(limit=40_000)
+    job.at(1.0).observe({"age": np.zeros(100)})
+    job.tracer.observe({"age": np.zeros(10_000)})  # larger than the buffer
+    job.tracer.flush()
+    job.log.send([("control", "ctr/kill", control.plan("ctr", "kill", 1, issued=1.0, off=True, expires=5.0))])
+    for now in (2.0, 3.0, 20.0, 21.0, 31.0):
+        job.at(now).step(0.1, rows=1)
+        job.tracer.beat()
+    first, second = ([one for one in job.batches() if one.incarnation == name] for name in ("a", "a+1"))
+    assert (first[0].sequence, second[0].sequence) == (2, 1)
+    assert second[-1].captured == sum(len(batch.index) // 2 for batch in second)
+    assert job.total("wall", "dropped") == 1
+
+
 def test_a_step_carries_the_plans_and_the_range_of_steps() -> None:
     job = Stream()
     for _ in range(3):
@@ -363,7 +378,7 @@ def test_norms_are_exact_also_where_their_squares_overflow() -> None:
 def test_tensors_are_traced_every_ten_steps_by_default() -> None:
     job = Stream()
     for _ in range(25):
-        assert job.tracer.is_due == ((job.tracer._worker.step + 1) % 10 == 0)
+        assert job.tracer.tensors.is_due == ((job.tracer._worker.step + 1) % 10 == 0)
         job.at(1.0).step(0.1, rows=1, tensors={"k": Tensor(weight=1.0, gradient=2.0, update=0.5)})
     job.tracer.flush()
     assert job.total("train", "gradient_norm", "tensor:k") == 4.0
@@ -406,7 +421,7 @@ def test_no_input_raises_into_the_job_or_spoils_the_records(calls: list[tuple[An
         elif call == "scalar":
             job.tracer.scalar(a, b, c, d, e)
         else:
-            job.tracer.raw(a, b, c)
+            job.tracer.tensors.raw(a, b, c)
     assert job.tracer.close()
     assert job.batches()[-1].final
     for batch in job.batches():
@@ -444,7 +459,7 @@ def test_repeated_faults_trip_the_breaker_and_the_status_says_so() -> None:
     job.at(1.0).step(0.1, rows=1)
     job.tracer.beat()
     for _ in range(30):
-        job.tracer.fault("adapter", RuntimeError("no such layer"))
+        job.tracer.faults.count("adapter", RuntimeError("no such layer"))
     assert job.tracer.is_off
     job.at(5.0).step(0.1, rows=1)
     job.tracer.flush()
@@ -481,7 +496,7 @@ def test_switched_off_it_sends_nothing_and_costs_one_test(monkeypatch: pytest.Mo
     tracer.observe({"age": [1.0]})
     tracer.step(0.1, rows=1)
     assert tracer.is_off
-    assert not tracer.is_due
+    assert not tracer.tensors.is_due
     assert tracer.close()
     assert log.end("traces") == 0
 

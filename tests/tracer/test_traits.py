@@ -12,7 +12,7 @@ SELECT = [Select(collection="weights", emit="raw", every=1)]
 
 def job_of(*, rebuilds: bool = True, first_build: float = 1.0, has_collectives: bool = False) -> Job:
     job = Job(METRICS)
-    traits = job.tracer.traits
+    traits = job.tracer.tensors.traits
     traits.rebuilds = lambda now, then: rebuilds
     traits.first_build, traits.has_collectives = first_build, has_collectives
     step(job, 5)
@@ -21,7 +21,7 @@ def job_of(*, rebuilds: bool = True, first_build: float = 1.0, has_collectives: 
 
 def step(job: Job, count: int) -> None:
     for _ in range(count):
-        job.tracer.raw("weights", "dense", [1.0, 2.0])
+        job.tracer.tensors.raw("weights", "dense", [1.0, 2.0])
         job.tracer.step(loss=0.5)
         job.now += 1.0
         job.tracer.beat()

@@ -33,7 +33,7 @@ class Traced:
     def __init__(self, tracer: Tracer, parameters: Mapping[str, Array]) -> None:
         self._tracer = tracer
         self._parameters = dict(parameters)
-        tracer.list_tensors([
+        tracer.tensors.declare([
             Entry(name=name, collection=collection, shape=array.shape, dtype=str(array.dtype), bytes=array.nbytes)
             for name, array in self._parameters.items()
             for collection in ("weights", "gradients", "updates")
@@ -42,12 +42,12 @@ class Traced:
     def before(self) -> dict[str, Array] | None:
         """Copies of the parameters whose update is traced in the step that runs now; None if no tensor is."""
         tracer = self._tracer
-        if not tracer.is_due:
+        if not tracer.tensors.is_due:
             return None
         return {
             name: array.copy()
             for name, array in self._parameters.items()
-            if tracer.takes("updates", name) or tracer.takes_raw("updates", name)
+            if tracer.tensors.takes("updates", name) or tracer.tensors.takes_raw("updates", name)
         }
 
     def tensors(self, gradients: Mapping[str, Array], before: Mapping[str, Array] | None) -> dict[str, Tensor]:

@@ -68,12 +68,12 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         try:
             self._graph = tf.compat.v1.get_default_graph()  # at a run it may be another one
             self._probes = Probes(self._graph)
-            self.tracer.list_tensors(self._probes.entries)
-            traits = self.tracer.traits
+            self.tracer.tensors.declare(self._probes.entries)
+            traits = self.tracer.tensors.traits
             traits.rebuilds, traits.has_collectives = self._rebuilds, has_collectives(self._graph)
         except Exception as error:
             self._probes = None
-            self.tracer.fault("tensorflow_v1", error)
+            self.tracer.faults.count("tensorflow_v1", error)
 
     def before_run(self, run_context: Any) -> Any:
         """What to fetch beside the job's own."""
@@ -85,7 +85,7 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
             self._running = self._updated_by(run_context.original_args.fetches)
             return tf.compat.v1.train.SessionRunArgs(self._fetches(self._running)) if self._running else None
         except Exception as error:
-            self.tracer.fault("tensorflow_v1", error)
+            self.tracer.faults.count("tensorflow_v1", error)
             self._running = ()
             return None
 
@@ -95,12 +95,12 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
             if self._is_step(run_context):
                 self.tracer.step()  # a step boundary all the same: `off` may end here
             return
-        traits = self.tracer.traits
+        traits = self.tracer.tensors.traits
         traits.first_build = traits.first_build or time.thread_time() - self._began
         try:
             self._step(run_values.results)
         except Exception as error:
-            self.tracer.fault("tensorflow_v1", error)
+            self.tracer.faults.count("tensorflow_v1", error)
 
     def _updated_by(self, fetches: Any) -> tuple[Group, ...]:
         """The groups whose updates a run of these fetches does, all of each."""
@@ -119,14 +119,14 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     def _fetches(self, groups: tuple[Group, ...]) -> dict[str, Any]:
         assert self._probes is not None
         fetches: dict[str, Any] = {"told": self._told}
-        if not self.tracer.is_due:
+        if not self.tracer.tensors.is_due:
             return fetches
         if self.tracer.selection is not self._selection:
             self._choose()
-        if any(self.tracer.takes(*key) for key in self._stats):
+        if any(self.tracer.tensors.takes(*key) for key in self._stats):
             fetches["packed"] = [group.packed for group in groups]
             fetches["units"] = [list(unit[1:]) for unit in self._probes.units]
-        if any(self.tracer.takes_raw(*key) for key in self._raw):
+        if any(self.tracer.tensors.takes_raw(*key) for key in self._raw):
             names = {part.name for group in groups for part in group.parts}
             fetches["raw"] = [
                 [tensor for _, tensor in self._probes.raw[key]]
@@ -143,7 +143,7 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         raw = self._raw_of(selection)
         if raw and raw not in self._sets and len(self._sets) >= MOST_SETS:
             error = RuntimeError(f"a session keeps each set of fetches: {MOST_SETS} were traced raw, restart for more")
-            self.tracer.fault("fetch_sets", error)
+            self.tracer.faults.count("fetch_sets", error)
             raw = ()
         self._sets |= {raw} if raw else set()
         self._raw = raw
@@ -180,9 +180,9 @@ class TracerHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
         names = {part.name for group in self._running for part in group.parts}
         keys = [key for key in self._raw if key[1] in names or key[0] == "activations"]
         for (collection, name), arrays in zip(keys, fetched):
-            if self.tracer.takes_raw(collection, name):
+            if self.tracer.tensors.takes_raw(collection, name):
                 for (part, _), array in zip(self._probes.raw[collection, name], arrays):
-                    self.tracer.raw(collection, part, array)
+                    self.tracer.tensors.raw(collection, part, array)
 
     def _is_step(self, run_context: Any) -> bool:
         try:

@@ -83,7 +83,7 @@ def test_an_export_stays_in_its_folder(config: str, tmp_path: Path, capsys: pyte
 def test_the_reader_gives_what_a_tracer_sent_in_any_order_of_chunks() -> None:
     job = Job(*RAW)
     array = np.random.default_rng(0).normal(size=(400, 300))
-    job.tracer.raw("weights", "table", array)
+    job.tracer.tensors.raw("weights", "table", array)
     job.tracer.flush()
     messages = [message.value for message in job.log.read("tensors", 0, 100)]
     assert len(messages) > 1

@@ -73,7 +73,7 @@ class Network:
             h, slope = self.activation(h @ w[f"dense{i}/kernel"] + w[f"dense{i}/bias"])
             h = self.break_output(number, i, h)
             slopes.append(slope)
-            job.tracer.raw("activations", f"dense{i}", h)
+            job.tracer.tensors.raw("activations", f"dense{i}", h)
         inputs.append(h)
         p = sigmoid(h @ w[f"dense{self.depth + 1}/kernel"] + w[f"dense{self.depth + 1}/bias"])[0][:, 0]
         with np.errstate(invalid="ignore"):

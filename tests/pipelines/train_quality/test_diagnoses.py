@@ -121,7 +121,7 @@ def test_units_that_act_otherwise_on_held_out_rows_are_told(scale: float, places
             h = np.c_[network.weights["table"][ids], scale * x]
             for i in range(1, 4):
                 h = relu(h @ network.weights[f"dense{i}/kernel"] + network.weights[f"dense{i}/bias"])[0]
-                job.tracer.raw("held_out", f"dense{i}", h)
+                job.tracer.tensors.raw("held_out", f"dense{i}", h)
     told = [one for one in diagnose(job.arrays()) if one.diagnosis == "held_out_units"]
     assert [one.name for one in told] == places
 

@@ -23,17 +23,17 @@ def held_out(tracer: Tracer, model: Any, x: Any) -> None:
     """Run the model on the first rows of `x`, if a plan asks for what its layers give; nothing is raised."""
     try:
         layers = relu_like(model)
-        tracer.list_tensors([Entry(name=name, collection="held_out") for _, name in layers])
-        wanted = [(layer, name) for layer, name in layers if tracer.takes_raw("held_out", name)]
+        tracer.tensors.declare([Entry(name=name, collection="held_out") for _, name in layers])
+        wanted = [(layer, name) for layer, name in layers if tracer.tensors.takes_raw("held_out", name)]
         if not wanted:
             return
         given: dict[str, Any] = {}
         with patched([(layer, "call", _keeping(layer.call, name, given)) for layer, name in wanted]):
             model(keras.tree.map_structure(lambda rows: rows[:ROWS], x), training=False)
         for name, output in given.items():
-            tracer.raw("held_out", name, keras.ops.convert_to_numpy(output))
+            tracer.tensors.raw("held_out", name, keras.ops.convert_to_numpy(output))
     except Exception as error:
-        tracer.fault("held_out", error)
+        tracer.faults.count("held_out", error)
 
 
 def _keeping(call: Callable[..., Any], name: str, given: dict[str, Any]) -> Callable[..., Any]:

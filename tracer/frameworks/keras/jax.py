@@ -47,7 +47,7 @@ class KerasTracer(OutsideTracer):
         """`fit` begins."""
         self._functions.clear()
         super().on_train_begin(logs)
-        traits = self.tracer.traits
+        traits = self.tracer.tensors.traits
         traits.rebuilds, traits.has_collectives = self._rebuilds, keras.distribution.distribution() is not None
         if self._model_of_fit is not None:
             optimizer = self._model_of_fit.optimizer
@@ -69,11 +69,11 @@ class KerasTracer(OutsideTracer):
         for left in range(self._model_of_fit.steps_per_execution, 0, -1):
             if self._is_uneven:  # not every batch is a step: which one comes is known only when the last is there
                 self._drain(0)
-            is_due = self.tracer.due_steps(len(self._pending) + 1)[-1]
+            is_due = self.tracer.tensors.due_steps(len(self._pending) + 1)[-1]
             began = 0.0 if self._functions else time.thread_time()
             logs, state = self._function(is_due)(state, iter([data]))
             if began:
-                self.tracer.traits.first_build = time.thread_time() - began
+                self.tracer.tensors.traits.first_build = time.thread_time() - began
             logs = self._take(logs)
             data = next(iterator, None) if left > 1 else None
             if data is None:
@@ -105,8 +105,8 @@ class KerasTracer(OutsideTracer):
                 full = Tensor(weight=weight, gradient=gradient, update=update, nonfinite=int(bad))
                 tensors[name] = Tensor(weight=weight) if is_skipped else full
             for (collection, name), array in pending.raw.items():
-                if self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
-                    self.tracer.raw(collection, name, np.asarray(array))  # type: ignore[arg-type]
+                if self.tracer.tensors.takes_raw(collection, name):  # type: ignore[arg-type]
+                    self.tracer.tensors.raw(collection, name, np.asarray(array))  # type: ignore[arg-type]
         loss = None if math.isnan(loss) and rows < 0 else loss
         tensors = {} if is_kept else tensors
         self.tracer.step(loss, rows=round(abs(rows)), tensors=tensors, skipped=is_skipped, updated=not is_kept)

@@ -36,7 +36,7 @@ class OutsideTracer(keras.callbacks.Callback):  # type: ignore[misc]
             return
         model = self._model_of_fit = self.model
         self._names = [variable.path for variable in model.trainable_variables]
-        self.tracer.list_tensors([
+        self.tracer.tensors.declare([
             Entry(name=v.path, collection=collection, shape=tuple(v.shape), dtype=str(v.dtype), bytes=_bytes(v))
             for v in model.trainable_variables for collection in COLLECTIONS
         ])  # fmt: skip
@@ -63,7 +63,7 @@ class OutsideTracer(keras.callbacks.Callback):  # type: ignore[misc]
         try:
             return function(*arguments)
         except Exception as error:
-            self.tracer.fault("keras", error)
+            self.tracer.faults.count("keras", error)
             return None
 
 

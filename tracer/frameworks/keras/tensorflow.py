@@ -75,8 +75,8 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         if self._replicas > 1:
             LOG.warning("tensors of a model with several replicas are not traced (streamgauge.tracer.frameworks.keras)")
         else:
-            self.tracer.list_tensors(_entries(model))
-        traits = self.tracer.traits
+            self.tracer.tensors.declare(_entries(model))
+        traits = self.tracer.tensors.traits
         traits.rebuilds, traits.has_collectives = self._rebuilds, self._replicas > 1
         model.train_function = self._dispatch
         return self
@@ -128,10 +128,10 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             if self._is_fitting:
                 self.tracer.step()  # a step boundary all the same: `off` may end here
             return logs
-        due = self._replicas == 1 and any(self.tracer.due_steps(self._attached.steps_per_execution))
+        due = self._replicas == 1 and any(self.tracer.tensors.due_steps(self._attached.steps_per_execution))
         if due and self._selection is not self.tracer.selection:
             self._build()
-        traits, began = self.tracer.traits, time.thread_time()
+        traits, began = self.tracer.tensors.traits, time.thread_time()
         logs = self._trace(iterator) if due and self._measured is not None else self._run(iterator)
         traits.first_build = traits.first_build or time.thread_time() - began
         if self._is_fitting:
@@ -169,7 +169,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
     def _tell(self) -> None:
         """What `fit` did since the last time, as steps of the tracer."""
         now, count = time.perf_counter(), len(self._done)
-        seconds = (now - self._ended) / count if count > 1 and self.tracer.keeps_time else None
+        seconds = (now - self._ended) / count if count > 1 and self.tracer.tensors.keeps_time else None
         self._ended = now
         for outcome, tensors in self._told():
             self.tracer.step(
@@ -181,7 +181,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         """The outcomes of the last execution, once, each with the tensors that were measured where they are wanted."""
         done, self._done = self._done, []
         for outcome, probes in done:
-            is_read = probes is not None and not outcome.is_accumulated and self.tracer.is_due
+            is_read = probes is not None and not outcome.is_accumulated and self.tracer.tensors.is_due
             yield outcome, (self._harmless(self._read, probes, outcome.is_skipped) or {}) if is_read else {}
 
     def _build(self) -> None:
@@ -219,7 +219,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             self._known.add(shapes)
         except Exception as error:
             LOG.warning("tensors are not traced: %s: %s (tracer.frameworks.keras)", type(error).__name__, error)
-            self.tracer.fault("keras", error)
+            self.tracer.faults.count("keras", error)
             self._measured = None
             return False
         return True
@@ -229,7 +229,7 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
         try:
             return read(*arguments)
         except Exception as error:
-            self.tracer.fault("keras", error)
+            self.tracer.faults.count("keras", error)
             return None
 
     def _read(self, probes: Any, is_skipped: bool) -> dict[str, Tensor]:
@@ -245,8 +245,8 @@ class KerasTracer(keras.callbacks.Callback):  # type: ignore[misc]
             outputs[name] = Tensor(positives=counts[at : at + width], rows=n, nonfinite=bad)
             at += width
         for (collection, name), array in zip(layout.raw, raw):
-            if self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
-                self.tracer.raw(collection, name, array.numpy())  # type: ignore[arg-type]
+            if self.tracer.tensors.takes_raw(collection, name):  # type: ignore[arg-type]
+                self.tracer.tensors.raw(collection, name, array.numpy())  # type: ignore[arg-type]
         return outputs | tensors  # in the order in which they are computed
 
     @property

@@ -28,7 +28,7 @@ class KerasTracer(OutsideTracer):
             return logs
         seen: dict[str, Any] = {"tensors": {}, "before": self._batches()}
         patches = [(model._loss_tracker, "update_state", self._tracking(seen))]
-        if self.tracer.is_due:
+        if self.tracer.tensors.is_due:
             patches.append((model.optimizer, "apply", self._applying(seen)))
         with patched(patches):
             logs = self._plain(data)
@@ -93,7 +93,7 @@ class KerasTracer(OutsideTracer):
                 update=float(norm(update)) * (times := math.sqrt(before.times)), touched=float(norm(now)) * times,
             )  # fmt: skip
             for collection, values in (("weights", sample.values), ("gradients", gradient), ("updates", update)):
-                if tracer.takes_raw(collection, variable.path):  # type: ignore[arg-type]
+                if tracer.tensors.takes_raw(collection, variable.path):  # type: ignore[arg-type]
                     seen.setdefault("raw", []).append((collection, variable.path, numpy_of(values)))
 
     def _tell(self, seen: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ class KerasTracer(OutsideTracer):
             tensors = {name: Tensor(weight=tensor.weight) for name, tensor in tensors.items()}
         if not is_kept or is_skipped:
             for raw in seen.get("raw", ()):
-                self.tracer.raw(*raw)
+                self.tracer.tensors.raw(*raw)
         loss = seen.get("loss")
         self.tracer.step(
             loss=None if loss is None else float(torch.mean(loss)), rows=int(seen.get("rows") or 0),

@@ -99,19 +99,19 @@ class TorchTracer:
             type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None) is not None
             for module in self._model.modules()
         )
-        self.tracer.list_tensors(entries_of(self._model, activations=not self._is_compiled))
+        self.tracer.tensors.declare(entries_of(self._model, activations=not self._is_compiled))
         self._arm()
 
     def _harmless(self, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return function(*arguments)
         except Exception as error:
-            self.tracer.fault("torch", error)
+            self.tracer.faults.count("torch", error)
             return None
 
     def _arm(self) -> None:
         """Hooks for the step that comes, if it is traced."""
-        if not self.tracer.is_due:
+        if not self.tracer.tensors.is_due:
             return
         for name, parameter in parameters_of(self._model):
             if self._wants("gradients", name) and not unsupported(name, parameter):
@@ -132,7 +132,7 @@ class TorchTracer:
             kept.clear()
 
     def _wants(self, collection: Any, name: str) -> bool:
-        return self.tracer.takes(collection, name) or self.tracer.takes_raw(collection, name)
+        return self.tracer.tensors.takes(collection, name) or self.tracer.tensors.takes_raw(collection, name)
 
     def _accumulated(self, parameter: Any, name: str) -> None:
         """A backward pass has added to a gradient: the last one before the update holds all of them."""
@@ -143,8 +143,8 @@ class TorchTracer:
         if name in self._units or not torch.is_tensor(output) or output.ndim < 2:
             return
         sample = local(output)[:ACTIVATION_ROWS]
-        if self.tracer.takes_raw("activations", name):
-            self.tracer.raw("activations", name, numpy_of(sample))
+        if self.tracer.tensors.takes_raw("activations", name):
+            self.tracer.tensors.raw("activations", name, numpy_of(sample))
         if isinstance(module, RELU_LIKE):
             flat = sample.reshape(-1, sample.shape[-1])
             self._units[name] = Tensor(
@@ -155,7 +155,7 @@ class TorchTracer:
 
     def _begin(self, optimizer: Any) -> None:
         """An optimizer is about to step."""
-        if not self.tracer.is_due:
+        if not self.tracer.tensors.is_due:
             return
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         for name, parameter in parameters_of(self._model):
@@ -185,7 +185,7 @@ class TorchTracer:
 
     def _end(self, optimizer: Any) -> None:
         """An optimizer has stepped."""
-        if self.tracer.is_due:
+        if self.tracer.tensors.is_due:
             self._measure(optimizer)
         if any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
             self._has_stepped = True
@@ -217,10 +217,10 @@ class TorchTracer:
         )  # fmt: skip
         raw = {"weights": sample.values, "updates": update, "gradients": gradient.raw if gradient else None}
         for collection, values in raw.items():
-            if values is not None and self.tracer.takes_raw(collection, name):  # type: ignore[arg-type]
+            if values is not None and self.tracer.tensors.takes_raw(collection, name):  # type: ignore[arg-type]
                 array = numpy_of(values)
                 array = array / divisor if collection == "gradients" and divisor != 1.0 else array
-                self.tracer.raw(collection, name, array)  # type: ignore[arg-type]
+                self.tracer.tensors.raw(collection, name, array)  # type: ignore[arg-type]
 
     def _attempted(self, optimizer: Any, is_skipped: bool) -> None:
         """The scaler's step is over."""
@@ -243,7 +243,7 @@ class TorchTracer:
 
     def _seen(self, gradient: Any, name: str, *, is_scaled: bool) -> _Gradient:
         values, rows = dense(gradient)
-        raw = values.clone() if self.tracer.takes_raw("gradients", name) else None
+        raw = values.clone() if self.tracer.tensors.takes_raw("gradients", name) else None
         source = None if rows is None else local(gradient)._indices()
         return _Gradient(found := norm(values), bad(values, found), raw, is_scaled, rows, source)
 

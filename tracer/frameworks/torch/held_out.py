@@ -21,12 +21,12 @@ def held_out(tracer: Tracer, model: torch.nn.Module, *inputs: Any) -> None:
     """Run the model on the inputs, if a plan asks for what its layers give; nothing is raised, no mode is changed."""
     try:
         layers = {name: module for name, module in modules_of(model).items() if isinstance(module, RELU_LIKE)}
-        tracer.list_tensors([Entry(name=name, collection="held_out") for name in layers])
-        wanted = {name: module for name, module in layers.items() if tracer.takes_raw("held_out", name)}
+        tracer.tensors.declare([Entry(name=name, collection="held_out") for name in layers])
+        wanted = {name: module for name, module in layers.items() if tracer.tensors.takes_raw("held_out", name)}
         if wanted:
             _run(tracer, model, wanted, inputs)
     except Exception as error:
-        tracer.fault("held_out", error)
+        tracer.faults.count("held_out", error)
 
 
 def _run(tracer: Tracer, model: torch.nn.Module, wanted: dict[str, torch.nn.Module], inputs: tuple[Any, ...]) -> None:
@@ -43,7 +43,7 @@ def _run(tracer: Tracer, model: torch.nn.Module, wanted: dict[str, torch.nn.Modu
         for module, mode in modes:
             module.training = mode
     for name, output in given.items():
-        tracer.raw("held_out", name, output.detach().float().cpu().numpy())
+        tracer.tensors.raw("held_out", name, output.detach().float().cpu().numpy())
 
 
 def _keeping(name: str, given: dict[str, torch.Tensor]) -> Callable[..., None]:
