@@ -1,12 +1,27 @@
-"""Regular expressions that come over the bus: refused where matching could take for ever; pure."""
+"""Regular expressions that come over the bus: refused where matching could take for ever; pure.
+
+What an expression costs at worst is in how many ways it can match one text, since Python's `re` tries them one by one:
+`(.?){30}=` has 2^30. They are counted in the parsed expression, an unbounded repeat as 32; what can match in more than
+2^15 ways is refused, and a name of 60 characters is then searched in some 10 ms at worst.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
+
+try:
+    from re import _constants as _codes
+    from re import _parser  # type: ignore[attr-defined]
+except ImportError:  # before Python 3.11
+    import sre_constants as _codes  # type: ignore[no-redef]
+    import sre_parse as _parser
 
 LONGEST: Final = 512
-MAX_REPEATS: Final = 3  # unbounded repeats in one pattern: matching costs len(name)^repeats at worst
+UNBOUNDED: Final = 2.0**5  # ways of a repeat without a bound
+MOST_WAYS: Final = UNBOUNDED**3
 
 
 def fault_of_pattern(pattern: str) -> str:
@@ -15,27 +30,40 @@ def fault_of_pattern(pattern: str) -> str:
         return f"has {len(pattern)} characters, at most {LONGEST} are allowed"
     try:
         re.compile(pattern)
-    except re.error as error:
+        ways = _ways(_parser.parse(pattern))
+    except (re.error, OverflowError, RecursionError) as error:
         return f"is no regular expression: {error}"
-    return _fault_of_repeats(re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern))
+    if ways == math.inf:
+        return "repeats a group that repeats or chooses inside: matching it could take for ever"
+    if ways > MOST_WAYS:
+        return "repeats or chooses too often: at most 3 repeats, 15 optional parts (`?`) or so many choices are allowed"
+    return ""
 
 
-def _fault_of_repeats(pattern: str) -> str:
-    """Catastrophic backtracking, refused by shape. `pattern` has its escapes and character classes replaced."""
-    inside = [False]  # by open group: does it repeat or choose?
-    unbounded = 0
-    for i, character in enumerate(pattern):
-        following = pattern[i + 1 : i + 2]
-        if character == "(":
-            inside.append(False)
-        elif character == ")" and len(inside) > 1:
-            risky = inside.pop()
-            if risky and following and following in "*+{":
-                return "repeats a group that repeats or chooses inside: matching it could take for ever"
-            inside[-1] = inside[-1] or risky
-        elif character in "*+{":
-            unbounded += 1
-            inside[-1] = True
-        elif character == "|":
-            inside[-1] = True
-    return f"has {unbounded} repeats, at most {MAX_REPEATS} are allowed" if unbounded > MAX_REPEATS else ""
+def _ways(parsed: Iterable[tuple[Any, Any]]) -> float:
+    """In how many ways a parsed expression can match one text at most; infinite where that grows with its length."""
+    return math.prod(_ways_of(code, about) for code, about in parsed)
+
+
+def _ways_of(code: Any, about: Any) -> float:
+    """Of one part: what it is, and what the parser says about it."""
+    if code is _codes.BRANCH:
+        return sum(map(_ways, about[1]))
+    if code is _codes.GROUPREF_EXISTS:
+        return sum(_ways(one or ()) for one in about[1:])
+    if code is _codes.SUBPATTERN:
+        return _ways(about[-1])
+    if code in (_codes.ASSERT, _codes.ASSERT_NOT):
+        return _ways(about[1])
+    if code is getattr(_codes, "ATOMIC_GROUP", None):
+        return _ways(about)
+    if code in (_codes.MAX_REPEAT, _codes.MIN_REPEAT, getattr(_codes, "POSSESSIVE_REPEAT", None)):
+        return _ways_of_repeat(*about)
+    return 1.0
+
+
+def _ways_of_repeat(low: int, high: int, repeated: Iterable[tuple[Any, Any]]) -> float:
+    inside = _ways(repeated)
+    if high is _codes.MAXREPEAT or high >= _codes.MAXREPEAT:
+        return UNBOUNDED if inside <= 1.0 else math.inf
+    return min(UNBOUNDED, high - low + 1.0) * inside ** min(high, 64)
