@@ -26,6 +26,7 @@ from streamgauge.pipelines.wire import outputs
 from streamgauge.pipelines.wire.outputs import Change
 from streamgauge.tracer import authority, codec, control, records
 from streamgauge.tracer.control import Plan, PlanError, Target
+from streamgauge.tracer.patterns import fault_of_pattern
 from streamgauge.tracer.records import Event, Feedback
 from streamgauge.tracer.selection import Budget, Select
 
@@ -33,7 +34,6 @@ Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", 
 EdgeVerdict = Literal["confirm", "withdraw", "reject"]
 LABELS: Final = ("job", "worker", "domain", "entity", "metric", "node", "severity")
 MAX_SILENCE: Final = 366 * 86400.0
-_MAX_PATTERN: Final = 512
 _MAX_MATCHERS: Final = 20
 _MAX_TEXT: Final = 2000
 _PLACE: Final = re.compile(r"[a-z_]{1,60}(:(?!.* -> )[^@\x00-\x1f\x7f]{1,140})?")
@@ -244,13 +244,11 @@ def matcher_of(text: str) -> Matcher:
 def _check_matcher(matcher: Matcher) -> None:
     if matcher.label not in LABELS:
         raise ActionError(f"unknown label {matcher.label!r}; known are {', '.join(LABELS)}")
-    if len(matcher.value) > 4096 or (matcher.is_regex and len(matcher.value) > _MAX_PATTERN):
-        raise ActionError(f"a matcher's value has {len(matcher.value)} characters; at most {_MAX_PATTERN} in a pattern")
-    if matcher.is_regex:
-        try:
-            re.compile(matcher.value)
-        except re.error as error:
-            raise ActionError(f"{matcher.value!r} is no regular expression: {error}; mend it") from None
+    if len(matcher.value) > 4096:
+        raise ActionError(f"a matcher's value has {len(matcher.value)} characters; at most 4096 are allowed")
+    fault = fault_of_pattern(matcher.value) if matcher.is_regex else ""
+    if fault:
+        raise ActionError(f"the pattern {matcher.value[:100]!r} {fault}; mend it")
 
 
 def _named(text: str, what: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from streamgauge.pipelines.paging import lineage, messages, waking, words
 from streamgauge.pipelines.wire import outputs, states
 from streamgauge.pipelines.wire.outputs import DeadLetter, Output
 from streamgauge.tracer.codec import identity_of
+from streamgauge.tracer.patterns import fault_of_pattern
 from streamgauge.tracer.records import Tick
 
 KINDS: Final = outputs.KINDS | outputs.kinds_of(
@@ -287,10 +287,9 @@ def _fault(record: Any) -> str:
         if not -1e11 < time < 1e11:
             return f"a {type(record).__name__.lower()} with the times {read(record)}"  # type: ignore[misc]
     for matcher in record.matchers if isinstance(record, Silence) else ():
-        try:
-            re.compile(matcher.value if matcher.is_regex else "")
-        except re.error as error:
-            return f"silence {record.id}: {matcher.value!r} is no regular expression: {error}"
+        fault = fault_of_pattern(matcher.value) if matcher.is_regex else ""
+        if fault:
+            return f"silence {record.id}: the pattern {matcher.value[:100]!r} {fault}"
     return ""
 
 

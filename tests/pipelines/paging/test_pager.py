@@ -374,7 +374,11 @@ def test_an_unconfigured_job_is_paged_with_the_default_waits() -> None:
         (encode(Tick(job="flights", time=1e300)), "a tick with the times"),
         (
             encode(Silence(id="s", job="flights", matchers=(Matcher("node", "(", True),), start=0.0, end=1.0)),
-            "silence s: '(' is no regular expression",
+            "silence s: the pattern '(' is no regular expression",
+        ),
+        (
+            encode(Silence(id="s", job="flights", matchers=(Matcher("node", "(a+)+b", True),), start=0.0, end=1.0)),
+            "matching it could take for ever",
         ),
     ],
 )

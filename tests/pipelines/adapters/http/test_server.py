@@ -281,6 +281,7 @@ def test_actions_are_records_on_the_bus(running: Running) -> None:
     ("silence", {"matchers": [], "end": 10.0}, "1-20 matchers"),
     ("silence", {"matchers": [{"label": "colour", "value": "x"}], "end": 10.0}, "unknown label 'colour'"),
     ("silence", {"matchers": [{"label": "job", "value": "(", "is_regex": True}], "end": 9.0}, "no regular expression"),
+    ("silence", {"matchers": [{"label": "job", "value": "(.?){30}=", "is_regex": True}], "end": 9.0}, "at most 3"),
     ("silence", {"matchers": [{"label": "job", "value": "a"}], "end": 0.0}, "above 0 s"),
     ("silence", {"matchers": [{"label": "job", "value": "a"}], "end": 1e12}, "at most a year"),
     ("silence", {"matchers": [{"label": "job", "value": "a"}]}, "missing required field `end`"),
