@@ -1,7 +1,8 @@
 """Live change of what is traced, as it travels: plans, acknowledgements and the catalogue; pure.
 
 Desired state lies on the compacted `control` topic under job/plan and needs no server: a worker that restarts reads it
-again. A worker answers on `status` under job/worker and tells on `catalogue` what it could trace. All three are JSON.
+again. A worker answers on `status` under job/worker and tells on `catalogue` what it could trace. All three are JSON;
+a catalogue above 256 kB (some 2,500 tensors) is zlib-compressed, since brokers take 1 MB: `unpacked` gives its JSON.
 How a worker obeys is in `streamgauge.tracer.plans`.
 
     PlanError   a record on the control topic that cannot be used
@@ -10,6 +11,7 @@ How a worker obeys is in `streamgauge.tracer.plans`.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Literal
@@ -22,6 +24,7 @@ VERSION: Final = 1
 TTL: Final = 1800.0
 MAX_TTL: Final = 86_400.0
 MAX_BYTES: Final = 262_144
+MAX_UNPACKED: Final = 64 * 1024 * 1024  # of JSON: some 600,000 entries
 
 State = Literal[
     "applying", "applied", "rejected", "expired", "superseded", "not-targeted", "tripped", "suspect", "pending"
@@ -135,8 +138,27 @@ _catalogue = msgspec.json.Decoder(Catalogue)
 
 
 def encode(value: Plan | Status | Catalogue) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(value)
+    """JSON, compressed where a catalogue is large."""
+    text = msgspec.json.encode(value)
+    return zlib.compress(text) if isinstance(value, Catalogue) and len(text) > MAX_BYTES else text
+
+
+def unpacked(data: bytes) -> bytes:
+    """The JSON of a worker's report. Raises PlanError for what is packed and cannot be unpacked.
+
+    >>> unpacked(zlib.compress(b'{"job": "ctr"}')) == unpacked(b'{"job": "ctr"}')
+    True
+    """
+    if data[:1] != b"\x78":  # no JSON begins so, and all that zlib writes does
+        return data
+    unpacking = zlib.decompressobj()
+    try:
+        text = unpacking.decompress(data, MAX_UNPACKED)
+    except zlib.error as error:
+        raise PlanError(f"no compressed report: {error}") from None
+    if unpacking.unconsumed_tail or not unpacking.eof:
+        raise PlanError(f"no compressed report: it is cut, or has more than {MAX_UNPACKED} bytes")
+    return text
 
 
 def decode_plan(data: bytes) -> Plan:
@@ -160,7 +182,7 @@ def decode_status(data: bytes) -> Status:
 def decode_catalogue(data: bytes) -> Catalogue:
     """A worker's catalogue. Raises PlanError."""
     try:
-        return _catalogue.decode(data)
+        return _catalogue.decode(unpacked(data))
     except (msgspec.DecodeError, RecursionError) as error:
         raise PlanError(f"no catalogue: {error}") from None
 

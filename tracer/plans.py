@@ -78,7 +78,7 @@ class Plans:
         self._bad: dict[str, bytes] = {}
         self._allow_raw = frozenset(allow_raw)
         self._key = key  # that plans must be signed with; none: they need not be
-        self._origin: tuple[str, float | None] = ("", None)  # the worker's graph and the time by its own clock
+        self._now: float | None = None  # by the worker's own clock
         self._suspect: dict[tuple[str, int], str] = {}  # why, by plan and revision
         self._since: dict[tuple[str, int], tuple[float, int]] = {}  # time and step from which a plan holds
         self._step = 0  # of the worker, the last one that is known to be done
@@ -106,7 +106,7 @@ class Plans:
 
         `has_clock`: `now` is by a clock of the worker's own, so that a plan can be from the future.
         """
-        self._step, self._origin = step, (graph_of(catalogue), now if has_clock else None)
+        self._step, self._now = step, now if has_clock else None
         before = (self.states, tuple(sorted(self._live)))
         prefix = f"{self._job}/"
         names = sorted(key[len(prefix) :] for key in values if key.startswith(prefix))
@@ -201,7 +201,9 @@ class Plans:
         self._decide(made, now, catalogue, steps_s)
 
     def _decide(self, made: Plan, now: float, catalogue: Sequence[Entry], steps_s: float) -> None:
-        fault = fault_of_plan(made) or fault_of_origin(made, self._key, *self._origin) or self._fault_of_privacy(made)
+        graph = graph_of(catalogue) if made.graph else ""
+        fault = fault_of_plan(made) or fault_of_origin(made, self._key, graph, self._now)
+        fault = fault or self._fault_of_privacy(made)
         if not fault and not is_targeted(made.target, made.plan, self._worker, self._roles, self._labels):
             self._tell(made, "not-targeted", "")
             self._live.pop(made.plan, None)
@@ -261,7 +263,7 @@ class Plans:
             wanted = ", ".join(sorted({select.collection for select in made.select}))
             return f"nothing that this worker can trace matches (asked for {wanted})"
         if matched > made.budget.max_tensors:
-            return f"{matched} tensors match, budget.max_tensors is {made.budget.max_tensors}"
+            return f"{matched} tensors match, budget.max_tensors is {made.budget.max_tensors}: choose fewer"
         if bytes_s > made.budget.max_bytes_s:
             return f"about {bytes_s:.0f} bytes/s, budget.max_bytes_s is {made.budget.max_bytes_s:.0f}: raise `every`"
         return ""

@@ -163,7 +163,14 @@ class Selection:
         per_tensor = [s for s in self.selects if s.collection in _PER_TENSOR]
         self.is_watchful = any(select.when for select in per_tensor)
         self._waits = any(select.when for select in self.selects)
-        self._steps = tuple(sorted({_times_of(select) for select in per_tensor if not select.when}))
+        self._steps = _times_of(select for select in per_tensor if not select.when)
+        self._by_form: dict[tuple[str, str], list[Select]] = {}
+        for select in self.selects:
+            if not select.when:
+                self._by_form.setdefault((select.collection, select.emit), []).append(select)
+        self._of_all = {
+            form: _times_of(mine) for form, mine in self._by_form.items() if all(map(_takes_all, mine))
+        }  # whatever the name is
 
     @property
     def is_always_due(self) -> bool:
@@ -235,23 +242,33 @@ class Selection:
         return self.control > 0 and step % self.control == 0
 
     def _times(self, collection: str, name: str, emit: str) -> tuple[tuple[int, int, float], ...]:
+        mine = self._by_form.get((collection, emit))
+        if mine is None:
+            return ()
+        of_all = self._of_all.get((collection, emit))
+        if of_all is not None:
+            return of_all
         key = (collection, name, emit)
         found = self._cache.get(key)
         if found is None:
-            fitting = (s for s in self.selects if s.collection == collection and s.emit == emit and not s.when)
-            found = tuple(sorted({_times_of(select) for select in fitting if matches(select, name)}))
+            found = _times_of(select for select in mine if matches(select, name))
             if len(self._cache) < _MOST:
                 self._cache[key] = found
         return found
 
 
 _ALWAYS: Final = (1, 0, math.inf)
-_MOST: Final = 16_384  # names whose answer is remembered
+_MOST: Final = 131_072  # names whose answer is remembered: three collections and four forms of 10,000 tensors
 _PER_TENSOR: Final = frozenset({"weights", "gradients", "updates", "activations"})
 
 
-def _times_of(select: Select) -> tuple[int, int, float]:
-    return select.every, select.first, select.last or math.inf
+def _takes_all(select: Select) -> bool:
+    return not (select.include or select.exclude or select.names or select.group)
+
+
+def _times_of(selects: Iterable[Select]) -> tuple[tuple[int, int, float], ...]:
+    """Every how manieth step, from and up to which one."""
+    return tuple(sorted({(select.every, select.first, select.last or math.inf) for select in selects}))
 
 
 def _is_among(times: tuple[tuple[int, int, float], ...], step: int, thin: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from streamgauge.pipelines.ports import Bus
+from streamgauge.tracer.control import PlanError, unpacked
 from streamgauge.tracer.transport import Message
 
 REPORTS: Final = ("status", "catalogue")  # topics whose values a tracer writes, JSON under job/worker
@@ -41,6 +42,6 @@ def _of_job(values: Mapping[str, bytes], job: str) -> list[Any]:
 def _read(value: bytes) -> dict[str, Any] | None:
     """JSON that somebody else wrote: any object is passed on, NaN and other non-objects are not."""
     try:
-        return msgspec.json.decode(value, type=dict[str, Any])
-    except msgspec.DecodeError:
+        return msgspec.json.decode(unpacked(value), type=dict[str, Any])
+    except (msgspec.DecodeError, PlanError):
         return None
