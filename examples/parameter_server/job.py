@@ -5,7 +5,7 @@
 
 The tracer is three lines: the transport, the tracer, the hook. What is traced is changed while the job runs:
 
-    streamgauge trace --job flights-ps --collection weights --include ^layer1/weights/part_1 --emit raw --workers worker:1
+    streamgauge trace --job flights-ps --collection weights --include layer1/.*part_1 --emit raw --workers worker:1
 """
 
 from __future__ import annotations
