@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from streamgauge.tracer.inputs import Array, Refusal, array_of
+from streamgauge.tracer.inputs import Refusal, array_of
 
 LONGEST: Final = 2_000  # characters of a text
 CONFIGURED: Final = "configured"  # the event that tells what a run is configured with
@@ -75,11 +75,3 @@ def count(value: Any) -> int:
     if found < 0:
         raise Refusal(f"{found} rows; give a count")
     return found
-
-
-def numeric(values: Any) -> Array:
-    """An array, not copied. Raises Refusal for one without numbers."""
-    array: Array = array_of(values)
-    if array.dtype.kind not in "iubfc":
-        raise Refusal(f"an array of {array.dtype} has no numbers")
-    return array

@@ -34,6 +34,7 @@ from streamgauge.tracer.inputs import (
     array_of,
     column_of,
     columns_of,
+    fault_of_tensor,
     flat_of,
     is_flat,
     numbers_of,
@@ -52,6 +53,7 @@ _PARTS: Final[tuple[tuple[Collection, str], ...]] = (
     ("updates", "update"),
     ("activations", "positives"),
 )
+_TENSORS: Final = frozenset({*(collection for collection, _ in _PARTS), "held_out"})
 _NOTHING: Final[dict[str, Any]] = dict.fromkeys(("weight", "gradient", "update", "positives", "touched"))
 Emit = Callable[[Collection, str, Any], None]  # takes a raw array that a plan asked for
 Refuse = Callable[[str, str], None]  # takes what cannot be used, and why
@@ -283,8 +285,9 @@ class Capture:
         if value is not None:
             array = array_of(value)
             entry = Entry(
-                name=name, collection=collection, shape=array.shape, dtype=str(array.dtype), bytes=array.nbytes
-            )
+                name=name, collection=collection, shape=array.shape, dtype=str(array.dtype), bytes=array.nbytes,
+                unsupported=fault_of_tensor(array.dtype) if collection in _TENSORS else "",
+            )  # fmt: skip
         self._catalogue[collection, name] = entry
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Union
 import numpy as np
 from numpy.typing import ArrayLike
 
-from streamgauge.tracer.inputs import Array, Column, Floats, Refusal, array_of
+from streamgauge.tracer.inputs import Array, Column, Floats, Refusal, array_of, tensor_of
 from streamgauge.tracer.selection import Emit
 from streamgauge.tracer.tasks import Told
 
@@ -194,7 +194,9 @@ def _norm(value: ArrayLike | None) -> tuple[float | None, int]:
     """L2 norm of an array (a number is one already) and how many of its values are not finite."""
     if value is None:
         return None, 0
-    array = array_of(value) if not isinstance(value, float) else value
+    array = tensor_of(value) if not isinstance(value, float) else value
+    if not isinstance(array, float) and array.dtype.kind == "c":
+        array = np.abs(array)
     if isinstance(array, float) or array.ndim == 0:
         number = float(array)
         return number, 0 if math.isfinite(number) else 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamgauge.tracer.events import Raw
-from streamgauge.tracer.inputs import array_of
+from streamgauge.tracer.inputs import array_of, tensor_of
 from streamgauge.tracer.reductions import some_rows
 from streamgauge.tracer.selection import ARRAYS, Collection, Selection
 
@@ -31,12 +31,13 @@ class KeptArrays:
         self.lost = 0  # arrays that did not fit
 
     def take(self, now: float, step: int, selection: Selection, collection: Collection, name: str, value: Any) -> None:
-        """One array of a step, in the forms that are asked for; nothing where none is."""
+        """One array of a step, in the forms that are asked for; nothing where none is. Raises Refusal."""
         emits = tuple(emit for emit in ARRAYS if selection.takes(collection, name, step, emit))
         is_awaited = not self._was_odd and selection.awaits(collection, name)
         if not emits and not is_awaited:
             return
-        array = np.array(some_rows(array_of(value), selection.rows(collection, name)))
+        values = array_of(value) if collection == "inputs" else tensor_of(value)  # those of inputs are hashed later
+        array = np.array(some_rows(values, selection.rows(collection, name)))
         if emits:
             self._put(Raw(now, step, collection, name, array, emits))
         if is_awaited and "raw" not in emits:

@@ -15,8 +15,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from streamgauge.tracer import arguments
 from streamgauge.tracer.faults import harmless
+from streamgauge.tracer.inputs import tensor_of
 from streamgauge.tracer.rows import name_of
 from streamgauge.tracer.selection import COLLECTIONS, Collection, Entry
 from streamgauge.tracer.traits import Traits
@@ -79,7 +79,7 @@ class Tensors:
     def raw(self, collection: Collection, name: str, array: ArrayLike) -> None:
         """An array that a plan asks for (`takes_raw`), for the `tensors` topic, before its step is told."""
         worker = self._worker
-        values = worker.capture.argument(name_of(name), arguments.numeric, array)
+        values = worker.capture.argument(name_of(name), tensor_of, array)
         whose: Any = name_of(collection)  # what is no collection matches no plan
         if values is not None:
             if whose in COLLECTIONS:

@@ -13,6 +13,7 @@ from streamgauge.tracer.capture import Capture
 from streamgauge.tracer.events import Event, Refused
 from streamgauge.tracer.faults import Faults
 from streamgauge.tracer.incarnation import Incarnation
+from streamgauge.tracer.inputs import Refusal
 from streamgauge.tracer.kept_arrays import KeptArrays
 from streamgauge.tracer.process_lifecycle import Names
 from streamgauge.tracer.rows import name_of, size_of
@@ -54,7 +55,10 @@ class Worker:
 
     def keep(self, collection: Collection, name: str, value: Any, step: int) -> None:
         """An array of a step, sent or kept in the forms that the plans ask for."""
-        self.arrays.take(self._clock(), step, self.life.remote.selection, collection, name, value)
+        try:
+            self.arrays.take(self._clock(), step, self.life.remote.selection, collection, name, value)
+        except Refusal as error:
+            self._refuse(f"tensor:{name}", str(error))
 
     def seconds(self, given: float | None) -> float | None:
         """How long a step took: what was given, else the wall time since the last one, which is then this one."""

@@ -10,7 +10,7 @@ others. Whole numbers stay exact: where one beyond 2**53 stands beside a missing
 from __future__ import annotations
 
 from streamgauge.tracer.inputs.columns import NA, Array, Column, Floats, Ragged, Refusal, concatenated, is_flat, is_na
-from streamgauge.tracer.inputs.dense import array_of
+from streamgauge.tracer.inputs.dense import array_of, fault_of_tensor, tensor_of
 from streamgauge.tracer.inputs.readers import column_of
 from streamgauge.tracer.inputs.tables import columns_of
 from streamgauge.tracer.inputs.times import TimeUnit, seconds_of, within_reach
@@ -28,11 +28,13 @@ __all__ = [
     "column_of",
     "columns_of",
     "concatenated",
+    "fault_of_tensor",
     "flat_of",
     "is_flat",
     "is_na",
     "numbers_of",
     "predictions_of",
     "seconds_of",
+    "tensor_of",
     "within_reach",
 ]
