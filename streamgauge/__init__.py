@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamgauge.tracer.frameworks.torch import TorchTracer
     from streamgauge.tracer.kafka.transport import KafkaTransport
     from streamgauge.tracer.local.log import LocalLog
+    from streamgauge.tracer.served import Serving
     from streamgauge.tracer.tasks import Head, Task
     from streamgauge.tracer.tracer import Tracer
     from streamgauge.tracer.transport import LogError, MemoryLog
@@ -34,6 +35,7 @@ __all__ = [
     "LocalLog",
     "LogError",
     "MemoryLog",
+    "Serving",
     "Slice",
     "Task",
     "TorchTracer",
@@ -52,6 +54,7 @@ _HOMES = {
     "LocalLog": "tracer.local.log",
     "LogError": "tracer.transport",
     "MemoryLog": "tracer.transport",
+    "Serving": "tracer.served",
     "Slice": "tracer.evaluation",
     "Task": "tracer.tasks",
     "TorchTracer": "tracer.frameworks.torch",
