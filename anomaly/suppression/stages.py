@@ -88,7 +88,7 @@ def silence(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
 
 
 def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
-    """Into the open incident of the same entity, or of the same worker or source within `group` of its onset."""
+    """Into the open incident of the same entity, or of the same worker, source or fact within `group` of its onset."""
     if episode.is_forced:
         return None
     found = _left_behind(ledger, episode) or _same_entity(ledger, episode)
@@ -100,8 +100,14 @@ def group(ledger: Ledger, episode: Episode, now: float) -> Verdict | None:
         for root in ledger.tables.carriers(key, coincided_since(episode, ledger.waits)):
             is_other = root.id != episode.outlived
             if is_other and may_hide(ledger, root, episode) and _is_near(ledger, root, episode, key):
-                return _folded(ledger, root, root, episode, f"the same {key}" if key.startswith("worker") else key)
+                return _folded(ledger, root, root, episode, _shared(key))
     return None
+
+
+def _shared(tie: str) -> str:
+    """A tie in words."""
+    kind = tie.partition(" ")[0]
+    return f"the same {tie}" if kind == "worker" else "the same fact" if kind == "fact" else tie
 
 
 def _left_behind(ledger: Ledger, episode: Episode) -> Verdict | None:

@@ -19,7 +19,10 @@ _Table = dict[str, dict[str, Episode]]
 
 
 class Keys(NamedTuple):
-    """Under what an episode is found while it is open; `ties` are its worker and the causes that nothing watches."""
+    """Under what an episode is found while it is open; `ties` are what it may share with a root that is no cause of it.
+
+    They are its worker, the causes that nothing watches, and, of a feature of the whole job, the fact that it states.
+    """
 
     base: str
     kind: str
@@ -35,11 +38,17 @@ def keys_of(episode: Episode, graph: Graph) -> Keys:
     node, worker = episode.alert.node, episode.alert.worker
     base = base_of(node)
     ties = tuple([f"from {origin}" for origin in graph.origins(base)])
-    ties = (f"worker {worker}", *ties) if worker else ties
+    ties = (f"worker {worker}", *ties) if worker else ties or _alike(episode, base)
     folded = (node, at_base(base))
     return Keys(
         base, base.partition(":")[0], bool(worker), ties, (*folded, *ties), (*folded, sent_at(base), *ties), folded
     )  # fmt: skip
+
+
+def _alike(episode: Episode, base: str) -> tuple[str, ...]:
+    """The tie of features that state one fact, and of which no source is known: what fed them is one thing."""
+    is_fact = episode.kind == "fact" and base.startswith("feature:")
+    return (f"fact {episode.alert.metric}",) if is_fact else ()
 
 
 def at_base(base: str) -> str:
@@ -79,7 +88,7 @@ class Tables:
         return self._live.get(fingerprint)
 
     def ties(self, episode: Episode) -> tuple[str, ...]:
-        """The keys under which a sent root is found by what shares its worker or a cause that nothing watches."""
+        """The keys under which a sent root is found by what shares its worker, its fact or a cause nothing watches."""
         return self._keys[episode.id].ties
 
     def pending(self, key: str) -> Iterable[Episode]:

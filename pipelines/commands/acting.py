@@ -8,11 +8,13 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
+from streamgauge.pipelines.config.own_job import own_job
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from streamgauge.pipelines.paging import actions
 from streamgauge.pipelines.ports import Bus, Query
@@ -88,10 +90,24 @@ def now_of(config: Config, bus: Bus) -> float:
 def job_of(args: argparse.Namespace) -> tuple[Config, JobConfig]:
     """The configuration and the job that is meant. Raises UseError for one that it does not have."""
     config = configured(args)
+    return config, job_in(config, args.job, args.config)
+
+
+def job_in(config: Config, name: str, source: Path) -> JobConfig:
+    """The job of this name, or the only one where none is named; the pipeline's own does not count for that.
+
+    Raises:
+        UseError: there is none of this name in `source`, or none is named and there are several.
+    """
     jobs = {job.name: job for job in config.jobs}
-    if args.job not in jobs:
-        raise UseError(f"unknown job {args.job!r} in {args.config}{suggestion(args.job, jobs)}")
-    return config, jobs[args.job]
+    theirs = [job for job in config.jobs if job is not own_job(config)] or [*config.jobs]
+    if not name and len(theirs) == 1:
+        return theirs[0]
+    if name in jobs:
+        return jobs[name]
+    if not name and theirs:
+        raise UseError(f"{source} has {len(theirs)} jobs: name one with --job{suggestion(name, jobs)}")
+    raise UseError(f"unknown job {name!r} in {source}{suggestion(name, jobs)}")
 
 
 def bus_of(config: Config) -> Bus:

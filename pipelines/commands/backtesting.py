@@ -14,10 +14,10 @@ from typing import Final, get_args
 
 from streamgauge.pipelines.adapters.sqlite import windows
 from streamgauge.pipelines.cli import UseError
+from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.run import configured
-from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.config.loading import load
-from streamgauge.pipelines.config.schema import DAY, Config, JobConfig
+from streamgauge.pipelines.config.schema import DAY, JobConfig
 from streamgauge.pipelines.detection.closed import Columns
 from streamgauge.pipelines.registry import pipelines_of
 from streamgauge.pipelines.service import backtest_page
@@ -31,7 +31,7 @@ _NEEDED: Final = ("start", "end", "label")
 def backtest(args: argparse.Namespace) -> int:
     """What would have been told of the stored series: now, and with another configuration."""
     config = configured(args)
-    job = _job(config, args.job, str(args.config))
+    job = acting.job_in(config, args.job, args.config)
     path = store_path(config)
     span = windows.span(path, job.name) if path.exists() else None
     if span is None:
@@ -43,7 +43,7 @@ def backtest(args: argparse.Namespace) -> int:
     other, names = None, (args.config.name, "")
     if args.against:
         loaded = load(args.against)
-        changed = _job(loaded, job.name, str(args.against))
+        changed = acting.job_in(loaded, job.name, args.against)
         _check_windows(job, changed, str(args.against))
         other = replay(loaded, changed, _stored(path, changed, start, span[1]), labels)
         names = (names[0], args.against.name)
@@ -87,13 +87,6 @@ def _time(path: Path, line: int, text: str) -> float:
     if not math.isfinite(seconds):
         raise UseError(f"{path}: line {line}: {text!r} is no time; write 2026-02-08T12:00:00 or seconds")
     return seconds
-
-
-def _job(config: Config, name: str, source: str) -> JobConfig:
-    jobs = {job.name: job for job in config.jobs}
-    if name not in jobs:
-        raise UseError(f"{source} has no job {name!r}{suggestion(name, jobs)}")
-    return jobs[name]
 
 
 def _check_windows(job: JobConfig, other: JobConfig, source: str) -> None:

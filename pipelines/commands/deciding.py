@@ -16,7 +16,6 @@ from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.run import configured
 from streamgauge.pipelines.config.faults import suggestion
-from streamgauge.pipelines.config.schema import JobConfig
 from streamgauge.pipelines.paging import actions, lineage
 from streamgauge.pipelines.paging import gate as gates
 from streamgauge.pipelines.paging.impact import impact as impact_of
@@ -30,7 +29,7 @@ _OPEN, _HELD, _UNKNOWN = 0, 1, 2  # exit codes of the gate
 def gate(args: argparse.Namespace) -> int:
     """Pass (0), hold (1) or unknown (2), with the reasons; an override is recorded before, an accepted push after."""
     config = configured(args)
-    job = _job(config.jobs, args.job)
+    job = acting.job_in(config, args.job, args.config)
     bus = acting.bus_of(config)
     now = acting.now_of(config, bus)
     if args.override:
@@ -84,7 +83,7 @@ def rootcause(args: argparse.Namespace) -> int:
 def impact(args: argparse.Namespace) -> int:
     """What trouble at a place, or a change of it, touches, the riskiest first."""
     config = configured(args)
-    job = _job(config.jobs, args.job)
+    job = acting.job_in(config, args.job, args.config)
     topology = lineage.topology(job, ())
     node = args.node if args.node in topology.nodes else f"feature:{args.node}"
     if node not in topology.nodes:
@@ -101,13 +100,6 @@ def impact(args: argparse.Namespace) -> int:
 def _said(found: gates.Gate) -> str:
     lines = [f"{found.answer.upper()} {found.job}", *(f"  - {reason}" for reason in found.reasons)]
     return "\n".join(map(printable, [*lines, *([f"  overridden by {found.overridden}"] if found.overridden else [])]))
-
-
-def _job(jobs: tuple[JobConfig, ...], name: str) -> JobConfig:
-    known = {job.name: job for job in jobs}
-    if name not in known:
-        raise UseError(f"no job {name!r} is configured{suggestion(name, known)}")
-    return known[name]
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Mapping[str, str]]]:

@@ -11,7 +11,6 @@ from typing import Any
 from streamgauge.pipelines.cli import UseError
 from streamgauge.pipelines.commands import acting
 from streamgauge.pipelines.commands.run import configured
-from streamgauge.pipelines.config.faults import suggestion
 from streamgauge.pipelines.features.lines import as_csv, as_lines
 from streamgauge.pipelines.features.table import newest, table
 
@@ -19,14 +18,12 @@ from streamgauge.pipelines.features.table import newest, table
 def features(args: argparse.Namespace) -> int:
     """The table, those to drop first; as text, CSV or JSON."""
     config = configured(args)
-    jobs = {job.name: job for job in config.jobs}
-    if args.job not in jobs:
-        raise UseError(f"unknown job {args.job!r}{suggestion(args.job, jobs)}")
+    job = acting.job_in(config, args.job, args.config)
     with acting.store_of(config) as query:
-        end = newest(query, args.job)
+        end = newest(query, job.name)
         if end is None:
-            raise UseError(f"nothing is known of job {args.job!r} yet; the first comes with the first closed window")
-        rows = table(query, jobs[args.job], end - args.since, end, config.jobs)
+            raise UseError(f"nothing is known of job {job.name!r} yet; the first comes with the first closed window")
+        rows = table(query, job, end - args.since, end, config.jobs)
     rows = [row for row in rows if args.decision in ("", row["decision"])]
     _print(args, rows)
     return 0

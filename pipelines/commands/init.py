@@ -121,7 +121,8 @@ def guess(column: Mapping[str, Any], rows: int) -> Guess | None:
         kind, why = ("id", "hardly repeats, and is called so") if is_id else ("numeric", seen)
         return Guess(name, kind, why, is_optional)
     is_id = distinct > MANY or (share > UNIQUE and rows >= MANY)
-    return Guess(name, "id" if is_id else "categorical", f"text with {distinct} values", is_optional)
+    why = f"text with {distinct} values" if distinct else "no value seen: say what it is"
+    return Guess(name, "id" if is_id else "categorical", why, is_optional)
 
 
 def _of_file(args: argparse.Namespace) -> Iterable[Guess]:
@@ -141,24 +142,32 @@ def _of_file(args: argparse.Namespace) -> Iterable[Guess]:
 
 
 def _of_job(args: argparse.Namespace) -> list[Guess]:
-    """The features that a running job sends, by the metrics that they have."""
+    """The features that a running job sends: their kinds as they are declared, else by the metrics that they have."""
     config = load(args.config)
+    declared = {one.name: one for job in config.jobs if job.name == args.from_job for one in job.features}
     with acting.store_of(config) as query:
         series = query.series(args.from_job, {"domain": "sample", "worker": ""}, _MOST)
-    metrics: dict[str, set[str]] = {}
+    found: dict[str, dict[str, float | None]] = {}
     for one in series:
         if one["entity"].startswith("feature:"):
-            metrics.setdefault(one["entity"].removeprefix("feature:"), set()).add(one["metric"])
-    if not metrics:
+            found.setdefault(one["entity"].removeprefix("feature:"), {})[one["metric"]] = one["value"]
+    if not found:
         raise UseError(f"no feature of job {args.from_job!r} is known yet; give Tracer.observe some, and wait a window")
-    return [_of_metrics(name, found) for name, found in sorted(metrics.items())]
+    return [
+        Guess(name, declared[name].kind, "declared", declared[name].optional) if name in declared
+        else _of_metrics(name, last) for name, last in sorted(found.items())
+    ]  # fmt: skip
 
 
-def _of_metrics(name: str, metrics: set[str]) -> Guess:
-    if metrics & {"mean", "std", "zero_rate"}:
+def _of_metrics(name: str, last: Mapping[str, float | None]) -> Guess:
+    """A feature by its metrics and their last values."""
+    if last.keys() & {"mean", "std", "zero_rate"}:
         return Guess(name, "numeric", "has a mean")
-    kind, why = ("id", "its ids are kept") if "new_id_rate" in metrics else ("categorical", "has values")
-    return Guess(name, kind, why)
+    if "new_id_rate" in last:
+        return Guess(name, "id", "its ids are kept")
+    if last.get("missing_rate") == 1.0 and not last.keys() & {"distinct", "top_share"}:
+        return Guess(name, "categorical", "no value seen: say what it is", is_optional=True)
+    return Guess(name, "categorical", "has values that are no numbers")
 
 
 def _told(args: argparse.Namespace, name: str, guesses: list[Guess]) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
+from streamgauge.anomaly.reference import Bools
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.metrics import Floats, Metric
 
@@ -88,3 +92,17 @@ class Columns(NamedTuple):
     rows: Floats
     error: Floats
     floor: Floats
+
+
+def thinness(closed: Closed, minimum: Mapping[str, float]) -> Floats:
+    """What share of the rows that a value asks for each unknown series had; 0 where it is known or had none.
+
+    Such a series did not go missing: its rows come, in this window too few to tell. Shape [n].
+
+    Args:
+        closed: a window.
+        minimum: least rows by metric, where the configuration says other than the catalogue.
+    """
+    asked = np.array([minimum.get(metric.name, metric.minimum) for metric in closed.metrics], np.float64)
+    is_thin: Bools = np.isnan(closed.value) & (closed.rows > 0.0) & (closed.rows < asked)
+    return np.where(is_thin, closed.rows / np.maximum(asked, 1.0), 0.0)

@@ -51,7 +51,8 @@ class Vanished:
     ) -> list[Anomaly]:
         """What is over and what begins with this window.
 
-        `watched` marks the series whose absence may be news, unless something was `told` of them.
+        `watched` marks the series whose absence may be news, unless something was `told` of them. Those with too few
+        rows in a window are not among them: what fewer rows mean is told by what counts rows.
         """
         unknown = np.isnan(closed.value)
         alive = self._alive(closed)

@@ -24,7 +24,7 @@ from streamgauge.anomaly.types import Anomaly, SeriesKey
 from streamgauge.pipelines.config.calendar import moment, slots
 from streamgauge.pipelines.config.schema import DAY, JobConfig, WindowSpec
 from streamgauge.pipelines.detection import streaks, vanished
-from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of
+from streamgauge.pipelines.detection.closed import Closed, KeyParts, series_of, thinness
 from streamgauge.pipelines.detection.episodes import Episode, Found
 from streamgauge.pipelines.detection.firing import fire
 from streamgauge.pipelines.detection.judging import Judged
@@ -144,7 +144,7 @@ class Watch:
         ]
         told = self.open.change(closed, self._keys, over, begun, time, partial(self._youth, closed.start))
         told += self.open.reminders(closed, self._keys, self.spec.slide, time)
-        news = own.watched & (judged.age >= vanished.KNOWN)
+        news = own.watched & (judged.age >= vanished.KNOWN) & (thinness(closed, self.config.minimum) == 0.0)
         known = {*self.open.episodes, *self._excused}
         return [*told, *([] if self.shown else self._vanished.tell(closed, judged.expected.reach, news, known, time))]
 

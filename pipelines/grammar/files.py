@@ -145,7 +145,7 @@ def _add_import(commands: Commands) -> None:
     )
     runs.add_argument("kind", choices=["mlflow", "wandb", "tensorboard"], help="the tool")
     runs.add_argument("folder", type=Path, help="mlflow.db or mlruns, wandb (offline runs), or event files; no server")
-    runs.add_argument("--job", required=True, help="the job that begins with it")
+    runs.add_argument("--job", default="", help="the job that begins with it (the only one)")
     runs.add_argument(
         "--metric", action="append", default=[], type=pair, metavar="METRIC=TAG",
         help="a metric of the job, and its recorded name; once each (guessed by the names)",
@@ -163,7 +163,7 @@ def _add_reference(commands: Commands) -> None:
         example="streamgauge reference training.parquet --job ctr --time shown_at --label clicked",
     )
     reference.add_argument("file", type=Path, nargs="?", help="rows as CSV or Parquet, a column a feature")
-    reference.add_argument("--job", required=True, help="the job that begins with it")
+    reference.add_argument("--job", default="", help="the job that begins with it (the only one)")
     reference.add_argument("--time", default="", metavar="COLUMN", help="when a row was seen; hours are told apart")
     reference.add_argument("--label", default="", metavar="COLUMN", help="the column with the label")
     reference.add_argument("--salt-file", default="", metavar="FILE", help="the tracers' salt, where they have one")

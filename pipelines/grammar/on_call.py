@@ -51,7 +51,7 @@ def _features(commands: Commands) -> ArgumentParser:
         commands, "features", "the job's features: what each is worth; keep, ask its owner, or drop it, and why",
         example="streamgauge features --job ctr --since 7d --decision drop",
     )
-    features.add_argument("--job", required=True, help="the job")
+    features.add_argument("--job", default="", help="the job (the only one)")
     since(features)
     features.add_argument("--decision", default="", choices=["keep", "contact", "drop"], help="only those")
     features.add_argument("--csv", action="store_true", help="as CSV")
@@ -64,7 +64,7 @@ def _runs(commands: Commands) -> ArgumentParser:
         commands, "runs", "the runs of a job, newest first, with what each ran with; or two of them beside each other",
         example="streamgauge runs --job ctr --compare previous last",
     )
-    runs.add_argument("--job", required=True, help="the job")
+    runs.add_argument("--job", default="", help="the job (the only one)")
     runs.add_argument(
         "--compare", nargs=2, default=(), metavar=("FIRST", "SECOND"), help="two: previous, last, or how a name begins"
     )
@@ -93,7 +93,7 @@ def add_slices(commands: Commands) -> None:
         commands, "slices", "values of features at which predictions are off by more than in the job, worst first",
         example="streamgauge slices --job ctr --since 7d",
     )
-    slices.add_argument("--job", required=True, help="the job")
+    slices.add_argument("--job", default="", help="the job (the only one)")
     slices.add_argument("--since", type=seconds, default=7 * 86400.0, help="how far back, such as 7d (7d)")
     slices.add_argument("--task", default="", metavar="NAME", help="a head of the model; else the job's own labels")
     json(slices)
@@ -106,7 +106,7 @@ def add_backtest(commands: Commands) -> None:
         commands, "backtest", "judge the stored series again: what would page, now and with another configuration",
         example="streamgauge backtest --job flights --with wider.toml --feedback labels.csv --html backtest.html",
     )
-    backtest.add_argument("--job", required=True, help="the job")
+    backtest.add_argument("--job", default="", help="the job (the only one)")
     backtest.add_argument("--with", dest="against", type=Path, metavar="FILE", help="the other configuration")
     backtest.add_argument("--days", type=finite, default=0.0, help="only the last days (all that are stored)")
     backtest.add_argument(
@@ -123,7 +123,7 @@ def add_deciding(commands: Commands) -> None:
         commands, "gate", "whether a model may be pushed: pass (exit code 0), hold (1), unknown (2), and why",
         example="streamgauge gate --job ctr --since 1767225600",
     )
-    gate.add_argument("--job", required=True, help="the job")
+    gate.add_argument("--job", default="", help="the job (the only one)")
     gate.add_argument("--since", type=finite, help="time of the last push: what was told since holds too")
     gate.add_argument("--override", default="", metavar="REASON", help="let a push through for an hour, recorded")
     gate.add_argument("--push", default="", metavar="VERSION", help="where it is open, record that this was pushed")
@@ -140,7 +140,7 @@ def add_deciding(commands: Commands) -> None:
         commands, "impact", "what trouble at a place of a job, or a change of it, touches",
         example="streamgauge impact --job ctr nick_cate_pv",
     )
-    impact.add_argument("--job", required=True, help="the job")
+    impact.add_argument("--job", default="", help="the job (the only one)")
     impact.add_argument("node", help="a feature, or a place of the topology such as source:weather")
     for command in (gate, impact):
         json(command)
@@ -227,7 +227,7 @@ def add_answers(commands: Commands) -> None:
 def _acting(*acting: ArgumentParser) -> None:
     """On which job, who acts, and why."""
     for command in acting:
-        command.add_argument("--job", required=True, help="its name")
+        command.add_argument("--job", default="", help="its name (that of the only one)")
         command.add_argument("--author", default="", help="who does it")
         command.add_argument("--comment", default="", help="why")
         json(command)

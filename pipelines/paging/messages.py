@@ -24,6 +24,7 @@ from streamgauge.tracer.printable import printable
 
 LONGEST: Final = 120  # characters of the first line
 SHOWN: Final = 5  # folded alerts that are listed; the rest is counted
+NAMED: Final = 3  # features that a first line has room for
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _URGENCY: Final = {"info": "INFO", "ticket": "TICKET", "page": "PAGE", "page-now": "PAGE NOW"}
 _MANY: Final = {"feature": "features", "heartbeat": "workers"}
@@ -51,7 +52,7 @@ def text(notification: Notification, job: JobConfig, *, workers: int = 0, sound:
     action = _action(notification.root)
     lines += [
         _impact(notification, zone, action),
-        f"Cause: {place(notification.root.node)}, {notification.root.text}.",
+        f"Cause: {_cause(notification)}, {notification.root.text}.",
         _why(notification),
         _onset(notification, zone, job.timezone),
         *_not_touched(sound),
@@ -95,14 +96,32 @@ def _cut(line: str, room: int) -> str:
 
 
 def _where(notification: Notification, workers: int) -> str:
-    """The root's place; the workers that share it, and the whole job if they are most of its workers."""
+    """The root's place; the features or workers that share it, and the whole job if they are most of its workers."""
     root = notification.root
+    if features := _features(notification):
+        return f"{len(features)} features ({listed(features, NAMED)})"
     base = base_of(root.node)
     beside = {item.alert.worker for item in notification.suppressed if base_of(item.alert.node) == base} - {""}
     shared = sorted({root.worker, *beside}) if root.worker else sorted(beside)
     if not root.worker or len(shared) < 2:
         return place(root.node)
     return places(base, listed(shared, SHOWN), is_whole=2 * len(shared) > workers)
+
+
+def _cause(notification: Notification) -> str:
+    features = _features(notification)
+    return f"features {listed(features, SHOWN)} of the whole job" if features else place(notification.root.node)
+
+
+def _features(notification: Notification) -> list[str]:
+    """The features of the whole job that state the root's fact, the root first; none where it is alone."""
+    root, kind = notification.root, "feature:"
+    alike = [
+        item.alert.node for item in notification.suppressed
+        if item.alert.metric == root.metric and item.reason.decision == "grouped" and not item.alert.worker
+    ]  # fmt: skip
+    names = [name.removeprefix(kind).replace("%40", "@") for name in (root.node, *alike) if name.startswith(kind)]
+    return names if len(names) > 1 and not root.worker and root.node.startswith(kind) else []
 
 
 def _impact(notification: Notification, zone: datetime.tzinfo, action: words.Action) -> str:

@@ -3,7 +3,8 @@
 Losses come from the rules; a node of the tree (entity, domain, job) loses
 `beta * max_i(c_i l_i) + (1 - beta) * sum(w_i l_i) / sum(w_i)`, beta 0.7 from metric to entity and 0.5 above, so that
 one dead entity of forty cannot hide. A breakdown adds up to 100 minus the score exactly, in integers of 1e-6 point.
-What goes missing holds its loss and never raises a score. Sums are `math.fsum` in the order of the names.
+What goes missing holds its loss and never raises a score; what has rows, but too few in one window, holds it for a time
+unless something is open of it. Sums are `math.fsum` in the order of the names.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import msgspec
 import numpy as np
 
 from streamgauge.anomaly.columns import Column, empty, pack, pick, unpack
-from streamgauge.anomaly.reference import Bools, Floats
+from streamgauge.anomaly.reference import Bools, Floats, Rows
 from streamgauge.anomaly.types import Part, Score, SeriesKey
 from streamgauge.pipelines.config.schema import JobConfig
-from streamgauge.pipelines.detection.closed import Closed
+from streamgauge.pipelines.detection.closed import Closed, thinness
 from streamgauge.pipelines.metrics import Pipeline
 from streamgauge.pipelines.scoring.losses import COUNTS, DAILY_SWING
 from streamgauge.pipelines.scoring.ruled import Ruled, lost, overridden, ruled_of
@@ -40,6 +41,7 @@ _COLUMNS: Final = {
     "known": Column("|b1"),  # had a value in its last window
     "expected": Column("|b1"),  # should have had one
     "window": Column("<i4"),  # index of the window that carries it
+    "thin": Column("<f8"),  # rows since it was last known, in those that one value asks for
 }
 
 
@@ -54,6 +56,7 @@ class Losses(msgspec.Struct, array_like=True, frozen=True):
     sure: bytes  # bool: nearly every day had one
     alive: tuple[str, ...]  # domains of which this window knows anything
     unjudged: bytes = b""  # bool: there is a value, and nothing to judge it by (no SLO, no reference)
+    thin: bytes = b""  # float64: unknown for want of rows, and nothing is told of it; the share that it had of them
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -87,15 +90,17 @@ class Scorer:
         self._ruled_by: dict[str, Ruled] = {}  # by window, a cache
         self._aligned: dict[str, tuple[SeriesKey, ...]] = {}  # by window the keys that the leaves follow, a cache
 
-    def score(self, closed: Closed, judged: Judged, excused: Collection[str] = ()) -> list[Score]:
+    def score(
+        self, closed: Closed, judged: Judged, excused: Collection[str] = (), told: Collection[SeriesKey] = ()
+    ) -> list[Score]:
         """Take in one closed window; the scores, if it is one that scores are given for.
 
-        What is `excused` costs nothing.
+        What is `excused` costs nothing. What is `told` of something is open: its loss is held while it is unknown.
 
         Windows of another class count from the next short window on that ends after them: then the answer does not
         depend on which of two windows with one end was closed first.
         """
-        losses = self._losses(closed, judged, excused)
+        losses = self._losses(closed, judged, excused, told)
         if closed.window != self._emitting:
             if not closed.revision:
                 self._waiting = (*self._waiting, losses)
@@ -133,7 +138,8 @@ class Scorer:
         state = states.read("scorer", data, _State)
         ruled = [row for row, (key, _) in enumerate(state.leaves) if self._has_rule(key)]
         self._leaves = {key: window for key, window in state.leaves if self._has_rule(key)}
-        self._arrays = pick(_COLUMNS, unpack(state.arrays), np.array(ruled, np.int64))
+        arrays = empty(_COLUMNS, len(state.leaves)) | unpack(state.arrays)  # an older release counted no thin rows
+        self._arrays = pick(_COLUMNS, arrays, np.array(ruled, np.int64))
         self._waiting = tuple(losses for losses in state.waiting if all(map(self._has_rule, losses.keys)))
         self._kept, self._scores = dict(state.kept), state.scores
         self._tree, self._aligned = None, {}
@@ -146,7 +152,9 @@ class Scorer:
         self._leaves = {key._replace(job=job): window for key, window in self._leaves.items()}
         self._waiting, self._tree, self._aligned = (), None, {}
 
-    def _losses(self, closed: Closed, judged: Judged, excused: Collection[str]) -> Losses:
+    def _losses(
+        self, closed: Closed, judged: Judged, excused: Collection[str], told: Collection[SeriesKey]
+    ) -> Losses:
         _, ruled, rows, keys = self._ruled(closed)
         loss = np.full(len(closed.keys), np.nan)
         # A count whose slot has no days yet is compared with the last windows, and so with another time of the day.
@@ -162,9 +170,12 @@ class Scorer:
         expected = ((reach >= EXPECTED) & np.isnan(closed.value)) | np.isfinite(loss)
         known = np.flatnonzero(np.isfinite(closed.value)).tolist()
         alive = tuple(sorted({closed.keys[row].domain for row in known}))
+        thin = thinness(closed, self.config.minimum)[rows]
+        thin[[row for row, key in enumerate(keys) if key in told]] = 0.0
         return Losses(
             closed.window, closed.end, keys, loss[rows].tobytes(), expected[rows].tobytes(),
             (reach >= SURE)[rows].tobytes(), alive, (np.isfinite(closed.value) & np.isnan(loss))[rows].tobytes(),
+            thin.tobytes(),
         )
 
     def _ruled(self, closed: Closed) -> Ruled:
@@ -192,11 +203,23 @@ class Scorer:
         unjudged = rows[np.frombuffer(losses.unjudged, dtype=bool)] if losses.unjudged else rows[:0]
         arrays["loss"][unjudged], arrays["missing"][unjudged] = 0.0, 0  # it is there: what it lost while away is over
         sure = np.frombuffer(losses.sure, dtype=bool)
-        gone = np.concatenate([rows[sure & expected & ~known], np.flatnonzero(silent)])
+        thin = np.frombuffer(losses.thin) if losses.thin else np.zeros(len(rows))
+        gone = np.concatenate([rows[sure & expected & ~known & (thin == 0.0)], np.flatnonzero(silent)])
         arrays["missing"][gone] += 1
+        self._let_go(rows, thin, known)
         unknown = self._layout().unknown
         late = gone[arrays["missing"][gone] > HOLD]
         arrays["loss"][late] = np.maximum(arrays["loss"][late], unknown[late])
+
+    def _let_go(self, rows: Rows, thin: Floats, known: Bools) -> None:
+        """What was lost when a thin series was last known is over once rows for `HOLD` more values came without one.
+
+        Else a series that rarely has rows enough in one window holds what the last burst said until chance brings more.
+        """
+        seen = self._arrays["thin"]
+        seen[rows] = np.where(known, 0.0, seen[rows] + thin)
+        over = rows[(thin > 0.0) & (seen[rows] > HOLD)]
+        self._arrays["loss"][over] = 0.0
 
     def _align(self, losses: Losses) -> None:
         """Leaves appear with their series; one leaves with it while its domain lives on."""

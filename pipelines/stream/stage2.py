@@ -95,7 +95,8 @@ class Stage2:
         outputs += self._state_facts(report, evaluated, closed, judged)
         standing = self._facts[report.window].holds(closed.keys)
         outputs += telling_values.told(watch.anomalies_of(closed, judged, report.clock, standing), evaluated.view)
-        scores = self._scorer.score(closed, judged, excused)
+        told = {*watch.open.episodes, *self._facts[report.window].open}
+        scores = self._scorer.score(closed, judged, excused, told)
         outputs += scores
         outputs += self._watch_scores(scores, report)
         learnt = watch.learn(closed, judged, self._scorer.frozen(closed.keys), standing)

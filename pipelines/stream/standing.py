@@ -7,7 +7,7 @@ the whole job it is not told of its workers. Nothing is over until a window says
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -75,6 +75,11 @@ class Facts:
         told = {name[:4] for name, one in self._standing.items() if one.is_told}
         over = [key for key in self._episodes if key[1:] not in told]
         return [*(self._end(key, found, window) for key in over), *begun]
+
+    @property
+    def open(self) -> Collection[SeriesKey]:
+        """The series that a fact is open for."""
+        return self._episodes.keys()
 
     def holds(self, keys: Sequence[SeriesKey]) -> Bools:
         """Which series a fact that pages stands for: their own, and at workers what the whole job has; shape [n]."""

@@ -110,6 +110,7 @@ def test_check_takes_the_file_of_the_folder_where_none_is_named(
     (["replay", "--log", "nowhere.db", "--config", "CONFIG"], "there is no log nowhere.db"),
     (["silence", "--job", "ctr", "worker=u", "--config", "CONFIG"], "start `streamgauge run` first"),
     (["trace", "--job", "crt", "--config", "CONFIG"], "unknown job 'crt'"),
+    (["trace", "--list", "--config", "CONFIG"], "start `streamgauge run` first"),  # its only job is meant
     (["detect", "nowhere.csv"], "nowhere.csv: no such file"),
     (["profile", "nowhere.csv"], "nowhere.csv"),
     (["replay", "--log", "CONFIG", "--config", "CONFIG"], "is no log, it begins as another kind of file"),
@@ -122,6 +123,14 @@ def test_a_fault_of_use_is_one_line_and_exit_code_2(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("streamgauge: ")
     assert words in line
+
+
+def test_of_several_jobs_one_must_be_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with config.open("a") as file:
+        file.write('\n[jobs.feed]\n')
+    for command in (["trace", "--list"], ["gate"], ["features"], ["runs"], ["backtest"]):
+        assert main([*command, "--config", str(config)]) == 2
+        assert "has 2 jobs: name one with --job; known are ctr, feed, streamgauge" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import { name } from './format.js';
 
+const NAMED = 3; // features that a title names; the rest is counted
+
 /** The place without its worker. */
 export function baseOf(node) {
   const at = node.indexOf('@');
@@ -29,6 +31,16 @@ export function shortOf(node, most = 60) {
 export function place(node, most = 80) {
   const worker = workerOf(node);
   return name(plain(baseOf(node)).replace(':', ' ') + (worker ? ` at ${worker}` : ''), most);
+}
+
+/** The place of an incident's root; with the features that state the same fact with it, "3 features (age, city, item)". */
+export function placeOf({ root, suppressed }, most = 80) {
+  const isFeature = (node) => kindOf(node) === 'feature' && !workerOf(node);
+  const alike = isFeature(root.node) ? suppressed.filter(({ alert, reason }) => reason.decision === 'grouped' && alert.metric === root.metric && isFeature(alert.node)) : [];
+  if (!alike.length) return place(root.node, most);
+  const names = [root.node, ...alike.map(({ alert }) => alert.node)].map((node) => shortOf(node, 24));
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  return name(`${names.length} features (${names.slice(0, NAMED).join(', ')}${more})`, most);
 }
 
 /** The filter of the page that a place stands for. */

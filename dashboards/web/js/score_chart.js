@@ -3,7 +3,7 @@
 import { chart } from './charts.js';
 import { el, empty, put } from './dom.js';
 import * as format from './format.js';
-import { place } from './places.js';
+import { placeOf } from './places.js';
 
 const THRESHOLDS = [
   { at: 90, colour: '--healthy', text: 'healthy' }, { at: 75, colour: '--watch', text: 'watch' }, { at: 60, colour: '--degraded', text: 'degraded' },
@@ -70,7 +70,7 @@ async function ask(ctx, signal) {
 }
 
 function told(incidents) {
-  return incidents.map((incident) => ({ time: incident.root.start, colour: '--mark', text: `incident: ${place(incident.root.node, 60)}` }));
+  return incidents.map((incident) => ({ time: incident.root.start, colour: '--mark', text: `incident: ${placeOf(incident, 60)}` }));
 }
 
 function columnsOf(scores) {

@@ -3,7 +3,7 @@
 import { chip, el, empty, put } from './dom.js';
 import * as format from './format.js';
 import { WORDS, bandAt, bandOf, shownScore } from './jobs.js';
-import { place } from './places.js';
+import { placeOf } from './places.js';
 
 /** The first line about a job. */
 export function summary(row, ctx) {
@@ -72,7 +72,7 @@ function rows(found, ctx, most) {
   return el('ul', { class: 'rows' }, order.slice(0, most).map((incident) => el('li', {}, el('a', {
     class: 'row incident-row', data: { row: '' }, href: ctx.link({ view: 'incidents', incident: incident.id, job: incident.job }),
   }, chip(incident.status === 'resolved' ? 'healthy' : 'broken', incident.status === 'resolved' ? 'over' : 'open'),
-  el('span', { class: 'clip' }, place(incident.root.node, 60), el('span', { class: 'muted' }, ` ${format.name(incident.root.text || incident.root.metric, 90)}`)),
+  el('span', { class: 'clip' }, placeOf(incident, 60), el('span', { class: 'muted' }, ` ${format.name(incident.root.text || incident.root.metric, 90)}`)),
   el('span', { class: 'muted small num incident-when' }, incident.suppressed.length ? `${incident.suppressed.length} folded \u00b7 ` : '', ctx.time(incident.root.start)),
   incident.status === 'resolved' ? null : el('span', { class: 'small look' }, lookAt(incident.latest || incident.text))))));
 }

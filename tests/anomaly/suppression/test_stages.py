@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from streamgauge.anomaly.suppression import requests
@@ -412,6 +414,35 @@ def test_a_repeated_alert_of_one_worker_groups_what_the_worker_shows_within_the_
     night = Night([("a@x", "b@x"), ("c@x", "d@x"), ("c@y", "d@y")], waits=waits)
     night.play([alert(10, "b@x"), alert(500, "d@x"), alert(500, "d@y"), alert(700, "c@x", metric="late")], until=900)
     assert night.firing() == ["b@x", "d@y", "c@x"]
+
+
+ABSENT: dict[str, Any] = {"metric": "missing_rate", "kind": "fact", "score": 1e9}
+FED = [(f"feature:{name}", effect) for name in "abcde" for effect in ("samples", "model")]
+
+
+def test_features_that_are_absent_at_once_are_one_page_and_one_that_is_later_is_another() -> None:
+    night = Night(FED, waits=WAITS._replace(group=20.0))
+    night.play([alert(60, f"feature:{name}", start=0, **ABSENT) for name in "abcd"], until=200)
+    night.play([alert(360, "feature:e", start=300, **ABSENT)], until=500)
+    assert night.firing() == ["feature:a", "feature:e"]
+    first, _ = night.notifications
+    assert [item.alert.node for item in first.suppressed] == ["feature:b", "feature:c", "feature:d"]
+    assert first.suppressed[0].reason.text == "the same fact as feature a of the whole job, at the same time"
+
+
+def test_what_is_left_of_absent_features_is_told_once() -> None:
+    night = Night(FED, waits=WAITS._replace(group=20.0))
+    night.play([alert(60, f"feature:{name}", start=0, **ABSENT) for name in "abc"], until=200)
+    night.play([alert(300, "feature:a", start=0, end=240, **ABSENT)], until=900)
+    assert night.firing() == ["feature:a", "feature:b"]
+
+
+def test_absent_features_of_two_sources_or_with_different_facts_are_apart() -> None:
+    night = Night([*FED, ("source:s", "feature:a"), ("source:t", "feature:b")], waits=WAITS._replace(group=20.0))
+    drift = {**ABSENT, "metric": "psi"}
+    told = [alert(60, f"feature:{name}", start=0, **ABSENT) for name in "abc"]
+    night.play([*told, alert(60, "feature:d", start=0, **drift)], until=200)
+    assert sorted(night.firing()) == ["feature:a", "feature:b", "feature:c", "feature:d"]
 
 
 def test_trouble_at_one_worker_does_not_hide_what_most_workers_show() -> None:

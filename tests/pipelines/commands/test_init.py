@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from streamgauge.pipelines.adapters.sqlite.store import SqliteStore
 from streamgauge.pipelines.cli import main
 from streamgauge.pipelines.config.loading import load
+from streamgauge.pipelines.service.stores import store_path
 from streamgauge.tracer.from_config import read
+from tests.pipelines.adapters.sqlite.records import columns
 
 
 def rows(path: Path) -> Path:
@@ -42,6 +45,26 @@ def test_what_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "overwrite it with --force" in capsys.readouterr().err
     assert out.read_text() == "mine"
     assert main(["init", str(tmp_path / "ctr.csv"), "--out", str(out), "--force"]) == 0
+
+
+def test_a_job_gives_the_kinds_that_it_declares_or_shows_and_says_where_no_value_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, out = tmp_path / "streamgauge.toml", tmp_path / "new.toml"
+    declared = '[[jobs.features]]\nname = "user"\nkind = "id"\n'
+    config.write_text(f'data = "{tmp_path.as_posix()}"\n[[jobs]]\nname = "ctr"\n{declared}')
+    seen = [("age", "zero_rate", 0.1), ("city", "missing_rate", 0.0), ("note", "missing_rate", 1.0),
+            ("user", "distinct", 9.0)]  # fmt: skip
+    store = SqliteStore(store_path(load(config)))
+    keys = [("", "sample", f"feature:{name}", metric) for name, metric, _ in seen]
+    store.write([columns(60.0, [value for *_, value in seen], keys=keys)])
+    store.close()
+    assert main(["init", "--from-job", "ctr", "--config", str(config), "--out", str(out)]) == 0
+    (job,) = load(out).jobs
+    assert {feature.name: (feature.kind, feature.optional) for feature in job.features} == {
+        "age": ("numeric", False), "city": ("categorical", False), "note": ("categorical", True), "user": ("id", False),
+    }  # fmt: skip
+    assert 'kind = "categorical"  # no value seen: say what it is' in out.read_text()
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.csv", "--from-job", "b"]])

@@ -67,6 +67,19 @@ def test_what_is_usually_unknown_at_this_hour_is_no_news():
     assert play(nights) == []
 
 
+def test_too_few_rows_to_tell_are_no_news_of_their_own():
+    windows = enumerate(without(AUC, windows=8), PER_DAY * DAYS)
+    few = [closed(window, METRICS, index, rows=6.0) for index, window in windows]
+    watch = Watch(config(), SPEC)
+    play(usual(), watch)
+    told = []
+    for now in few:
+        judged = watch.judge(now)
+        told += watch.anomalies_of(now, judged, now.end)
+        watch.learn(now, judged, np.zeros(len(now.keys), bool))
+    assert told == []
+
+
 def test_a_job_of_which_nothing_is_measured_is_told_by_that_alone():
     assert play([*usual(), *without(AUC, OTHER, AT_WORKER, windows=8)]) == []
 

@@ -102,3 +102,22 @@ def test_the_first_notification_says_all_that_a_tired_person_needs() -> None:
     loss = found("normalized_entropy", 30.0, value=1.4, expected=0.8, start=test_waking.NOON - 30)
     told = [*desk.hears(0.0, null, loss), *desk.hears(60.0)]
     assert [note.text for note in told] == [FIRST]
+
+
+def test_features_that_are_absent_at_once_are_one_page_that_names_them() -> None:
+    names = ("age", "city", "item", "nick_cate_pv", "price")
+    job = JobConfig(name="ctr", features=tuple(Feature(name=name, kind="numeric") for name in names))
+    desk = Desk(job)
+    absent = [
+        found(
+            "missing_rate", kind="fact", detector="absolute", domain="sample", entity=f"feature:{name}",
+            text="null or absent in all of 4,812 rows", start=test_waking.NOON - 60,
+        )
+        for name in names
+    ]  # fmt: skip
+    (note,) = [*desk.hears(0.0, *absent), *desk.hears(60.0)]
+    line, *rest = note.text.split("\n")
+    what = "null or absent in all of 4,812 rows since 27 Nov 11:59"
+    assert line == f"PAGE [ctr] 5 features (age, city, item and 2 more): {what}"
+    where = "features age, city, item, nick_cate_pv, price of the whole job"
+    assert f"Cause: {where}, null or absent in all of 4,812 rows." in rest

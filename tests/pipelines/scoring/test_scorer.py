@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pytest
@@ -57,10 +57,10 @@ class Job:
         self.index += 1
         return self.take(window)
 
-    def take(self, window: Columns) -> dict[str, Score]:
+    def take(self, window: Columns, told: Collection[SeriesKey] = ()) -> dict[str, Score]:
         watch = self.watches[window.window]
         judged = watch.judge(window)
-        scores = {score.domain: score for score in self.scorer.score(window, judged)}
+        scores = {score.domain: score for score in self.scorer.score(window, judged, told=told)}
         if not window.revision:
             watch.learn(window, judged, np.zeros(len(window.keys), bool))
         for score in scores.values():
@@ -179,6 +179,33 @@ def test_a_metric_that_nothing_judges_costs_nothing_once_it_is_back() -> None:
     gone = {**quiet, key("", domain="train", metric="e"): np.nan}
     assert [job.close(gone)["train"].value for _ in range(5)][-1] < 100.0
     assert job.close(quiet)["train"].value == 100.0
+
+
+def thin(job: Job, values: Mapping[SeriesKey, float], told: Collection[SeriesKey] = ()) -> dict[str, Score]:
+    """One more window, with 6 of the 10 rows that a value takes."""
+    job.index += 1
+    return job.take(closed(dict.fromkeys(values, np.nan), METRICS, job.index - 1, rows=6.0), told)
+
+
+def test_what_a_burst_lost_is_over_once_the_rows_of_three_more_values_came_without_one() -> None:
+    job, broken = Job(), of(*([1.0] * len(KEYS)))
+    before = job.close(broken)["sample"].micropoints
+    scores = [thin(job, broken)["sample"].micropoints for _ in range(6)]
+    assert scores[:5] == [before] * 5  # 3.0 times the rows
+    assert scores[5] == 100_000_000
+
+
+def test_what_something_is_open_of_is_held_however_few_its_rows() -> None:
+    job, broken = Job(), of(*([1.0] * len(KEYS)))
+    before = job.close(broken)["train"].micropoints
+    assert {thin(job, broken, told=KEYS)["train"].micropoints for _ in range(20)} == {before}
+
+
+def test_few_rows_are_not_missing_however_sure_a_value_was() -> None:
+    job, quiet = Job(), of(*([0.0] * len(KEYS)))
+    for _ in range(12):
+        job.close(quiet)
+    assert {thin(job, quiet)["train"].value for _ in range(8)} == {100.0}
 
 
 def test_coverage_falls_when_what_is_usual_is_missing_and_nights_do_not_drain_it() -> None:

@@ -5,7 +5,7 @@ import { chip, el, empty, panel, put } from '../dom.js';
 import { edgeOf, duration } from '../clock.js';
 import * as format from '../format.js';
 import { IncidentDetail } from '../incident_detail.js';
-import { place } from '../places.js';
+import { placeOf } from '../places.js';
 import { silencePanel } from '../silences.js';
 import { quiet } from '../summary.js';
 
@@ -114,11 +114,12 @@ function row(one, ctx, detail) {
   const isOpen = ctx.state.incident === one.id;
   const isOver = one.status === 'resolved';
   const last = isOver ? one.root.end ?? one.last : edgeOf(ctx);
-  const said = [place(one.root.node), one.root.text].join(': ');
+  const where = placeOf(one);
+  const said = [where, one.root.text].join(': ');
   return el('li', { class: `incident${isOpen ? ' is-open' : ''}${isOver ? ' is-over' : ''}` },
     el('a', { class: 'row incident-head', href: ctx.link({ incident: isOpen ? null : one.id, why: null }), data: { row: '', key: one.id }, 'aria-expanded': isOpen ? 'true' : 'false' },
       isOver ? chip('healthy', 'over') : chip('broken', 'open'),
-      el('span', { class: 'incident-what', title: format.name(said, 400) }, el('b', {}, place(one.root.node)), ' ', el('span', { class: 'muted' }, format.name(one.root.text || one.root.metric, 160))),
+      el('span', { class: 'incident-what', title: format.name(said, 400) }, el('b', {}, where), ' ', el('span', { class: 'muted' }, format.name(one.root.text || one.root.metric, 160))),
       el('span', { class: 'incident-since muted' }, el('span', { class: 'visually-hidden' }, 'since '), ctx.time(one.root.start)),
       el('span', { class: 'incident-length num', title: isOver ? 'how long it lasted' : 'how long it has lasted' }, duration(last - one.root.start)),
       el('span', { class: 'incident-severity muted' }, one.root.severity),
