@@ -48,3 +48,17 @@ def test_the_word_of_a_job_is_learning_before_anything_is_known() -> None:
     assert (found["state"], found["word"], found["learning"]) == ("learning", "learning", 1_740)
     shown = [told("jobs.js", f"m.shownScore({json.dumps(found)}, {score})") for score in (100.0, 76.0, 40.0)]
     assert shown == [None, None, 40.0]  # a number would say that it is well; what is wrong by itself is told
+
+
+def test_features_that_state_one_fact_are_named_together() -> None:
+    def one(node: str, metric: str = "missing_rate", decision: str = "grouped") -> dict[str, Any]:
+        return {"alert": {"node": node, "metric": metric}, "reason": {"decision": decision}}
+
+    beside = [one(f"feature:{name}") for name in "bcd"]
+    others = [one("feature:e", "psi"), one("feature:f@w1"), one("train", decision="inhibited")]
+    root = {"node": "feature:a", "metric": "missing_rate"}
+    said = [
+        told("places.js", f"m.placeOf({json.dumps({'root': root, 'suppressed': suppressed})})")
+        for suppressed in ([*beside, *others], others)
+    ]
+    assert said == ["4 features (a, b, c and 1 more)", "feature a"]
