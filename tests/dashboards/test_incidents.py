@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
+from streamgauge.pipelines.adapters.notifiers.links import link
 from tests.dashboards import world
 from tests.dashboards.conftest import Tab, focused, texts
+from tests.pipelines.adapters.notifiers.test_webhook import notification
 from tests.waiting import until
 
 Tabs = Callable[..., Tab]
@@ -30,8 +33,9 @@ def test_an_incident_unfolds_and_says_why(tabs: Tabs) -> None:
     until(lambda: "".join(texts(page, ".golden")).startswith("[ctr] feature late: missing_rate 80 %"))
 
 
-def test_an_incident_shows_its_root_now_beside_the_onset(tabs: Tabs) -> None:
-    page = tabs().open(OPEN)
+def test_the_link_of_a_message_opens_its_incident_with_its_root_now_beside_the_onset(tabs: Tabs) -> None:
+    told = msgspec.structs.replace(notification(), id="n0001", job=world.SICK)
+    page = tabs().open(link("https://gauge.example", told).removeprefix("https://gauge.example/"))
     page.wait_for_selector(".incident-picture canvas")
     until(lambda: "At the onset" in "".join(texts(page, ".stands")))
     told = "".join(texts(page, ".stands"))

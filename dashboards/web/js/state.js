@@ -3,11 +3,15 @@
 export const RANGES = { __proto__: null, '15m': 900, '1h': 3600, '3h': 10800, '24h': 86400, '7d': 604800, '28d': 2419200, '90d': 7776000, '1y': 31536000 };
 const STICKY = ['job', 'range', 'from', 'to', 'tz', 'theme', 'worker', 'entity']; // kept when the view changes
 const MOST = 4096; // characters of one value that are read
+const MESSAGE = /^([^/]+)\/incidents\/([^/]+)$/; // what messages link to: /JOB/incidents/ID
 
 /** {view, key: value, ...} from a fragment; whatever does not fit is left out. */
 export function parse(fragment) {
   const [path, query = ''] = fragment.replace(/^#\/?/, '').split(/\?(.*)/s);
-  const state = { __proto__: null, view: path || 'overview' };
+  const [, job, incident] = path.match(MESSAGE) ?? [];
+  const state = incident
+    ? { __proto__: null, view: 'incidents', job: decoded(job), incident: decoded(incident) }
+    : { __proto__: null, view: path || 'overview' };
   for (const [key, value] of new URLSearchParams(query)) {
     if (key !== 'view' && value !== '' && value.length <= MOST) state[key] = value;
   }
@@ -17,6 +21,14 @@ export function parse(fragment) {
   }
   if (state.range && !(state.range in RANGES)) delete state.range;
   return state;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The fragment of a state. */
