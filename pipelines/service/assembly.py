@@ -107,7 +107,7 @@ def _routed(one: Receiver, config: Config) -> Notifier:
     )  # fmt: skip
     if backup is not None:
         made = Backed(made, _receiver(backup, config), Path(config.data) / f"backed-{one.name}.json")
-    return Routed(made, route)
+    return Routed(made, route, Path(config.data) / f"told-{one.name}.json" if one.owners else None)
 
 
 def _receiver(one: Receiver, config: Config) -> Notifier:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import zoneinfo
 from collections.abc import Collection
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from streamgauge.anomaly.types import Notification
+from streamgauge.pipelines.adapters.notifiers.kept import read, write
 from streamgauge.pipelines.config.hours import parse
 from streamgauge.pipelines.ports import Notifier
 
@@ -30,6 +32,7 @@ class Route:
     ) -> None:  # fmt: skip
         self._severities, self._jobs, self._domains = severities, jobs, domains
         self._owners, self._takes_information = frozenset(owners), takes_information
+        self.has_owners = bool(owners)
         self._hours = tuple(parse(text) for text in hours)
         self._zone = zoneinfo.ZoneInfo(timezone)
 
@@ -42,16 +45,22 @@ class Route:
         is_over = notification.status == "resolved"
         return self._is_time(notification.time) or (is_over and self._is_time(notification.first))
 
-    def concerns(self, notification: Notification) -> Notification | None:
-        """What its owner is told: of its own places all, of places beneath another's root that they are touched."""
+    def concerns(self, notification: Notification, *, is_told: bool = False) -> Notification | None:
+        """What its owner is told: of its own places all, of places beneath another's root that they are touched.
+
+        Args:
+            notification: what is told.
+            is_told: whether it was told of this incident before.
+        """
         if not self._owners or notification.owner in self._owners:
             return notification
+        if notification.status == "resolved":
+            return notification if is_told else None
         if not self._owners & set(notification.informed):
             return None
-        if notification.is_escalated or notification.status == "resolved":
+        if notification.is_escalated:
             return notification
-        is_first = notification.status == "firing"
-        return _informing(notification) if is_first and self._takes_information else None
+        return _informing(notification) if self._takes_information and not is_told else None
 
     def _is_time(self, time: float) -> bool:
         local = datetime.datetime.fromtimestamp(time, self._zone)
@@ -59,19 +68,32 @@ class Route:
 
 
 class Routed:
-    """Tells a notifier of what its route names and of nothing else."""
+    """Tells a notifier of what its route names and of nothing else.
 
-    def __init__(self, notifier: Notifier, route: Route) -> None:
+    `file`, if there is one, keeps over a restart which incidents a route of owners was told of.
+    """
+
+    def __init__(self, notifier: Notifier, route: Route, file: Path | None = None) -> None:
         self.name = notifier.name
-        self._notifier, self._route = notifier, route
+        self._notifier, self._route, self._file = notifier, route, file
+        self._told: dict[str, None] = {} if file is None else read(file, dict[str, None])  # episodes that fire
 
     def notify(self, notification: Notification) -> None:
         """Deliver it, if it is for this one. Raises NotifyError."""
         if not self._route.admits(notification):
             return
-        told = self._route.concerns(notification)
+        told = self._route.concerns(notification, is_told=notification.root.episode in self._told)
         if told is not None:
             self._notifier.notify(told)
+            self._note(notification)
+
+    def _note(self, notification: Notification) -> None:
+        episode, is_over = notification.root.episode, notification.status == "resolved"
+        if not self._route.has_owners or is_over != (episode in self._told):
+            return
+        self._told = {name: None for name in (*self._told, episode) if not (is_over and name == episode)}
+        if self._file is not None:
+            write(self.name, self._file, self._told)
 
     def idle(self) -> bool:
         """What the notifier says while nothing is to be told; whether it said something. Raises NotifyError."""

@@ -45,8 +45,9 @@ class Phone:
 
 def rung(route: Route, *notes: Notification) -> list[Notification]:
     phone = Phone()
+    routed = Routed(phone, route)
     for one in notes:
-        Routed(phone, route).notify(one)
+        routed.notify(one)
     return phone.told
 
 
@@ -81,11 +82,22 @@ def test_a_root_pages_its_owner_and_informs_those_of_what_is_folded() -> None:
     assert rung(Route(owners=("features",), takes_information=False), one) == []
 
 
+def test_owners_are_informed_once_also_of_what_is_folded_later_and_told_of_the_end_only_then(tmp_path: Path) -> None:
+    phone, route = Phone(), Route(owners=("features",))
+    alone, later = note(owner="data"), note(owner="data", status="update", informed=("features",))
+    over = note(owner="data", status="resolved", informed=("features",))
+    assert rung(route, alone, over) == []
+    for one in (alone, later, later, over, over):
+        Routed(phone, route, tmp_path / "told").notify(one)  # another process of ours each time
+    assert [(one.status, one.root.severity) for one in phone.told] == [("update", "info"), ("resolved", "page")]
+
+
 def test_what_nobody_acknowledged_pages_the_others_too() -> None:
     route = Route(owners=("features",))
     early, late = (note(status="update", owner="data", informed=("features",), is_escalated=is_late)
                    for is_late in (False, True))  # fmt: skip
-    assert rung(route, early, late) == [late]
+    informed, paged = rung(route, early, late)
+    assert (informed.root.severity, paged) == ("info", late)
 
 
 class Clock:
