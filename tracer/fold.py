@@ -278,20 +278,10 @@ class Fold:
             self._labels.pairs(labels[~known], _of(predicted, ~known), _of(event.weights, ~known))
 
     def _heads_trained(self, event: Stepped) -> None:
-        """Rows that other heads were trained on: those of the call, or of ids that are theirs alone."""
+        """Rows that other heads were trained on."""
         mapped = None if event.labels is None else self._labels.mapped(event.labels)
-        together = {name: told for name, told in event.heads.items() if not told.has_own_rows}
-        apart = [{name: told} for name, told in event.heads.items() if told.has_own_rows]
-        for heads in (together, *apart):
-            ids = next((told.ids for told in heads.values()), None)
-            if ids is None:
-                self._part(self._heads.joinless, heads, mapped, {}, "train")
-                continue
-            keys = self._profiles.keys(ids)
-            known = keys != 0
-            given = None if heads is not together or mapped is None else mapped[known]
-            first = self.join.column("label", self.join.find(keys[known])) if given is None else given
-            self._part(self._heads.trained, keys[known], {name: told.of(known) for name, told in heads.items()}, first)
+        for apply, *arguments in self._heads.of_step(event.heads, mapped, self._profiles.keys):
+            self._part(apply, *arguments)
 
     def _some_keys(self, event: Stepped) -> tuple[Array | None, Array]:
         """The keys of a step's rows, and which of the rows have an id."""

@@ -6,7 +6,8 @@ with the prediction that it had when it was seen; until then that waits beside t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,6 +216,26 @@ class Heads:
     def close(self, start: float) -> list[tuple[Deadlines, Callable[[Deadlines], None]]]:
         """What time did to the samples of each head up to `start`, by pane, and who is to be told."""
         return [(passed, head.deadlines) for head in self._heads.values() for passed in head.join.close(start)]
+
+    def of_step(
+        self, told: Mapping[str, Told], labels: Floats | None, keys_of: Callable[[Array], Array]
+    ) -> Iterator[tuple[Any, ...]]:
+        """What is to be called, and with what, of a step: its rows, and those of ids that are a head's own.
+
+        `labels` are the rows' first ones.
+        """
+        together = {name: one for name, one in told.items() if not one.has_own_rows}
+        apart = [{name: one} for name, one in told.items() if one.has_own_rows]
+        for heads in (together, *apart):
+            ids = next((one.ids for one in heads.values()), None)
+            if ids is None:
+                yield self.joinless, heads, labels, {}, "train"
+                continue
+            keys = keys_of(ids)
+            known = keys != 0
+            given = None if heads is not together or labels is None else labels[known]
+            first = self._main.column("label", self._main.find(keys[known])) if given is None else given
+            yield self.trained, keys[known], {name: one.of(known) for name, one in heads.items()}, first
 
     def trained(self, keys: Array, told: Mapping[str, Told], first: Floats) -> None:
         """Rows with an id that some heads were trained on; `first` are their first labels, NaN where not known."""
