@@ -37,18 +37,23 @@ def keys_of(episode: Episode, graph: Graph) -> Keys:
     """The keys of an episode's place."""
     node, worker = episode.alert.node, episode.alert.worker
     base = base_of(node)
-    ties = tuple([f"from {origin}" for origin in graph.origins(base)])
-    ties = (f"worker {worker}", *ties) if worker else ties or _alike(episode, base)
+    origins = graph.origins(base)
+    ties = tuple([f"from {origin}" for origin in origins])
+    ties = (f"worker {worker}", *ties) if worker else (*ties, *_alike(episode, base, origins))
     folded = (node, at_base(base))
     return Keys(
         base, base.partition(":")[0], bool(worker), ties, (*folded, *ties), (*folded, sent_at(base), *ties), folded
     )  # fmt: skip
 
 
-def _alike(episode: Episode, base: str) -> tuple[str, ...]:
-    """The tie of features that state one fact, and of which no source is known: what fed them is one thing."""
+def _alike(episode: Episode, base: str, origins: Iterable[str]) -> tuple[str, ...]:
+    """The tie of features that state one fact, and of which no source is known: what fed them is one thing.
+
+    A feature's own places at the workers are no source of it.
+    """
     is_fact = episode.kind == "fact" and base.startswith("feature:")
-    return (f"fact {episode.alert.metric}",) if is_fact else ()
+    has_source = any(base_of(origin) != base for origin in origins)
+    return (f"fact {episode.alert.metric}",) if is_fact and not has_source else ()
 
 
 def at_base(base: str) -> str:

@@ -418,6 +418,7 @@ def test_a_repeated_alert_of_one_worker_groups_what_the_worker_shows_within_the_
 
 ABSENT: dict[str, Any] = {"metric": "missing_rate", "kind": "fact", "score": 1e9}
 FED = [(f"feature:{name}", effect) for name in "abcde" for effect in ("samples", "model")]
+FED += [(f"feature:{name}@x", f"feature:{name}") for name in "abcde"]
 
 
 def test_features_that_are_absent_at_once_are_one_page_and_one_that_is_later_is_another() -> None:
