@@ -1,13 +1,13 @@
 """What on-call's verdicts teach a threshold: a bounded multiplier a series.
 
-A false alarm raises the multiplier by 10 %, a true or a missed one lowers it by 5 %: in balance at 65 % true alarms,
-the precision that is aimed for. It stays within 0.7 to 2.5, does not act before three verdicts, moves by at most a
-quarter a day and fades by half in 30 days. One incident is one verdict, the last one given. Of one person as many
-verdicts count as of all others together, or three: whoever always says "false alarm" widens a series' band to 1.33
-times its width, all of a team to 2.5 times, never further.
+A false alarm raises the multiplier by 10 %, a true one takes twice that back and never goes below the configured
+threshold: while a third of a series' pages are worth it, nothing moves. Only what was missed lowers it, by 5 %. It
+stays within 0.7 to 2.5, does not act before three verdicts, moves by at most a quarter a day and fades by half in 30
+days. One incident is one verdict, the last one given. Of one person as many verdicts count as of all others together,
+or three: whoever always says "false alarm" widens a series' band to 1.33 times its width, all of a team to 2.5 times.
 
 Few series page often enough to be judged three times, so like series (the same metric of a job, of whatever entity and
-worker) are pooled: what was said of one counts for all of them once three of them were judged, and a series' own
+worker) are pooled: what was said of one counts half for all of them once three of them were judged, and a series' own
 verdicts weigh against ten of the pool's, though never to the contrary of their own.
 
 Verdicts are gathered below the line that separates keyed work from the pager; the result goes back into the job's log
@@ -29,7 +29,7 @@ Verdict = Literal["true_alarm", "false_alarm", "expected", "new_trend", "none", 
 
 RAISE: Final = math.log(1.10)
 LOWER: Final = math.log(0.95)
-STEPS: Final[Mapping[Verdict, float]] = {"false_alarm": RAISE, "true_alarm": LOWER, "missed": LOWER}
+STEPS: Final[Mapping[Verdict, float]] = {"false_alarm": RAISE, "true_alarm": -2.0 * RAISE, "missed": LOWER}
 LOWEST: Final = math.log(0.7)
 HIGHEST: Final = math.log(2.5)
 LEAST_VERDICTS: Final = 3
@@ -38,6 +38,7 @@ DAY: Final = 86400.0
 DAILY: Final = 1.25  # most that a multiplier in force is multiplied or divided by within a day
 LEAST_SERIES: Final = 3  # that a pool is about
 POOLED: Final = 10.0  # verdicts of its own that weigh as much as the pool's
+LIKE: Final = 0.5  # of what a verdict says of its series, that it says of those that are like it
 EVERY: Final = "*"  # worker and entity of a pool's key
 CORRECTED: Final = 200  # incidents of a series whose verdict can still be changed
 FORGOTTEN: Final = 6 * HALF_LIFE  # nothing said for so long: what is left is below 2 %
@@ -117,7 +118,8 @@ class Rollback(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     """The threshold after one verdict.
 
-    `expected` and `new_trend` say that the change was real, so they move no threshold.
+    `expected` and `new_trend` say that the change was real, so they move no threshold. A true alarm takes back what
+    false ones have raised and no more: that a page was right is no reason for others that were none.
 
     >>> threshold = Threshold()
     >>> for _ in range(3):
@@ -128,7 +130,9 @@ def judge(threshold: Threshold, verdict: Verdict, now: float) -> Threshold:
     step = STEPS.get(verdict)
     if step is None:
         return threshold
-    log = min(HIGHEST, max(LOWEST, _faded(threshold, now) + step))
+    before = _faded(threshold, now)
+    lowest = min(0.0, before) if verdict == "true_alarm" else LOWEST
+    log = min(HIGHEST, max(lowest, before + step))
     return Threshold(log=log, verdicts=threshold.verdicts + 1, time=now)
 
 
@@ -188,7 +192,8 @@ def move_all(lessons: Mapping[SeriesKey, Lesson], now: float) -> dict[SeriesKey,
     for key, lesson in lessons.items():
         pool = pools.get(pool_of(key))
         alone = 1.0 if key.worker == EVERY else lesson.threshold.factor(now)
-        moved[key] = move(lesson, now, alone if pool is None else _shared(lesson.threshold, pool.threshold, now))
+        own = Threshold() if key.worker == EVERY else lesson.threshold
+        moved[key] = move(lesson, now, alone if pool is None else _shared(own, pool.threshold, now))
     return moved
 
 
@@ -247,7 +252,7 @@ def _is_pooled(pool: Lesson) -> bool:
 
 def _shared(own: Threshold, pool: Threshold, now: float) -> float:
     """What a series' own verdicts and its pool's amount to."""
-    both = own.verdicts * _faded(own, now) + POOLED * _faded(pool, now)
+    both = own.verdicts * _faded(own, now) + POOLED * LIKE * _faded(pool, now)
     shared = math.exp(both / (own.verdicts + POOLED))
     return 1.0 if (own.factor(now) - 1.0) * (shared - 1.0) < 0.0 else shared
 

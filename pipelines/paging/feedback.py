@@ -4,8 +4,8 @@
 `actions.feedback` puts each verdict behind it, the host a `Tick` a day while a multiplier is in force. The same topic
 gives the same settings with the same revisions, so the operators drop what is sent again after a crash.
 
-    true_alarm, false_alarm   lower and raise the multiplier of the series that the notification was about
-    true_alarm                besides: what the series did is no lesson, as if its past did not hold these windows
+    false_alarm               raises the multiplier of the series that the notification was about
+    true_alarm                takes that back; what the series did is no lesson, as if its past did not hold it
     new_trend                 the change is the new normal from now on
     expected                  these series neither page nor teach for a day from the onset
     missed                    lowers that of a series that should have paged: `notification` names it

@@ -84,7 +84,7 @@ def test_one_who_always_says_false_alarm_counts_as_all_others_together_and_three
     assert lesson.threshold.verdicts <= min(times, max(3, len(others))) + len(others)
 
 
-def test_one_person_alone_widens_a_series_and_its_pool_by_a_third_and_no_further() -> None:
+def test_one_person_alone_widens_series_that_are_alike_by_a_third_at_most() -> None:
     lessons: dict[SeriesKey, Lesson] = {}
     for n in range(60):
         key = KEY._replace(worker=f"w{n % 4}")
@@ -92,7 +92,7 @@ def test_one_person_alone_widens_a_series_and_its_pool_by_a_third_and_no_further
         pool = lessons.get(pool_of(KEY), Lesson())
         lessons[pool_of(KEY)] = pooled(pool, key, f"n{n}", "false_alarm", n * DAY / 9, "always")
         lessons = move_all(lessons, n * DAY / 9)
-    assert max(lesson.factor for lesson in lessons.values()) == 1.33
+    assert 1.15 < max(lesson.factor for lesson in lessons.values()) <= 1.33
 
 
 @given(st.lists(VERDICTS, min_size=1, max_size=20), st.lists(VERDICTS, max_size=2))
@@ -116,8 +116,12 @@ def test_the_last_word_on_an_incident_counts_once_whenever_it_is_said(
     assert again.threshold == once.threshold
 
 
-def test_true_alarms_lower_it() -> None:
-    assert after(*["true_alarm"] * 4).factor == 0.81  # type: ignore[arg-type]
+def test_true_alarms_take_back_what_false_ones_raised_and_only_what_was_missed_goes_below() -> None:
+    raised: list[Verdict] = ["false_alarm"] * 4
+    assert after(*raised, "true_alarm").factor == 1.21
+    assert after(*raised, "true_alarm", "true_alarm", "true_alarm").factor == 1.0
+    assert after(*["missed"] * 4).factor == 0.81  # type: ignore[arg-type]
+    assert after(*["missed"] * 4, "true_alarm").factor == 0.81  # type: ignore[arg-type]
 
 
 def test_a_day_allows_a_quarter_and_the_next_day_the_rest() -> None:
@@ -157,16 +161,16 @@ def judged(*verdicts: Verdict) -> dict[SeriesKey, Lesson]:
 def test_three_judged_series_speak_for_all_that_are_like_them_and_two_for_nobody() -> None:
     assert in_force(judged("false_alarm", "false_alarm")) == {}
     factors = in_force(judged("false_alarm", "false_alarm", "false_alarm"))
-    assert factor_of(factors, KEY._replace(worker="new", entity="feature:other")) == 1.25
+    assert factor_of(factors, KEY._replace(worker="new", entity="feature:other")) == 1.15  # 1.1^3, of which half
     assert factor_of(factors, KEY._replace(metric="psi")) == 1.0
     assert in_force(judged("expected", "false_alarm", "false_alarm")) == {}
 
 
 def test_a_pool_never_moves_a_series_to_the_contrary_of_its_own_verdicts() -> None:
-    lessons = judged(*["true_alarm"] * 20)  # type: ignore[list-item]
+    lessons = judged(*["missed"] * 20)  # type: ignore[list-item]
     lessons[KEY] = after(*["false_alarm"] * 3)  # type: ignore[arg-type]
     factors = in_force(move_all(lessons, DAY))
-    assert factors[pool_of(KEY)] < 0.8
+    assert factors[pool_of(KEY)] < 0.85
     assert factor_of(factors, KEY) == 1.0
 
 

@@ -62,9 +62,11 @@ def test_the_last_step_is_taken_back_at_once_and_says_so() -> None:
 
 def test_what_a_verdict_did_beside_thresholds_is_taken_back_too() -> None:
     state = FeedbackLoop(JOB)
-    taught(state, *[key()] * 3, verdict="true_alarm")
-    settings, _ = sent(state, back(last(state), 3 * DAY))
+    taught(state, *[key()] * 3)
+    assert "thresholds" in {setting.name for setting in sent(state, said("n2", "true_alarm", 2 * DAY + 90.0))[0]}
+    settings, _ = sent(state, back(last(state), 2 * DAY + 95.0))
     assert [setting.name for setting in settings] == ["thresholds", "true_alarm"]
+    assert factors(settings)[key()] == 1.25
     assert b'"taught":true' in settings[1].body
 
 
