@@ -35,7 +35,10 @@ class Command(argparse.ArgumentParser):
 
 def add(commands: Commands, name: str, text: str, *, example: str) -> argparse.ArgumentParser:
     """A command with its help; the example is shown below it, and tests parse it."""
-    return commands.add_parser(name, help=text, description=text, epilog=f"example: {example}")
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=f"example: {example}"
+    )
+    return made
 
 
 def config(command: argparse.ArgumentParser) -> None:
