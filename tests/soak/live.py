@@ -24,7 +24,6 @@ from playwright.sync_api import sync_playwright
 
 from streamgauge.examples.flights import data
 from streamgauge.examples.flights.columns import AIRPORTS
-from streamgauge.examples.flights.live import JOB
 from streamgauge.pipelines.config.schema import Kafka
 from streamgauge.tracer import arrays, control
 from streamgauge.tracer.kafka.transport import KafkaTransport
@@ -34,6 +33,7 @@ from tests.servers.kafka import KafkaServers
 from tests.soak.parts import brokers
 from tests.waiting import until
 
+JOB: Final = "flights-live"  # of streamgauge.examples.flights.live, whose import costs TensorFlow's
 CHOSEN: Final = ("dense_32/kernel", "logit/bias")
 ASKED, BROKEN = "LGA", "JFK"  # the worker whose plan is changed, and the one that goes wrong
 PATIENCE: Final = 180.0  # seconds
@@ -47,6 +47,7 @@ bootstrap = "{bootstrap}"
 prefix = "{prefix}"
 [jobs.{job}]
 pane = 1
+tick = 0.5
 workers = 3
 windows = [
   {{ name = "short", kind = "short", length = 10, slide = 10 }},
@@ -69,10 +70,15 @@ class Parts:
         config.write_text(
             CONFIG.format(folder=folder, bootstrap=kafka.bootstrap, prefix=kafka.prefix, job=JOB)
         )  # fmt: skip
-        self._start("run", "streamgauge.pipelines", "run", "--config", str(config))
+        self._config = config
+
+    def begin(self) -> None:
+        """Start them; when `run` listens, `url` is where."""
+        self._start("run", "streamgauge.pipelines", "run", "--config", str(self._config))
         for airport in AIRPORTS:
             self.start(airport)
-        until(lambda: self._said("run").endswith("\n"), "run does not start", patience=PATIENCE)
+        until(lambda: self._said("run") or self._has_ended("run"), "run does not start", patience=PATIENCE)
+        assert not self._has_ended("run"), (self._folder / "run.log").read_text()
         self.url = self._said("run").splitlines()[-1].split()[1]
 
     def start(self, airport: str) -> None:
@@ -122,6 +128,9 @@ class Parts:
         with (self._folder / f"{name}.out").open("ab") as out, (self._folder / f"{name}.log").open("ab") as log:
             started = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, stdout=out, stderr=log)
         self._processes[name] = started
+
+    def _has_ended(self, name: str) -> bool:
+        return self._processes[name].poll() is not None
 
     def _said(self, name: str) -> str:
         return (self._folder / f"{name}.out").read_text()
@@ -222,6 +231,7 @@ def main() -> int:
     parts = Parts(folder, servers, kafka)
     seen = Seen()
     try:
+        parts.begin()
         with sync_playwright() as engine:
             browser = engine.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1440, "height": 900})
