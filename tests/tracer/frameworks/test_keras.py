@@ -86,6 +86,27 @@ def test_training_is_the_same_to_the_bit(mode: str, untraced: list[Any], monkeyp
             np.testing.assert_array_equal(found, expected)
 
 
+def test_training_is_the_same_to_the_bit_where_a_plan_is_refused_and_the_tracer_trips(untraced: list[Any]) -> None:
+    job, states = Job(Select(collection="weights", every=1000)), set[str]()
+    made = control.plan("ctr", "p", 1, issued=0.0, select=[Select(collection="weights", include="none such")])
+    job.log.send([("control", "ctr/p", made)])
+
+    def between(batch: int, logs: Any = None) -> None:
+        job.tracer.beat()
+        states.update(one.state for one in control.decode_status(job.log.latest("status")["ctr/w"]).plans)
+        if batch == 5:
+            job.tracer.faults.trip("share", "it costs too much")
+
+    watching = keras.callbacks.LambdaCallback(on_train_batch_end=between)
+    traced = model_of(keras.optimizers.Adagrad(0.1))
+    x, y = rows_of(10 * ROWS)
+    traced.fit(x, y, batch_size=ROWS, shuffle=False, verbose=0, callbacks=[KerasTracer(job.tracer), watching])
+    assert states == {"rejected"}
+    assert job.tracer.is_off
+    for expected, found in zip(untraced, traced.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_fit_tells_loss_rows_and_tensors_and_gives_the_model_back() -> None:
     job, model = Job(), model_of()
     x, y = rows_of(25 * ROWS)
