@@ -10,13 +10,18 @@ from typing import Any, Final
 
 import pytest
 
+from streamgauge.anomaly.types import Notification
 from streamgauge.pipelines.adapters.sqlite.query import SqliteQuery
 from streamgauge.pipelines.detection.phases import with_phase
+from streamgauge.pipelines.paging.pager import KINDS
 from streamgauge.pipelines.service import assembly
 from streamgauge.pipelines.service.replay import replay
+from streamgauge.pipelines.wire import outputs
 from streamgauge.tracer.local.log import LocalLog
 from tests.first_hour.clicks import clicks
 from tests.first_hour.job import MINUTE, T0, TIMEOUT, Fault, config, play
+from tests.servers import through_alertmanager
+from tests.servers.jars import ServerMissing
 
 FAULTS: Final = (
     Fault("null", 10, 14, feature="age"),
@@ -45,15 +50,21 @@ def begin(fault: Fault) -> float:
 
 
 @pytest.fixture(scope="module")
-def hour(tmp_path_factory: pytest.TempPathFactory) -> SqliteQuery:
-    """The store after the hour."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the pipeline's log and store are after the hour."""
     live, stored = tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("stored")
     settings = config(stored)
     log = LocalLog(live / "log.db")
     play(clicks(), log, settings, FAULTS)
     for _ in replay(settings, log, assembly.parts_of(settings)):
         pass
-    return SqliteQuery(stored / "store.db")
+    return stored
+
+
+@pytest.fixture(scope="module")
+def hour(folder: Path) -> SqliteQuery:
+    """The store after the hour."""
+    return SqliteQuery(folder / "store.db")
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +103,17 @@ def test_nothing_else_is_told_and_each_only_once(incidents: list[dict[str, Any]]
     assert {one["notifications"] for one in incidents} == {2}  # it fires, it is over
 
 
+def test_alertmanager_restarted_in_the_middle_tells_each_once_and_that_it_is_over(folder: Path, tmp_path: Path) -> None:
+    records = [outputs.decode(one.value, KINDS) for one in LocalLog(folder / "log.db").read("alerts", 0, 10_000)]
+    told = [one for one in records if isinstance(one, Notification)]
+    try:
+        heard = through_alertmanager.send(told, tmp_path)
+    except ServerMissing as missing:
+        pytest.skip(str(missing))
+    assert heard == through_alertmanager.wanted(told)
+    assert heard.total() == 2 * len(FAULTS)
+
+
 def test_the_job_says_that_it_is_learning_then_young(hour: SqliteQuery) -> None:
     (job,) = config(Path()).jobs
     (row,) = hour.jobs()
@@ -102,6 +124,7 @@ def test_the_job_says_that_it_is_learning_then_young(hour: SqliteQuery) -> None:
 
 def test_a_cold_model_costs_no_points(hour: SqliteQuery) -> None:
     lines = hour.scores("clicks", T0, T0 + 10 * MINUTE, 100)
+    assert {round(line["score"]) for line in lines} == {100}
     assert {round(line["score"]) for line in lines} == {100}
 
 
