@@ -7,17 +7,17 @@ What an expression costs at worst is in how many ways it can match one text, sin
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-try:
-    from re import _constants as _codes
-    from re import _parser  # type: ignore[attr-defined]
-except ImportError:  # before Python 3.11
-    import sre_constants as _codes  # type: ignore[no-redef]
-    import sre_parse as _parser
+# the standard library's own parser, under its name before and from Python 3.11 on
+_IS_OLD: Final = sys.version_info < (3, 11)
+_codes: Final[Any] = importlib.import_module("sre_constants" if _IS_OLD else "re._constants")
+_parser: Final[Any] = importlib.import_module("sre_parse" if _IS_OLD else "re._parser")
 
 LONGEST: Final = 512
 UNBOUNDED: Final = 2.0**5  # ways of a repeat without a bound
