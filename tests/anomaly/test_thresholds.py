@@ -167,7 +167,7 @@ def test_three_judged_series_speak_for_all_that_are_like_them_and_two_for_nobody
 
 
 def test_a_pool_never_moves_a_series_to_the_contrary_of_its_own_verdicts() -> None:
-    lessons = judged(*["missed"] * 20)  # type: ignore[list-item]
+    lessons = judged(*["missed"] * 20)  # type: ignore[arg-type]
     lessons[KEY] = after(*["false_alarm"] * 3)  # type: ignore[arg-type]
     factors = in_force(move_all(lessons, DAY))
     assert factors[pool_of(KEY)] < 0.85
