@@ -66,6 +66,7 @@ JOB: Final[dict[str, str]] = {
     "max_ahead": "60", "max_series": "500", "shards": "2", "workers": "2", "minimum": "{loss = 2}",
     "rules": "{loss = {weight = 2}}", "unpaged": '["loss"]', "duplicate_modulus": "4",
     "evaluation.groups": '["city"]',
+    "evaluation.serving.features": '["age"]', "evaluation.serving.tolerance": "0.1",
     "evaluation.find": '["city"]', "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
     "labels.horizon": '"1h"', "labels.margin": '"1h"', "labels.timeout": '"36h"', "labels.silence": '"1h"',
     "labels.wait": '"1h"', "labels.keep_rate": "0.5", "labels.predicts": '"all"', "labels.hold": '"1m"',
@@ -100,9 +101,6 @@ TABLES: Final = {
     **{f"evaluation.slices.{key}": f'[[jobs.evaluation.slices]]\nname = "x"\nfeature = "age"\n{text}' for key, text in {
         "name": "above = 30", "feature": "above = 30", "above": "above = 30", "below": "below = 30",
         "equals": "equals = 30",
-    }.items()},
-    **{f"evaluation.serving.{key}": f'[jobs.evaluation.serving]\nfeatures = ["age"]\n{text}' for key, text in {
-        "features": "", "modulus": "modulus = 2", "horizon": 'horizon = "2h"', "tolerance": "tolerance = 0.1",
     }.items()},
     **{f"tasks.{key}": f'[[jobs.tasks]]\nname = "cvr"\n{text}' for key, text in {
         "name": "", "of": 'of = "positives"', "expected": 'expected = "1h"', "predictions": 'predictions = "logit"',
