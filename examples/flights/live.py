@@ -44,9 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--progress", type=pathlib.Path, help="file that holds the number of steps done")
     parser.add_argument("--broken", type=pathlib.Path, help="file that is there while the learning rate is wrong")
     args = parser.parse_args(argv)
-    transport: Transport = LocalLog(args.log)
-    if args.bootstrap:
-        transport = KafkaTransport(args.bootstrap, prefix=args.prefix)
+    kafka, path = args.bootstrap, args.log
+    transport: Transport = KafkaTransport(kafka, prefix=args.prefix) if kafka else LocalLog(path)
     tracer = Tracer(JOB, args.airport, transport, pane=1.0)
     train(tracer, args)
     tracer.close()
