@@ -84,8 +84,9 @@ def _with_budget(old: list[Any]) -> list[Any]:
 
 FORMS: Final[dict[str, Form]] = {
     "chunk": Form(1),
-    "combiner": Form(6, {
+    "combiner": Form(7, {
         1: _with_pieces, 2: _with_newer_parts, 3: whole.combiner, 4: _with_more_learnt, 5: _with_more_learnt,
+        6: _with_more_learnt,
     }),
     "combiner head": Form(1),
     "consumer": Form(2, {1: _in_rows}),
@@ -104,9 +105,9 @@ FORMS: Final[dict[str, Form]] = {
     "known": Form(1),
     "memory": Form(1),
     "names": Form(1),
-    "operator": Form(7, {
+    "operator": Form(8, {
         1: _with_timely, 2: _with_newer_parts, 3: whole.operator, 4: _with_more_learnt, 5: _with_more_learnt,
-        6: _with_more_learnt,
+        6: _with_more_learnt, 7: _with_more_learnt,
     }),
     "outbox": Form(1),
     "own": Form(1),
@@ -120,8 +121,10 @@ FORMS: Final[dict[str, Form]] = {
     "report": Form(1),
     "ring": Form(1),
     "rows": Form(100),  # lies where a release before rows kept a whole state, of versions that are far below
-    "scorer": Form(1),
-    "second stage": Form(5, {1: _with_facts, 2: whole.second_stage, 3: _with_more_learnt, 4: _with_more_learnt}),
+    "scorer": Form(2, {1: _with_more_learnt}),
+    "second stage": Form(6, {
+        1: _with_facts, 2: whole.second_stage, 3: _with_more_learnt, 4: _with_more_learnt, 5: _with_more_learnt,
+    }),
     "second stage head": Form(1),
     "seen": Form(1),
     "settled": Form(1),
