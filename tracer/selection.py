@@ -194,12 +194,17 @@ class Selection:
         """Whether the array itself is needed at this step: it is sent, reduced, or kept until the loss is known."""
         if collection not in self._arrays:
             return False
-        if self.awaits(collection, name) and not self._is_control(step):
+        if self.awaits(collection, name, step):
             return True
         return any(self.takes(collection, name, step, emit) for emit in ARRAYS)
 
-    def awaits(self, collection: Collection, name: str) -> bool:
-        """Whether this is kept of a step whose loss is not finite."""
+    def awaits(self, collection: Collection, name: str, step: int) -> bool:
+        """Whether this is kept of this step until it is known whether its loss is finite."""
+        if not self._waits or step % self.thin or self._is_control(step):
+            return False
+        return self._is_awaited(collection, name)
+
+    def _is_awaited(self, collection: Collection, name: str) -> bool:
         if not self._waits:
             return False
         key = (collection, name)
@@ -226,13 +231,14 @@ class Selection:
         """Whether this is traced at some step; "raw": whether the array itself is needed at some."""
         if emit == "stats":
             return bool(self._times(collection, name, emit))
-        return self.awaits(collection, name) or any(self._times(collection, name, one) for one in ARRAYS)
+        return self._is_awaited(collection, name) or any(self._times(collection, name, one) for one in ARRAYS)
 
     def is_due(self, step: int) -> bool:
         """Whether any tensor is traced at this step: the one test that an untraced step pays."""
         if not self._steps and not self.is_watchful:
             return False
-        return (self.is_watchful or _is_among(self._steps, step, self.thin)) and not self._is_control(step)
+        is_watched = self.is_watchful and step % self.thin == 0
+        return (is_watched or _is_among(self._steps, step, self.thin)) and not self._is_control(step)
 
     def has_raw(self, collection: Collection) -> bool:
         """Whether arrays of a collection are asked for."""

@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from streamgauge.tracer.events import Raw
 from streamgauge.tracer.frameworks.plain import Traced
+from streamgauge.tracer.kept_arrays import KeptArrays
 from streamgauge.tracer.reductions import histogram, units
-from streamgauge.tracer.selection import Collection, Emit, Select, fault_of
+from streamgauge.tracer.selection import Collection, Emit, Select, Selection, fault_of
 from tests.tracer.frameworks.job import Job
 
 METRICS = Select(collection="metrics", every=1)
@@ -41,6 +43,24 @@ def test_of_the_batch_whose_loss_is_not_finite_inputs_outputs_and_gradients_are_
     np.testing.assert_array_equal(next(one.array for one in found if one.name == "dense"), gradients[2])
     np.testing.assert_allclose(next(one.array for one in found if one.name == "predictions"), [0.5, 0.2])
     np.testing.assert_array_equal(next(one.array for one in found if one.name == "age"), [20.0, 2.0])
+
+
+def test_who_asks_while_the_loss_is_not_finite_has_the_next_step_and_no_more() -> None:
+    sent: list[Raw] = []
+    kept, array = KeptArrays(sent.append, 1_000_000), np.ones(3)
+    early, late = (Selection((), [Select(collection="gradients", emit="raw", when="nonfinite")]) for _ in range(2))
+    for step in range(1, 9):
+        kept.take(0.0, step, early if step < 5 else late, "gradients", "dense", array)
+        kept.settle(step, math.nan if step > 1 else 0.5, updated=True)
+    assert [raw.step for raw in sent] == [2, 5]
+
+
+def test_a_breaker_that_thins_leaves_out_steps_that_wait_for_a_loss_too() -> None:
+    selection = Selection((), [Select(collection="gradients", emit="raw", when="nonfinite")])
+    selection.thin = 4
+    assert [step for step in range(1, 13) if selection.is_due(step)] == [4, 8, 12]
+    assert [step for step in range(1, 13) if selection.takes_array("gradients", "dense", step)] == [4, 8, 12]
+    assert selection.covers("gradients", "dense", "raw")
 
 
 def test_a_batch_that_is_accumulated_counts_to_the_step_it_belongs_to() -> None:
