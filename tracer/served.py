@@ -31,7 +31,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     features: tuple[str, ...] = ()  # at most 16
     modulus: int = 1  # one id in so many is joined, a power of two; rises by itself where ids are too many
     horizon: float = 3600.0  # what was served waits so long to be trained on
-    tolerance: float = 1e-6  # numbers that differ by less, in proportion, are the same
+    relative_tolerance: float = 1e-6  # numbers that differ by less, in proportion, are the same
 
 
 class ServedRows:
@@ -119,5 +119,5 @@ def faults_of(serving: Serving) -> Iterable[str]:
         yield f"modulus: must be a power of two up to 4294967296, got {serving.modulus}"
     if not 0.0 < serving.horizon <= 7 * 86400.0:
         yield f"horizon: must be above 0 and at most 7 days, got {serving.horizon:g} s"
-    if not 0.0 <= serving.tolerance < 1.0:
-        yield f"tolerance: must be in 0..1, got {serving.tolerance:g}"
+    if not 0.0 <= serving.relative_tolerance < 1.0:
+        yield f"relative_tolerance: must be in 0..1, got {serving.relative_tolerance:g}"

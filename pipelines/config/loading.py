@@ -29,7 +29,7 @@ _REFERRED: Final = frozenset({"jobs", "name", "features", "windows"})  # what ot
 # Numbers that are no seconds: a duration there would be a mistake.
 _PLAIN = frozenset({
     "cost", "importance", "low", "high", "threshold", "threshold_twice", "clear", "weight", "minimum", "rules", "above",
-    "below", "equals", "keep_rate", "positive", "pages", "quantile", "tolerance",
+    "below", "equals", "keep_rate", "positive", "pages", "quantile", "relative_tolerance",
 })  # fmt: skip
 _KIND_WORDS = {
     inspect.FloatType: "a number", inspect.IntType: "a whole number", inspect.StrType: "a string",

@@ -64,7 +64,7 @@ def _meet(view: View) -> Mapping[str, tuple[Met, ServedRows]]:
         rows = cast("ServedRows | None", view.memory(MEMORY, entity))
         if rows is None and entity not in served and entity not in trained:
             continue
-        rows = ServedRows(serving.horizon, serving.tolerance) if rows is None else rows
+        rows = ServedRows(serving.horizon, serving.relative_tolerance) if rows is None else rows
         left, right = served.get(entity, _NOTHING), trained.get(entity, _NOTHING)
         found[entity] = rows.meet(left, right, view.end)
     return found

@@ -228,7 +228,7 @@ class Knowledge:
             return IdHorizon(horizon, length) if state is None else IdHorizon.from_state(state, horizon, length)
         if name == MEMORY:
             given = self._config.evaluation.serving
-            return ServedRows.from_state(state, given.horizon, given.tolerance)
+            return ServedRows.from_state(state, given.horizon, given.relative_tolerance)
         if name in _OF_VALUES:
             of = _OF_VALUES[name]
             return of(self._config.windows[self._counter].length) if state is None else of.from_state(state)

@@ -1,6 +1,7 @@
 """Configuration: every fault is named with its path, value and remedy; a good file gives what it says."""
 
 import contextlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from streamgauge.pipelines.config.faults import ConfigError
 from streamgauge.pipelines.config.loading import duration, load, parse, to_json
+from streamgauge.pipelines.config.reference import reference
 from streamgauge.pipelines.config.schema import Config, JobConfig
 from tests.places import TESTS
 
@@ -29,12 +31,23 @@ def test_there_are_bad_files() -> None:
     assert len(BAD) >= 40
 
 
+def test_a_word_that_is_a_number_in_one_table_is_no_duration_in_another() -> None:
+    """The unit is the word's: whoever adds one that is there already says here that it is a number in both."""
+    lines = [line.strip("| ").split(" | ") for line in reference().splitlines() if line.startswith("| `")]
+    numbers = Counter(key.strip("`") for key, unit, *_ in lines if unit == "number")
+    assert {key for key, count in numbers.items() if count > 1} == {"above", "below", "keep_rate", "quantile", "weight"}
+
+
 def test_all_faults_come_at_once() -> None:
     text = 'prot = 1\nclock = "x"\n[jobs.a]\npane = "?"\nwindows = [{ name = "w", kind = "shrt", length = 1 }]'
     with pytest.raises(ConfigError) as caught:
         parse(text)
     assert [fault.path for fault in caught.value.faults] == [
-        "prot", "clock", "jobs.a.pane", "jobs.a.windows[0].slide", "jobs.a.windows[0].kind",
+        "prot",
+        "clock",
+        "jobs.a.pane",
+        "jobs.a.windows[0].slide",
+        "jobs.a.windows[0].kind",
     ]
 
 
@@ -55,7 +68,7 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_jobs_read_the_same_as_tables_and_as_an_array() -> None:
-    assert parse('[jobs.a]\npane = 5\n[jobs.b]') == parse('[[jobs]]\nname = "a"\npane = 5\n[[jobs]]\nname = "b"')
+    assert parse("[jobs.a]\npane = 5\n[jobs.b]") == parse('[[jobs]]\nname = "a"\npane = 5\n[[jobs]]\nname = "b"')
 
 
 def test_values_arrive_typed_and_durations_in_seconds() -> None:

@@ -118,17 +118,17 @@ def said(*records: Any) -> list[bytes]:
     return [outputs.encode(record) for record in records]
 
 
-def fires(entity: str, at: float, number: int) -> Anomaly:
+def fires(entity: str, at: float, number: int, metric: str = "psi") -> Anomaly:
     return Anomaly(
-        kind="fact", job="ctr", worker="", domain="sample", entity=entity, metric="psi", severity="page", start=at,
+        kind="fact", job="ctr", worker="", domain="sample", entity=entity, metric=metric, severity="page", start=at,
         time=at, score=1e9, text="off", number=number,
     )  # fmt: skip
 
 
 def night(begin: float, number: int) -> list[bytes]:
-    """`a`, then `b`; what each tick leads to."""
+    """`a`, then `b` by another fact, which alone would be one page with the first; what each tick leads to."""
     ticks = [Tick(job="ctr", time=begin + 10.0 * i) for i in range(1, 30)]
-    return said(fires("feature:a", begin, number), fires("feature:b", begin + 5, number + 1), *ticks)
+    return said(fires("feature:a", begin, number), fires("feature:b", begin + 5, number + 1, "null_rate"), *ticks)
 
 
 def told(pager: Pager, log: Sequence[bytes]) -> list[tuple[str, int]]:

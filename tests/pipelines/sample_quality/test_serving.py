@@ -128,7 +128,7 @@ def test_more_ids_than_a_pane_aims_at_are_thinned_from_the_next_on_and_rows_with
 
 
 def test_what_cannot_be_is_a_fault() -> None:
-    bad = Serving(features=tuple("abcdefghijklmnopq"), modulus=3, horizon=HOUR * 24 * 8, tolerance=1.0)
+    bad = Serving(features=tuple("abcdefghijklmnopq"), modulus=3, horizon=HOUR * 24 * 8, relative_tolerance=1.0)
     assert [text.partition(":")[0] for text in faults_of(Evaluation(serving=bad))] == [
-        "serving.features", "serving.modulus", "serving.horizon", "serving.tolerance",
+        "serving.features", "serving.modulus", "serving.horizon", "serving.relative_tolerance",
     ]  # fmt: skip

@@ -66,7 +66,7 @@ JOB: Final[dict[str, str]] = {
     "max_ahead": "60", "max_series": "500", "shards": "2", "workers": "2", "minimum": "{loss = 2}",
     "rules": "{loss = {weight = 2}}", "unpaged": '["loss"]', "duplicate_modulus": "4",
     "evaluation.groups": '["city"]',
-    "evaluation.serving.features": '["age"]', "evaluation.serving.tolerance": "0.1",
+    "evaluation.serving.features": '["age"]', "evaluation.serving.relative_tolerance": "0.1",
     "evaluation.find": '["city"]', "duplicate_horizon": '"1h"', "slo": "{queue_delay = 5}",
     "labels.horizon": '"1h"', "labels.margin": '"1h"', "labels.timeout": '"36h"', "labels.silence": '"1h"',
     "labels.wait": '"1h"', "labels.keep_rate": "0.5", "labels.predicts": '"all"', "labels.hold": '"1m"',
