@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from streamgauge.anomaly.reference import Bools
 from streamgauge.anomaly.types import SeriesKey
 from streamgauge.pipelines.metrics import Floats, Metric
 
@@ -103,6 +102,10 @@ def thinness(closed: Closed, minimum: Mapping[str, float]) -> Floats:
         closed: a window.
         minimum: least rows by metric, where the configuration says other than the catalogue.
     """
-    asked = np.array([minimum.get(metric.name, metric.minimum) for metric in closed.metrics], np.float64)
-    is_thin: Bools = np.isnan(closed.value) & (closed.rows > 0.0) & (closed.rows < asked)
-    return np.where(is_thin, closed.rows / np.maximum(asked, 1.0), 0.0)
+    places = np.flatnonzero(np.isnan(closed.value) & (closed.rows > 0.0))  # few: the catalogue is asked for these only
+    metrics = [closed.metrics[place] for place in places.tolist()]
+    asked = np.array([minimum.get(metric.name, metric.minimum) for metric in metrics], np.float64)
+    share = closed.rows[places] / np.maximum(asked, 1.0)
+    thin = np.zeros(len(closed.value))
+    thin[places] = np.where(closed.rows[places] < asked, share, 0.0)
+    return thin
