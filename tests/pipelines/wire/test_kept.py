@@ -17,6 +17,7 @@ from streamgauge.pipelines.wire import kept
 from streamgauge.pipelines.wire.frames import StateDamagedError, fault_of, framed, unframed
 from streamgauge.pipelines.wire.rows import Rows, name_of, parts_of
 from streamgauge.tracer.local.log import LocalLog
+from tests.forks import fork
 from tests.pipelines.stream.logs import config_of, operator, script
 
 
@@ -91,7 +92,7 @@ def test_a_kill_at_any_statement_of_a_commit_leaves_one_commit_or_the_other_whol
     steady.bus.close()
     found, statement = [], 0
     while not found or found[-1] == 60:
-        child = os.fork()
+        child = fork()
         if not child:
             _commit_and_die(tmp_path, statement)
         os.waitpid(child, 0)

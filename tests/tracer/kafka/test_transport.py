@@ -24,6 +24,7 @@ from streamgauge.tracer.selection import Select
 from streamgauge.tracer.sender import Priority, Sender
 from streamgauge.tracer.tracer import Tracer
 from streamgauge.tracer.transport import LogError, Message
+from tests.forks import fork
 from tests.places import ROOT
 from tests.servers.kafka import KafkaServers
 from tests.tracer.kafka.client_double import sees, sends
@@ -259,7 +260,7 @@ def test_a_forked_child_sends_and_follows_on_its_own(
     kafka.create(f"{prefix}control", cleanup_policy="compact")
     transport.send([("traces", "j", b"before"), ("control", "a", b"1")])
     assert transport.latest("control") == {"a": b"1"}
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             transport.send([("traces", "j", b"child")])

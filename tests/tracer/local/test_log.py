@@ -15,6 +15,7 @@ import pytest
 
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.transport import LogError
+from tests.forks import fork
 
 # Sends numbered batches of three messages on two topics, and says a batch's number once `send` has returned.
 WRITER = """
@@ -167,7 +168,7 @@ def test_garbage_at_the_tail_is_not_read(tmp_path: Path) -> None:
 def test_a_fork_gets_its_own_connection_and_both_sides_go_on(tmp_path: Path) -> None:
     log = LocalLog(tmp_path / "log.db")
     log.send([("traces", "parent", b"0")])
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             for _ in range(20):
