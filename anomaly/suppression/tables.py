@@ -33,27 +33,41 @@ class Keys(NamedTuple):
     suppressed: tuple[str, ...]
 
 
-def keys_of(episode: Episode, graph: Graph) -> Keys:
-    """The keys of an episode's place."""
-    node, worker = episode.alert.node, episode.alert.worker
+class Place(NamedTuple):
+    """All that an episode's keys depend on, beside the graph."""
+
+    node: str
+    worker: str
+    fact: str  # that is stated; "" for what is none
+
+    @classmethod
+    def of(cls, episode: Episode) -> Place:
+        """Where an episode is."""
+        alert = episode.alert
+        return cls(alert.node, alert.worker, alert.metric if episode.kind == "fact" else "")
+
+
+def keys_of(place: Place, graph: Graph) -> Keys:
+    """The keys of a place."""
+    node, worker, fact = place
     base = base_of(node)
     origins = graph.origins(base)
     ties = tuple([f"from {origin}" for origin in origins])
-    ties = (f"worker {worker}", *ties) if worker else (*ties, *_alike(episode, base, origins))
+    ties = (f"worker {worker}", *ties) if worker else (*ties, *_alike(fact, base, origins))
     folded = (node, at_base(base))
     return Keys(
         base, base.partition(":")[0], bool(worker), ties, (*folded, *ties), (*folded, sent_at(base), *ties), folded
     )  # fmt: skip
 
 
-def _alike(episode: Episode, base: str, origins: Iterable[str]) -> tuple[str, ...]:
+def _alike(fact: str, base: str, origins: Iterable[str]) -> tuple[str, ...]:
     """The tie of features that state one fact, and of which no source is known: what fed them is one thing.
 
     A feature's own places at the workers are no source of it.
     """
-    is_fact = episode.kind == "fact" and base.startswith("feature:")
+    is_fact = fact != "" and base.startswith("feature:")
     has_source = any(base_of(origin) != base for origin in origins)
-    return (f"fact {episode.alert.metric}",) if is_fact and not has_source else ()
+    return (f"fact {fact}",) if is_fact and not has_source else ()
 
 
 def at_base(base: str) -> str:
@@ -77,7 +91,7 @@ class Tables:
     def __init__(self) -> None:
         self._live: dict[str, Episode] = {}
         self._keys: dict[str, Keys] = {}
-        self._keys_at: dict[tuple[str, str], Keys] = {}  # by node and worker
+        self._keys_at: dict[Place, Keys] = {}  # a cache
         self._pending: _Table = {}
         self._carriers: _Table = {}
         self._bases: _Table = {}
@@ -156,12 +170,12 @@ class Tables:
     # -- changing ---
     def add(self, episode: Episode, graph: Graph) -> None:
         """An episode is open: into the tables of its place, which it stays in, and those of its state."""
-        place = episode.alert.node, episode.alert.worker
+        place = Place.of(episode)
         keys = self._keys_at.get(place)
         if keys is None:
             if len(self._keys_at) >= _PLACES:
                 self._keys_at.clear()
-            keys = self._keys_at[place] = keys_of(episode, graph)
+            keys = self._keys_at[place] = keys_of(place, graph)
         self._keys[episode.id] = keys
         self._live[episode.alert.fingerprint] = episode
         self._bases.setdefault(keys.base, {})[episode.id] = episode

@@ -417,6 +417,7 @@ def test_a_repeated_alert_of_one_worker_groups_what_the_worker_shows_within_the_
 
 
 ABSENT: dict[str, Any] = {"metric": "missing_rate", "kind": "fact", "score": 1e9}
+DRIFT: dict[str, Any] = {"metric": "psi"}
 FED = [(f"feature:{name}", effect) for name in "abcde" for effect in ("samples", "model")]
 FED += [(f"feature:{name}@x", f"feature:{name}") for name in "abcde"]
 
@@ -444,6 +445,21 @@ def test_absent_features_of_two_sources_or_with_different_facts_are_apart() -> N
     told = [alert(60, f"feature:{name}", start=0, **ABSENT) for name in "abc"]
     night.play([*told, alert(60, "feature:d", start=0, **drift)], until=200)
     assert sorted(night.firing()) == ["feature:a", "feature:b", "feature:c", "feature:d"]
+
+
+def test_what_was_told_of_features_before_decides_nothing_about_what_they_state_now() -> None:
+    """As after a restart between the two, and as on a night of its own."""
+    facts, drifts = ([alert(10_060, f"feature:{name}", start=10_000, **more) for name in "ab"] for more in (ABSENT, {}))
+    healed: dict[str, Any] = {"start": 0, "end": 900}
+    for before, now, pages in ((DRIFT, facts, 1), (ABSENT, drifts, 2)):
+        night, fresh = Night(FED), Night(FED)
+        night.play([alert(60 + 840 * over, f"feature:{name}", **before, **(healed if over else {"start": 0}))
+                    for over in (0, 1) for name in "ab"], until=9_000)  # fmt: skip
+        assert not [node for node, state in night.states().items() if state == "sent"]
+        told = len(night.firing())
+        night.play(now, until=10_500)
+        fresh.play(now, until=10_500)
+        assert len(night.firing()) - told == len(fresh.firing()) == pages
 
 
 def test_trouble_at_one_worker_does_not_hide_what_most_workers_show() -> None:
