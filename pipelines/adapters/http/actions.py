@@ -11,8 +11,7 @@ from aiohttp import web
 from streamgauge.anomaly.types import Matcher
 from streamgauge.pipelines.adapters.http import edges, keys, people
 from streamgauge.pipelines.adapters.http.json import Refusal, answer, as_object, body
-from streamgauge.pipelines.adapters.http.routes import job_of
-from streamgauge.pipelines.config.schema import JobConfig
+from streamgauge.pipelines.adapters.http.routes import config_of, job_of
 from streamgauge.pipelines.paging import actions, foreign
 from streamgauge.pipelines.ports import Bus
 from streamgauge.tracer import control
@@ -133,7 +132,7 @@ async def unsuppress(request: web.Request) -> web.StreamResponse:
 
 async def feedback(request: web.Request) -> web.StreamResponse:
     """Say what a notification was worth."""
-    job, asked, now = _config_of(request), await body(request, _Feedback), _now(request)
+    job, asked, now = config_of(request), await body(request, _Feedback), _now(request)
     by, comment = people.author(asked.author), asked.comment[:_TEXT]
     return await _act(
         request, lambda bus: actions.feedback(bus, job, asked.notification, asked.verdict, now, by, comment)
@@ -149,21 +148,21 @@ async def rollback(request: web.Request) -> web.StreamResponse:
 
 async def change(request: web.Request) -> web.StreamResponse:
     """Note on the job's time axis what somebody changed, such as a deployment."""
-    job, asked, now = _config_of(request), await body(request, _Change), _now(request)
+    job, asked, now = config_of(request), await body(request, _Change), _now(request)
     by = people.author(asked.author)
     return await _act(request, lambda bus: actions.change(bus, job, asked.name, asked.text, now, by))
 
 
 async def override(request: web.Request) -> web.StreamResponse:
     """Let pushes of the job's model through the gate for an hour, with a reason, under somebody's name."""
-    job, asked, now = _config_of(request), await body(request, _Override), _now(request)
+    job, asked, now = config_of(request), await body(request, _Override), _now(request)
     by = people.author(asked.author)
     return await _act(request, lambda bus: actions.override(bus, job, asked.reason[:_TEXT], now, by))
 
 
 async def edge(request: web.Request) -> web.StreamResponse:
     """Confirm, reject or withdraw an edge that a job's anomalies suggest; its evidence is kept with the word on it."""
-    job, asked, now = _config_of(request), await body(request, _Edge), _now(request)
+    job, asked, now = config_of(request), await body(request, _Edge), _now(request)
     pair, by = (asked.cause, asked.effect), people.author(asked.author)
     text, delay = await edges.evidence(request, job, pair)
     return await _act(
@@ -197,11 +196,6 @@ async def _act(request: web.Request, act: Callable[[Bus], msgspec.Struct]) -> we
     except actions.ActionError as error:
         raise Refusal(400, str(error), "mend the request and send it again") from None
     return answer(as_object(made), 202)
-
-
-def _config_of(request: web.Request) -> JobConfig:
-    name = job_of(request)
-    return next(job for job in request.app[keys.SOURCES].config.jobs if job.name == name)
 
 
 def _now(request: web.Request) -> float:

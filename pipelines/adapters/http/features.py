@@ -9,7 +9,7 @@ from aiohttp import web
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer
 from streamgauge.pipelines.adapters.http.recent import recent
-from streamgauge.pipelines.adapters.http.routes import job_of
+from streamgauge.pipelines.adapters.http.routes import config_of
 from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.features.lines import as_csv
 from streamgauge.pipelines.features.table import table
@@ -35,14 +35,12 @@ async def features_csv(request: web.Request) -> web.StreamResponse:
 
 
 async def _rows(request: web.Request) -> list[dict[str, Any]]:
-    name = job_of(request)
-    sources = request.app[keys.SOURCES]
-    job = next(one for one in sources.config.jobs if one.name == name)
-    span = recent(request, name, most=_MOST)
+    job, jobs = config_of(request), request.app[keys.SOURCES].config.jobs
+    span = recent(request, job.name, most=_MOST)
 
     def asked(query: Query) -> list[dict[str, Any]]:
         first, last = span(query)
-        return table(query, job, first, last, sources.config.jobs) if first < last else []
+        return table(query, job, first, last, jobs) if first < last else []
 
     found: list[dict[str, Any]] = await request.app[keys.READERS].query(asked)
     return found

@@ -9,7 +9,7 @@ from aiohttp import web
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer
 from streamgauge.pipelines.adapters.http.recent import recent
-from streamgauge.pipelines.adapters.http.routes import job_of, text_of
+from streamgauge.pipelines.adapters.http.routes import config_of, text_of
 from streamgauge.pipelines.config.schema import DAY
 from streamgauge.pipelines.features import found_slices as table
 from streamgauge.pipelines.ports import Query
@@ -24,9 +24,8 @@ def add(app: web.Application) -> None:
 
 async def slices(request: web.Request) -> web.StreamResponse:
     """Values of the features in `evaluation.find` at which predictions are off more than in the job; worst first."""
-    name, task = job_of(request), text_of(request, "task")
-    job = next(one for one in request.app[keys.SOURCES].config.jobs if one.name == name)
-    span = recent(request, name, most=_MOST)
+    job, task = config_of(request), text_of(request, "task")
+    span = recent(request, job.name, most=_MOST)
 
     def asked(query: Query) -> dict[str, Any]:
         first, last = span(query)

@@ -11,7 +11,7 @@ from streamgauge.anomaly.types import node_of
 from streamgauge.pipelines.adapters.http import keys, people
 from streamgauge.pipelines.adapters.http.json import MAX_TEXT, Refusal, answer, as_object, number, span, whole
 from streamgauge.pipelines.adapters.http.traces import traced_by
-from streamgauge.pipelines.config.schema import Limit
+from streamgauge.pipelines.config.schema import JobConfig, Limit
 from streamgauge.pipelines.detection.phases import with_phase
 from streamgauge.pipelines.paging import causes, lineage
 from streamgauge.pipelines.paging import gate as gates
@@ -50,6 +50,12 @@ def job_of(request: web.Request) -> str:
         shown = ", ".join(known[:10]) or "none"
         raise Refusal(404, f"unknown job {name[:100]!r}", f"the configured jobs are: {shown}")
     return name
+
+
+def config_of(request: web.Request) -> JobConfig:
+    """The configuration of the job in the path. Raises Refusal for one that is not configured."""
+    name = job_of(request)
+    return next(job for job in request.app[keys.SOURCES].config.jobs if job.name == name)
 
 
 async def about(request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import Refusal, answer, whole
-from streamgauge.pipelines.adapters.http.routes import job_of, text_of
+from streamgauge.pipelines.adapters.http.routes import config_of, job_of, text_of
 from streamgauge.pipelines.ports import Query
 from streamgauge.pipelines.runs import comparison, history
 
@@ -43,11 +43,10 @@ async def compared(request: web.Request) -> web.StreamResponse:
 
 
 async def _ask(request: web.Request, ask: Callable[[Query, Callable[[Query], list[history.Run]]], Any]) -> Any:
-    sources, name = request.app[keys.SOURCES], job_of(request)
-    job = next(one for one in sources.config.jobs if one.name == name)
-    slide, now = min(window.slide for window in job.windows), sources.now()
+    job, now = config_of(request), request.app[keys.SOURCES].now()
+    slide = min(window.slide for window in job.windows)
 
     def asked(query: Query) -> Any:
-        return ask(query, lambda query: comparison.read(query, name, now, slide))
+        return ask(query, lambda query: comparison.read(query, job.name, now, slide))
 
     return await request.app[keys.READERS].query(asked)

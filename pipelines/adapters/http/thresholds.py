@@ -6,7 +6,7 @@ from aiohttp import web
 
 from streamgauge.pipelines.adapters.http import keys
 from streamgauge.pipelines.adapters.http.json import answer
-from streamgauge.pipelines.adapters.http.routes import job_of
+from streamgauge.pipelines.adapters.http.routes import config_of
 from streamgauge.pipelines.engines.taught import taught
 
 
@@ -17,7 +17,6 @@ def add(app: web.Application) -> None:
 
 async def thresholds(request: web.Request) -> web.StreamResponse:
     """Each judged series: its multiplier, the verdicts behind it; the last steps, each with what it moved."""
-    name, sources = job_of(request), request.app[keys.SOURCES]
-    config = next(job for job in sources.config.jobs if job.name == name)
-    loop = await request.app[keys.READERS].run(lambda: taught(sources.bus, config))
+    job, bus = config_of(request), request.app[keys.SOURCES].bus
+    loop = await request.app[keys.READERS].run(lambda: taught(bus, job))
     return answer(loop.shown())
