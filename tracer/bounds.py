@@ -28,11 +28,9 @@ class RecordError(ValueError):
 
 def check_names(reason: Reason, *names: str) -> None:
     """Raises RecordError for a name that is too long."""
-    if max(map(len, names), default=0) <= MAX_NAME:
-        return
-    for name in names:
-        if len(name) > MAX_NAME:
-            raise RecordError(reason, f"a name has {len(name)} characters, at most {MAX_NAME} are read: {name[:40]!r}")
+    if max(map(len, names), default=0) > MAX_NAME:
+        name = next(name for name in names if len(name) > MAX_NAME)
+        raise RecordError(reason, f"a name has {len(name)} characters, at most {MAX_NAME} are read: {name[:40]!r}")
 
 
 def check_times(**times: float) -> None:

@@ -25,6 +25,7 @@ from streamgauge.tracer.kept_features import KeptFeatures
 from streamgauge.tracer.key_index import KeyIndex
 from streamgauge.tracer.labels import Labels
 from streamgauge.tracer.outcomes import COUNTS, Deadlines, Known
+from streamgauge.tracer.summaries.hashing import is_sampled
 
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
@@ -175,7 +176,7 @@ class Join:
 
     def _fresh(self, keys: Keys) -> tuple[Mask, int]:
         """Which samples are new, and how many were known already."""
-        sampled = (keys & np.uint64(self.modulus - 1)) == 0
+        sampled = is_sampled(keys, self.modulus)
         fresh = sampled & (self._index.find(keys) < 0)
         first = first_of_each(keys)
         if first is not None:
@@ -278,7 +279,7 @@ class Join:
         What is still to come for them would be wrong: it is taken back.
         """
         keys, slots = self._index.items()
-        out = (keys & np.uint64(modulus - 1)) != 0
+        out = ~is_sampled(keys, modulus)
         keys, slots = keys[out], slots[out]
         waiting = slots[np.isnan(self.column("label", slots))]
         due = self.column("due", waiting)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.key_index import KeyIndex, Keys
+from streamgauge.tracer.summaries.hashing import is_sampled
 
 LIMIT: Final = 64 * 1024 * 1024  # bytes
 _ROW: Final = 112  # bytes of an array beside its values
@@ -48,7 +49,7 @@ class KeptFeatures:
         if not columns and not self._columns:
             return
         if self.modulus > 1:
-            inside = _is_sampled(keys, self.modulus)
+            inside = is_sampled(keys, self.modulus)
             keys, columns = keys[inside], {name: values[inside] for name, values in columns.items()}
         if not len(keys):
             return
@@ -99,7 +100,7 @@ class KeptFeatures:
         """Every second id leaves."""
         keys, columns = self.items()
         self.modulus *= 2
-        inside = _is_sampled(keys, self.modulus)
+        inside = is_sampled(keys, self.modulus)
         self._clear()
         if inside.any():
             self.keep(keys[inside], {name: column[inside] for name, column in columns.items()})
@@ -119,10 +120,6 @@ class KeptFeatures:
         if held is None or held.dtype != dtype:
             held = self._columns[name] = np.full(self._size, _nothing(dtype), dtype)
         return held
-
-
-def _is_sampled(keys: Keys, modulus: int) -> NDArray[np.bool_]:
-    return np.asarray((keys & np.uint64(modulus - 1)) == 0)
 
 
 def _run(places: NDArray[np.int64]) -> NDArray[np.int64] | slice:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamgauge.tracer.gathering import Build
 from streamgauge.tracer.inputs import Array, Floats
 from streamgauge.tracer.panes import Pane
-from streamgauge.tracer.summaries import JoinRows, Summary
+from streamgauge.tracer.summaries import JoinRows, Summary, is_sampled
 
 MOST_FEATURES: Final = 16
 PANE_IDS: Final = 512  # ids that a pane aims at; beyond it fewer are sent
@@ -66,7 +66,7 @@ class ServedRows:
 
     def _send(self, name: str, keys: Array, columns: Mapping[str, Floats]) -> None:
         modulus = self._serving.modulus * self._raise
-        self._count(int(np.count_nonzero((keys & np.uint64(self._serving.modulus - 1)) == 0)))
+        self._count(int(np.count_nonzero(is_sampled(keys, self._serving.modulus))))
         now = np.full(len(keys), self._panes.now)
         for entity, values in columns.items():
             self._panes.gather("sample", name, entity, _rows(modulus), keys, now, values)

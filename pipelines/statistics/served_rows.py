@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.tracer.served import CATEGORY
-from streamgauge.tracer.summaries import JoinRows
+from streamgauge.tracer.summaries import JoinRows, is_sampled
 
 LIMIT: Final = 16_384  # rows of both sides: 400 kB
 MOST_EXAMPLES: Final = 3
@@ -75,7 +75,7 @@ class ServedRows:
     def _keep(self, served: Pool, trained: Pool) -> None:
         while len(served.keys) + len(trained.keys) > LIMIT:
             self.modulus *= 2
-            served, trained = (side.of(_is_sampled(side.keys, self.modulus)) for side in (served, trained))
+            served, trained = (side.of(is_sampled(side.keys, self.modulus)) for side in (served, trained))
         self._served, self._trained = served, trained
 
     def _are_same(self, pairs: Floats) -> NDArray[np.bool_]:
@@ -108,17 +108,13 @@ def _with(pool: Pool, rows: JoinRows, modulus: int) -> Pool:
     fresh = Pool(rows.keys, rows.time, rows.value, np.zeros(len(rows.keys), bool))  # by time, then key
     both = Pool(*(np.concatenate(columns) for columns in zip(pool, fresh, strict=True)))
     _, first = np.unique(both.keys, return_index=True)
-    return both.of(first[_is_sampled(both.keys[first], modulus)])
+    return both.of(first[is_sampled(both.keys[first], modulus)])
 
 
 def _aged(pool: Pool, oldest: float) -> tuple[Pool, tuple[int, int]]:
     """Without the rows up to a time; how many these are, and how many of them found the other side."""
     is_old = pool.time <= oldest
     return pool.of(~is_old), (int(np.count_nonzero(is_old)), int(np.count_nonzero(pool.joined[is_old])))
-
-
-def _is_sampled(keys: NDArray[np.uint64], modulus: int) -> NDArray[np.bool_]:
-    return np.asarray((keys & np.uint64(modulus - 1)) == 0)
 
 
 def _pool(columns: Sequence[bytes]) -> Pool:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamgauge.pipelines.metrics import Floats
+from streamgauge.tracer.summaries import is_sampled
 
 Hashes = NDArray[np.uint64]
 MAX_IDS: Final = 65_536  # 512 kB a horizon
@@ -53,8 +54,7 @@ class IdHorizon:
 
     def is_sampled(self, ids: Hashes) -> NDArray[np.bool_]:
         """Which ids this horizon keeps at all."""
-        sampled: NDArray[np.bool_] = (ids & np.uint64(self.modulus - 1)) == 0
-        return sampled
+        return is_sampled(ids, self.modulus)
 
     def is_known(self, ids: Hashes, before: float) -> NDArray[np.bool_]:
         """Which ids were seen in the windows that ended at or before `before`, within the horizon."""

@@ -29,6 +29,7 @@ from streamgauge.tracer.summaries.hashing import (
     combine,
     hash_values,
     is_missing,
+    is_sampled,
     tally,
 )
 from streamgauge.tracer.summaries.heavy import Heavy, Top
@@ -83,6 +84,7 @@ __all__ = [
     "hash_values",
     "identity",
     "is_missing",
+    "is_sampled",
     "merge_sketches",
     "profile_categorical",
     "profile_ids",

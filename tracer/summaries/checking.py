@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamgauge.tracer.summaries.columns import Columns
-from streamgauge.tracer.summaries.distinct import PRECISION, REGISTERS
+from streamgauge.tracer.summaries.columns import Columns, are_positive
+from streamgauge.tracer.summaries.distinct import HIGHEST, REGISTERS
 from streamgauge.tracer.summaries.histogram import LARGEST
 
 Parts = Sequence[Columns]
@@ -50,14 +50,14 @@ def _moments(heads: Joined) -> bool:
 
 def _histogram(keys: Joined, counts: Joined) -> bool:
     is_within = not len(keys[0]) or bool(keys[0].min() >= -LARGEST and keys[0].max() <= LARGEST)
-    return is_within and _match(keys, counts) and _are_positive(counts[0]) and _increase(keys)
+    return is_within and _match(keys, counts) and are_positive(counts[0]) and _increase(keys)
 
 
 def _distinct(index: Joined, values: Joined) -> bool:
     is_sparse = (index[1] > 0) | (values[1] != REGISTERS)
     if not (index[1] == values[1])[is_sparse].all():
         return False
-    are_ranks = not len(values[0]) or int(values[0].max()) <= 64 - PRECISION + 1
+    are_ranks = not len(values[0]) or int(values[0].max()) <= HIGHEST
     return are_ranks and (not len(index[0]) or int(index[0].max()) < REGISTERS) and _increase(index)
 
 
@@ -66,7 +66,7 @@ def _heavy(heads: Joined, hashes: Joined, counts: Joined, errors: Joined) -> boo
     if table is None or not (table >= 0).all() or not (hashes[1] <= table[:, 2]).all():
         return False
     are_errors_whole = bool(((errors[1] == 0) | (errors[1] == hashes[1])).all())
-    return are_errors_whole and _match(hashes, counts) and _are_positive(counts[0]) and _increase(hashes)
+    return are_errors_whole and _match(hashes, counts) and are_positive(counts[0]) and _increase(hashes)
 
 
 _CHECKS: Final[dict[str, tuple[Sequence[str], Callable[..., bool]]]] = {
@@ -93,10 +93,6 @@ def _table(heads: Joined, width: int) -> NDArray[Any] | None:
 
 def _match(keys: Joined, values: Joined) -> bool:
     return bool((keys[1] == values[1]).all())
-
-
-def _are_positive(counts: NDArray[Any]) -> bool:
-    return not len(counts) or bool(counts.min() > 0)
 
 
 def _increase(joined: Joined) -> bool:

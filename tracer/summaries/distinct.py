@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PRECISION: Final = 12
 REGISTERS: Final = 1 << PRECISION
 _REST: Final = 64 - PRECISION
+HIGHEST: Final = _REST + 1  # that a register can hold
 SPARSE: Final = REGISTERS // 3  # 3 bytes a register cost less than all registers up to here
 _MASK: Final = np.uint64((1 << _REST) - 1)
 
@@ -82,7 +83,7 @@ class Distinct:
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") for registers that do not exist or hold what no hash can give."""
         index, values = views(cls.KIND, columns, ("<u2", "u1"))
-        expect(len(values) == 0 or int(values.max()) <= _REST + 1, cls.KIND, "a register above its maximum")
+        expect(len(values) == 0 or int(values.max()) <= HIGHEST, cls.KIND, "a register above its maximum")
         if len(index) == 0 and len(values) == REGISTERS:
             return cls(values)
         expect(len(index) == len(values), cls.KIND, "columns of different lengths")

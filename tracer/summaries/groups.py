@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from streamgauge.tracer.summaries.buckets import BUCKETS, Numbers, bucket_numbers
 from streamgauge.tracer.summaries.columns import (
@@ -24,6 +24,7 @@ from streamgauge.tracer.summaries.columns import (
     gather,
     views,
 )
+from streamgauge.tracer.summaries.hashing import is_power, is_sampled
 
 if TYPE_CHECKING:
     from typing import Self  # from Python 3.11 on
@@ -54,7 +55,7 @@ class Groups:
         >>> found.group.tolist(), found.positives.tolist()
         ([8, 8], [0, 1])
         """
-        kept = _sampled(groups, modulus) & (groups != 0)
+        kept = is_sampled(groups, modulus) & (groups != 0)
         group = groups[kept]
         p, y = np.asarray(predictions, np.float64)[kept], np.asarray(labels, np.float64)[kept]
         usable = (p >= 0.0) & (p <= 1.0) & (y >= 0.0) & (y <= 1.0)
@@ -90,12 +91,12 @@ class Groups:
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") where the columns do not fit together."""
         head, group, bucket, positives, negatives = views(cls.KIND, columns, ("<u8", "<u8", "<u2", "<i8", "<i8"))
-        expect(len(head) == 3 and _is_power(int(head[0])), cls.KIND, "modulus is no power of two")
+        expect(len(head) == 3 and is_power(int(head[0])), cls.KIND, "modulus is no power of two")
         expect(len(group) == len(bucket) == len(positives) == len(negatives), cls.KIND, "columns of different lengths")
         expect(bool((positives >= 0).all() and (negatives >= 0).all()), cls.KIND, "negative counts")
         expect(bool((positives + negatives > 0).all()), cls.KIND, "an entry without rows")
         expect(len(bucket) == 0 or int(bucket.max()) < BUCKETS, cls.KIND, "a bucket beyond the last")
-        expect(bool(_sampled(group, int(head[0])).all()), cls.KIND, "a group that is not in the sample")
+        expect(bool(is_sampled(group, int(head[0])).all()), cls.KIND, "a group that is not in the sample")
         rising = (group[1:] > group[:-1]) | ((group[1:] == group[:-1]) & (bucket[1:] > bucket[:-1]))
         expect(bool(rising.all()), cls.KIND, "entries not increasing")
         return cls(group, bucket, positives, negatives, *map(int, head))
@@ -106,7 +107,7 @@ class Groups:
         heads = gather(parts, 0, "<u8").reshape(-1, 3)
         modulus = int(heads[:, 0].max()) if parts else 1
         group = gather(parts, 1, "<u8")
-        kept = _sampled(group, modulus)
+        kept = is_sampled(group, modulus)
         columns = [gather(parts, i, dtype)[kept] for i, dtype in ((2, "<u2"), (3, "<i8"), (4, "<i8"))]
         return cls(*_thinned(*_summed(group[kept], *columns), modulus), *map(int, heads[:, 1:].sum(axis=0)))
 
@@ -137,15 +138,6 @@ def _thinned(
     """The same at the least modulus that fits."""
     while len(group) > MOST and modulus < _LARGEST:
         modulus *= 2
-        kept = _sampled(group, modulus)
+        kept = is_sampled(group, modulus)
         group, bucket, positives, negatives = group[kept], bucket[kept], positives[kept], negatives[kept]
     return group, bucket, positives, negatives, modulus
-
-
-def _is_power(modulus: int) -> bool:
-    return modulus > 0 and modulus & (modulus - 1) == 0
-
-
-def _sampled(groups: Hashes, modulus: int) -> NDArray[np.bool_]:
-    sampled: NDArray[np.bool_] = (groups & np.uint64(modulus - 1)) == 0
-    return sampled

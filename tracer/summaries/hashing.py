@@ -139,6 +139,25 @@ def combine(first: Hashes, second: NDArray[Any]) -> Hashes:
     return _mix(_mix(first, np.uint64(1)) ^ hash_values(second), np.uint64(2))
 
 
+def is_power(modulus: int) -> bool:
+    """Whether a modulus is a power of two, as `is_sampled` needs it.
+
+    >>> is_power(1), is_power(8), is_power(6), is_power(0)
+    (True, True, False, False)
+    """
+    return modulus > 0 and modulus & (modulus - 1) == 0
+
+
+def is_sampled(hashes: Hashes, modulus: int) -> NDArray[np.bool_]:
+    """Which hashes are in the sample of one in `modulus`, a power of two: the same at every worker, for ever.
+
+    >>> is_sampled(np.array([3, 4, 8], np.uint64), 4).tolist()
+    [False, True, True]
+    """
+    sampled: NDArray[np.bool_] = (hashes & np.uint64(modulus - 1)) == 0
+    return sampled
+
+
 def tally(hashes: Hashes) -> Tally:
     """Distinct hashes, sorted, with their counts.
 

@@ -23,7 +23,7 @@ from streamgauge.tracer.summaries.columns import (
     sum_by_key,
     views,
 )
-from streamgauge.tracer.summaries.hashing import Tally, tally
+from streamgauge.tracer.summaries.hashing import Tally, is_power, is_sampled, tally
 
 if TYPE_CHECKING:
     from typing import Self  # from Python 3.11 on
@@ -71,7 +71,7 @@ class Ids:
     def from_columns(cls, columns: Columns) -> Self:
         """Raises RecordError("columns") where the columns do not fit together."""
         head, hashes, counts = views(cls.KIND, columns, ("<u8", "<u8", "<i8"))
-        expect(len(head) == 1 and _is_power(int(head[0])), cls.KIND, "modulus is no power of two")
+        expect(len(head) == 1 and is_power(int(head[0])), cls.KIND, "modulus is no power of two")
         expect(len(hashes) == len(counts), cls.KIND, "columns of different lengths")
         expect(is_increasing(hashes) and are_positive(counts), cls.KIND, "hashes not increasing")
         expect(bool(_sampled(hashes, int(head[0])).all()), cls.KIND, "a hash that is not in the sample")
@@ -90,12 +90,7 @@ class Ids:
         return cls.fold([part.columns() for part in parts])
 
 
-def _is_power(modulus: int) -> bool:
-    return modulus > 0 and modulus & (modulus - 1) == 0
-
-
 def _sampled(hashes: Hashes, modulus: int) -> NDArray[np.bool_]:
-    if not _is_power(modulus):
+    if not is_power(modulus):
         raise ValueError(f"modulus must be a power of two, got {modulus} (streamgauge.tracer.summaries.ids)")
-    sampled: NDArray[np.bool_] = (hashes & np.uint64(modulus - 1)) == 0
-    return sampled
+    return is_sampled(hashes, modulus)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from streamgauge.tracer.summaries.columns import Columns, Floats, Hashes, Integers, expect, gather, views
+from streamgauge.tracer.summaries.hashing import is_power, is_sampled
 
 if TYPE_CHECKING:
     from typing import Self  # from Python 3.11 on
@@ -42,13 +43,13 @@ class JoinRows:
         >>> JoinRows.samples(4, keys, seen, unknown, unknown, unknown).keys.tolist()
         [4, 8]
         """
-        kept = (keys & np.uint64(modulus - 1)) == 0
+        kept = is_sampled(keys, modulus)
         return cls(keys[kept], time[kept], value[kept], event[kept], due[kept], modulus)._ordered()
 
     @classmethod
     def labels(cls, modulus: int, keys: Hashes, time: Floats, value: Floats) -> Self:
         """The sampled ones of labels that became known, or of weights that were trained with."""
-        kept, none = (keys & np.uint64(modulus - 1)) == 0, np.zeros(0)
+        kept, none = is_sampled(keys, modulus), np.zeros(0)
         return cls(keys[kept], time[kept], value[kept], none, none, modulus)._ordered()
 
     def columns(self) -> Columns:
@@ -61,11 +62,11 @@ class JoinRows:
         """Raises RecordError("columns") where the columns do not fit together."""
         head, keys, time, value, event, due = views(cls.KIND, columns, _DTYPES)
         modulus = int(head[0]) if len(head) == 1 else 0
-        expect(modulus > 0 and modulus & (modulus - 1) == 0, cls.KIND, "modulus is no power of two")
+        expect(is_power(modulus), cls.KIND, "modulus is no power of two")
         are_samples = len(event) == len(due) == len(keys)
         expect(len(keys) == len(time) == len(value), cls.KIND, "columns of different lengths")
         expect(are_samples or len(event) == len(due) == 0, cls.KIND, "columns of different lengths")
-        expect(not (keys & np.uint64(modulus - 1)).any(), cls.KIND, "an id that is not in the sample")
+        expect(bool(is_sampled(keys, modulus).all()), cls.KIND, "an id that is not in the sample")
         expect(bool(np.isfinite(time).all()), cls.KIND, "a time that is none")
         return cls(keys, time, value, event, due, modulus)
 
