@@ -13,6 +13,7 @@ from streamgauge.pipelines.wire.given import SETTING, Given
 from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Setting
+from tests.pipelines.commands.folders import with_log
 
 CONFIG = 'data = "data"\nport = 1\n[[jobs]]\nname = "ctr"\n'
 AUC = np.round(0.75 - 0.1 * np.exp(-np.arange(60) / 10.0), 6)
@@ -20,11 +21,7 @@ AUC = np.round(0.75 - 0.1 * np.exp(-np.arange(60) / 10.0), 6)
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "streamgauge.toml").write_text(CONFIG)
-    (tmp_path / "data").mkdir()
-    LocalLog(tmp_path / "data" / "log.db").send([("traces", "other", b"x")])
-    return tmp_path
+    return with_log(tmp_path, CONFIG, monkeypatch)
 
 
 def mlflow(folder: Path, lines: int = 60) -> Path:

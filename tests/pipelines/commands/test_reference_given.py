@@ -18,6 +18,7 @@ from streamgauge.pipelines.wire.outputs import Change, PointColumns, Score
 from streamgauge.tracer import codec
 from streamgauge.tracer.local.log import LocalLog
 from streamgauge.tracer.records import Setting
+from tests.pipelines.commands.folders import with_log
 
 T0 = 1_764_331_200.0  # 2025-11-28 12:00 UTC
 LABEL = ["", "sample", "feature:city", "missing_rate"]
@@ -37,10 +38,7 @@ kind = "numeric"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "streamgauge.toml").write_text(CONFIG)
-    (tmp_path / "data").mkdir()
-    LocalLog(tmp_path / "data" / "log.db").send([("traces", "other", b"x")])
+    with_log(tmp_path, CONFIG, monkeypatch)
     generator = np.random.default_rng(1)
     city = pd.Series(generator.choice(["Lyon", "Oslo"], 3_000)).mask(generator.random(3_000) < 0.02)
     frame = pd.DataFrame({"city": city, "seen": pd.date_range("2025-01-01", periods=3_000, freq="4min"), "y": 1})
