@@ -171,7 +171,7 @@ class Scorer:
         known = np.flatnonzero(np.isfinite(closed.value)).tolist()
         alive = tuple(sorted({closed.keys[row].domain for row in known}))
         thin = thinness(closed, self.config.minimum)[rows]
-        thin[[row for row, key in enumerate(keys) if key in told]] = 0.0
+        thin[[row for row in np.flatnonzero(thin).tolist() if keys[row] in told]] = 0.0
         return Losses(
             closed.window, closed.end, keys, loss[rows].tobytes(), expected[rows].tobytes(),
             (reach >= SURE)[rows].tobytes(), alive, (np.isfinite(closed.value) & np.isnan(loss))[rows].tobytes(),
